@@ -1,0 +1,98 @@
+"""What happened in the queues, in the past tense. The engine's state can be rebuilt from these alone.
+
+`at` is seconds since 1970 (UTC).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStateChanged:
+    """LOGGED_OUT NOT_READY READY RESERVED BUSY WRAP_UP."""
+
+    at: float
+    agent: str
+    state: str
+    reason: str | None  # not-ready reason: "lunch", "no answer", "rejected", "unregistered" ...
+    call_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemQueued:
+    """A call began to wait."""
+
+    at: float
+    item_id: str  # the call's id
+    queue: str
+    attributes: dict[str, str | int | float]
+    score: float  # priority + value weight x basket, before age
+
+
+@dataclass(frozen=True, slots=True)
+class ItemReserved:
+    """An item is held for one agent until accepted, refused or expired."""
+
+    at: float
+    item_id: str
+    queue: str
+    agent: str
+    reservation: int
+    waited_s: float
+    why: str  # one line: what decided
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationEnded:
+    """Not accepted: outcome is no_answer, rejected, busy, unregistered, failed, caller_hung_up, withdrawn."""
+
+    at: float
+    item_id: str
+    queue: str
+    agent: str
+    reservation: int
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemConnected:
+    """Agent and caller talk."""
+
+    at: float
+    item_id: str
+    queue: str
+    agent: str
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCompleted:
+    """The conversation ended."""
+
+    at: float
+    item_id: str
+    queue: str
+    agent: str
+    talked_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAbandoned:
+    """The caller hung up while waiting."""
+
+    at: float
+    item_id: str
+    queue: str
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOverflowed:
+    """The item left the queue by its rules."""
+
+    at: float
+    item_id: str
+    queue: str
+    waited_s: float
+    to: str | None

@@ -1,0 +1,94 @@
+"""The media plane as the call layer sees it. One interface, several makers: `worker` (own process), `fake` (tests).
+
+No call here blocks or waits for the worker: a port is leased from a pool that the worker opened and announced before,
+so an SDP answer needs no round trip. Commands of one turn of the loop leave in one write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class MediaError(Exception):
+    """Root of the media plane's errors."""
+
+
+class PortsExhausted(MediaError):
+    """No free port in the site's range: the call that wanted one is refused with 503."""
+
+    status = 503
+
+
+class UnknownPrompt(MediaError):
+    """A prompt that the site's folder does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteMedia:
+    """Where a leg's peer wants its sound, as negotiated by SDP."""
+
+    host: str  # connection address; "0.0.0.0" or port 0: nothing is sent
+    port: int  # RTP port
+    codec: str  # "PCMU" or "PCMA"
+    payload_type: int  # the peer's RTP payload type for the codec
+    dtmf_payload_type: int | None = None  # the peer's type for telephone-event (RFC 4733)
+    rtcp_port: int | None = None  # None: port + 1
+    ptime_ms: int = 20
+    sends: bool = True  # we may send (not on hold: a=sendonly or inactive from the peer)
+    receives: bool = True  # the peer sends
+
+
+@dataclass(frozen=True, slots=True)
+class PortStats:
+    """Counters of one port from lease to release."""
+
+    packets_received: int = 0
+    packets_sent: int = 0
+    packets_lost: int = 0  # RFC 3550 A.3, cumulative
+    packets_dropped: int = 0  # from a stranger, malformed, late
+    jitter_ms: float = 0.0  # RFC 3550 A.8, of what arrived here
+
+
+@dataclass(slots=True)
+class MediaPort:
+    """One leased RTP/RTCP pair. Belongs to exactly one leg; `release` ends it."""
+
+    number: int  # local RTP port, RTCP is number + 1
+    host: str  # address to write into SDP
+    generation: int  # tells this lease from earlier ones of the same number
+    on_digit: Callable[[str], None] | None = field(default=None, repr=False)  # RFC 4733 event ended or began: once a key
+    on_played: Callable[[int], None] | None = field(default=None, repr=False)  # a playlist ended by itself: its play id
+    on_lost: Callable[[], None] | None = field(default=None, repr=False)  # the worker died: the port is gone already
+
+
+class MediaPlane(Protocol):
+    """All calls are immediate and ordered per port. Unknown or released ports are ignored and counted."""
+
+    def lease(self) -> MediaPort:
+        """Take a free port; silent until told otherwise. Raises PortsExhausted."""
+
+    def connect(self, port: MediaPort, remote: RemoteMedia) -> None:
+        """Set or change (re-INVITE) the peer; re-arms latching."""
+
+    def bridge(self, a: MediaPort, b: MediaPort) -> None:
+        """Each hears the other (transcoding if codecs differ); ends whatever was played to either."""
+
+    def play(self, port: MediaPort, prompts: Sequence[str], *, loop: bool = False) -> int:
+        """Play prompts one after the other; returns the play id that `on_played` reports. Raises UnknownPrompt."""
+
+    def silence(self, port: MediaPort) -> None:
+        """Stop playing or bridging: send silence."""
+
+    def echo(self, port: MediaPort) -> None:
+        """Send back what arrives."""
+
+    def send_digit(self, port: MediaPort, digit: str, duration_ms: int = 160) -> None:
+        """Send one RFC 4733 key, between packets of whatever else is playing."""
+
+    def release(self, port: MediaPort, on_stats: Callable[[PortStats], None] | None = None) -> None:
+        """Give the port back; callbacks are dropped at once; `on_stats` is called when the counters arrive (or with
+        zeros if the worker is gone)."""
+
+    def has_prompt(self, name: str) -> bool: ...

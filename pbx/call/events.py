@@ -1,0 +1,107 @@
+"""What happened to calls, in the past tense. Journalled, counted and shown; nobody acts on them but the reader.
+
+`at` is seconds since 1970 (UTC). Every event is a frozen dataclass with `at`; those of a call have `call_id`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """A new call was admitted and routed."""
+
+    at: float
+    call_id: str  # globally unique
+    direction: str  # inbound (from a trunk), outbound (to a trunk), internal
+    from_number: str
+    to_number: str  # as dialled
+    trunk: str | None  # the trunk it came in by
+    destination: str  # as in the site file: "ivr welcome", "extension 101"
+    sip_call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRefused:
+    """An INVITE that never became a call."""
+
+    at: float
+    from_number: str
+    to_number: str
+    source: str  # address it came from
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswered:
+    """The caller's leg got its 200: by an IVR, a queue or the callee."""
+
+    at: float
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegStarted:
+    """An INVITE left for somebody."""
+
+    at: float
+    call_id: str
+    leg: int  # 1 is the caller's leg, called ones count from 2
+    target: str  # SIP URI
+    agent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallConnected:
+    """Two parties hear each other."""
+
+    at: float
+    call_id: str
+    leg: int
+    agent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LegEnded:
+    """A called leg is over; `status` is its final SIP status (200 after a conversation)."""
+
+    at: float
+    call_id: str
+    leg: int
+    status: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallAttributesSet:
+    """Attributes were added: by an IVR state, by the match of a web session."""
+
+    at: float
+    call_id: str
+    attributes: dict[str, str | int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """The caller's leg is over and every leg with it."""
+
+    at: float
+    call_id: str
+    cause: str  # caller hung up, callee hung up, refused, no answer, abandoned, media lost, drained ...
+    status: int  # the final status the caller got (200 if answered)
+    packets_received: int  # from the caller
+    packets_sent: int
+    packets_lost: int
+    jitter_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A contact was bound, refreshed (not journalled) or removed (`expires_s` 0)."""
+
+    at: float
+    aor: str
+    contact: str
+    expires_s: int
