@@ -1,1 +1,1 @@
-"""."""
+"""SIP without I/O: messages, transactions, dialogs, digest, registrar. See README.md."""

@@ -1,0 +1,139 @@
+"""Server transactions (RFC 3261 17.2, RFC 6026 7.1, 8.5-8.7).
+
+            |INVITE (100 after 200 ms)                   |request
+            v                                            v
+        proceeding----2xx---> accepted                trying
+            |300-699             |L                      |1xx
+            v                    v                       v
+        completed--H--> failure  terminated          proceeding
+   G:resend |ACK                                         |2xx-699
+            v                                            v
+        confirmed--I--> terminated                   completed--J--> terminated
+"""
+
+from __future__ import annotations
+
+from pbx.sip.hop import Hop
+from pbx.sip.message import Request, respond
+from pbx.sip.timers import T1, T2, T4, TIMEOUT, TIMER_100
+from pbx.sip.transaction import TERMINATED, Network, ServerUser, Table, Transaction
+
+TRYING, PROCEEDING, COMPLETED, CONFIRMED, ACCEPTED = "trying", "proceeding", "completed", "confirmed", "accepted"
+
+
+class ServerTransaction(Transaction):
+    """What both kinds share. `via` is the topmost Via value with received and rport filled in (18.2.1)."""
+
+    __slots__ = ("request", "via")
+
+    def __init__(self, layer: Network, key: tuple[str, ...], hop: Hop, state: str, request: Request, via: str) -> None:
+        super().__init__(layer, key, hop, state)
+        self.request: Request | None = request
+        self.via = via
+
+    def respond(
+        self, status: int, now: float, *, to_tag: str | None = None, reason: str | None = None, headers: str = "", body: str = ""
+    ) -> None:
+        """Answer. After the final response a second one is ignored, as is one after the transaction's end."""
+        if self.request is None:
+            return
+        data = respond(self.request, status, via=self.via, to_tag=to_tag, reason=reason, headers=headers, body=body)
+        self.input("send 1xx" if status < 200 else "send 2xx" if status < 300 else "send 300-699", now, data)
+
+    def send(self, data: object) -> None:
+        assert isinstance(data, bytes)
+        self.data = data
+        self.layer.send(data, self.hop)
+
+    def let_go(self, _: object) -> None:
+        """The request has its final response: keep only what a retransmission needs."""
+        self.request = None
+        self.user = None
+
+    def _end(self) -> None:
+        super()._end()
+        self.request = None
+
+
+class InviteServer(ServerTransaction):
+    """INVITE (17.2.1). 2xx are retransmitted by the user until the ACK comes (13.3.1.4); this only absorbs (RFC 6026)."""
+
+    __slots__ = ()
+
+    table: Table = {
+        (PROCEEDING, "request"): (("resend",), PROCEEDING),
+        (PROCEEDING, "send 1xx"): (("send",), PROCEEDING),
+        (PROCEEDING, "send 2xx"): (("send", "let_go", "start_l"), ACCEPTED),
+        (PROCEEDING, "send 300-699"): (("send", "let_go", "start_g", "start_h"), COMPLETED),
+        (PROCEEDING, "cancel"): (("cancel",), PROCEEDING),
+        (PROCEEDING, "100"): (("trying",), PROCEEDING),
+        (COMPLETED, "request"): (("resend",), COMPLETED),
+        (COMPLETED, "ACK"): (("start_i",), CONFIRMED),
+        (COMPLETED, "G"): (("resend", "back_off"), COMPLETED),
+        (COMPLETED, "H"): (("fail",), TERMINATED),
+        (CONFIRMED, "I"): ((), TERMINATED),
+        (ACCEPTED, "L"): ((), TERMINATED),
+    }
+
+    def __init__(self, layer: Network, key: tuple[str, ...], hop: Hop, request: Request, via: str, now: float) -> None:
+        super().__init__(layer, key, hop, PROCEEDING, request, via)
+        self.now = now
+        self._set(TIMER_100, "100")
+
+    def trying(self, _: object) -> None:
+        """17.2.1: 100 unless the user has answered within 200 ms."""
+        if not self.data and self.request is not None:
+            self.send(respond(self.request, 100, via=self.via))
+
+    def cancel(self, request: object) -> None:
+        if self.user is not None:
+            assert isinstance(request, Request)
+            user: ServerUser = self.user
+            user.on_cancel(request, self.now)
+
+    def start_l(self, _: object) -> None:
+        self.data = b""
+        self._set(TIMEOUT, "L")
+
+    def start_g(self, _: object) -> None:
+        if not self.hop.reliable:
+            self.interval_s = T1
+            self._set(T1, "G")
+
+    def start_h(self, _: object) -> None:
+        self._set(TIMEOUT, "H")
+
+    def back_off(self, _: object) -> None:
+        self.interval_s = min(2 * self.interval_s, T2)
+        self._set(self.interval_s, "G")
+
+    def start_i(self, _: object) -> None:
+        self.data = b""
+        self._set(0.0 if self.hop.reliable else T4, "I")
+
+    def fail(self, _: object) -> None:
+        self.layer.counters["sip_final_response_unacknowledged"] += 1
+
+
+class NonInviteServer(ServerTransaction):
+    """Anything but INVITE and ACK (17.2.2)."""
+
+    __slots__ = ()
+
+    table: Table = {
+        (TRYING, "send 1xx"): (("send",), PROCEEDING),
+        (TRYING, "send 2xx"): (("send", "let_go", "start_j"), COMPLETED),
+        (TRYING, "send 300-699"): (("send", "let_go", "start_j"), COMPLETED),
+        (PROCEEDING, "request"): (("resend",), PROCEEDING),
+        (PROCEEDING, "send 1xx"): (("send",), PROCEEDING),
+        (PROCEEDING, "send 2xx"): (("send", "let_go", "start_j"), COMPLETED),
+        (PROCEEDING, "send 300-699"): (("send", "let_go", "start_j"), COMPLETED),
+        (COMPLETED, "request"): (("resend",), COMPLETED),
+        (COMPLETED, "J"): ((), TERMINATED),
+    }
+
+    def __init__(self, layer: Network, key: tuple[str, ...], hop: Hop, request: Request, via: str) -> None:
+        super().__init__(layer, key, hop, TRYING, request, via)
+
+    def start_j(self, _: object) -> None:
+        self._set(0.0 if self.hop.reliable else TIMEOUT, "J")

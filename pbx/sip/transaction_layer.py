@@ -1,0 +1,164 @@
+"""The transaction layer: every message in finds its transaction here, every transaction's message leaves here
+(RFC 3261 17.1.3, 17.2.3; RFC 2543 peers by the old rule).
+
+    datagram -> receive -> server transaction -> core.on_request      (a new request)
+                        -> core.on_ack                                 (ACK of a 2xx: belongs to no transaction)
+                        -> client transaction -> its user.on_response
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+
+from pbx.sip.client_transaction import ClientTransaction, InviteClient, NonInviteClient
+from pbx.sip.errors import SipError
+from pbx.sip.hop import Hop
+from pbx.sip.message import Message, Request, Response, parse, respond
+from pbx.sip.server_transaction import InviteServer, NonInviteServer, ServerTransaction
+from pbx.sip.timers import Timers
+from pbx.sip.transaction import ClientUser, Transaction
+from pbx.sip.via import MAGIC, reply_to, via_stamp
+
+
+class Core(Protocol):
+    """What stands on the transaction layer (RFC 3261 5: the transaction user)."""
+
+    def on_request(self, request: Request, transaction: ServerTransaction, now: float) -> None: ...
+
+    def on_stateless(self, request: Request, hop: Hop, via: str, now: float) -> bool:
+        """Answer without a transaction if the request is one that may be (8.2.7); False to have one made."""
+
+    def on_ack(self, request: Request, hop: Hop, now: float) -> None: ...
+
+
+class TransactionLayer:
+    """All live transactions, by the keys of RFC 3261 17.1.3 and 17.2.3."""
+
+    def __init__(self, send: Callable[[bytes, Hop], None], counters: Counter[str]) -> None:
+        self.send = send
+        self.counters = counters
+        self.timers = Timers()
+        self.core: Core | None = None
+        self._transactions: dict[tuple[str, ...], Transaction] = {}
+
+    def __len__(self) -> int:
+        return len(self._transactions)
+
+    def forget(self, transaction: Transaction) -> None:
+        self._transactions.pop(transaction.key, None)
+
+    # --- in ---------------------------------------------------------------------------------------------------------
+
+    def receive_bytes(self, data: bytes, hop: Hop, now: float) -> None:
+        """One datagram or one framed message of a stream, from `hop`. Never raises for what a peer sends."""
+        try:
+            message = parse(data)
+        except SipError as error:
+            self._refuse(error, hop)
+            return
+        self.receive(message, hop, now)
+
+    def receive(self, message: Request | Response, hop: Hop, now: float) -> None:
+        if isinstance(message, Request):
+            self._receive_request(message, hop, now)
+        else:
+            self._receive_response(message, hop, now)
+
+    def _receive_request(self, request: Request, hop: Hop, now: float) -> None:
+        key = _server_key(request)
+        transaction = self._transactions.get(key)
+        method = request.method
+        if transaction is not None:
+            if not transaction.input("ACK" if method == "ACK" else "request", now, request) and method == "ACK":
+                self._to_core_as_ack(request, hop, now)
+            return
+        if method == "ACK":
+            self._to_core_as_ack(request, hop, now)
+            return
+        core = self.core
+        assert core is not None
+        via = via_stamp(request.via, hop.host, hop.port)
+        if hop.transport == "udp":
+            hop = hop._replace(port=reply_to(request.via, hop.host, hop.port)[1])
+        if method == "CANCEL":
+            self._receive_cancel(request, key, hop, via, now)
+            return
+        if core.on_stateless(request, hop, via, now):
+            return
+        new: ServerTransaction
+        if method == "INVITE":
+            new = InviteServer(self, key, hop, request, via, now)
+        else:
+            new = NonInviteServer(self, key, hop, request, via)
+        self._transactions[key] = new
+        core.on_request(request, new, now)
+
+    def _to_core_as_ack(self, request: Request, hop: Hop, now: float) -> None:
+        assert self.core is not None
+        self.core.on_ack(request, hop, now)
+
+    def _receive_cancel(self, request: Request, key: tuple[str, ...], hop: Hop, via: str, now: float) -> None:
+        """9.2: 200 if there is an INVITE to cancel, else 481; the INVITE's user hears of it if it is still pending."""
+        transaction = NonInviteServer(self, key, hop, request, via)
+        self._transactions[key] = transaction
+        invite = self._transactions.get((*key[:-1], "INVITE"))
+        if not isinstance(invite, InviteServer):
+            transaction.respond(481, now)
+            return
+        transaction.respond(200, now, to_tag=request.to_tag)
+        invite.input("cancel", now, request)
+
+    def _receive_response(self, response: Response, hop: Hop, now: float) -> None:
+        transaction = self._transactions.get((response.branch or "", response.cseq_method))
+        if not isinstance(transaction, ClientTransaction):
+            self.counters["sip_responses_unmatched"] += 1
+            return
+        if not transaction.receive(response, hop, now):
+            self.counters["sip_responses_late"] += 1
+
+    def _refuse(self, error: SipError, hop: Hop) -> None:
+        """Answer what could not be parsed, if it can be answered at all; count it either way."""
+        self.counters["sip_malformed"] += 1
+        request = error.message
+        if error.status is None or not isinstance(request, Request) or request.method == "ACK":
+            self.counters["sip_malformed_dropped"] += 1
+            return
+        via = request.get("Via")
+        if not via:
+            self.counters["sip_malformed_dropped"] += 1
+            return
+        stamped = via_stamp(via.split(",")[0].strip(), hop.host, hop.port)
+        self.send(respond(request, error.status, via=stamped, to_tag="malformed", reason=error.reason), hop)
+
+    # --- out --------------------------------------------------------------------------------------------------------
+
+    def request(self, data: bytes, branch: str, method: str, hop: Hop, user: ClientUser, now: float) -> ClientTransaction:
+        """Send a request by a new client transaction. `branch` is the one in its topmost Via."""
+        key = (branch, method)
+        transaction: ClientTransaction
+        if method == "INVITE":
+            transaction = InviteClient(self, key, hop, data, user, now)
+        else:
+            transaction = NonInviteClient(self, key, hop, data, user, now)
+        self._transactions[key] = transaction
+        return transaction
+
+    def transport_failed(self, hop: Hop, now: float) -> None:
+        """The stream to `hop` is gone or never came up: its client transactions fail (8.1.3.1, 17.1.4)."""
+        for transaction in [t for t in self._transactions.values() if t.hop == hop]:
+            transaction.input("transport error", now)
+
+
+def _server_key(message: Message) -> tuple[str, ...]:
+    """17.2.3: branch, sent-by and method for RFC 3261 peers; the whole identity of the request for RFC 2543 ones."""
+    method = "INVITE" if message.cseq_method == "ACK" else message.cseq_method
+    branch = message.branch
+    via = message.via
+    if branch is not None and branch.startswith(MAGIC) and len(branch) > len(MAGIC):
+        return branch, via[: via.find(";")], method
+    assert isinstance(message, Request)
+    to_tag = "" if method == "INVITE" else message.to_tag or ""
+    # An ACK carries the To tag that our response gave, so the tag can't be part of an INVITE's key.
+    return message.call_id, str(message.cseq), message.from_tag or "", to_tag, message.uri, via, method
