@@ -58,7 +58,7 @@ class MediaPort:
     number: int  # local RTP port, RTCP is number + 1
     host: str  # address to write into SDP
     generation: int  # tells this lease from earlier ones of the same number
-    on_digit: Callable[[str], None] | None = field(default=None, repr=False)  # RFC 4733 event ended or began: once a key
+    on_digit: Callable[[str], None] | None = field(default=None, repr=False)  # once a key, when it begins (RFC 4733)
     on_played: Callable[[int], None] | None = field(default=None, repr=False)  # a playlist ended by itself: its play id
     on_lost: Callable[[], None] | None = field(default=None, repr=False)  # the worker died: the port is gone already
 

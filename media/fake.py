@@ -1,0 +1,166 @@
+"""A media plane without media, for tests of calls, IVR and ACD in virtual time.
+
+Commands are recorded; the test plays the peer: it presses keys, ends playlists, kills the worker, and asks for leaks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from config.schema import PortRange
+from media.plane import MediaPort, PortsExhausted, PortStats, RemoteMedia, UnknownPrompt
+
+_PORTS = PortRange(20000, 20199)
+
+
+@dataclass(frozen=True, slots=True)
+class Playing:
+    """What a port plays now."""
+
+    play_id: int
+    prompts: tuple[str, ...]
+    loop: bool
+
+
+class FakePlane:
+    """Obeys the `MediaPlane` protocol. Callbacks of `press`, `finish` and `kill` run at once, inside the call;
+    `on_stats` of `release` too."""
+
+    def __init__(self, ports: PortRange = _PORTS, prompts: Iterable[str] = (), host: str = "127.0.0.1") -> None:
+        self.host = host
+        self.prompts = set(prompts)
+        self.free = deque(range(ports.first, ports.last, 2))
+        self.leased: dict[int, MediaPort] = {}
+        self.commands: list[tuple[object, ...]] = []
+        self.remotes: dict[int, RemoteMedia] = {}
+        self.playing: dict[int, Playing] = {}
+        self.bridged: dict[int, int] = {}  # both directions
+        self.echoing: set[int] = set()
+        self.counters: Counter[str] = Counter()
+        self.stats = PortStats()  # what the next releases report
+        self.down = False  # True: no worker, nothing can be leased
+        self._generation = 0
+        self._play_id = 0
+
+    # --- MediaPlane ---------------------------------------------------------------------------------------------------
+
+    def lease(self) -> MediaPort:
+        if self.down or not self.free:
+            self.counters["media_ports_exhausted"] += 1
+            raise PortsExhausted("no free media port")
+        self._generation += 1
+        port = MediaPort(self.free.popleft(), self.host, self._generation)
+        self.leased[port.number] = port
+        self.commands.append(("lease", port.number))
+        return port
+
+    def connect(self, port: MediaPort, remote: RemoteMedia) -> None:
+        if self._known(port):
+            self.remotes[port.number] = remote
+            self.commands.append(("connect", port.number, remote))
+
+    def bridge(self, a: MediaPort, b: MediaPort) -> None:
+        if self._known(a) and self._known(b):
+            self._stop(a.number)
+            self._stop(b.number)
+            self.bridged[a.number], self.bridged[b.number] = b.number, a.number
+            self.commands.append(("bridge", a.number, b.number))
+
+    def play(self, port: MediaPort, prompts: Sequence[str], *, loop: bool = False) -> int:
+        for name in prompts:
+            if name not in self.prompts:
+                raise UnknownPrompt(name)
+        self._play_id += 1
+        if self._known(port):
+            self._stop(port.number)
+            self.playing[port.number] = Playing(self._play_id, tuple(prompts), loop)
+            self.commands.append(("play", port.number, tuple(prompts), loop, self._play_id))
+        return self._play_id
+
+    def silence(self, port: MediaPort) -> None:
+        if self._known(port):
+            self._stop(port.number)
+            self.commands.append(("silence", port.number))
+
+    def echo(self, port: MediaPort) -> None:
+        if self._known(port):
+            self._stop(port.number)
+            self.echoing.add(port.number)
+            self.commands.append(("echo", port.number))
+
+    def send_digit(self, port: MediaPort, digit: str, duration_ms: int = 160) -> None:
+        if self._known(port):
+            self.commands.append(("send_digit", port.number, digit, duration_ms))
+
+    def release(self, port: MediaPort, on_stats: Callable[[PortStats], None] | None = None) -> None:
+        known = self._known(port)
+        port.on_digit = port.on_played = port.on_lost = None
+        if known:
+            self._stop(port.number)
+            self.remotes.pop(port.number, None)
+            del self.leased[port.number]
+            self.free.append(port.number)
+            self.commands.append(("release", port.number))
+        if on_stats is not None:
+            on_stats(self.stats if known else PortStats())
+
+    def has_prompt(self, name: str) -> bool:
+        return name in self.prompts
+
+    # --- what a test does ---------------------------------------------------------------------------------------------
+
+    def port_of(self, number: int) -> MediaPort:
+        """The leased port of that number; KeyError if it is free."""
+        return self.leased[number]
+
+    def press(self, port: MediaPort, digit: str) -> None:
+        """The peer presses a key."""
+        if self._known(port) and port.on_digit is not None:
+            port.on_digit(digit)
+
+    def finish(self, port: MediaPort) -> None:
+        """What the port plays ends by itself. A port that plays nothing, or a loop, cannot end: AssertionError."""
+        playing = self.playing.get(port.number)
+        if not self._known(port) or playing is None or playing.loop:
+            raise AssertionError(f"port {port.number} plays nothing that could end: {playing}")
+        del self.playing[port.number]
+        if port.on_played is not None:
+            port.on_played(playing.play_id)
+
+    def kill(self) -> None:
+        """The worker dies: every leased port is lost. A new worker is up at once (unless `down` is set before)."""
+        lost = list(self.leased.values())
+        self.free.extend(self.leased)
+        self.leased.clear()
+        self.remotes.clear()
+        self.playing.clear()
+        self.bridged.clear()
+        self.echoing.clear()
+        self.counters["media_worker_restarts"] += 1
+        for port in lost:
+            on_lost, port.on_digit, port.on_played, port.on_lost = port.on_lost, None, None, None
+            if on_lost is not None:
+                on_lost()
+
+    def check_no_leaks(self) -> None:
+        """AssertionError if a port is still leased."""
+        if self.leased:
+            raise AssertionError(f"media ports still leased: {sorted(self.leased)}")
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _known(self, port: MediaPort) -> bool:
+        live = self.leased.get(port.number)
+        if live is not None and live.generation == port.generation:
+            return True
+        self.counters["media_unknown_port"] += 1
+        return False
+
+    def _stop(self, number: int) -> None:
+        self.playing.pop(number, None)
+        self.echoing.discard(number)
+        other = self.bridged.pop(number, None)
+        if other is not None:
+            self.bridged.pop(other, None)
