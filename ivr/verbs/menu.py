@@ -1,0 +1,62 @@
+"""`menu`: one key shows the way. A wrong key or none: `invalid` and the menu again, `retries` times; then `otherwise`.
+
+```
+            Played                    Digit, known
+  PROMPT ------------> KEY (timer) ------------------> that state
+   |  ^                 | Digit, wrong; TimedOut
+   |  +-----------------+ -- no attempts left --> otherwise
+   +-- Digit: stops the prompt, then as in KEY
+```
+"""
+
+from __future__ import annotations
+
+from config.schema import Menu
+from ivr.run import Phase, Rows, Run, stale
+from ivr.signals import Digit, Keyed, Played, TimedOut
+
+
+def enter(run: Run, menu: Menu) -> None:
+    run.attempts_left = menu.retries
+    if run.typed:
+        choose(run, menu, Digit(run.typed.pop(0)))
+    else:
+        run.play(menu.menu, Phase.MENU_PROMPT)
+
+
+def barge_in(run: Run, menu: Menu, digit: Digit) -> None:
+    run.stop_play()
+    choose(run, menu, digit)
+
+
+def prompted(run: Run, menu: Menu, _: Played) -> None:
+    run.set_timer(menu.timeout_s, Phase.MENU_KEY)
+
+
+def choose(run: Run, menu: Menu, digit: Digit) -> None:
+    run.out.append(Keyed(run.state, digit.key))
+    state = menu.keys.get(digit.key)
+    if state is None:
+        again(run, menu, digit)
+    else:
+        run.go(state)
+
+
+def again(run: Run, menu: Menu, _: Digit | TimedOut) -> None:
+    run.stop_timer()
+    run.typed.clear()  # after a wrong key the others are likely wrong as well
+    if run.attempts_left == 0:
+        run.go(menu.otherwise)
+    else:
+        run.attempts_left -= 1
+        run.play(menu.invalid + menu.menu, Phase.MENU_PROMPT)
+
+
+ROWS: Rows = {
+    (Phase.MENU_PROMPT, Played): prompted,
+    (Phase.MENU_PROMPT, Digit): barge_in,
+    (Phase.MENU_PROMPT, TimedOut): stale,
+    (Phase.MENU_KEY, Played): stale,
+    (Phase.MENU_KEY, Digit): choose,
+    (Phase.MENU_KEY, TimedOut): again,
+}
