@@ -1,205 +1,104 @@
 """The site file as typed, frozen models: what an admin may write, in the words of a telephony admin.
 
 `config.loader` reads YAML into these and says file, line and column of every mistake. Nothing here does I/O.
-Names ending in `_s` are seconds. `docs/site-file.md` is the reference made for people.
+Names ending in `_s` are seconds. `docs/site-file.md` is the reference made for people. The small languages inside
+values are in `config.fields`; their types are exported here too.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
-import re
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    model_validator,
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from config.fields import (
+    WEEKDAYS,
+    AttributeName,
+    AttributeValue,
+    Callers,
+    Country,
+    Date,
+    Destination,
+    DestinationText,
+    HostPort,
+    HostPortText,
+    Key,
+    Level,
+    ListenerText,
+    Name,
+    Names,
+    Network,
+    Number,
+    OpenSpan,
+    Pattern,
+    PortRange,
+    PortRangeText,
+    Seconds,
+    Secret,
+    SipListener,
+    SipUri,
+    Skill,
+    Spans,
+    Yes,
+    one_or_many,
+    text_of_secret,
 )
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+__all__ = [
+    "VERBS",
+    "WEEKDAYS",
+    "Agent",
+    "Api",
+    "ByHours",
+    "Connect",
+    "Destination",
+    "DialRule",
+    "Echo",
+    "Enqueue",
+    "Extension",
+    "Flow",
+    "Gather",
+    "HangUp",
+    "HostPort",
+    "Hours",
+    "Listen",
+    "Locale",
+    "Login",
+    "Media",
+    "Menu",
+    "Model",
+    "OpenSpan",
+    "PortRange",
+    "Queue",
+    "Records",
+    "Say",
+    "Secret",
+    "SipListener",
+    "Site",
+    "State",
+    "Trunk",
+    "Wait",
+    "Web",
+]
 
 
 class Model(BaseModel):
     """A frozen part of the site; a key nobody knows is an error, never ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-# --- small languages inside strings ---------------------------------------------------------------------------------
-
-
-class SipListener(NamedTuple):
-    """`udp:0.0.0.0:5060`: where SIP is heard."""
-
-    transport: Literal["udp", "tcp"]
-    host: str
-    port: int
-
-
-class HostPort(NamedTuple):
-    """`127.0.0.1:8080`; IPv6 as `[::1]:8080`."""
-
-    host: str
-    port: int
-
-
-class PortRange(NamedTuple):
-    """`20000-29999`, both ends included; the first is even (an RTP port), each RTP port has its RTCP port above it."""
-
-    first: int
-    last: int
-
-
-class Destination(NamedTuple):
-    """`queue asia`, `extension 101`, `ivr welcome`, `trunk carrier`, `sip:2001@192.0.2.1`, `refuse 603`, `hang up`."""
-
-    kind: Literal["extension", "queue", "ivr", "trunk", "uri", "refuse"]
-    name: str
-
-    def __str__(self) -> str:
-        return self.name if self.kind == "uri" else f"{self.kind} {self.name}"
-
-
-class OpenSpan(NamedTuple):
-    """One span of opening: weekdays (0 = Monday) and wall-clock times, `opens` included, `closes` excluded."""
-
-    weekdays: tuple[int, ...]
-    opens: dt.time
-    closes: dt.time
-
-
-def _host_port(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    m = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\s]+):(\d{1,5})", value)
-    if not m or int(m[2]) > 65535:
-        raise ValueError("expected ADDRESS:PORT, as 127.0.0.1:8080")
-    return HostPort(m[1].strip("[]"), int(m[2]))
-
-
-def _sip_listener(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    transport, _, rest = value.partition(":")
-    if transport not in ("udp", "tcp"):
-        raise ValueError("expected udp:ADDRESS:PORT or tcp:ADDRESS:PORT, as udp:0.0.0.0:5060")
-    host, port = _host_port(rest)  # type: ignore[misc]
-    return SipListener(transport, host, port)  # type: ignore[arg-type]
-
-
-def _port_range(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    m = re.fullmatch(r"(\d{1,5})\s*-\s*(\d{1,5})", value)
-    if not m or not 1024 <= int(m[1]) < int(m[2]) <= 65535 or int(m[1]) % 2:
-        raise ValueError("expected FIRST-LAST within 1024-65535, FIRST even, as 20000-29999")
-    return PortRange(int(m[1]), int(m[2]))
-
-
-def _destination(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if value.startswith("sip:"):
-        return Destination("uri", value)
-    if value == "hang up":
-        return Destination("refuse", "603")
-    kind, _, name = value.partition(" ")
-    if kind not in ("extension", "queue", "ivr", "trunk", "refuse") or not name.strip():
-        raise ValueError(
-            "expected one of: extension NAME, queue NAME, ivr NAME, trunk NAME, refuse STATUS, hang up, sip:USER@HOST"
-        )
-    if kind == "refuse" and not re.fullmatch(r"[3-6]\d\d", name.strip()):
-        raise ValueError("expected refuse with a SIP status from 300 to 699, as refuse 486")
-    return Destination(kind, name.strip())  # type: ignore[arg-type]
-
-
-def _weekdays(text: str) -> tuple[int, ...]:
-    days: list[int] = []
-    for part in text.lower().replace(" ", "").split(","):
-        first, dash, last = part.partition("-")
-        if first not in WEEKDAYS or (dash and last not in WEEKDAYS):
-            raise ValueError(f"expected days as mon-sat or mon,wed (found {text!r})")
-        a, b = WEEKDAYS.index(first), WEEKDAYS.index(last if dash else first)
-        days += [d % 7 for d in range(a, b + 1 if b >= a else b + 8)]
-    return tuple(days)
-
-
-def _clock(text: str) -> dt.time:
-    m = re.fullmatch(r"(\d{1,2}):(\d\d)", text.strip())
-    if not m or int(m[1]) > 24 or int(m[2]) > 59 or (int(m[1]) == 24 and int(m[2])):
-        raise ValueError(f"expected a time as 09:00 (found {text!r})")
-    return dt.time.max if int(m[1]) == 24 else dt.time(int(m[1]), int(m[2]))
-
-
-def _spans(value: object) -> object:
-    if not isinstance(value, dict):
-        return value
-    spans: list[OpenSpan] = []
-    for days, hours in value.items():
-        for one in hours if isinstance(hours, list) else [hours]:
-            opens, dash, closes = str(one).partition("-")
-            if not dash:
-                raise ValueError(f"expected hours as 09:00-21:00 (found {one!r})")
-            span = OpenSpan(_weekdays(str(days)), _clock(opens), _clock(closes))
-            if span.opens >= span.closes:
-                raise ValueError(f"opens at or after it closes ({one}); split a span that crosses midnight in two")
-            spans.append(span)
-    return tuple(spans)
-
-
-def _network(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return ipaddress.ip_network(value, strict=False)
-    except ValueError:
-        raise ValueError("expected an IP address or network, as 192.0.2.7 or 192.0.2.0/24") from None
-
-
-def _one_or_many(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-def _pattern(value: str) -> str:
-    if not re.fullmatch(r"(?:[+*#0-9A-Za-z_.!-]|\[[0-9-]+\])+", value) or "." in value[:-1] or "!" in value[:-1]:
-        raise ValueError(
-            "expected a dial pattern: digits, X (0-9), Z (1-9), N (2-9), [1-5], and at the end . (one or more) or ! (any)"
-        )
-    return value
-
-
-Secret = SecretStr
-Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_network, json_schema_input_type=str)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many, json_schema_input_type=str | list[str])]
-Level = Annotated[int, Field(ge=1, le=10)]
-Pattern = Annotated[str, AfterValidator(_pattern)]
-ListenerText = Annotated[SipListener, BeforeValidator(_sip_listener, json_schema_input_type=str)]
-HostPortText = Annotated[HostPort, BeforeValidator(_host_port, json_schema_input_type=str)]
-PortRangeText = Annotated[PortRange, BeforeValidator(_port_range, json_schema_input_type=str)]
-DestinationText = Annotated[Destination, BeforeValidator(_destination, json_schema_input_type=str)]
-Spans = Annotated[tuple[OpenSpan, ...], BeforeValidator(_spans, json_schema_input_type=dict[str, str | list[str]])]
-Seconds = Annotated[float, Field(gt=0)]
-
-
-# --- the sections of a site file ------------------------------------------------------------------------------------
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Locale(Model):
     """Where the site is: how numbers without a country code are read and which clock opening hours follow."""
 
-    country: str = Field("FR", pattern=r"^[A-Z]{2}$")
+    country: Country = "FR"
     timezone: str = "Europe/Paris"
 
 
 class Listen(Model):
     """The sockets. `advertise` is the address peers reach us at, when it is not the one we listen on (NAT)."""
 
-    sip: tuple[ListenerText, ...] = Field(min_length=1)
+    sip: Annotated[tuple[ListenerText, ...], BeforeValidator(one_or_many)] = Field(min_length=1)
     http: HostPortText | None = None
     advertise: str | None = None
 
@@ -208,14 +107,16 @@ class Media(Model):
     """Audio: the RTP port range, the codecs in order of preference, the folder of prompts (NAME.wav is prompt NAME)."""
 
     ports: PortRangeText = PortRange(20000, 29999)
-    codecs: tuple[Literal["PCMA", "PCMU"], ...] = ("PCMA", "PCMU")
+    codecs: Annotated[tuple[Literal["PCMA", "PCMU"], ...], BeforeValidator(one_or_many)] = Field(
+        ("PCMA", "PCMU"), min_length=1
+    )
     prompts: str | None = None
 
 
 class Records(Model):
     """Where events and call records are kept: an SQLAlchemy URL without driver, `sqlite:///FILE` or `postgresql://...`."""
 
-    url: str = "sqlite:///plateau.db"
+    url: Annotated[str, BeforeValidator(text_of_secret)] = Field("sqlite:///plateau.db", repr=False)
     buffer_events: int = Field(100_000, ge=100)
 
 
@@ -252,8 +153,8 @@ class Trunk(Model):
     """A carrier or another PBX. Calls from its addresses (`from`), or from where it registered, are its calls."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    sources: Annotated[tuple[Network, ...], BeforeValidator(_one_or_many)] = Field((), alias="from")
-    gateway: str | None = Field(None, pattern=r"^sip:")
+    sources: Annotated[tuple[Network, ...], BeforeValidator(one_or_many)] = Field((), alias="from")
+    gateway: SipUri | None = None
     login: Login | None = None
     registers_as: Login | None = None
     caller_id: str | None = None
@@ -262,7 +163,7 @@ class Trunk(Model):
     @model_validator(mode="after")
     def _reachable(self) -> Trunk:
         if not self.sources and not self.gateway and not self.registers_as:
-            raise ValueError("expected at least one of: from (its addresses), gateway (its SIP URI), registers_as (its login here)")
+            raise ValueError("expected at least one of: from, gateway, registers_as")
         return self
 
 
@@ -276,7 +177,7 @@ class DialRule(Model):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
     match: Pattern
     to: DestinationText
-    callers: str = Field("extensions", alias="from", pattern=r"^(extensions|trunks|anyone|trunk \S+)$")
+    callers: Callers = Field("extensions", alias="from")
     dial: str | None = None
 
 
@@ -284,8 +185,8 @@ class Hours(Model):
     """A calendar: opening spans by weekday, public holidays of a country, single closed days."""
 
     open: Spans
-    holidays: str | None = Field(None, pattern=r"^[A-Z]{2}$")
-    closed: tuple[dt.date, ...] = ()
+    holidays: Country | None = None
+    closed: tuple[Date, ...] = ()
 
 
 class _State(Model):
@@ -304,7 +205,7 @@ class Menu(_State):
     `retries` times; then `otherwise`."""
 
     menu: Names
-    keys: dict[Annotated[str, Field(pattern=r"^[0-9*#A-D]$")], str] = Field(min_length=1)
+    keys: dict[Key, str] = Field(min_length=1)
     timeout_s: Seconds = 5
     retries: int = Field(2, ge=0, le=9)
     invalid: Names = ()
@@ -312,12 +213,13 @@ class Menu(_State):
 
 
 class Gather(_State):
-    """Play `gather`, collect digits into the call attribute `into` until `digits` of them, `#`, or `timeout_s` after the
-    last key. Too few: again, `retries` times, then `otherwise`. `into: web_code` joins the call to the web session."""
+    """Play `gather`, collect digits into the call attribute `into` until `digits` of them, `#`, or `timeout_s` after
+    the last key. Too few: again, `retries` times, then `otherwise`. `into: web_code` joins the call to the web session.
+    """
 
     gather: Names
     digits: int = Field(ge=1, le=32)
-    into: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    into: AttributeName
     then: str
     min_digits: int | None = Field(None, ge=0)
     timeout_s: Seconds = 5
@@ -338,7 +240,7 @@ class Enqueue(_State):
     """Set call attributes and enter a queue; the flow ends here."""
 
     enqueue: str
-    set: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], str | int | float] = Field(default_factory=dict)
+    set: dict[AttributeName, AttributeValue] = Field(default_factory=dict)
 
 
 class Connect(_State):
@@ -357,11 +259,13 @@ class Wait(_State):
 class Echo(_State):
     """Send the caller's own sound back until the caller hangs up."""
 
-    echo: Literal[True]
+    echo: Yes
 
 
 class HangUp(_State):
-    hang_up: Literal[True]
+    """End the call."""
+
+    hang_up: Yes
 
 
 VERBS: dict[str, type[_State]] = {
@@ -374,24 +278,26 @@ State = Say | Menu | Gather | ByHours | Enqueue | Connect | Wait | Echo | HangUp
 
 def _state(value: Any) -> Any:
     """Choose the model by the verb key, so that an error speaks of that verb alone (not of every member of a union)."""
-    if not isinstance(value, dict):
+    if isinstance(value, _State):
         return value
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a state, that is a verb and its keys; verbs: {', '.join(VERBS)}")
     verbs = [verb for verb in VERBS if verb in value]
-    if len(verbs) != 1 and not (set(verbs) == {"hours", "open"}):
-        raise ValueError(f"expected exactly one verb of: {', '.join(VERBS)} (found {', '.join(verbs) or 'none'})")
+    if len(verbs) != 1:
+        raise ValueError(f"expected exactly one verb of: {', '.join(VERBS)}")
     return VERBS[verbs[0]].model_validate(value)
 
 
-Flow = dict[str, Annotated[State, BeforeValidator(_state)]]
+Flow = Annotated[dict[Name, Annotated[State, BeforeValidator(_state)]], Field(min_length=1)]
 
 
 class Agent(Model):
     """A person who answers. Reached at `extension`, or at a fixed `contact` (then always registered)."""
 
     extension: str | None = None
-    contact: str | None = Field(None, pattern=r"^sip:")
+    contact: SipUri | None = None
     name: str = ""
-    skills: dict[str, Level] = Field(default_factory=dict)
+    skills: dict[Skill, Level] = Field(default_factory=dict)
     login: Literal["by agent", "always"] = "by agent"
 
     @model_validator(mode="after")
@@ -408,7 +314,7 @@ class Queue(Model):
     """
 
     needs: str | None = None
-    agents: tuple[str, ...] | None = None
+    agents: Annotated[tuple[str, ...], BeforeValidator(one_or_many)] | None = None
     music: str | None = None
     answer: Literal["on entry", "on agent"] = "on entry"
     priority: float = 0
@@ -429,11 +335,11 @@ class Site(Model):
     records: Records = Records()
     api: Api | None = None
     web: Web = Web()
-    extensions: dict[str, Extension] = Field(default_factory=dict)
-    trunks: dict[str, Trunk] = Field(default_factory=dict)
-    numbers: dict[str, DestinationText] = Field(default_factory=dict)
+    extensions: dict[Name, Extension] = Field(default_factory=dict)
+    trunks: dict[Name, Trunk] = Field(default_factory=dict)
+    numbers: dict[Number, DestinationText] = Field(default_factory=dict)
     dial_plan: tuple[DialRule, ...] = ()
-    hours: dict[str, Hours] = Field(default_factory=dict)
-    ivr: dict[str, Flow] = Field(default_factory=dict)
-    agents: dict[str, Agent] = Field(default_factory=dict)
-    queues: dict[str, Queue] = Field(default_factory=dict)
+    hours: dict[Name, Hours] = Field(default_factory=dict)
+    ivr: dict[Name, Flow] = Field(default_factory=dict)
+    agents: dict[Name, Agent] = Field(default_factory=dict)
+    queues: dict[Name, Queue] = Field(default_factory=dict)

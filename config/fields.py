@@ -1,0 +1,267 @@
+"""The small languages inside the values of a site file: listeners, destinations, hours, dial patterns, ...
+
+Each is an annotated type: text in, a typed value out, and `Expected` says in an admin's words what it takes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Plain(str):
+    """A YAML value written without quotes, letter for letter (`0123`, `on`, `09:00`); the field says what it means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Says in an admin's words what a field takes; `config.words` puts it into problems."""
+
+    words: str
+
+
+class SipListener(NamedTuple):
+    """`udp:0.0.0.0:5060`: where SIP is heard."""
+
+    transport: Literal["udp", "tcp"]
+    host: str
+    port: int
+
+
+class HostPort(NamedTuple):
+    """`127.0.0.1:8080`; IPv6 as `[::1]:8080`."""
+
+    host: str
+    port: int
+
+
+class PortRange(NamedTuple):
+    """`20000-29999`, both ends included; the first is even (an RTP port), each RTP port has its RTCP port above it."""
+
+    first: int
+    last: int
+
+
+class Destination(NamedTuple):
+    """`queue asia`, `extension 101`, `ivr welcome`, `trunk carrier`, `sip:2001@192.0.2.1`, `refuse 603`, `hang up`."""
+
+    kind: Literal["extension", "queue", "ivr", "trunk", "uri", "refuse"]
+    name: str
+
+    def __str__(self) -> str:
+        return self.name if self.kind == "uri" else f"{self.kind} {self.name}"
+
+
+class OpenSpan(NamedTuple):
+    """One span of opening: weekdays (0 = Monday) and wall-clock times, `opens` included, `closes` excluded."""
+
+    weekdays: tuple[int, ...]
+    opens: dt.time
+    closes: dt.time
+
+
+def _host_port(value: object) -> HostPort:
+    if isinstance(value, HostPort):
+        return value
+    m = isinstance(value, str) and re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\s]+):(\d{1,5})", value)
+    if not m or int(m[2]) > 65535:
+        raise ValueError(f"expected {_HOST_PORT}")
+    return HostPort(m[1].strip("[]"), int(m[2]))
+
+
+def _sip_listener(value: object) -> SipListener:
+    if isinstance(value, SipListener):
+        return value
+    m = isinstance(value, str) and re.fullmatch(r"(udp|tcp):(\[[0-9A-Fa-f:.]+\]|[^:\s]+):(\d{1,5})", value)
+    if not m or int(m[3]) > 65535:
+        raise ValueError(f"expected {_LISTENER}")
+    return SipListener("udp" if m[1] == "udp" else "tcp", m[2].strip("[]"), int(m[3]))
+
+
+def _port_range(value: object) -> PortRange:
+    if isinstance(value, PortRange):
+        return value
+    m = isinstance(value, str) and re.fullmatch(r"(\d{1,5})\s*-\s*(\d{1,5})", value)
+    if not m or not 1024 <= int(m[1]) < int(m[2]) <= 65535 or int(m[1]) % 2:
+        raise ValueError(f"expected {_PORT_RANGE}")
+    return PortRange(int(m[1]), int(m[2]))
+
+
+def _destination(value: object) -> Destination:
+    if isinstance(value, Destination):
+        return value
+    text = " ".join(value.split()) if isinstance(value, str) else ""
+    if re.fullmatch(r"sip:(\S+@)?[^\s@]+", text):
+        return Destination("uri", text)
+    if text == "hang up":
+        return Destination("refuse", "603")
+    kind, _, name = text.partition(" ")
+    if kind not in ("extension", "queue", "ivr", "trunk", "refuse") or not name or " " in name:
+        raise ValueError(f"expected {_DESTINATION}")
+    if kind == "refuse" and not re.fullmatch(r"[3-6]\d\d", name):
+        raise ValueError("expected refuse with a SIP status from 300 to 699, as refuse 486")
+    return Destination(kind, name)  # type: ignore[arg-type]
+
+
+def _weekdays(text: str) -> tuple[int, ...]:
+    days: list[int] = []
+    for part in text.lower().replace(" ", "").split(","):
+        first, dash, last = part.partition("-")
+        if first not in WEEKDAYS or (dash and last not in WEEKDAYS):
+            raise ValueError("expected days as mon-sat or mon,wed before the colon")
+        a, b = WEEKDAYS.index(first), WEEKDAYS.index(last if dash else first)
+        days += [d % 7 for d in range(a, b + 1 if b >= a else b + 8)]
+    return tuple(days)
+
+
+def _clock(text: str) -> dt.time:
+    m = re.fullmatch(r"(\d{1,2}):(\d\d)", text.strip())
+    if not m or int(m[1]) > 24 or int(m[2]) > 59 or (int(m[1]) == 24 and int(m[2])):
+        raise ValueError(f"expected {_HOURS}")
+    return dt.time.max if int(m[1]) == 24 else dt.time(int(m[1]), int(m[2]))
+
+
+def _span(days: str, hours: object) -> OpenSpan:
+    m = isinstance(hours, str) and re.fullmatch(r"([\d:\s]+)-([\d:\s]+)", hours)
+    if not m:
+        raise ValueError(f"expected {_HOURS}")
+    span = OpenSpan(_weekdays(days), _clock(m[1]), _clock(m[2]))
+    if span.opens >= span.closes:
+        raise ValueError("expected a closing time after the opening time; split hours that cross midnight in two")
+    return span
+
+
+def _spans(value: object) -> tuple[OpenSpan, ...]:
+    """`{mon-fri: 09:00-21:00, sat: [09:00-12:00, 14:00-18:00]}`; each wrong entry is its own error at its own place."""
+    if isinstance(value, tuple):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError("expected days and their hours, as mon-sat: 09:00-21:00")
+    spans: list[OpenSpan] = []
+    wrong: list[InitErrorDetails] = []
+    for days, hours in value.items():
+        for i, one in enumerate(hours) if isinstance(hours, list) else [(None, hours)]:
+            try:
+                spans.append(_span(str(days), one))
+            except ValueError as error:
+                place = (str(days),) if i is None else (str(days), i)
+                wrong.append({"type": PydanticCustomError("value_error", str(error)), "loc": place, "input": one})
+    if wrong:
+        raise ValidationError.from_exception_data("hours", wrong)
+    return tuple(spans)
+
+
+def _network(value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    if isinstance(value, ipaddress.IPv4Network | ipaddress.IPv6Network):
+        return value
+    try:
+        return ipaddress.ip_network(str(value) if isinstance(value, str) else "", strict=False)
+    except ValueError:
+        raise ValueError(f"expected {_NETWORK}") from None
+
+
+def _date(value: object) -> dt.date:
+    if isinstance(value, dt.date):
+        return value
+    try:
+        if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+            raise ValueError
+        return dt.date.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"expected {_DATE}") from None
+
+
+def one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _yes(value: object) -> object:
+    return True if isinstance(value, str) and value.lower() in ("true", "yes", "on") else value
+
+
+def _attribute(value: object) -> object:
+    """Numbers without quotes are numbers; `007` and what has quotes is text."""
+    if isinstance(value, Plain) and re.fullmatch(r"-?(0|[1-9]\d{0,14})(\.\d+)?", value):
+        return float(value) if "." in value else int(value)
+    return value
+
+
+def text_of_secret(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _pattern(value: str) -> str:
+    if not re.fullmatch(r"(?:[+*#0-9A-Za-z_.!-]|\[[0-9-]+\])+", value) or "." in value[:-1] or "!" in value[:-1]:
+        raise ValueError(f"expected {_PATTERN}")
+    if re.search(r"\[(?!(?:\d-\d|\d)+\])", value):
+        raise ValueError("expected digits and ranges between [ and ], as [1-5] or [137-9]")
+    return value
+
+
+_HOST_PORT = "ADDRESS:PORT, as 127.0.0.1:8080"
+_LISTENER = "udp:ADDRESS:PORT or tcp:ADDRESS:PORT, as udp:0.0.0.0:5060"
+_PORT_RANGE = "FIRST-LAST within 1024-65535, FIRST even, as 20000-29999"
+_DESTINATION = (
+    "one of: extension NAME, queue NAME, ivr NAME, trunk NAME, refuse STATUS, hang up, sip:USER@HOST"
+)
+_HOURS = "hours as 09:00-21:00"
+_NETWORK = "an IP address or network, as 192.0.2.7 or 192.0.2.0/24"
+_DATE = "a date as 2026-12-24"
+_PATTERN = "a dial pattern: digits, X (0-9), Z (1-9), N (2-9), [1-5], and at the end . (one or more) or ! (any)"
+_COUNTRY = "a country in two capital letters, as FR"
+_SIP_URI = "a SIP URI, as sip:HOST or sip:HOST:PORT"
+
+Secret = Annotated[SecretStr, Field(min_length=1), Expected("a password, best as !secret NAME")]
+Network = Annotated[
+    ipaddress.IPv4Network | ipaddress.IPv6Network,
+    BeforeValidator(_network, json_schema_input_type=str),
+    Expected(_NETWORK),
+]
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(one_or_many, json_schema_input_type=str | list[str]),
+    Expected("a name or a list of names"),
+]
+Skill = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$"), Expected("a skill: letters, digits and _")]
+Level = Annotated[int, Field(ge=1, le=10)]
+Pattern = Annotated[str, AfterValidator(_pattern), Expected(_PATTERN)]
+ListenerText = Annotated[
+    SipListener, BeforeValidator(_sip_listener, json_schema_input_type=str), Expected(_LISTENER)
+]
+HostPortText = Annotated[HostPort, BeforeValidator(_host_port, json_schema_input_type=str), Expected(_HOST_PORT)]
+PortRangeText = Annotated[PortRange, BeforeValidator(_port_range, json_schema_input_type=str), Expected(_PORT_RANGE)]
+DestinationText = Annotated[
+    Destination, BeforeValidator(_destination, json_schema_input_type=str), Expected(_DESTINATION)
+]
+Spans = Annotated[
+    tuple[OpenSpan, ...],
+    BeforeValidator(_spans, json_schema_input_type=dict[str, str | list[str]]),
+    Expected("days and their hours, as mon-sat: 09:00-21:00"),
+]
+Date = Annotated[dt.date, BeforeValidator(_date, json_schema_input_type=str), Expected(_DATE)]
+Seconds = Annotated[float, Field(gt=0)]
+Callers = Annotated[
+    str,
+    Field(pattern=r"^(extensions|trunks|anyone|trunk \S+)$"),
+    Expected("extensions, trunks, anyone or trunk NAME"),
+]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$"), Expected(_COUNTRY)]
+SipUri = Annotated[str, Field(pattern=r"^sip:\S+$"), Expected(_SIP_URI)]
+Yes = Annotated[Literal[True], BeforeValidator(_yes, json_schema_input_type=Literal[True]), Expected("true")]
+Name = Annotated[str, Field(pattern=r"^[^\s{}]+$"), Expected("a name without spaces")]
+Number = Annotated[str, Field(pattern=r"^\+?[0-9*#]+$"), Expected("a number as +33180000000, without spaces")]
+Key = Annotated[str, Field(pattern=r"^[0-9*#A-D]$"), Expected("one key of a telephone: 0-9, *, #, A-D")]
+AttributeName = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9_]*$"), Expected("a name of small letters, digits and _, as web_code")
+]
+AttributeValue = Annotated[
+    str | int | float, BeforeValidator(_attribute, json_schema_input_type=str | float), Expected("text or a number")
+]

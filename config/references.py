@@ -1,0 +1,285 @@
+"""What the schema cannot see: names that must exist, states that must be reachable, things that exclude each other.
+
+Each check yields Findings at paths of the site; the loader turns them into Problems with line and column. Names are
+taken from the raw file, so that an entry set aside for a mistake of its own still counts as existing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import zoneinfo
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import holidays
+import phonenumbers
+
+from config import dial_patterns, flows
+from config.numbers import normalise
+from config.schema import Destination, DialRule, Site
+from config.values import Path
+from config.words import did_you_mean
+
+_SECTIONS = {"extension": "extensions", "queue": "queues", "ivr": "ivr", "trunk": "trunks"}
+_PLACEHOLDER = re.compile(r"\{number(:\d+)?\}")
+_NEEDS_WORD = re.compile(r"\b(call\.\w+|[A-Za-z_]\w*)\b(?!\s*\()")
+_NEEDS_KEYWORDS = frozenset({"and", "or", "not", "true", "false"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A mistake found by a check."""
+
+    path: Path
+    found: str
+    expected: str
+    hint: str = ""
+    on_key: bool = False
+    """Point at the key rather than at its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names the file gives to things, by section, damaged entries included."""
+
+    raw: Mapping[str, Any]
+
+    def of(self, section: str) -> list[str]:
+        value = self.raw.get(section)
+        return [*value] if isinstance(value, Mapping) else []
+
+    def check(self, section: str, name: str, path: Path, word: str) -> Iterator[Finding]:
+        """A finding if `name` is not in `section`."""
+        names = self.of(section)
+        if name not in names:
+            listed = f" ({', '.join(names)})" if 0 < len(names) <= 8 else ""
+            hint = did_you_mean(name, names) if names else f"the section {section} is empty"
+            yield Finding(path, f'"{name}"', f"an existing {word}{listed}", hint)
+
+
+def check(site: Site, raw: Mapping[str, Any], damaged: frozenset[Path]) -> Iterator[Finding]:
+    """All findings of a site. `damaged` are the paths of entries set aside, absent from `site` but present in `raw`."""
+    names = Names(raw)
+    yield from _locale(site)
+    yield from _listeners(site)
+    yield from _records(site)
+    yield from _trunks(site, names)
+    yield from _numbers(site, names)
+    yield from _dial_plan(site, raw, damaged, names)
+    yield from _calendars(site)
+    yield from _agents(site, names)
+    yield from _queues(site, names)
+    yield from _prompts(site)
+    for flow in site.ivr:
+        whole = not any(path[:2] == ("ivr", flow) for path in damaged)
+        yield from _flow(site, flow, names, whole=whole)
+
+
+def _locale(site: Site) -> Iterator[Finding]:
+    zone, country = site.locale.timezone, site.locale.country
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        hint = did_you_mean(zone, zoneinfo.available_timezones())
+        yield Finding(("locale", "timezone"), f'"{zone}"', "a time zone, as Europe/Paris", hint)
+    if country not in phonenumbers.SUPPORTED_REGIONS:
+        yield Finding(("locale", "country"), f'"{country}"', "a country that has telephone numbers, as FR")
+
+
+def _listeners(site: Site) -> Iterator[Finding]:
+    taken: list[tuple[str, str, int, str]] = []
+    sockets = [(("listen", "sip", i), *listener) for i, listener in enumerate(site.listen.sip)]
+    if site.listen.http is not None:
+        sockets.append((("listen", "http"), "tcp", *site.listen.http))  # type: ignore[arg-type]
+    for path, transport, host, port in sockets:
+        for other_transport, other_host, other_port, other in taken:
+            same_host = host == other_host or {"0.0.0.0", "::"} & {host, other_host}
+            if (transport, port) == (other_transport, other_port) and port and same_host:
+                yield Finding(path, f"{transport} {host}:{port}", "each address and port once", f"taken by {other}")
+        taken.append((transport, host, port, ".".join(str(part) for part in path[:2])))
+        if transport == "udp" and site.media.ports.first <= port <= site.media.ports.last:
+            expected = f"a UDP port outside media.ports ({site.media.ports.first}-{site.media.ports.last})"
+            yield Finding(path, str(port), expected)
+    if site.listen.advertise is not None and not _is_host(site.listen.advertise):
+        yield Finding(("listen", "advertise"), f'"{site.listen.advertise}"', "an IP address or a host name")
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return bool(re.fullmatch(r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", text))
+    return True
+
+
+def _records(site: Site) -> Iterator[Finding]:
+    url = site.records.url
+    if not re.fullmatch(r"sqlite:///.+|postgresql://[^\s/]+/[^\s/]+", url):
+        found = re.sub(r"//.*@", "//...@", url)  # no password in an error
+        yield Finding(("records", "url"), f'"{found}"', "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+
+
+def _trunks(site: Site, names: Names) -> Iterator[Finding]:
+    logins: dict[str, str] = dict.fromkeys(names.of("extensions"), "an extension")
+    networks: dict[object, str] = {}
+    for name, trunk in site.trunks.items():
+        if trunk.registers_as is not None:
+            username = trunk.registers_as.username
+            if username in logins:
+                path: Path = ("trunks", name, "registers_as", "username")
+                yield Finding(path, f'"{username}"', "a user name of its own", f"taken by {logins[username]}")
+            logins[username] = f"the trunk {name}"
+        for i, network in enumerate(trunk.sources):
+            if networks.setdefault(network, name) != name:
+                path = ("trunks", name, "from", i)
+                hint = f"taken by the trunk {networks[network]}"
+                yield Finding(path, str(network), "each address in one trunk", hint)
+
+
+def _destination(destination: Destination, path: Path, names: Names, *, template: bool = False) -> Iterator[Finding]:
+    """The name behind `queue NAME` and the like; in the dial plan it may hold {number}."""
+    name = _PLACEHOLDER.sub("", destination.name) if template else destination.name
+    if "{" in name or "}" in name:
+        expected = "{number} or {number:N}" if template else "no { }: only the dial plan has a dialled number"
+        yield Finding(path, f'"{destination}"', expected)
+    elif name == destination.name and destination.kind in _SECTIONS:
+        yield from names.check(_SECTIONS[destination.kind], name, path, destination.kind)
+
+
+def _numbers(site: Site, names: Names) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for number, destination in site.numbers.items():
+        path: Path = ("numbers", number)
+        yield from _destination(destination, path, names)
+        canonical = normalise(number, site.locale.country)
+        if canonical in seen:
+            yield Finding(path, f"{canonical} again", "each number once", f"first as {seen[canonical]}", on_key=True)
+        seen.setdefault(canonical, number)
+
+
+def _dial_plan(
+    site: Site, raw: Mapping[str, Any], damaged: frozenset[Path], names: Names
+) -> Iterator[Finding]:
+    rules = raw.get("dial_plan")
+    indexes = [i for i in range(len(rules) if isinstance(rules, list) else 0) if ("dial_plan", i) not in damaged]
+    earlier: list[tuple[int, DialRule]] = []
+    for i, rule in zip(indexes, site.dial_plan, strict=False):
+        path: Path = ("dial_plan", i)
+        yield from _destination(rule.to, (*path, "to"), names, template=True)
+        if rule.callers.startswith("trunk "):
+            yield from names.check("trunks", rule.callers[6:], (*path, "from"), "trunk")
+        if rule.dial is not None and re.search(r"[{}]", _PLACEHOLDER.sub("", rule.dial)):
+            yield Finding((*path, "dial"), f'"{rule.dial}"', "{number} or {number:N} between braces")
+        if rule.dial is not None and rule.to.kind != "trunk":
+            yield Finding((*path, "dial"), f"to: {rule.to}", "to: trunk NAME, where the number is dialled", on_key=True)
+        trunk = site.trunks.get(rule.to.name) if rule.to.kind == "trunk" else None
+        if trunk is not None and not trunk.gateway and not trunk.registers_as:
+            yield Finding((*path, "to"), f'"{rule.to}"', "a trunk with gateway or registers_as, to call out by it")
+        for n, before in earlier:
+            if _same_callers(before.callers, rule.callers) and dial_patterns.covers(before.match, rule.match):
+                expected = "a pattern that no earlier rule covers"
+                hint = f"dial_plan[{n}] ({before.match}) takes all its calls"
+                yield Finding((*path, "match"), f'"{rule.match}"', expected, hint)
+                break
+        earlier.append((i, rule))
+
+
+def _same_callers(wide: str, narrow: str) -> bool:
+    return wide in ("anyone", narrow) or (wide == "trunks" and narrow.startswith("trunk "))
+
+
+def _calendars(site: Site) -> Iterator[Finding]:
+    for name, hours in site.hours.items():
+        if hours.holidays is not None and hours.holidays not in holidays.list_supported_countries():
+            path: Path = ("hours", name, "holidays")
+            yield Finding(path, f'"{hours.holidays}"', "a country whose holidays are known, as FR")
+
+
+def _agents(site: Site, names: Names) -> Iterator[Finding]:
+    phones: dict[str, str] = {}
+    for name, agent in site.agents.items():
+        phone = agent.extension
+        if phone is None:
+            continue
+        path: Path = ("agents", name, "extension")
+        yield from names.check("extensions", phone, path, "extension")
+        if phone in phones:
+            yield Finding(path, f"{phone} again", "one agent for each extension", f"{phone} is {phones[phone]}'s")
+        phones.setdefault(phone, name)
+
+
+def _queues(site: Site, names: Names) -> Iterator[Finding]:
+    skills = sorted({skill for agent in site.agents.values() for skill in agent.skills})
+    for name, queue in site.queues.items():
+        path: Path = ("queues", name)
+        for i, agent in enumerate(queue.agents or ()):
+            yield from names.check("agents", agent, (*path, "agents", i), "agent")
+        if queue.overflow is not None:
+            yield from _destination(queue.overflow, (*path, "overflow"), names)
+            if queue.overflow == Destination("queue", name):
+                yield Finding((*path, "overflow"), f'"{queue.overflow}"', "another destination than the queue itself")
+        for word in _NEEDS_WORD.findall(re.sub(r"'[^']*'|\"[^\"]*\"", "", queue.needs or "")):
+            if not word.startswith("call.") and word not in _NEEDS_KEYWORDS and word not in skills:
+                expected = "a skill that some agent has" + (f" ({', '.join(skills)})" if len(skills) <= 12 else "")
+                yield Finding((*path, "needs"), f'"{word}"', expected, did_you_mean(word, skills))
+
+
+def _prompts(site: Site) -> Iterator[Finding]:
+    folder = site.media.prompts
+    used: list[tuple[Path, str]] = [
+        (("queues", name, "music"), queue.music) for name, queue in site.queues.items() if queue.music is not None
+    ]
+    for flow_name, flow in site.ivr.items():
+        for state_name, state in flow.items():
+            for key in ("say", "menu", "gather", "invalid"):
+                prompts = getattr(state, key, ())
+                used += [(("ivr", flow_name, state_name, key, i), prompt) for i, prompt in enumerate(prompts)]
+    if folder is None:
+        for path, prompt in used[:1]:
+            yield Finding(path, f'"{prompt}" but no media.prompts', "media.prompts, the folder of the prompts")
+        return
+    if not os.path.isdir(folder):
+        yield Finding(("media", "prompts"), "none", f"the folder {folder}")
+        return
+    present = [entry[:-4] for entry in os.listdir(folder) if entry.endswith(".wav")]
+    for path, prompt in used:
+        if prompt not in present:
+            expected = f"a prompt, that is a file {prompt}.wav in {folder}"
+            yield Finding(path, f'"{prompt}"', expected, did_you_mean(prompt, present))
+
+
+def _flow(site: Site, name: str, names: Names, *, whole: bool) -> Iterator[Finding]:
+    flow = site.ivr[name]
+    raw_flow = names.raw["ivr"][name]
+    for state_name, state in flow.items():
+        path: Path = ("ivr", name, state_name)
+        for key, target in flows.exits(state):
+            if target not in raw_flow:
+                hint = did_you_mean(target, raw_flow)
+                yield Finding((*path, *key), f'"{target}"', f"a state of the flow {name}", hint)
+        yield from _verb(state, path, names)
+    if whole:
+        for state_name in flows.unreachable(flow):
+            expected = "a state that another state leads to"
+            yield Finding(("ivr", name, state_name), f"{state_name}, which nothing leads to", expected, on_key=True)
+        for state_name in flows.endless(flow):
+            expected = "a way out that plays, asks or waits"
+            yield Finding(("ivr", name, state_name), "calendars that lead in a circle", expected, on_key=True)
+
+
+def _verb(state: object, path: Path, names: Names) -> Iterator[Finding]:
+    checks: dict[str, Callable[[Any], Iterator[Finding]]] = {
+        "hours": lambda value: names.check("hours", value, (*path, "hours"), "calendar"),
+        "enqueue": lambda value: names.check("queues", value, (*path, "enqueue"), "queue"),
+        "connect": lambda value: _destination(value, (*path, "connect"), names),
+    }
+    for key, run in checks.items():
+        value = getattr(state, key, None)
+        if value is not None:
+            yield from run(value)
+    digits, least = getattr(state, "digits", None), getattr(state, "min_digits", None)
+    if digits is not None and least is not None and least > digits:
+        yield Finding((*path, "min_digits"), str(least), f"at most digits, that is {digits}")

@@ -1,0 +1,183 @@
+"""What the schema says is wrong, in an admin's words: pydantic's errors as Problems at their places.
+
+`Spot` is what the schema knows of a path (its type, its keys); the words come from there, so that a wrong value and a
+value out of bounds read the same: `expected a number above 0, found "soon"`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import annotated_types as at
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from config.errors import Problem
+from config.fields import Expected
+from config.schema import VERBS, Site
+from config.values import Path, Values, in_words, kind_in_words
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place in the schema."""
+
+    type: Any
+    """The bare type, without Annotated and Optional; Any where the schema says nothing."""
+    notes: tuple[Any, ...] = ()
+    """Bounds and Expected."""
+
+    @classmethod
+    def of(cls, annotation: Any, notes: Iterable[Any] = ()) -> Spot:
+        collected = list(notes)
+        while True:
+            if isinstance(annotation, FieldInfo):
+                collected += annotation.metadata
+                annotation = annotation.annotation
+            elif get_origin(annotation) is Annotated:
+                for note in annotation.__metadata__:
+                    collected += note.metadata if isinstance(note, FieldInfo) else [note]
+                annotation = annotation.__origin__
+            elif get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation):
+                annotation = Union[tuple(a for a in get_args(annotation) if a is not type(None))]  # noqa: UP007
+            else:
+                return cls(annotation, tuple(collected))
+
+    @property
+    def model(self) -> type[BaseModel] | None:
+        return self.type if isinstance(self.type, type) and issubclass(self.type, BaseModel) else None
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys an admin may write here."""
+        return [field.alias or name for name, field in self.model.model_fields.items()] if self.model else []
+
+    def below(self, part: str | int, value: object) -> Spot:
+        """The spot of an entry or key; `value` is what stands there (it tells the verb of an IVR state)."""
+        if self.model:
+            for name, field in self.model.model_fields.items():
+                if part in (field.alias, name):
+                    return Spot.of(field)
+            return Spot(Any)
+        arguments = get_args(self.type)
+        if get_origin(self.type) is dict:
+            entry = Spot.of(arguments[1])
+            if get_args(entry.type) == tuple(VERBS.values()):
+                verb = next((v for v in VERBS if isinstance(value, Mapping) and v in value), None)
+                return Spot(VERBS[verb]) if verb else entry
+            return entry
+        if get_origin(self.type) is tuple and arguments[-1:] == (...,):
+            return Spot.of(arguments[0])
+        return Spot(Any)
+
+    @property
+    def words(self) -> str:
+        """What it takes."""
+        for note in self.notes:
+            if isinstance(note, Expected):
+                return note.words
+        if self.type in (int, float):
+            return ("a whole number" if self.type is int else "a number") + _bounds(self.notes)
+        if get_origin(self.type) is Literal:
+            return _either([str(a) for a in get_args(self.type)])
+        if self.model or get_origin(self.type) is dict:
+            return "keys and values" + (f", as {self.keys[0]}: ..." if self.keys else "")
+        return "a list" if get_origin(self.type) is tuple else "text"
+
+
+def spot_at(path: Path, value: object) -> Spot:
+    """The schema's spot for a path of the site's raw `value`."""
+    spot = Spot(Site)
+    for part in path:
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            value = None
+        spot = spot.below(part, value)
+    return spot
+
+
+def problems_of(error: ValidationError, file: str, values: Values) -> Iterable[Problem]:
+    """One Problem for each thing pydantic complains of."""
+    for detail in error.errors(include_url=False):
+        path = detail["loc"]
+        on_key = bool(path) and path[-1] == "[key]"
+        if on_key:
+            path = path[:-1]
+        while path and path not in values.places and detail["type"] not in ("missing", "extra_forbidden"):
+            path = path[:-1]  # pydantic adds the members of unions and places inside our own small languages
+        yield _problem(detail, path, on_key, file, values)
+
+
+def _problem(detail: ErrorDetails, path: Path, on_key: bool, file: str, values: Values) -> Problem:
+    spot = spot_at(path, values.value)
+    place = values.place(path)
+    kind = detail["type"]
+    if kind == "missing":
+        return Problem(file, place.key_line, place.key_column, place.shown, "none", f"the key {path[-1]}")
+    if kind == "extra_forbidden":
+        parent = spot_at(path[:-1], values.value)
+        return Problem(
+            file, place.key_line, place.key_column, place.shown, f'"{path[-1]}"', f"a key of: {', '.join(parent.keys)}",
+            did_you_mean(str(path[-1]), parent.keys),
+        )  # fmt: skip
+    if on_key:
+        expected = _key_words(path, values)
+        return Problem(file, place.key_line, place.key_column, place.shown, f'"{path[-1]}"', expected)
+    hides = spot.type is SecretStr or spot.model or get_origin(spot.type) in (dict, tuple)
+    found = kind_in_words(place.node) if hides else in_words(place.node)
+    expected, hint = spot.words, ""
+    if kind == "value_error":
+        expected = str(detail["msg"]).removeprefix("Value error, ").removeprefix("expected ")
+        found = found if spot.model is None else _keys_found(values, path, found)
+    elif kind in ("too_short", "string_too_short"):
+        expected, found = ("at least one entry", "none") if kind == "too_short" else (spot.words, "no text")
+    elif kind == "literal_error":
+        hint = did_you_mean(place.node.text, [str(a) for a in get_args(spot.type)])
+    on_its_key = place.node.kind != "scalar" or place.node.is_null
+    line, column = (place.key_line, place.key_column) if on_its_key else (place.line, place.column)
+    return Problem(file, line, column, place.shown, found, expected, hint)
+
+
+def _keys_found(values: Values, path: Path, otherwise: str) -> str:
+    node = values.places[path].node
+    names = [key.text for key, _ in node.pairs()] if node.kind == "mapping" else []
+    return ", ".join(names) if names else otherwise
+
+
+def _key_words(path: Path, values: Values) -> str:
+    parent = spot_at(path[:-1], values.value)
+    return Spot.of(get_args(parent.type)[0]).words if get_origin(parent.type) is dict else "a name"
+
+
+def did_you_mean(text: str, names: Iterable[str]) -> str:
+    """`did you mean ring_s?`, or nothing."""
+    near = difflib.get_close_matches(text, [*names], n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def _bounds(notes: Iterable[Any]) -> str:
+    low = high = above = None
+    for note in notes:
+        if isinstance(note, at.Gt):
+            above = note.gt
+        elif isinstance(note, at.Ge):
+            low = note.ge
+        elif isinstance(note, at.Le):
+            high = note.le
+    if above is not None:
+        return f" above {above}"
+    if low is not None and high is not None:
+        return f" from {low} to {high}"
+    return f" of at least {low}" if low is not None else f" of at most {high}" if high is not None else ""
+
+
+def _either(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
