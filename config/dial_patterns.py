@@ -1,7 +1,7 @@
 """Which dial pattern covers which: a rule behind one that covers it can never match.
 
 A pattern is digits and the classes X (0-9), Z (1-9), N (2-9), [1-5]; `.` at the end is one or more of any character,
-`!` none or more.
+`!` none or more. A leading `_` and `-` between digits mean nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ _TOKEN = re.compile(r"\[([0-9-]+)\]|(.)")
 def tokens(pattern: str) -> tuple[tuple[frozenset[str], ...], int | None]:
     """The characters each place takes, and how many more of any the tail asks at least (None: no tail)."""
     tail = {".": 1, "!": 0}.get(pattern[-1:])
-    body = pattern if tail is None else pattern[:-1]
+    body = (pattern if tail is None else pattern[:-1]).removeprefix("_")
+    if not re.search(r"[A-WYa-z]", re.sub(r"[NZ]", "", body)):
+        body = re.sub(r"(\[.*?\])|-", r"\1", body)  # a separator between digits
     places = (_digits(m[1]) if m[1] else _CLASSES.get(m[2], frozenset(m[2])) for m in _TOKEN.finditer(body))
     return tuple(places), tail
 

@@ -44,7 +44,8 @@ class SiteError(ConfigError):
     """The site file is wrong; `problems` holds every mistake, in the order of the file."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        ordered = sorted(problems, key=lambda p: (p.file, p.line, p.column, p.path, p.expected))
-        once = {(p.file, p.line, p.column, p.found, p.expected): p for p in reversed(ordered)}  # ranges and merges repeat
-        self.problems: list[Problem] = list(reversed(once.values()))
+        once: dict[object, Problem] = {}
+        for p in problems:  # entries that share lines (ranges, merges) repeat what is said of the first
+            once.setdefault((p.file, p.line, p.column, p.found, p.expected), p)
+        self.problems: list[Problem] = sorted(once.values(), key=lambda p: (p.file, p.line, p.column))
         super().__init__("\n".join(map(str, self.problems)))

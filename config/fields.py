@@ -116,7 +116,7 @@ def _weekdays(text: str) -> tuple[int, ...]:
     for part in text.lower().replace(" ", "").split(","):
         first, dash, last = part.partition("-")
         if first not in WEEKDAYS or (dash and last not in WEEKDAYS):
-            raise ValueError("expected days as mon-sat or mon,wed before the colon")
+            raise ValueError("expected days as mon-sat or mon,wed")
         a, b = WEEKDAYS.index(first), WEEKDAYS.index(last if dash else first)
         days += [d % 7 for d in range(a, b + 1 if b >= a else b + 8)]
     return tuple(days)
@@ -129,11 +129,11 @@ def _clock(text: str) -> dt.time:
     return dt.time.max if int(m[1]) == 24 else dt.time(int(m[1]), int(m[2]))
 
 
-def _span(days: str, hours: object) -> OpenSpan:
+def _span(weekdays: tuple[int, ...], hours: object) -> OpenSpan:
     m = isinstance(hours, str) and re.fullmatch(r"([\d:\s]+)-([\d:\s]+)", hours)
     if not m:
         raise ValueError(f"expected {_HOURS}")
-    span = OpenSpan(_weekdays(days), _clock(m[1]), _clock(m[2]))
+    span = OpenSpan(weekdays, _clock(m[1]), _clock(m[2]))
     if span.opens >= span.closes:
         raise ValueError("expected a closing time after the opening time; split hours that cross midnight in two")
     return span
@@ -147,13 +147,23 @@ def _spans(value: object) -> tuple[OpenSpan, ...]:
         raise ValueError("expected days and their hours, as mon-sat: 09:00-21:00")
     spans: list[OpenSpan] = []
     wrong: list[InitErrorDetails] = []
+
+    def note(error: ValueError, place: tuple[str | int, ...], found: object) -> None:
+        # the message is a variable of the template: it may hold braces
+        told = PydanticCustomError("value_error", "{message}", {"message": str(error)})
+        wrong.append({"type": told, "loc": place, "input": found})
+
     for days, hours in value.items():
+        try:
+            weekdays = _weekdays(str(days))
+        except ValueError as error:
+            note(error, (str(days), "[key]"), days)
+            weekdays = ()
         for i, one in enumerate(hours) if isinstance(hours, list) else [(None, hours)]:
             try:
-                spans.append(_span(str(days), one))
+                spans.append(_span(weekdays, one))
             except ValueError as error:
-                place = (str(days),) if i is None else (str(days), i)
-                wrong.append({"type": PydanticCustomError("value_error", str(error)), "loc": place, "input": one})
+                note(error, (str(days),) if i is None else (str(days), i), one)
     if wrong:
         raise ValidationError.from_exception_data("hours", wrong)
     return tuple(spans)
@@ -230,7 +240,7 @@ Names = Annotated[
     BeforeValidator(one_or_many, json_schema_input_type=str | list[str]),
     Expected("a name or a list of names"),
 ]
-Skill = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$"), Expected("a skill: letters, digits and _")]
+Skill = Annotated[str, Field(pattern=r"^[^\s\"']([^\"']*[^\s\"'])?$"), Expected("a skill, as asia")]
 Level = Annotated[int, Field(ge=1, le=10)]
 Pattern = Annotated[str, AfterValidator(_pattern), Expected(_PATTERN)]
 ListenerText = Annotated[
@@ -257,7 +267,7 @@ Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$"), Expected(_COUNTRY)]
 SipUri = Annotated[str, Field(pattern=r"^sip:\S+$"), Expected(_SIP_URI)]
 Yes = Annotated[Literal[True], BeforeValidator(_yes, json_schema_input_type=Literal[True]), Expected("true")]
 Name = Annotated[str, Field(pattern=r"^[^\s{}]+$"), Expected("a name without spaces")]
-Number = Annotated[str, Field(pattern=r"^\+?[0-9*#]+$"), Expected("a number as +33180000000, without spaces")]
+Number = Annotated[str, Field(pattern=r"^\+?[0-9*#][0-9*# ().-]*$"), Expected("a number, as +33 1 80 00 00 00")]
 Key = Annotated[str, Field(pattern=r"^[0-9*#A-D]$"), Expected("one key of a telephone: 0-9, *, #, A-D")]
 AttributeName = Annotated[
     str, Field(pattern=r"^[a-z][a-z0-9_]*$"), Expected("a name of small letters, digits and _, as web_code")

@@ -45,7 +45,8 @@ def load(path: str | os.PathLike[str], environment: Mapping[str, str] | None = N
     site, damaged = _validate(raw, file, values, problems)
     if site is not None:
         site = _with_absolute_paths(site, FilePath(file).absolute().parent)
-        problems += [_located(finding, file, values) for finding in references.check(site, raw, damaged)]
+        findings = references.check(site, raw, damaged | values.unread)
+        problems += [_located(finding, file, values) for finding in findings]
     if problems or site is None:
         raise SiteError(problems)
     return site
@@ -80,7 +81,7 @@ def _read(file: str) -> Node:
 def _without_empty_sections(value: object) -> dict[str, Any]:
     """A section whose lines are all commented out counts as absent."""
     assert isinstance(value, dict)
-    return {key: section for key, section in value.items() if section is not None}
+    return {key: section for key, section in value.items() if section is not None or key in ("site", "listen")}
 
 
 def _validate(

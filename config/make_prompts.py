@@ -1,8 +1,8 @@
 """Makes the prompts of the example sites: `python -m config.make_prompts [FOLDER]`.
 
 Speech is espeak-ng's (Debian package espeak-ng), brought from its 22,050 Hz to the 8,000 Hz of telephony and to one
-loudness; the music is computed here. All are WAV, 16-bit PCM, mono, 8 kHz. The result is kept in the repository: this is
-run only when a text changes.
+loudness; the music is computed here. All are WAV, 16-bit PCM, mono, 8 kHz. The result is kept in the repository: this
+is run only when a text changes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ TEXTS = {
         "except on public holidays. You find all our journeys on our web site, at any time. Good bye."
     ),
     "echo_intro": "This is the echo test. After this announcement you hear yourself. Hang up when you are done.",
-    "test_prompt": "This is a test announcement. One. Two. Three. Four. Five. If you hear it clearly, your line is well.",
+    "test_prompt": (
+        "This is a test announcement. One. Two. Three. Four. Five. If you hear it clearly, your line is well."
+    ),
 }
 
 

@@ -25,8 +25,8 @@ from config.words import did_you_mean
 
 _SECTIONS = {"extension": "extensions", "queue": "queues", "ivr": "ivr", "trunk": "trunks"}
 _PLACEHOLDER = re.compile(r"\{number(:\d+)?\}")
-_NEEDS_WORD = re.compile(r"\b(call\.\w+|[A-Za-z_]\w*)\b(?!\s*\()")
-_NEEDS_KEYWORDS = frozenset({"and", "or", "not", "true", "false"})
+_NEEDS_IGNORED = re.compile(r"'[^']*'|\"[^\"]*\"|call\s*\.\s*\w+|skill\s*\(|(?<![\w-])(?:and|or|not)(?![\w-])")
+_NEEDS_SKILL = re.compile(r"[^\W\d][\w-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,25 @@ class Names:
     """The names the file gives to things, by section, damaged entries included."""
 
     raw: Mapping[str, Any]
+    damaged: frozenset[Path]
 
     def of(self, section: str) -> list[str]:
         value = self.raw.get(section)
         return [*value] if isinstance(value, Mapping) else []
 
+    def known(self, section: str) -> bool:
+        """False if the section could not be read as a whole: then nobody can say that a name is missing."""
+        misspelt = (path for path in self.damaged if len(path) == 1 and path[0] not in Site.model_fields)
+        return (section,) not in self.damaged and not any(did_you_mean(str(p[0]), [section]) for p in misspelt)
+
+    def whole(self, section: str) -> bool:
+        """True if no entry of the section was set aside."""
+        return not any(path[:1] == (section,) for path in self.damaged)
+
     def check(self, section: str, name: str, path: Path, word: str) -> Iterator[Finding]:
         """A finding if `name` is not in `section`."""
         names = self.of(section)
-        if name not in names:
+        if name not in names and self.known(section):
             listed = f" ({', '.join(names)})" if 0 < len(names) <= 8 else ""
             hint = did_you_mean(name, names) if names else f"the section {section} is empty"
             yield Finding(path, f'"{name}"', f"an existing {word}{listed}", hint)
@@ -62,7 +72,7 @@ class Names:
 
 def check(site: Site, raw: Mapping[str, Any], damaged: frozenset[Path]) -> Iterator[Finding]:
     """All findings of a site. `damaged` are the paths of entries set aside, absent from `site` but present in `raw`."""
-    names = Names(raw)
+    names = Names(raw, damaged)
     yield from _locale(site)
     yield from _listeners(site)
     yield from _records(site)
@@ -72,7 +82,8 @@ def check(site: Site, raw: Mapping[str, Any], damaged: frozenset[Path]) -> Itera
     yield from _calendars(site)
     yield from _agents(site, names)
     yield from _queues(site, names)
-    yield from _prompts(site)
+    if ("media",) not in damaged:
+        yield from _prompts(site)
     for flow in site.ivr:
         whole = not any(path[:2] == ("ivr", flow) for path in damaged)
         yield from _flow(site, flow, names, whole=whole)
@@ -155,6 +166,8 @@ def _numbers(site: Site, names: Names) -> Iterator[Finding]:
         path: Path = ("numbers", number)
         yield from _destination(destination, path, names)
         canonical = normalise(number, site.locale.country)
+        if canonical == number and not number.removeprefix("+").isalnum() and " " in number:
+            yield Finding(path, f'"{number}"', "a whole number, or a short one without blanks", on_key=True)
         if canonical in seen:
             yield Finding(path, f"{canonical} again", "each number once", f"first as {seen[canonical]}", on_key=True)
         seen.setdefault(canonical, number)
@@ -221,8 +234,8 @@ def _queues(site: Site, names: Names) -> Iterator[Finding]:
             yield from _destination(queue.overflow, (*path, "overflow"), names)
             if queue.overflow == Destination("queue", name):
                 yield Finding((*path, "overflow"), f'"{queue.overflow}"', "another destination than the queue itself")
-        for word in _NEEDS_WORD.findall(re.sub(r"'[^']*'|\"[^\"]*\"", "", queue.needs or "")):
-            if not word.startswith("call.") and word not in _NEEDS_KEYWORDS and word not in skills:
+        for word in _NEEDS_SKILL.findall(_NEEDS_IGNORED.sub(" ", queue.needs or "")):
+            if word not in skills and names.known("agents") and names.whole("agents"):
                 expected = "a skill that some agent has" + (f" ({', '.join(skills)})" if len(skills) <= 12 else "")
                 yield Finding((*path, "needs"), f'"{word}"', expected, did_you_mean(word, skills))
 

@@ -83,6 +83,8 @@ class Values:
         self._count = 0
         self.places: dict[Path, Place] = {}
         self.problems: list[Problem] = []
+        self.unread: set[Path] = set()
+        """Mappings with a key that could not be read: not all their names are known."""
         self.value = self._build(root, (), root, "", {})
 
     def place(self, path: Path) -> Place:
@@ -172,6 +174,7 @@ class Values:
         if not m or m[1] != m[3] or not first < last or last - first >= MAX_RANGE or len(m[4]) > 9:
             expected = f"a range as 101..199 or reg001..reg100, of at most {MAX_RANGE:,}"
             self._problem(key, shown, in_words(key), expected)
+            self.unread.add(path)
             return []
         width = len(m[2])
         numbered = [(f"{m[1]}{n:0{width}}", n) for n in range(first, last + 1)]

@@ -129,14 +129,18 @@ def _problem(detail: ErrorDetails, path: Path, on_key: bool, file: str, values: 
             did_you_mean(str(path[-1]), parent.keys),
         )  # fmt: skip
     if on_key:
-        expected = _key_words(path, values)
+        expected = _told(detail) if kind == "value_error" else _key_words(path, values)
         return Problem(file, place.key_line, place.key_column, place.shown, f'"{path[-1]}"', expected)
     hides = spot.type is SecretStr or spot.model or get_origin(spot.type) in (dict, tuple)
     found = kind_in_words(place.node) if hides else in_words(place.node)
     expected, hint = spot.words, ""
     if kind == "value_error":
-        expected = str(detail["msg"]).removeprefix("Value error, ").removeprefix("expected ")
-        found = found if spot.model is None else _keys_found(values, path, found)
+        expected = _told(detail)
+        if place.node.kind == "mapping":
+            names = [key.text for key, _ in place.node.pairs()]
+            found = ", ".join(names) or found
+            if spot.model is None:  # an IVR state without its verb
+                hint = next(filter(None, (did_you_mean(name, VERBS) for name in names)), "")
     elif kind in ("too_short", "string_too_short"):
         expected, found = ("at least one entry", "none") if kind == "too_short" else (spot.words, "no text")
     elif kind == "literal_error":
@@ -146,10 +150,8 @@ def _problem(detail: ErrorDetails, path: Path, on_key: bool, file: str, values: 
     return Problem(file, line, column, place.shown, found, expected, hint)
 
 
-def _keys_found(values: Values, path: Path, otherwise: str) -> str:
-    node = values.places[path].node
-    names = [key.text for key, _ in node.pairs()] if node.kind == "mapping" else []
-    return ", ".join(names) if names else otherwise
+def _told(detail: ErrorDetails) -> str:
+    return str(detail["msg"]).removeprefix("Value error, ").removeprefix("expected ")
 
 
 def _key_words(path: Path, values: Values) -> str:

@@ -25,6 +25,7 @@ _STANDARD_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq", "timestamp")
 )
 
+_QUOTES = "a value that holds [ ] { } or , needs quotes"
 _IN_WORDS: tuple[tuple[str, str, str], ...] = (
     ("undefined alias", "quotes around a value that begins with *, as '*43'", "an unquoted *"),
     ("mapping values are not allowed", "quotes around a value that holds ': '", "a second colon in one line"),
@@ -34,8 +35,8 @@ _IN_WORDS: tuple[tuple[str, str, str], ...] = (
     ("expected <block end>", "NAME: VALUE, indented like its neighbours", "a line that does not fit here"),
     ("did not find expected '-' indicator", "a list entry beginning with -", "a line that does not fit here"),
     ("unexpected end of stream", "a closing quote", "the end of the file"),
-    ("did not find expected ',' or ']'", "a comma or a closing ]", "neither (a value that holds [ ] { } or , needs quotes)"),
-    ("did not find expected ',' or '}'", "a comma or a closing }", "neither (a value that holds [ ] { } or , needs quotes)"),
+    ("did not find expected ',' or ']'", "a comma or a closing ]", f"neither ({_QUOTES})"),
+    ("did not find expected ',' or '}'", "a comma or a closing }", f"neither ({_QUOTES})"),
     ("document start", "one site in the file", "a second document (---)"),
 )
 
