@@ -1,7 +1,8 @@
 """Opening hours: is a calendar open at an instant, and why (not).
 
-Hours are wall-clock times of the site's time zone. The instant is brought to that wall clock and compared there, so a day
-that has 23 or 25 hours opens and closes by its clocks.
+Hours are wall-clock times of the site's time zone. The instant is brought to that wall clock and compared there, so a
+day that has 23 or 25 hours opens and closes by its clocks. The first question about a year computes its holidays (about
+40 ms); ask once before calls come in.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Opening:
 
     open: bool
     reason: str
-    """`open`, `holiday: Bastille Day`, `closed day` or `outside hours`."""
+    """`open`, `holiday: National Day`, `closed day` or `outside hours`."""
 
     def __bool__(self) -> bool:
         return self.open
@@ -34,7 +35,7 @@ OUTSIDE_HOURS = Opening(False, "outside hours")
 
 
 def is_open(hours: Hours, at: dt.datetime, timezone: str | None = None) -> Opening:
-    """Whether `hours` are open at `at`, an aware datetime, read on the clocks of `timezone` (of `at` itself if None)."""
+    """Whether `hours` are open at `at`, an aware datetime, by the clocks of `timezone` (of `at` itself if None)."""
     if at.tzinfo is None:
         raise TypeError("an instant without time zone")
     local = at if timezone is None else at.astimezone(zoneinfo.ZoneInfo(timezone))

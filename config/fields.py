@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, SecretStr, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -26,6 +27,10 @@ class Expected:
     """Says in an admin's words what a field takes; `config.words` puts it into problems."""
 
     words: str
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Editors show the words beside the field."""
+        return {**handler(core), "description": self.words}
 
 
 class SipListener(NamedTuple):
@@ -189,7 +194,7 @@ def _date(value: object) -> dt.date:
         raise ValueError(f"expected {_DATE}") from None
 
 
-def one_or_many(value: object) -> object:
+def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
@@ -204,7 +209,7 @@ def _attribute(value: object) -> object:
     return value
 
 
-def text_of_secret(value: object) -> object:
+def _text_of_secret(value: object) -> object:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
@@ -235,9 +240,11 @@ Network = Annotated[
     BeforeValidator(_network, json_schema_input_type=str),
     Expected(_NETWORK),
 ]
+OneOrMany = BeforeValidator(_one_or_many, json_schema_input_type=str | list[str])
+"""A list of one may be written without brackets."""
 Names = Annotated[
     tuple[str, ...],
-    BeforeValidator(one_or_many, json_schema_input_type=str | list[str]),
+    OneOrMany,
     Expected("a name or a list of names"),
 ]
 Skill = Annotated[str, Field(pattern=r"^[^\s\"']([^\"']*[^\s\"'])?$"), Expected("a skill, as asia")]
@@ -268,10 +275,16 @@ SipUri = Annotated[str, Field(pattern=r"^sip:\S+$"), Expected(_SIP_URI)]
 Yes = Annotated[Literal[True], BeforeValidator(_yes, json_schema_input_type=Literal[True]), Expected("true")]
 Name = Annotated[str, Field(pattern=r"^[^\s{}]+$"), Expected("a name without spaces")]
 Number = Annotated[str, Field(pattern=r"^\+?[0-9*#][0-9*# ().-]*$"), Expected("a number, as +33 1 80 00 00 00")]
+Url = Annotated[
+    str,
+    BeforeValidator(_text_of_secret, json_schema_input_type=str),
+    Expected("sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"),
+]
+Codec = Literal["PCMA", "PCMU"]
 Key = Annotated[str, Field(pattern=r"^[0-9*#A-D]$"), Expected("one key of a telephone: 0-9, *, #, A-D")]
 AttributeName = Annotated[
     str, Field(pattern=r"^[a-z][a-z0-9_]*$"), Expected("a name of small letters, digits and _, as web_code")
 ]
 AttributeValue = Annotated[
-    str | int | float, BeforeValidator(_attribute, json_schema_input_type=str | float), Expected("text or a number")
+    str | int | float, BeforeValidator(_attribute, json_schema_input_type=str), Expected("text or a number")
 ]

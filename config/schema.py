@@ -16,6 +16,7 @@ from config.fields import (
     AttributeName,
     AttributeValue,
     Callers,
+    Codec,
     Country,
     Date,
     Destination,
@@ -29,6 +30,7 @@ from config.fields import (
     Names,
     Network,
     Number,
+    OneOrMany,
     OpenSpan,
     Pattern,
     PortRange,
@@ -39,9 +41,8 @@ from config.fields import (
     SipUri,
     Skill,
     Spans,
+    Url,
     Yes,
-    one_or_many,
-    text_of_secret,
 )
 
 __all__ = [
@@ -98,7 +99,7 @@ class Locale(Model):
 class Listen(Model):
     """The sockets. `advertise` is the address peers reach us at, when it is not the one we listen on (NAT)."""
 
-    sip: Annotated[tuple[ListenerText, ...], BeforeValidator(one_or_many)] = Field(min_length=1)
+    sip: Annotated[tuple[ListenerText, ...], OneOrMany] = Field(min_length=1)
     http: HostPortText | None = None
     advertise: str | None = None
 
@@ -107,16 +108,14 @@ class Media(Model):
     """Audio: the RTP port range, the codecs in order of preference, the folder of prompts (NAME.wav is prompt NAME)."""
 
     ports: PortRangeText = PortRange(20000, 29999)
-    codecs: Annotated[tuple[Literal["PCMA", "PCMU"], ...], BeforeValidator(one_or_many)] = Field(
-        ("PCMA", "PCMU"), min_length=1
-    )
+    codecs: Annotated[tuple[Codec, ...], OneOrMany] = Field(("PCMA", "PCMU"), min_length=1)
     prompts: str | None = None
 
 
 class Records(Model):
     """Where events and call records are kept: an SQLAlchemy URL without driver, `sqlite:///FILE` or `postgresql://...`."""
 
-    url: Annotated[str, BeforeValidator(text_of_secret)] = Field("sqlite:///plateau.db", repr=False)
+    url: Url = Field("sqlite:///plateau.db", repr=False)
     buffer_events: int = Field(100_000, ge=100)
 
 
@@ -153,7 +152,7 @@ class Trunk(Model):
     """A carrier or another PBX. Calls from its addresses (`from`), or from where it registered, are its calls."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    sources: Annotated[tuple[Network, ...], BeforeValidator(one_or_many)] = Field((), alias="from")
+    sources: Annotated[tuple[Network, ...], OneOrMany] = Field((), alias="from")
     gateway: SipUri | None = None
     login: Login | None = None
     registers_as: Login | None = None
@@ -314,7 +313,7 @@ class Queue(Model):
     """
 
     needs: str | None = None
-    agents: Annotated[tuple[str, ...], BeforeValidator(one_or_many)] | None = None
+    agents: Annotated[tuple[str, ...], OneOrMany] | None = None
     music: str | None = None
     answer: Literal["on entry", "on agent"] = "on entry"
     priority: float = 0
