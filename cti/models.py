@@ -1,0 +1,192 @@
+"""What clients may send (strict: an unknown field is an error that names it) and what they get.
+
+The OpenAPI document is generated from these models. Money is in units of its currency, times are seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cti.tokens import Role
+
+SESSION_ID = r"^[A-Za-z0-9._~-]+$"
+
+Text = Annotated[str, Field(max_length=500)]
+Money = Annotated[float, Field(ge=0, le=1e9)]
+FormValue = Annotated[str, Field(max_length=4000)] | int | float | bool | None
+
+
+class Body(BaseModel):
+    """Sent by a client."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Page(Body):
+    """One page the visitor saw."""
+
+    url: Annotated[str, Field(min_length=1, max_length=2000)]
+    title: Text | None = None
+    at: float | None = Field(None, description="when, seconds since 1970")
+
+
+class BasketItem(Body):
+    """One line of the basket."""
+
+    name: Text
+    quantity: int = Field(1, ge=1, le=100_000)
+    price: Money | None = Field(None, description="of one, in the basket's currency")
+    sku: Text | None = None
+
+
+class Basket(Body):
+    """What the visitor is about to buy."""
+
+    amount: Money = Field(description="total, in `currency`")
+    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$", description="ISO 4217")
+    items: list[BasketItem] = Field(default_factory=list, max_length=100)
+
+
+class WebSessionPost(Body):
+    """A visitor's session. Present fields replace what was posted before, `null` removes it, absent ones stay."""
+
+    id: str = Field(min_length=8, max_length=128, pattern=SESSION_ID, description="the shop's own, not guessable")
+    token: str | None = Field(
+        None, min_length=16, max_length=128, pattern=SESSION_ID,
+        description="sent in a SIP header by calls made from the page; without it, the id is the token",
+    )  # fmt: skip
+    pages: list[Page] | None = Field(None, max_length=200)
+    basket: Basket | None = None
+    partner: Text | None = Field(None, description="who brought the visitor")
+    name: Text | None = Field(None, description="the visitor's name")
+    phone_numbers: list[Annotated[str, Field(max_length=40)]] | None = Field(None, max_length=10)
+    form: dict[Annotated[str, Field(max_length=100)], FormValue] | None = Field(None, max_length=200)
+    destination: str | None = Field(None, pattern=r"^[a-z][a-z0-9_-]{0,62}$", description="becomes a call attribute")
+    language: str | None = Field(None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", description="BCP 47")
+
+
+class NotReadyPost(Body):
+    """Why the agent pauses."""
+
+    reason: str = Field("", max_length=100)
+
+
+class Reply(BaseModel):
+    """Sent to a client; fields may be added in later versions."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class PhoneNumber(Reply):
+    """A number as the shop wrote it, and as calls are compared with it."""
+
+    given: str
+    e164: str | None = Field(description="null: not a telephone number; kept, but no call is matched by it")
+
+
+class WebSessionStored(Reply):
+    """What became of a post."""
+
+    id: str
+    created: bool
+    updated_at: float
+    valid_until: float
+    phone_numbers: list[PhoneNumber]
+    calls_updated: int = Field(description="live calls joined to this session, whose agents see the change")
+
+
+class WebSessionView(Reply):
+    """A session as the agent sees it."""
+
+    id: str
+    pages: list[Page] = Field(default_factory=list)
+    basket: Basket | None = None
+    partner: str | None = None
+    name: str | None = None
+    phone_numbers: list[str] = Field(default_factory=list)
+    form: dict[str, FormValue] = Field(default_factory=dict)
+    destination: str | None = None
+    language: str | None = None
+    created_at: float
+    updated_at: float
+    valid_until: float
+
+
+class Code(Reply):
+    """To show on the page: the caller types it when asked."""
+
+    code: str = Field(pattern=r"^\d{7}$")
+    valid_until: float
+
+
+class Call(Reply):
+    """A live call."""
+
+    id: str
+    direction: str
+    from_: str = Field(alias="from")
+    to: str
+    state: str
+    attributes: dict[str, Any] = Field(default_factory=dict)
+
+
+class Calls(Reply):
+    calls: list[Call]
+    left_off: int = Field(description="how many more there are than `limit`")
+
+
+class Queue(Reply):
+    """A queue and who waits in it."""
+
+    name: str
+    waiting: list[dict[str, Any]]
+
+
+class Queues(Reply):
+    queues: list[Queue]
+
+
+class Agent(Reply):
+    """An agent's state: LOGGED_OUT NOT_READY READY RESERVED BUSY WRAP_UP."""
+
+    name: str
+    state: str
+    reason: str | None = None
+    since: float | None = None
+    call_id: str | None = None
+
+
+class Agents(Reply):
+    agents: list[Agent]
+
+
+class Cdrs(Reply):
+    """Call records, newest first."""
+
+    cdrs: list[dict[str, Any]]
+
+
+class Who(Reply):
+    """Whose token this is."""
+
+    role: Role
+    name: str
+    expires_at: float
+
+
+class Health(Reply):
+    status: str = Field(description="ok, or degraded (then the HTTP status is 503)")
+    parts: dict[str, bool]
+
+
+class Problem(Reply):
+    """Problem details (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str | None = None
+    errors: list[dict[str, str]] | None = Field(None, description="of an invalid body: path and message of each field")
+    state: str | None = Field(None, description="of a conflict: the agent's state")

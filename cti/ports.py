@@ -1,0 +1,60 @@
+"""What this package needs of its neighbours, and no more. The root passes the real ones, tests pass fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+AttributeValue = str | int | float
+
+
+class CallView(Protocol):
+    """A live call (`pbx.call.call.Call`)."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def direction(self) -> str: ...
+    @property
+    def from_number(self) -> str: ...
+    @property
+    def from_name(self) -> str: ...
+    @property
+    def to_number(self) -> str: ...
+    @property
+    def started_at(self) -> float: ...
+    @property
+    def attributes(self) -> Mapping[str, AttributeValue]: ...
+
+    def header(self, name: str) -> str | None:
+        """A header of the caller's INVITE."""
+
+    def set_attributes(self, new: Mapping[str, AttributeValue]) -> None: ...
+
+    def view(self) -> dict[str, Any]:
+        """JSON-able snapshot."""
+
+
+class Calls(Protocol):
+    """The switch (`pbx.call.switch.Switch`)."""
+
+    def calls(self) -> Iterable[CallView]: ...
+
+
+class AgentDesk(Protocol):
+    """The desk (`acd.desk.Desk`). Commands raise `AgentCommandError` (with `.state`) or `UnknownAgent`."""
+
+    def login(self, agent: str) -> None: ...
+    def logout(self, agent: str) -> None: ...
+    def ready(self, agent: str) -> None: ...
+    def not_ready(self, agent: str, reason: str) -> None: ...
+    def wrap_up_done(self, agent: str) -> None: ...
+    def agents(self) -> Sequence[Mapping[str, Any]]: ...
+    def queues(self) -> Sequence[Mapping[str, Any]]: ...
+
+
+class CallRecords(Protocol):
+    """The records (`pbx.store.records.Records`)."""
+
+    async def cdrs(self, limit: int) -> Sequence[Any]:
+        """The newest call records, newest first."""

@@ -1,0 +1,167 @@
+"""One method for each operation of the route table. What goes wrong is raised; `cti.problems` makes the answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from cti.commands import AgentCommands
+from cti.errors import Forbidden, UnknownResource
+from cti.matching import Matching
+from cti.metrics import CONTENT_TYPE, Metrics
+from cti.models import NotReadyPost, WebSessionPost
+from cti.ports import CallRecords
+from cti.screen_pop import ScreenPops
+from cti.tokens import Identity
+from cti.views import LiveView
+from cti.web_sessions import WebSessions
+from cti.websocket import EventStream
+from pbx.call.clock import Clock
+
+ANYONE: Final = Identity("shop", "", 0.0)  # on open routes, whose operations don't ask who it is
+
+Health = Callable[[], Mapping[str, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request that passed all checks of its route."""
+
+    request: web.Request
+    who: Identity
+    body: BaseModel | None
+    query: Mapping[str, int]
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        return self.request.match_info
+
+
+@dataclass(slots=True, eq=False)
+class Rest:
+    """The operations and the parts they need."""
+
+    view: LiveView
+    records: CallRecords
+    sessions: WebSessions
+    matching: Matching
+    pops: ScreenPops
+    commands: AgentCommands
+    stream: EventStream
+    metrics_source: Metrics
+    health: Health
+    clock: Clock
+    document: Mapping[str, Any]
+
+    # --- the floor --------------------------------------------------------------------------------------------------
+
+    async def calls(self, ask: Ask) -> web.StreamResponse:
+        return reply(self.view.calls(ask.query["limit"]))
+
+    async def queues(self, ask: Ask) -> web.StreamResponse:
+        return reply(self.view.queues())
+
+    async def agents(self, ask: Ask) -> web.StreamResponse:
+        return reply(self.view.agents())
+
+    async def cdrs(self, ask: Ask) -> web.StreamResponse:
+        return reply({"cdrs": [_plain(row) for row in await self.records.cdrs(ask.query["limit"])]})
+
+    async def events(self, ask: Ask) -> web.StreamResponse:
+        return await self.stream.serve(ask.request)
+
+    # --- agents -----------------------------------------------------------------------------------------------------
+
+    async def agent(self, ask: Ask) -> web.StreamResponse:
+        name = ask.path["name"]
+        if not ask.who.may_command(name):
+            raise Forbidden("an agent may see himself only")
+        return reply(self.view.agent(name))
+
+    async def agent_login(self, ask: Ask) -> web.StreamResponse:
+        return self._command(ask, "login")
+
+    async def agent_logout(self, ask: Ask) -> web.StreamResponse:
+        return self._command(ask, "logout")
+
+    async def agent_ready(self, ask: Ask) -> web.StreamResponse:
+        return self._command(ask, "ready")
+
+    async def agent_not_ready(self, ask: Ask) -> web.StreamResponse:
+        return self._command(ask, "not_ready", ask.body.reason if isinstance(ask.body, NotReadyPost) else "")
+
+    async def agent_wrap_up_done(self, ask: Ask) -> web.StreamResponse:
+        return self._command(ask, "wrap_up_done")
+
+    def _command(self, ask: Ask, command: str, reason: str = "") -> web.StreamResponse:
+        return reply(self.commands.run(ask.who, ask.path["name"], command, reason))
+
+    # --- web sessions -----------------------------------------------------------------------------------------------
+
+    async def web_session_post(self, ask: Ask) -> web.StreamResponse:
+        post, now = ask.body, self.clock.now()
+        assert isinstance(post, WebSessionPost)
+        created = self.sessions.get(post.id, now) is None
+        session = self.sessions.upsert(post, now)
+        stored = {
+            "id": session.id,
+            "created": created,
+            "updated_at": session.updated_at,
+            "valid_until": session.valid_until,
+            "phone_numbers": [{"given": n, "e164": self.sessions.e164(n)} for n in post.phone_numbers or ()],
+            "calls_updated": self.matching.on_session(session),
+        }
+        return reply(stored, 201 if created else 200)
+
+    async def web_session(self, ask: Ask) -> web.StreamResponse:
+        session_id, who = ask.path["id"], ask.who
+        if who.role == "agent" and not self.pops.shows(who.name, session_id):
+            raise Forbidden("an agent may read a session only while it is on his screen")
+        session = self.sessions.get(session_id, self.clock.now())
+        if session is None:
+            raise UnknownResource("no such web session, or it has expired")
+        return web.Response(text=session.json, content_type="application/json", headers=NOT_KEPT)
+
+    async def web_session_code(self, ask: Ask) -> web.StreamResponse:
+        code, valid_until = self.sessions.code(ask.path["id"], self.clock.now())
+        return reply({"code": code, "valid_until": valid_until})
+
+    # --- service ----------------------------------------------------------------------------------------------------
+
+    async def whoami(self, ask: Ask) -> web.StreamResponse:
+        return reply({"role": ask.who.role, "name": ask.who.name, "expires_at": ask.who.expires_at})
+
+    async def openapi(self, ask: Ask) -> web.StreamResponse:
+        return reply(self.document)
+
+    async def healthz(self, ask: Ask) -> web.StreamResponse:
+        parts = dict(self.health())
+        good = all(parts.values())
+        return reply({"status": "ok" if good else "degraded", "parts": parts}, 200 if good else 503)
+
+    async def metrics(self, ask: Ask) -> web.StreamResponse:
+        return web.Response(body=self.metrics_source.text(), headers={"Content-Type": CONTENT_TYPE})
+
+
+NOT_KEPT: Final = {"Cache-Control": "no-store"}
+
+
+def reply(body: Mapping[str, Any], status: int = 200) -> web.Response:
+    """JSON that no cache keeps."""
+    text = json.dumps(body, separators=(",", ":"), default=str)
+    return web.Response(text=text, status=status, content_type="application/json", headers=NOT_KEPT)
+
+
+def _plain(row: Any) -> Mapping[str, Any]:
+    if isinstance(row, Mapping):
+        return row
+    if dataclasses.is_dataclass(row) and not isinstance(row, type):
+        return dataclasses.asdict(row)
+    named: Mapping[str, Any] = row._asdict()  # a named tuple or a database row
+    return named

@@ -1,0 +1,94 @@
+"""The route table: the one place that says which addresses exist, who may use them, what goes in and what comes out.
+
+The server is wired from it and the OpenAPI document is generated from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import BaseModel
+
+from cti import models
+from cti.tokens import Role
+
+OPEN: Final[tuple[Role, ...]] = ()  # no token needed
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A parameter in the address."""
+
+    name: str
+    description: str
+    default: int | None = None  # with `least` and `most`: a whole number
+    least: int = 1
+    most: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One address and method. `operation` is the name of the method of `cti.rest.Rest` that serves it."""
+
+    method: str
+    path: str
+    operation: str
+    summary: str
+    roles: tuple[Role, ...]  # who may; OPEN: anyone
+    replies: dict[int, type[BaseModel] | str]  # by status: a model, or a media type that isn't JSON
+    body: type[BaseModel] | None = None
+    body_required: bool = True
+    query: tuple[Query, ...] = ()
+    problems: tuple[int, ...] = ()  # besides those that follow from the rest
+    cors: bool = False  # may be called from the shop's own pages
+    tag: str = field(default="floor")
+
+
+_FLOOR: Final[tuple[Role, ...]] = ("supervisor",)
+_DESK: Final[tuple[Role, ...]] = ("agent", "supervisor")
+_SHOP: Final[tuple[Role, ...]] = ("shop", "supervisor")
+_LIMIT = "at most so many"
+
+
+def _command(name: str, summary: str, body: type[BaseModel] | None = None) -> Route:
+    return Route(
+        "POST", f"/v1/agents/{{name}}/{name.replace('_', '-')}", f"agent_{name}", summary, _DESK, {200: models.Agent},
+        body=body, body_required=False, problems=(404, 409), tag="agents",
+    )  # fmt: skip
+
+
+ROUTES: Final[tuple[Route, ...]] = (
+    Route("GET", "/v1/calls", "calls", "Live calls", _FLOOR, {200: models.Calls},
+          query=(Query("limit", _LIMIT, 1000),)),
+    Route("GET", "/v1/queues", "queues", "Queues and who waits", _FLOOR, {200: models.Queues}),
+    Route("GET", "/v1/agents", "agents", "Agents and their states", _FLOOR, {200: models.Agents}),
+    Route("GET", "/v1/agents/{name}", "agent", "One agent's state", _DESK, {200: models.Agent},
+          problems=(404,), tag="agents"),
+    _command("login", "The agent is here; not ready yet"),
+    _command("logout", "The agent leaves"),
+    _command("ready", "The agent takes calls"),
+    _command("not_ready", "The agent pauses", models.NotReadyPost),
+    _command("wrap_up_done", "The work after a call is done"),
+    Route("GET", "/v1/cdrs", "cdrs", "The last call records", _FLOOR, {200: models.Cdrs},
+          query=(Query("limit", _LIMIT, 50, most=1000),)),
+    Route("POST", "/v1/web-sessions", "web_session_post", "Store or update a visitor's session", _SHOP,
+          {200: models.WebSessionStored, 201: models.WebSessionStored}, body=models.WebSessionPost,
+          cors=True, tag="web sessions"),
+    Route("GET", "/v1/web-sessions/{id}", "web_session", "A session; an agent only while it is on his screen", _DESK,
+          {200: models.WebSessionView}, problems=(404,), tag="web sessions"),
+    Route("POST", "/v1/web-sessions/{id}/code", "web_session_code", "The code to show and to type", _SHOP,
+          {200: models.Code}, problems=(404, 503), cors=True, tag="web sessions"),
+    Route("GET", "/v1/events", "events", "Event stream (websocket, see docs/cti-protocol.md)", OPEN,
+          {101: "websocket"}, problems=(400, 401, 403, 404, 426),
+          query=(Query("since", "the last sequence number seen, to resume"),
+                 Query("epoch", "the epoch it was seen in"),
+                 Query("topics", "supervisors: some of calls, queues, agents, system; commas between"),
+                 Query("access_token", "the token, for clients that can't set headers")), tag="events"),
+    Route("GET", "/v1/whoami", "whoami", "Whose token this is", ("agent", "supervisor", "shop"), {200: models.Who},
+          tag="service"),
+    Route("GET", "/v1/openapi.json", "openapi", "This document", OPEN, {200: "application/json"}, tag="service"),
+    Route("GET", "/healthz", "healthz", "Whether all parts work", OPEN, {200: models.Health, 503: models.Health},
+          tag="service"),
+    Route("GET", "/metrics", "metrics", "Numbers for Prometheus", OPEN, {200: "text/plain"}, tag="service"),
+)  # fmt: skip

@@ -1,0 +1,45 @@
+"""The floor as it is now, as JSON-able values: for REST, for the snapshots of the event stream and for the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+from cti.errors import UnknownResource
+from cti.ports import AgentDesk, Calls
+
+SNAPSHOT_CALLS = 1_000
+
+
+class LiveView:
+    """Reads desk and switch; changes nothing."""
+
+    def __init__(self, desk: AgentDesk, switch: Calls) -> None:
+        self.desk = desk
+        self._switch = switch
+
+    def calls(self, limit: int = SNAPSHOT_CALLS) -> dict[str, Any]:
+        """The first `limit` live calls and how many were left off."""
+        live = iter(self._switch.calls())
+        return {"calls": [call.view() for call in islice(live, limit)], "left_off": sum(1 for _ in live)}
+
+    def call_count(self) -> int:
+        return sum(1 for _ in self._switch.calls())
+
+    def queues(self) -> dict[str, Any]:
+        return {"queues": list(self.desk.queues())}
+
+    def agents(self) -> dict[str, Any]:
+        return {"agents": list(self.desk.agents())}
+
+    def agent(self, name: str) -> Mapping[str, Any]:
+        """Raises UnknownResource."""
+        for agent in self.desk.agents():
+            if agent["name"] == name:
+                return agent
+        raise UnknownResource(f"no agent {name!r}")
+
+    def everything(self) -> dict[str, Any]:
+        """What a supervisor's client needs to start from."""
+        return self.calls() | self.queues() | self.agents()
