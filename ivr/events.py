@@ -1,0 +1,39 @@
+"""What happened in the flows, in the past tense. Journalled, counted and shown; nobody acts on them but the reader.
+
+`at` is seconds since 1970 (UTC).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class IvrStateEntered:
+    """A caller came to a state of a flow."""
+
+    at: float
+    call_id: str
+    flow: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class IvrDigits:
+    """Keys were used: a menu's key, right or wrong; what a gather collected, enough or not."""
+
+    at: float
+    call_id: str
+    flow: str
+    state: str
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class IvrEnded:
+    """The flow is over for this call."""
+
+    at: float
+    call_id: str
+    flow: str
+    outcome: str  # where to ("queue asia", "extension 101", "ivr other") or why not ("hang up", "caller hung up" ...)
