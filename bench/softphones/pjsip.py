@@ -23,6 +23,7 @@ from bench.softphones.pjsip_native import event_loop, set_media_address
 _UNHOLD = 1  # PJSUA_CALL_UNHOLD
 _RTP_FIRST = 33000  # each process starts elsewhere; a port in use is stepped over
 _LOOP_MS = 5
+_SETTLE_S = 0.15  # after a re-INVITE PJSIP may send an UPDATE to settle on one codec, and takes nothing else before
 _END_S = 2.0
 
 
@@ -82,7 +83,7 @@ class _Call(pj.Call):
         over = transaction.state in (pj.TsxState.COMPLETED, pj.TsxState.TERMINATED)
         if over and transaction.statusCode not in (401, 407):
             answer = functools.partial(self._agent.channel.answer, self.waiting, {"status": transaction.statusCode})
-            self._agent.later(0, answer)
+            self._agent.later(_SETTLE_S, answer)
             self.waiting = None
 
     def onDtmfDigit(self, prm: pj.OnDtmfDigitParam) -> None:
