@@ -1,0 +1,70 @@
+"""From events to batches: numbers the rows, makes their JSON, folds the call records. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .cdr import CdrFold, CdrRow, OpenCall, closing_row
+from .rows import JournalRow, RowMaker, encode
+
+
+@dataclass(slots=True)
+class Batch:
+    """What goes into one transaction."""
+
+    seq: int  # the checkpoint once it is written: its last row, or where a replay stands
+    open_from: int = 1
+    rows: list[tuple[int, float, str, str | None, str]] = field(default_factory=list)  # as tables.journal
+    cdrs: list[CdrRow] = field(default_factory=list)
+
+
+class Batcher:
+    """Turns events into the rows of a batch. Its fold is ahead of the database by the batch at work."""
+
+    def __init__(self, seq: int, fold: CdrFold) -> None:
+        self._seq = seq
+        self._fold = fold
+        self._rows = RowMaker()
+
+    def begin(self) -> Batch:
+        return Batch(self._seq)
+
+    def add(self, batch: Batch, event: Any) -> None:
+        """Raises what `RowMaker.read` and `encode` raise; nothing is added then."""
+        row = self._rows.read(self._seq + 1, event)
+        self._add(batch, row, encode(row.data))
+
+    def finish(self, batch: Batch) -> None:
+        """Closes calls whose end was missed; then the batch is complete."""
+        at = batch.rows[-1][1] if batch.rows else 0.0
+        for call in self._fold.overdue(at):
+            self._close(batch, call, call.last_at, "end not recorded")
+        batch.seq = self._seq
+        batch.open_from = self._fold.open_from(self._seq)
+
+    def close_open_calls(self, at: float, cause: str) -> Batch:
+        """A batch that ends every open call."""
+        batch = self.begin()
+        for call in list(self._fold.open.values()):
+            self._close(batch, call, max(at, call.last_at), cause)
+        self.finish(batch)
+        return batch
+
+    def _close(self, batch: Batch, call: OpenCall, at: float, cause: str) -> None:
+        row = closing_row(self._seq + 1, call, at, cause)
+        self._add(batch, row, encode(row.data))
+
+    def _add(self, batch: Batch, row: JournalRow, data: str) -> None:
+        self._seq = row.seq
+        batch.rows.append((row.seq, row.at, row.kind, row.call_id, data))
+        record = self._fold.take(row)
+        if record is not None:
+            batch.cdrs.append(record)
+
+
+def replay(fold: CdrFold, rows: Iterable[JournalRow], after: int) -> list[CdrRow]:
+    """Folds rows read back from the journal; the records that closed after number `after`."""
+    records = [fold.take(row) for row in rows]
+    return [record for record in records if record is not None and record.seq > after]

@@ -1,0 +1,68 @@
+"""From the URL of the site file to an asynchronous engine: driver, pragmas, timeouts."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import URL, NullPool, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from .errors import BadUrl
+
+DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+
+CONNECT_TIMEOUT_S: Final = 5.0
+COMMAND_TIMEOUT_S: Final = 30.0
+LOCKED_TIMEOUT_S: Final = 1.0  # how long SQLite waits for another writer before it says "locked"
+
+# A server whose machine vanished lets go of the writer's lock within 25 s instead of two hours.
+_POSTGRES_SETTINGS: Final = {
+    "application_name": "plateau",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
+
+def database_url(text: str) -> URL:
+    """The URL with our driver in it. Raises BadUrl."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise BadUrl("records: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE") from None
+    name = url.get_backend_name()
+    if url.drivername not in (name, DRIVERS.get(name)) or name not in DRIVERS:
+        raise BadUrl(f"records: expected sqlite:///FILE or postgresql://... (found {url.drivername}://)")
+    return url.set(drivername=DRIVERS[name])
+
+
+def shown(url: URL) -> str:
+    """The URL as the admin wrote it, the password hidden."""
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+
+
+def create_engine(url: URL) -> AsyncEngine:
+    """Without a pool: the writer keeps its one connection, readers are few and short."""
+    sqlite = url.get_backend_name() == "sqlite"
+    arguments: dict[str, Any] = (
+        {"timeout": LOCKED_TIMEOUT_S}
+        if sqlite
+        else {
+            "timeout": CONNECT_TIMEOUT_S,
+            "command_timeout": COMMAND_TIMEOUT_S,
+            "server_settings": _POSTGRES_SETTINGS,
+        }
+    )
+    engine = create_async_engine(url, poolclass=NullPool, connect_args=arguments)
+    if sqlite:
+        event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
+    return engine
+
+
+def _sqlite_pragmas(connection: Any, _record: object) -> None:
+    # WAL: readers never wait for the writer; 16 MB of it, because moving it into the file costs. NORMAL: a power cut may lose the last batches, never corrupt the file.
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=4000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

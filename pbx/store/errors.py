@@ -1,0 +1,35 @@
+"""What can go wrong with the records.
+
+StoreError
+ +-- BadUrl                the URL names no database we speak
+ +-- DatabaseUnreachable   no answer, no permission, no such file, or nothing of ours in it
+ +-- DatabaseInUse         another server writes to it
+
+Every message is one line, fit for a terminal, and never holds a password.
+"""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Base of all errors of this package."""
+
+
+class BadUrl(StoreError):
+    """The URL names no database we speak."""
+
+
+class DatabaseUnreachable(StoreError):
+    """The database cannot be used now."""
+
+
+class DatabaseInUse(StoreError):
+    """Another server holds the lock of this database."""
+
+
+def one_line(error: BaseException) -> str:
+    """The driver's own words, without the SQL and its parameters; the type's name when it has none."""
+    cause = getattr(error, "orig", None) or error
+    lines = str(cause).strip().splitlines()
+    text = lines[0].removeprefix("<class 'asyncpg.exceptions.").strip() if lines else ""
+    return text or type(cause).__name__

@@ -1,0 +1,1 @@
+"""Alembic environment (`env.py`) and versions of the schema."""

@@ -1,0 +1,86 @@
+"""What others read: call records and the events of a call. Works beside a running server and without one."""
+
+from __future__ import annotations
+
+import json
+import os
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import Select, event, select
+
+from .cdr import CdrRow
+from .engine import create_engine, database_url, shown
+from .errors import DatabaseUnreachable, one_line
+from .restore import rebuild_cdrs
+from .rows import JournalRow
+from .tables import cdr, journal
+
+__all__ = ["CdrRow", "JournalRow", "Records", "rebuild_cdrs"]
+
+
+class Records:
+    """Read only. Every method raises DatabaseUnreachable, one line, when there is nothing to read from."""
+
+    def __init__(self, url: str) -> None:
+        """Raises BadUrl; connects only when asked something."""
+        self._url = database_url(url)
+        self._engine = create_engine(self._url)
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine.sync_engine, "connect", _read_only)
+
+    async def __aenter__(self) -> Records:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    async def cdrs(
+        self,
+        limit: int = 20,
+        *,
+        since: float | None = None,
+        before: float | None = None,
+        queue: str | None = None,
+        agent: str | None = None,
+        call_id: str | None = None,
+    ) -> list[CdrRow]:
+        """The last calls that are over, latest start first; `since` <= start < `before`, seconds since 1970."""
+        query = select(cdr).order_by(cdr.c.started_at.desc(), cdr.c.seq.desc()).limit(limit)
+        if since is not None:
+            query = query.where(cdr.c.started_at >= since)
+        if before is not None:
+            query = query.where(cdr.c.started_at < before)
+        for column, value in ((cdr.c.queue, queue), (cdr.c.agent, agent), (cdr.c.call_id, call_id)):
+            if value is not None:
+                query = query.where(column == value)
+        return [CdrRow(*row) for row in await self._read(query)]
+
+    async def events(self, call_id: str) -> list[JournalRow]:
+        """All that happened to a call, in order."""
+        rows = await self._read(select(journal).where(journal.c.call_id == call_id).order_by(journal.c.seq))
+        return [JournalRow(seq, at, kind, id_, json.loads(data)) for seq, at, kind, id_, data in rows]
+
+    async def _read(self, query: Select[Any]) -> list[Any]:
+        self._check_file()
+        try:
+            async with self._engine.connect() as connection:
+                return list(await connection.execute(query))
+        except Exception as error:
+            raise DatabaseUnreachable(f"records: {shown(self._url)}: {one_line(error)}") from error
+
+    def _check_file(self) -> None:
+        # SQLite would make an empty file where there is none.
+        if self._engine.dialect.name == "sqlite" and not os.path.exists(self._url.database or ""):
+            raise DatabaseUnreachable(f"records: {shown(self._url)}: no such file (did the server run here?)")
+
+
+def _read_only(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA query_only=ON")
+    cursor.close()

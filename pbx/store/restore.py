@@ -1,0 +1,55 @@
+"""Call records from the journal: at the start of the server, and all of them anew."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import delete, insert, text
+
+from .batch import Batch, Batcher, replay
+from .cdr import CdrFold
+from .database import Database, read_page
+from .engine import create_engine, database_url, shown
+from .errors import DatabaseUnreachable, one_line
+from .tables import cdr
+
+SERVER_STOPPED: Final = "server stopped"
+
+
+async def restore(database: Database) -> Batcher:
+    """Catches up with the journal, then ends the calls that died with the last server.
+
+    Returns a batcher that continues where the journal ends, with no call open.
+    """
+    stands = await database.position()
+    fold, after = CdrFold(), stands.open_from - 1
+    while page := await database.page(after):
+        after = page[-1].seq
+        if missing := replay(fold, page, stands.projected):
+            await database.write(Batch(after, fold.open_from(after), [], missing))
+    batcher = Batcher(stands.seq, fold)
+    if fold.open:
+        await database.write(batcher.close_open_calls(stands.at, SERVER_STOPPED))
+    return batcher
+
+
+async def rebuild_cdrs(url: str) -> int:
+    """Makes all call records anew, in one transaction; how many. Safe beside a running server, whose events wait."""
+    target = database_url(url)
+    engine = create_engine(target)
+    fold, after, count = CdrFold(), 0, 0
+    try:
+        async with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                await connection.execute(text("LOCK TABLE cdr IN SHARE ROW EXCLUSIVE MODE"))
+            await connection.execute(delete(cdr))  # in SQLite the first write is the lock
+            while page := await read_page(connection, after):
+                after = page[-1].seq
+                if records := replay(fold, page, 0):
+                    await connection.execute(insert(cdr), [record._asdict() for record in records])
+                    count += len(records)
+    except Exception as error:
+        raise DatabaseUnreachable(f"records: {shown(target)}: {one_line(error)}") from error
+    finally:
+        await engine.dispose()
+    return count

@@ -1,0 +1,65 @@
+"""The tables. `migrations/versions` must lead to exactly these: a test compares them.
+
+Only what is queried is indexed: the journal by its number and by call, call records by start and by call.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Table, Text
+
+metadata: Final = MetaData()
+
+# "INTEGER" makes it the row id in SQLite: rows are appended in key order, without a second tree.
+_Number = BigInteger().with_variant(Integer, "sqlite")
+
+journal: Final = Table(
+    "journal",
+    metadata,
+    Column("seq", _Number, primary_key=True, autoincrement=False),  # 1, 2, 3 ... in order of happening
+    Column("at", Double, nullable=False),  # seconds since 1970 (UTC)
+    Column("kind", Text, nullable=False),  # the event's class: CallStarted, ItemQueued ...
+    Column("call_id", Text),  # call_id or item_id of the event
+    Column("data", Text, nullable=False),  # its other fields, a JSON object
+    Index("journal_call", "call_id"),
+)
+
+cdr: Final = Table(
+    "cdr",
+    metadata,
+    Column("seq", _Number, primary_key=True, autoincrement=False),  # of the CallEnded that closed it
+    Column("call_id", Text, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("answered_at", Double),
+    Column("connected_at", Double),
+    Column("ended_at", Double, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("from_number", Text, nullable=False),
+    Column("to_number", Text, nullable=False),
+    Column("trunk", Text),
+    Column("destination", Text, nullable=False),
+    Column("queue", Text),
+    Column("agent", Text),
+    Column("waited_s", Double, nullable=False),
+    Column("talked_s", Double, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("status", Integer),
+    Column("web_session", Text),
+    Column("basket", Double),
+    Column("packets_received", BigInteger, nullable=False),
+    Column("packets_sent", BigInteger, nullable=False),
+    Column("packets_lost", BigInteger, nullable=False),
+    Column("jitter_ms", Double, nullable=False),
+    Index("cdr_started", "started_at"),
+    Index("cdr_call", "call_id"),
+)
+
+# How far each projection has read the journal.
+projection: Final = Table(
+    "projection",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),  # read up to here
+    Column("open_from", BigInteger, nullable=False),  # what it still holds in memory began here or later
+)
