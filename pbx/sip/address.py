@@ -27,7 +27,8 @@ from pbx.sip.grammar import (
 from pbx.sip.uri import OTHER_URI, SIP_URI, TEL_URI, Uri
 
 __all__ = [
-    "Address", "split_values", "tag_of", "uri_of", "validate_address", "validate_contact", "with_tag",
+    "Address", "display_name_of", "parts_of", "split_values", "tag_of", "uri_of", "validate_address", "validate_contact",
+    "with_tag",
 ]  # fmt: skip
 
 _DISPLAY = rf"(?:{QUOTED}{WS}|{TOKEN}(?:[ \t]++{TOKEN})*+{WS})?+"
@@ -54,7 +55,7 @@ class Address:
     @classmethod
     def parse(cls, text: str) -> Address:
         """Read one value; BadMessage or BadUri if it is none, BadUri 416 if its scheme is not ours."""
-        name, uri, position = _parts(text)
+        name, uri, position = parts_of(text)
         return cls(name, Uri.parse(uri), parse_params(text, position))
 
     @property
@@ -76,6 +77,18 @@ class Address:
         return f"{name}<{self.uri}>{format_params(self.params)}"
 
 
+def parts_of(text: str) -> tuple[str | None, str, int]:
+    """(display name unquoted or None, URI text, where the header parameters begin)."""
+    found = _NAME_ADDR.match(text)
+    if found is not None:
+        name = found[1].strip()
+        return (unquote(name) if name else None), found[2], found.end()
+    found = _ADDR_SPEC.match(text)
+    if found is None or ":" not in found[1] or "<" in text[: text.find(";", found.end())]:
+        raise BadMessage(f"bad address {text[:60]!r}")
+    return None, found[1], found.end()
+
+
 def tag_of(value: str) -> str | None:
     """The tag of a From or To value, None if it has none."""
     at = value.rfind(";tag=")
@@ -85,7 +98,7 @@ def tag_of(value: str) -> str | None:
             return None
     elif _SIMPLE_TAIL.match(value, at + 5):
         return value[at + 5 :]  # a token up to the end: neither in quotes nor in <>
-    return param(parse_params(value, _parts(value)[2]), "tag")
+    return param(parse_params(value, parts_of(value)[2]), "tag")
 
 
 def uri_of(value: str) -> str:
@@ -96,19 +109,19 @@ def uri_of(value: str) -> str:
     if value[0] == '"' and "\\" not in value:
         opening = value.find("<", value.find('"', 1))  # a display name may hold a "<"
     elif '"' in value and value.find('"') < opening:
-        return _parts(value)[1]
+        return parts_of(value)[1]
     if opening > 0 or value[0] == "<":
         closing = value.find(">", opening)
         if closing > 0:
             return value[opening + 1 : closing]
-    return _parts(value)[1]
+    return parts_of(value)[1]
 
 
 def display_name_of(value: str) -> str:
     """The display name of a From or To value, unquoted; "" if it has none."""
     if value.startswith("<") or "<" not in value:
         return ""
-    return _parts(value)[0] or ""
+    return parts_of(value)[0] or ""
 
 
 def with_tag(value: str, tag: str) -> str:
@@ -142,20 +155,8 @@ def _validate_bare(value: str) -> None:
 
 def _refuse(value: str) -> None:
     """Say what is wrong with a value that `_GOOD` did not take."""
-    _, uri, position = _parts(value)
+    _, uri, position = parts_of(value)
     if _IN_BRACKETS.fullmatch(uri) is None:
         raise BadUri(f"bad URI {uri[:60]!r}")
     parse_params(value, position)
     raise BadMessage(f"bad address {value[:60]!r}")
-
-
-def _parts(text: str) -> tuple[str | None, str, int]:
-    """(display name unquoted or None, URI text, where the parameters begin)."""
-    found = _NAME_ADDR.match(text)
-    if found is not None:
-        name = found[1].strip()
-        return (unquote(name) if name else None), found[2], found.end()
-    found = _ADDR_SPEC.match(text)
-    if found is None or ":" not in found[1] or "<" in text[: text.find(";", found.end())]:
-        raise BadMessage(f"bad address {text[:60]!r}")
-    return None, found[1], found.end()

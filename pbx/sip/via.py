@@ -134,8 +134,10 @@ def reply_to(via: str, src_host: str, src_port: int) -> tuple[str, int]:
         if not tail or tail[0] in ";=":
             return src_host, src_port
     found = _SIMPLE.match(via)
-    if found is not None and via.startswith("SIP/2.0/UDP ") and "RPORT" not in found[3].upper() and found[2] != "0":
-        return src_host, int(found[2] or 5060)
+    if found is not None and via.startswith("SIP/2.0/UDP ") and "RPORT" not in found[3].upper():
+        port = int(found[2] or 5060)
+        if 0 < port < 65536:
+            return src_host, port
     return Via.parse(via).reply_to(src_host, src_port)
 
 
