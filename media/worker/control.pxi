@@ -1,0 +1,304 @@
+# The socket to the server: commands in, events out. One message holds many records of one size.
+
+cdef void emit(Loop *loop, int op, Port *port, uint32_t argument) noexcept nogil:
+    """Queue an event; the queue leaves once a round. Keys give way when the server has stopped reading, the rest can't
+    overflow: commands are no longer taken before it could."""
+    cdef Event *event
+    if loop.event_count >= EVENT_ROOM - 1024 and op == DIGIT or loop.event_count >= EVENT_ROOM:
+        loop.events_dropped += 1
+        return
+    event = &loop.events[loop.event_count]
+    loop.event_count += 1
+    memset(event, 0, sizeof(Event))
+    event.op = op
+    event.argument = argument
+    if port != NULL:
+        event.index = port.index
+        event.generation = port.generation
+
+
+cdef void flush_events(Loop *loop) noexcept nogil:
+    cdef uint32_t count
+    cdef ssize_t sent
+    while loop.event_sent < loop.event_count:
+        count = min(loop.event_count - loop.event_sent, <uint32_t>EVENTS_A_MESSAGE)
+        sent = send(loop.control, &loop.events[loop.event_sent], count * sizeof(Event), MSG_DONTWAIT | MSG_NOSIGNAL)
+        if sent < 0:
+            if errno != EAGAIN and errno != EINTR:
+                loop.closed = True
+            break
+        loop.event_sent += count
+    if loop.event_sent == loop.event_count:
+        loop.event_sent = loop.event_count = 0
+    elif loop.event_sent:
+        loop.event_count -= loop.event_sent
+        memmove(loop.events, &loop.events[loop.event_sent], loop.event_count * sizeof(Event))
+        loop.event_sent = 0
+    watch_control(loop)
+
+
+cdef void watch_control(Loop *loop) noexcept nogil:
+    """Stop taking commands while events wait: the server must read first."""
+    cdef epoll_event event
+    cdef bint waiting = loop.event_count > 0
+    if waiting == loop.control_paused:
+        return
+    loop.control_paused = waiting
+    event.events = EPOLLOUT if waiting else EPOLLIN
+    event.data.u64 = <uint64_t>CONTROL_KEY
+    epoll_ctl(loop.epoll, EPOLL_CTL_MOD, loop.control, &event)
+
+
+cdef void on_control(Loop *loop) noexcept nogil:
+    cdef int passed = -1
+    cdef ssize_t n
+    cdef uint32_t i
+    if loop.control_paused:
+        flush_events(loop)
+        return
+    n = receive_message(loop.control, loop.commands, sizeof(loop.commands), &passed)
+    if n < 0 and (errno == EAGAIN or errno == EINTR):
+        return
+    if n <= 0 or n % sizeof(Command):
+        loop.closed = True  # the server is gone, or speaks otherwise
+    else:
+        for i in range(<uint32_t>(n // sizeof(Command))):
+            execute(loop, &loop.commands[i], passed)
+    if passed >= 0:
+        close(passed)
+
+
+cdef void execute(Loop *loop, Command *command, int passed) noexcept nogil:
+    cdef Port *port
+    if command.op == HELLO:
+        loop.closed = loop.closed or command.count != VERSION
+        return
+    if command.op == PING:
+        pong(loop)
+        return
+    if command.op == PROMPT or command.op == FORGET:
+        set_prompt(loop, command.argument, passed if command.op == PROMPT else -1)
+        return
+    if command.index >= loop.port_count or loop.ports[command.index].rtp_fd < 0:
+        loop.stale_commands += 1
+        return
+    port = &loop.ports[command.index]
+    if command.op == LEASE:
+        lease(loop, port, command.generation)
+    elif port.generation == 0 or port.generation != command.generation:
+        loop.stale_commands += 1
+    elif command.op == CONNECT:
+        set_remote(loop, port, command.flags, <ConnectPayload *>command.payload)
+    elif command.op == BRIDGE:
+        bridge(loop, port, <BridgePayload *>command.payload)
+    elif command.op == PLAY:
+        play(loop, port, command)
+    elif command.op == SILENCE:
+        set_source(loop, port, QUIET)
+    elif command.op == ECHO:
+        set_source(loop, port, ITSELF)
+    elif command.op == SEND_DIGIT:
+        queue_digit(loop, port, command.count, command.argument)
+    elif command.op == RELEASE:
+        release(loop, port)
+    else:
+        loop.stale_commands += 1
+
+
+cdef void pong(Loop *loop) noexcept nogil:
+    cdef Event *event = &loop.events[loop.event_count]
+    if loop.event_count >= EVENT_ROOM:
+        return
+    emit(loop, PONG, NULL, 0)
+    event.payload[0] = loop.stale_commands
+    event.payload[1] = loop.send_errors
+    event.payload[2] = loop.events_dropped
+
+
+# --- commands of a port -------------------------------------------------------------------------------------------------
+
+cdef void lease(Loop *loop, Port *port, uint32_t generation) noexcept nogil:
+    """A clean port: nothing of the last lease but whom not to latch to."""
+    cdef Latch old = port.latch
+    cdef uint64_t name
+    cdef int i
+    if port.generation:
+        release(loop, port)
+    drain(loop, port.rtp_fd)
+    drain(loop, port.rtcp_fd)
+    memset(&port.out, 0, sizeof(Outgoing))
+    memset(&port.inc, 0, sizeof(Incoming))
+    memset(&port.latch, 0, sizeof(Latch))
+    port.latch.before_source = old.source
+    port.latch.before_negotiated = old.negotiated
+    port.generation = generation
+    port.source = NOTHING
+    port.may_send = port.peer_sends = False
+    port.codec = port.payload_type = PCMU
+    port.dtmf_type = NO_TYPE
+    port.packets_received = port.packets_sent = port.packets_dropped = 0
+    port.out.ssrc = <uint32_t>draw(loop)
+    port.out.seq = <uint16_t>(draw(loop) & 0x7FFF)  # RFC 3550 5.1: random; low, so that no wrap comes early
+    port.out.timestamp = <uint32_t>draw(loop)
+    port.out.sent_ns = loop.now_ns
+    port.out.resync = True
+    name = draw(loop)
+    for i in range(16):
+        port.cname[i] = b"0123456789abcdef"[name >> (4 * i) & 15]
+    watch(loop, port, EPOLL_CTL_ADD)
+
+
+cdef void set_remote(Loop *loop, Port *port, uint8_t flags, ConnectPayload *remote) noexcept nogil:
+    """Latching begins anew. With the peer's address unchanged, sound keeps going where it went meanwhile."""
+    cdef Latch *state = &port.latch
+    cdef sockaddr_storage negotiated
+    cdef bint usable = make_address(&negotiated, remote.family, remote.host, remote.rtp_port)
+    dissolve(port)
+    if not (usable and state.has_remote and same_address(&negotiated, &state.negotiated)):
+        state.negotiated = state.source = state.rtcp = negotiated
+        set_port(&state.rtcp, remote.rtcp_port)
+    state.has_remote = usable
+    state.candidate_run = 0
+    state.candidate.ss_family = AF_UNSPEC
+    port.codec = remote.codec
+    port.payload_type = remote.payload_type & 0x7F
+    port.dtmf_type = remote.dtmf_payload_type
+    port.peer_sends = flags & PEER_SENDS
+    port.may_send = usable and flags & MAY_SEND
+    if not port.may_send:
+        port.out.resync = True
+    if usable and not port.reporting:
+        schedule_report(loop, port)
+
+
+cdef void stop_source(Loop *loop, Port *port) noexcept nogil:
+    """End what feeds the port, and its bridge's other side."""
+    cdef int i
+    cdef Port *partner = port.partner
+    if port.source == PROMPTS:
+        for i in range(port.play_count):
+            forget(port.playlist[i])
+        port.play_count = 0
+    elif port.source == PARTNER:
+        port.partner = partner.partner = NULL
+        partner.source = QUIET
+        partner.out.resync = True
+        pace(loop, partner)
+    port.source = NOTHING
+
+
+cdef void set_source(Loop *loop, Port *port, Source source) noexcept nogil:
+    if port.source != source or source == PROMPTS:
+        stop_source(loop, port)
+        port.out.resync = True
+    port.source = source
+    pace(loop, port)
+
+
+cdef void bridge(Loop *loop, Port *port, BridgePayload *other) noexcept nogil:
+    cdef Port *partner
+    if other.index >= loop.port_count or other.index == port.index:
+        loop.stale_commands += 1
+        return
+    partner = &loop.ports[other.index]
+    if partner.generation == 0 or partner.generation != other.generation:
+        loop.stale_commands += 1
+        return
+    if port.source == PARTNER and port.partner == partner:
+        return
+    set_source(loop, port, QUIET)
+    set_source(loop, partner, QUIET)
+    port.source = partner.source = PARTNER
+    port.partner = partner
+    partner.partner = port
+    port.out.resync = partner.out.resync = True
+    pace(loop, port)
+    pace(loop, partner)
+
+
+cdef void play(Loop *loop, Port *port, Command *command) noexcept nogil:
+    cdef uint16_t *slots = <uint16_t *>command.payload
+    cdef Prompt *prompt
+    cdef bint switched = port.source != PROMPTS and port.source != QUIET
+    cdef int i
+    stop_source(loop, port)
+    for i in range(min(command.count, <int>MAX_PLAYLIST)):
+        prompt = loop.prompts[slots[i]] if slots[i] < MAX_PROMPTS else NULL
+        if prompt != NULL:
+            prompt.users += 1
+            port.playlist[port.play_count] = prompt
+            port.play_count += 1
+    port.play_at = 0
+    port.play_offset = 0
+    port.play_loop = command.flags & 1
+    port.play_id = command.argument
+    port.source = PROMPTS
+    port.out.resync = port.out.resync or switched
+    pace(loop, port)
+
+
+cdef void queue_digit(Loop *loop, Port *port, int event, uint32_t duration_ms) noexcept nogil:
+    cdef Outgoing *out = &port.out
+    cdef QueuedDigit *digit
+    if event > 15 or out.digits_count == MAX_DIGITS or port.dtmf_type == NO_TYPE:
+        loop.stale_commands += 1
+        return
+    digit = &port.digits[(out.digits_head + out.digits_count) % MAX_DIGITS]
+    digit.event = event
+    digit.duration = <uint16_t>max(320, min(duration_ms, <uint32_t>8000) * 8)  # at least 40 ms, in one segment
+    out.digits_count += 1
+    pace(loop, port)
+
+
+cdef void release(Loop *loop, Port *port) noexcept nogil:
+    cdef Event *event
+    cdef int64_t lost = port.inc.lost_before + lost_of(&port.inc)
+    send_report(loop, port, True)
+    cancel_report(loop, port)
+    watch(loop, port, EPOLL_CTL_DEL)
+    stop_source(loop, port)
+    port.out.digits_count = 0
+    pace(loop, port)
+    dissolve(port)
+    event = &loop.events[loop.event_count]
+    if loop.event_count < EVENT_ROOM:
+        emit(loop, STATS, port, 0)
+        event.payload[0] = port.packets_received
+        event.payload[1] = port.packets_sent
+        event.payload[2] = <uint32_t>max(0, min(lost, 0x7FFFFFFF))
+        event.payload[3] = port.packets_dropped
+        event.payload[4] = port.inc.jitter  # times 16
+    port.generation = 0
+
+
+# --- prompts ---------------------------------------------------------------------------------------------------------------
+
+cdef void forget(Prompt *prompt) noexcept nogil:
+    prompt.users -= 1
+    if prompt.users == 0:
+        munmap(prompt.data, 2 * prompt.size)
+        free(prompt)
+
+
+cdef void set_prompt(Loop *loop, uint32_t slot, int fd) noexcept nogil:
+    """Map the memfd that came with the command; what plays the old content plays it to its end."""
+    cdef Prompt *prompt
+    cdef stat_t info
+    if slot >= MAX_PROMPTS:
+        loop.stale_commands += 1
+        return
+    if loop.prompts[slot] != NULL:
+        forget(loop.prompts[slot])
+        loop.prompts[slot] = NULL
+    if fd < 0 or fstat(fd, &info) < 0 or info.st_size <= 0 or info.st_size % (2 * FRAME_BYTES):
+        return
+    prompt = <Prompt *>calloc(1, sizeof(Prompt))
+    if prompt == NULL:
+        return
+    prompt.data = <uint8_t *>mmap(NULL, info.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0)
+    if <void *>prompt.data == MAP_FAILED:
+        free(prompt)
+        return
+    prompt.size = <uint32_t>(info.st_size // 2)
+    prompt.users = 1
+    loop.prompts[slot] = prompt

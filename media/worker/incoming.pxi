@@ -1,0 +1,223 @@
+# What arrives at a port: validity, latching, counters, keys; then on to the port it feeds.
+
+cdef void on_rtp(Loop *loop, Port *port) noexcept nogil:
+    """One packet of a readable socket; level-triggered epoll brings us back if there are more."""
+    cdef sockaddr_storage address
+    cdef socklen_t size = sizeof(address)
+    cdef ssize_t n
+    if port.latch.connected:
+        n = recv(port.rtp_fd, loop.packet, MAX_PACKET, MSG_TRUNC)
+        if n >= 0:
+            on_packet(loop, port, <int>n)
+        return
+    n = recvfrom(port.rtp_fd, loop.packet, MAX_PACKET, MSG_TRUNC, <sockaddr *>&address, &size)
+    if n < 0:
+        return
+    if port.latch.latched:
+        if same_address(&address, &port.latch.source):
+            on_packet(loop, port, <int>n)
+        else:
+            port.packets_dropped += 1
+    elif rtp_valid(loop.packet, <int>n) and may_latch(port, &address, loop.packet):
+        latch(port, &address)
+        on_packet(loop, port, <int>n)
+        drain_strangers(loop, port)
+    else:
+        port.packets_dropped += 1
+
+
+cdef void drain_strangers(Loop *loop, Port *port) noexcept nogil:
+    """What was queued before the kernel began to filter: keep the peer's packets, drop the others'."""
+    cdef sockaddr_storage address
+    cdef socklen_t size
+    cdef ssize_t n
+    cdef int i
+    for i in range(512):
+        size = sizeof(address)
+        n = recvfrom(port.rtp_fd, loop.packet, MAX_PACKET, MSG_TRUNC, <sockaddr *>&address, &size)
+        if n < 0:
+            return
+        if same_address(&address, &port.latch.source):
+            on_packet(loop, port, <int>n)
+        else:
+            port.packets_dropped += 1
+
+
+cdef inline bint rtp_valid(const uint8_t *packet, int size) noexcept nogil:
+    """RFC 3550 A.1: version 2, long enough, not RTCP (RFC 5761 4: types 64-95 are RTCP's)."""
+    return 12 <= size <= MAX_PACKET and packet[0] >> 6 == 2 and not 64 <= (packet[1] & 0x7F) <= 95
+
+
+cdef void on_packet(Loop *loop, Port *port, int size) noexcept nogil:
+    """A packet of the peer, in loop.packet."""
+    cdef uint8_t *packet = loop.packet
+    cdef int start = 12, end = size, kind
+    cdef Port *to = port.partner if port.source == PARTNER else port
+    if not rtp_valid(packet, size):
+        port.packets_dropped += 1
+        return
+    if packet[0] & 0x3F:  # padding, extension or contributing sources
+        start += 4 * (packet[0] & 0x0F)
+        if packet[0] & 0x10 and start + 4 <= size:
+            start += 4 + 4 * get16(packet + start + 2)
+        if packet[0] & 0x20:
+            end -= packet[size - 1]
+    kind = kind_of(port, packet[1] & 0x7F)
+    if start >= end or kind == NO_TYPE or not port.peer_sends:
+        port.packets_dropped += 1
+        return
+    if not count_arrival(loop, port, get16(packet + 2), get32(packet + 4), get32(packet + 8), kind):
+        return
+    if kind == OUR_DTMF_TYPE:
+        if end - start < 4:
+            port.packets_dropped += 1
+            return
+        on_event_packet(loop, port, packet + start)
+    if port.source == PARTNER or port.source == ITSELF:
+        if kind == COMFORT_NOISE:
+            to.out.seq_offset -= 1
+        else:
+            relay(loop, port, to, packet + start, end - start, kind, packet[1] >> 7)
+
+
+cdef inline int kind_of(Port *port, int payload_type) noexcept nogil:
+    """PCMU, PCMA, OUR_DTMF_TYPE, COMFORT_NOISE; NO_TYPE: unknown. Static numbers hold whatever was negotiated."""
+    if payload_type == PCMU or payload_type == PCMA or payload_type == COMFORT_NOISE:
+        return payload_type
+    if payload_type == port.dtmf_type:
+        return OUR_DTMF_TYPE
+    if payload_type == port.payload_type:
+        return port.codec
+    return OUR_DTMF_TYPE if payload_type == OUR_DTMF_TYPE else NO_TYPE
+
+
+# --- latching: symmetric RTP (RFC 4961) for phones behind NAT, without reflecting to strangers ---------------------------
+
+cdef bint may_latch(Port *port, sockaddr_storage *address, const uint8_t *packet) noexcept nogil:
+    """Exactly where SDP said, or where this call was latched before: at once. Others must send a run of consecutive
+    packets while the negotiated source is silent, and may not be the peer of the port's previous lease."""
+    cdef Latch *state = &port.latch
+    cdef uint32_t ssrc = get32(packet + 8)
+    cdef uint16_t seq = get16(packet + 2)
+    if not state.has_remote:
+        return False
+    if same_address(address, &state.negotiated) or same_address(address, &state.source):
+        return True
+    if same_address(address, &state.before_source) or same_address(address, &state.before_negotiated):
+        return False
+    if (not same_address(address, &state.candidate) or ssrc != state.candidate_ssrc
+            or <uint16_t>(seq - state.candidate_seq) != 1):
+        state.candidate = address[0]
+        state.candidate_ssrc = ssrc
+        state.candidate_run = 0
+    state.candidate_seq = seq
+    state.candidate_run += 1
+    return state.candidate_run >= (5 if same_host(address, &state.negotiated) else 15)
+
+
+cdef void latch(Port *port, sockaddr_storage *address) noexcept nogil:
+    cdef Latch *state = &port.latch
+    if not same_address(address, &state.negotiated):
+        # Behind NAT: RTCP comes from there too, most likely one port above.
+        state.rtcp = address[0]
+        set_port(&state.rtcp, port_of(address) + 1)
+    state.source = address[0]
+    state.latched = True
+    state.connected = connect(port.rtp_fd, <sockaddr *>address, address_size(address)) == 0
+
+
+# --- counters: RFC 3550 appendix A ----------------------------------------------------------------------------------------
+
+cdef void restart_sequence(Incoming *inc, uint16_t seq, uint32_t ssrc) noexcept nogil:
+    inc.lost_before += lost_of(inc)
+    inc.ssrc = ssrc
+    inc.base_seq = inc.max_seq = seq
+    inc.bad_seq = 0x10000  # so that seq == bad_seq is false
+    inc.cycles = inc.received = inc.received_prior = inc.expected_prior = 0
+    inc.transit = 0
+    inc.dtmf_seen = False
+
+
+cdef int64_t lost_of(Incoming *inc) noexcept nogil:
+    """A.3 for the present source."""
+    if not inc.started:
+        return 0
+    return <int64_t>(inc.cycles + inc.max_seq) - inc.base_seq + 1 - inc.received
+
+
+cdef inline void resync_fed(Port *port) noexcept nogil:
+    """Whoever hears this port hears a new stream."""
+    if port.source == PARTNER:
+        port.partner.out.resync = True
+    elif port.source == ITSELF:
+        port.out.resync = True
+
+
+cdef bint count_arrival(Loop *loop, Port *port, uint16_t seq, uint32_t timestamp, uint32_t ssrc, int kind) noexcept nogil:
+    """A.1 and A.8. False: out of every order, drop it (twice in a row means that the source started anew)."""
+    cdef Incoming *inc = &port.inc
+    cdef uint16_t ahead = seq - inc.max_seq
+    cdef int32_t transit, difference
+    if not inc.started or ssrc != inc.ssrc:
+        restart_sequence(inc, seq, ssrc)
+        inc.started = True
+        resync_fed(port)
+    elif ahead < 3000:  # MAX_DROPOUT
+        if seq < inc.max_seq:
+            inc.cycles += 0x10000
+        inc.max_seq = seq
+    elif ahead <= 0xFFFF - 100:  # MAX_MISORDER
+        if seq != inc.bad_seq:
+            inc.bad_seq = <uint16_t>(seq + 1)
+            port.packets_dropped += 1
+            return False
+        restart_sequence(inc, seq, ssrc)
+        resync_fed(port)
+    inc.received += 1
+    port.packets_received += 1
+    if kind != OUR_DTMF_TYPE:  # all packets of a key bear its first timestamp
+        transit = <int32_t>(<uint32_t>(loop.now_ns // UNIT_NS) - timestamp)
+        if inc.received > 1 and inc.transit:
+            difference = transit - inc.transit
+            difference = -difference if difference < 0 else difference
+            if difference < 80000:  # ten seconds: a jump of the source's clock, not jitter
+                inc.jitter += difference - ((inc.jitter + 8) >> 4)
+        inc.transit = transit
+    return True
+
+
+# --- keys: RFC 4733 ---------------------------------------------------------------------------------------------------------
+
+cdef void on_event_packet(Loop *loop, Port *port, const uint8_t *payload) noexcept nogil:
+    """Report each key once, at its first packet that arrives. A key is its timestamp (2.2.2): repeated and lost ends, and a
+    lost marker, change nothing."""
+    cdef Incoming *inc = &port.inc
+    cdef uint32_t timestamp = get32(loop.packet + 4)
+    cdef uint8_t event = payload[0]
+    cdef bint end = payload[1] >> 7
+    cdef uint16_t duration = get16(payload + 2)
+    cdef int64_t since_ns = loop.now_ns - inc.dtmf_ns
+    cdef bint fresh
+    if not inc.dtmf_seen:
+        fresh = True
+    elif timestamp == inc.dtmf_timestamp:
+        fresh = False
+    elif <int32_t>(timestamp - inc.dtmf_timestamp) < 0 and since_ns < 500_000_000:
+        return  # a late packet of an earlier key
+    else:
+        # 2.5.1.3: a key longer than 0xFFFF units goes on in a new segment that starts where the last one stopped
+        fresh = not (event == inc.dtmf_event and not inc.dtmf_ended and inc.dtmf_duration >= 0xFF00
+                     and timestamp - inc.dtmf_timestamp == 0xFFFF)
+        inc.dtmf_ended = False
+        inc.dtmf_duration = 0
+    if fresh:
+        inc.dtmf_ended = False
+        inc.dtmf_duration = 0
+        if event < 16:
+            emit(loop, DIGIT, port, event)
+    inc.dtmf_seen = True
+    inc.dtmf_event = event
+    inc.dtmf_timestamp = timestamp
+    inc.dtmf_ended = inc.dtmf_ended or end
+    inc.dtmf_duration = max(inc.dtmf_duration, duration)
+    inc.dtmf_ns = loop.now_ns

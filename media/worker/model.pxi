@@ -1,0 +1,246 @@
+# The loop's memory: everything is allocated at start, but prompts, which come and go by command.
+
+cdef enum:
+    VERSION = 1  # of the records; media/records.py has the same
+
+    # Commands (server to worker)
+    HELLO = 1
+    LEASE = 2
+    CONNECT = 3
+    BRIDGE = 4
+    PLAY = 5
+    SILENCE = 6
+    ECHO = 7
+    SEND_DIGIT = 8
+    RELEASE = 9
+    PROMPT = 10
+    FORGET = 11
+    PING = 12
+
+    # Events (worker to server)
+    GREETING = 1
+    PORTS = 2
+    READY = 3
+    DIGIT = 4
+    PLAYED = 5
+    STATS = 6
+    PONG = 7
+
+    # Flags of CONNECT
+    MAY_SEND = 1
+    PEER_SENDS = 2
+
+    PCMU = 0  # static payload types, RFC 3551 6; also the codec's number here
+    PCMA = 8
+    COMFORT_NOISE = 13  # RFC 3389
+    OUR_DTMF_TYPE = 101  # the number of telephone-event in our own offers
+    NO_TYPE = 255
+
+    FRAME_BYTES = 160
+    FRAME_MS = 20
+    TICK_NS = 1_000_000
+    CLOCK_JUMP = 80_000  # units: ten seconds
+    UNIT_NS = 125_000  # one RTP timestamp unit at 8 kHz
+    HOLD_NS = 1_000_000  # after a wake-up, gather packets for this long
+
+    MAX_EVENTS = 2048  # of one epoll_wait
+    MAX_PACKET = 2048
+    MAX_PLAYLIST = 32
+    MAX_DIGITS = 32
+    MAX_PROMPTS = 4096
+    COMMANDS_A_MESSAGE = 512
+    EVENTS_A_MESSAGE = 800
+    EVENT_ROOM = 8192
+
+    RTCP_SLOTS = 64
+    RTCP_SLOT_NS = 128_000_000
+    RTCP_MEAN_SLOTS = 39  # 5 s, RFC 3550 6.2
+
+    CONTROL_KEY = -1  # epoll data of the control socket
+
+
+cdef enum Source:
+    NOTHING = 0
+    QUIET = 1  # silence packets
+    PROMPTS = 2
+    PARTNER = 3  # bridged
+    ITSELF = 4  # echo
+
+
+cdef packed struct Command:
+    uint8_t op
+    uint8_t flags
+    uint16_t count
+    uint32_t index
+    uint32_t generation
+    uint32_t argument
+    uint8_t payload[80]
+
+
+cdef packed struct ConnectPayload:
+    uint16_t family  # 4, 6, or 0: no usable address
+    uint16_t rtp_port
+    uint16_t rtcp_port
+    uint8_t codec
+    uint8_t payload_type
+    uint8_t dtmf_payload_type
+    uint8_t unused[7]
+    uint8_t host[16]  # network order
+
+
+cdef packed struct BridgePayload:
+    uint32_t index
+    uint32_t generation
+
+
+cdef packed struct Event:
+    uint8_t op
+    uint8_t flags
+    uint16_t count
+    uint32_t index
+    uint32_t generation
+    uint32_t argument
+    uint32_t payload[6]
+
+
+cdef struct Prompt:
+    uint8_t *data  # PCMU, then PCMA, `size` bytes each
+    uint32_t size
+    int users
+
+
+cdef struct QueuedDigit:
+    uint8_t event
+    uint16_t duration  # timestamp units
+
+
+cdef struct Incoming:
+    # What arrives: RFC 3550 A.1 (sequence), A.3 (loss), A.8 (jitter)
+    bint started
+    uint32_t ssrc
+    uint16_t max_seq
+    uint32_t cycles
+    uint32_t base_seq
+    uint32_t bad_seq
+    uint32_t received
+    uint32_t expected_prior
+    uint32_t received_prior
+    int32_t transit
+    uint32_t jitter  # times 16
+    int64_t lost_before  # of earlier SSRCs
+    uint32_t last_sr  # middle 32 bits of its NTP time
+    int64_t last_sr_ns
+    # RFC 4733
+    bint dtmf_seen
+    bint dtmf_ended
+    uint8_t dtmf_event
+    uint16_t dtmf_duration
+    uint32_t dtmf_timestamp
+    int64_t dtmf_ns
+
+
+cdef struct Outgoing:
+    # One stream for the life of a lease
+    uint32_t ssrc
+    uint32_t timestamp  # highest sent
+    int64_t sent_ns  # when it was first sent
+    uint16_t seq  # highest sent
+    bint begun
+    bint resync  # the source changed: next packet continues the stream and carries the marker
+    # Translation of a relayed source
+    uint16_t seq_offset
+    uint16_t seq_floor
+    uint32_t timestamp_offset
+    uint32_t since_switch
+    uint32_t octets
+    # Digits
+    int digits_head
+    int digits_count
+    bint digit_active
+    uint16_t digit_duration
+    uint32_t digit_timestamp
+    int digit_ends_left
+    int digit_pause
+
+
+cdef struct Latch:
+    bint latched
+    bint connected  # the kernel filters
+    bint has_remote
+    sockaddr_storage negotiated
+    sockaddr_storage source  # where RTP goes: negotiated, then latched
+    sockaddr_storage rtcp
+    sockaddr_storage candidate
+    uint32_t candidate_ssrc
+    uint16_t candidate_seq
+    int candidate_run
+    sockaddr_storage before_source  # of the previous lease: never latched to unless negotiated
+    sockaddr_storage before_negotiated
+
+
+cdef struct Port:
+    int rtp_fd
+    int rtcp_fd
+    uint32_t index
+    uint32_t generation  # 0: idle
+    Source source
+    Port *partner
+    uint8_t codec
+    uint8_t payload_type
+    uint8_t dtmf_type
+    bint may_send
+    bint peer_sends
+    uint32_t packets_received
+    uint32_t packets_sent
+    uint32_t packets_dropped
+    Outgoing out
+    Incoming inc
+    Latch latch
+    # The 20 ms wheel
+    bint paced
+    int64_t due_tick
+    Port *pace_next
+    Port *pace_previous
+    # The RTCP wheel
+    bint reporting
+    int report_slot
+    Port *report_next
+    Port *report_previous
+    uint8_t cname[16]
+    # What it plays
+    uint32_t play_id
+    bint play_loop
+    int play_count
+    int play_at
+    uint32_t play_offset
+    Prompt *playlist[MAX_PLAYLIST]
+    QueuedDigit digits[MAX_DIGITS]
+
+
+cdef struct Loop:
+    int epoll
+    int control
+    bint closed
+    bint control_paused
+    uint32_t port_count
+    Port *ports
+    Prompt *prompts[MAX_PROMPTS]
+    int64_t now_ns
+    int64_t epoch_ns
+    int64_t tick  # the last one played out
+    int paced_count
+    Port *pace[FRAME_MS]
+    int64_t report_slot  # the last one reported
+    int reporting_count
+    Port *reports[RTCP_SLOTS]
+    uint64_t random
+    uint32_t stale_commands
+    uint32_t send_errors
+    uint32_t events_dropped
+    uint32_t event_count
+    uint32_t event_sent
+    Event events[EVENT_ROOM]
+    epoll_event ready[MAX_EVENTS]
+    uint8_t packet[MAX_PACKET]
+    uint8_t scratch[512]
+    Command commands[COMMANDS_A_MESSAGE]

@@ -1,0 +1,257 @@
+# What leaves a port: one RTP stream that never breaks for the life of a lease, whatever feeds it.
+
+cdef inline uint16_t get16(const uint8_t *p) noexcept nogil:
+    return <uint16_t>(p[0] << 8 | p[1])
+
+
+cdef inline uint32_t get32(const uint8_t *p) noexcept nogil:
+    return <uint32_t>p[0] << 24 | <uint32_t>p[1] << 16 | <uint32_t>p[2] << 8 | p[3]
+
+
+cdef inline void put16(uint8_t *p, uint32_t value) noexcept nogil:
+    p[0] = <uint8_t>(value >> 8)
+    p[1] = <uint8_t>value
+
+
+cdef inline void put32(uint8_t *p, uint32_t value) noexcept nogil:
+    put16(p, value >> 16)
+    put16(p + 2, value)
+
+
+cdef void transmit(Loop *loop, Port *port, const uint8_t *packet, int size) noexcept nogil:
+    cdef ssize_t sent
+    cdef int attempt
+    for attempt in range(2):
+        if port.latch.connected:
+            sent = send(port.rtp_fd, packet, size, MSG_NOSIGNAL)
+        else:
+            sent = sendto(port.rtp_fd, packet, size, MSG_NOSIGNAL,
+                          <sockaddr *>&port.latch.source, address_size(&port.latch.source))
+        # An ICMP error of an earlier packet is reported instead of sending this one: once more.
+        if sent >= 0 or errno != ECONNREFUSED:
+            break
+    if sent < 0:
+        loop.send_errors += 1
+        return
+    port.packets_sent += 1
+    port.out.octets += size - 12
+
+
+cdef uint32_t next_timestamp(Loop *loop, Outgoing *out) noexcept nogil:
+    """Where the stream goes on after a change of source: real time has passed, and at least one packet's worth."""
+    cdef int64_t passed = (loop.now_ns - out.sent_ns) // UNIT_NS
+    return out.timestamp + <uint32_t>max(passed, FRAME_BYTES)
+
+
+cdef inline void header(uint8_t *packet, Outgoing *out, int payload_type, bint marker, uint16_t seq,
+                        uint32_t timestamp) noexcept nogil:
+    packet[0] = 0x80
+    packet[1] = <uint8_t>(payload_type | (0x80 if marker else 0))
+    put16(packet + 2, seq)
+    put32(packet + 4, timestamp)
+    put32(packet + 8, out.ssrc)
+
+
+cdef inline void advance(Loop *loop, Outgoing *out, uint16_t seq, uint32_t timestamp) noexcept nogil:
+    if not out.begun or <int16_t>(seq - out.seq) > 0:
+        out.seq = seq
+    if not out.begun or <int32_t>(timestamp - out.timestamp) > 0:
+        out.timestamp = timestamp
+        out.sent_ns = loop.now_ns
+    out.begun = True
+
+
+# --- relayed: the partner's packets, or one's own (echo) --------------------------------------------------------------
+
+cdef void relay(Loop *loop, Port *source, Port *to, uint8_t *payload, int size, int kind, bint marker) noexcept nogil:
+    """Send a received payload (with 12 bytes of room before it) on. `kind` is PCMU, PCMA or OUR_DTMF_TYPE.
+
+    Sequence and timestamp keep their distances, so the far end sees loss and pauses as they were."""
+    cdef Outgoing *out = &to.out
+    cdef uint8_t *received = loop.packet
+    cdef uint16_t in_seq = get16(received + 2), seq
+    cdef uint32_t in_timestamp = get32(received + 4), timestamp
+    cdef int payload_type = to.payload_type
+    if not to.may_send or out.digit_active:
+        out.resync = True
+        return
+    if kind == OUR_DTMF_TYPE:
+        if to.dtmf_type == NO_TYPE:
+            out.seq_offset -= 1  # left out on purpose: no gap
+            return
+        payload_type = to.dtmf_type
+    else:
+        if kind != to.codec:
+            transcode(payload, size, to.codec == PCMA)
+        if <uint32_t>(in_timestamp + out.timestamp_offset - next_timestamp(loop, out) + CLOCK_JUMP) > 2 * CLOCK_JUMP:
+            out.resync = True  # the source's clock jumped without a new SSRC: our stream goes on
+    if out.resync:
+        out.seq_floor = out.seq + 1
+        out.seq_offset = out.seq_floor - in_seq
+        out.timestamp_offset = next_timestamp(loop, out) - in_timestamp
+        out.since_switch = 0
+        out.resync = False
+        marker = True
+    seq = in_seq + out.seq_offset
+    timestamp = in_timestamp + out.timestamp_offset
+    out.since_switch += 1
+    if out.since_switch < 1000 and <int16_t>(seq - out.seq_floor) < 0:
+        source.packets_dropped += 1  # older than the switch: its number is taken
+        return
+    header(payload - 12, out, payload_type, marker, seq, timestamp)
+    transmit(loop, to, payload - 12, size + 12)
+    advance(loop, out, seq, timestamp)
+
+
+# --- played: prompts and silence, 20 ms at a time ---------------------------------------------------------------------
+
+cdef void send_frame(Loop *loop, Port *port, const uint8_t *frame, uint32_t skipped_units) noexcept nogil:
+    cdef Outgoing *out = &port.out
+    cdef uint8_t *packet = loop.scratch
+    cdef bint marker = out.resync
+    cdef uint32_t timestamp
+    if not port.may_send:
+        out.resync = True
+        return
+    timestamp = next_timestamp(loop, out) if marker else out.timestamp + FRAME_BYTES + skipped_units
+    header(packet, out, port.payload_type, marker, out.seq + 1, timestamp)
+    if frame == NULL:
+        memset(packet + 12, 0xD5 if port.codec == PCMA else 0xFF, FRAME_BYTES)
+    else:
+        memcpy(packet + 12, frame, FRAME_BYTES)
+    out.resync = False
+    transmit(loop, port, packet, 12 + FRAME_BYTES)
+    advance(loop, out, out.seq + 1, timestamp)
+
+
+cdef const uint8_t *next_frame(Port *port) noexcept nogil:
+    """The next 20 ms of the playlist; NULL at its end."""
+    cdef Prompt *prompt
+    cdef const uint8_t *frame
+    cdef int round
+    for round in range(2):  # a loop starts again once; a list of empty prompts ends
+        while port.play_at < port.play_count:
+            prompt = port.playlist[port.play_at]
+            if port.play_offset < prompt.size:
+                frame = prompt.data + port.play_offset + (prompt.size if port.codec == PCMA else 0)
+                port.play_offset += FRAME_BYTES
+                return frame
+            port.play_at += 1
+            port.play_offset = 0
+        if not port.play_loop:
+            return NULL
+        port.play_at = 0
+    return NULL
+
+
+cdef void play_out(Loop *loop, Port *port) noexcept nogil:
+    """One step of 20 ms: a digit, else a frame of whatever plays."""
+    cdef uint32_t skipped = <uint32_t>(loop.tick - port.due_tick) * 8
+    cdef const uint8_t *frame = NULL
+    port.due_tick = loop.tick + FRAME_MS
+    if port.out.digits_count and digit_step(loop, port):
+        return
+    if port.source == PROMPTS:
+        frame = next_frame(port)
+        if frame == NULL:
+            emit(loop, PLAYED, port, port.play_id)
+            stop_source(loop, port)
+            port.source = QUIET
+    if port.source == PROMPTS or port.source == QUIET:
+        send_frame(loop, port, frame, skipped)
+
+
+# --- digits: RFC 4733 2.5 ---------------------------------------------------------------------------------------------
+
+cdef bint digit_step(Loop *loop, Port *port) noexcept nogil:
+    """Send the next packet of the digit at the head of the queue. False in the pause after a digit."""
+    cdef Outgoing *out = &port.out
+    cdef QueuedDigit *digit = &port.digits[out.digits_head]
+    cdef uint8_t *packet = loop.scratch
+    cdef bint marker = False, end
+    if out.digit_pause:
+        out.digit_pause -= 1
+        return False
+    if not out.digit_active:
+        out.digit_active = marker = True
+        out.digit_timestamp = next_timestamp(loop, out)
+        out.digit_duration = 0
+        out.digit_ends_left = 3  # 2.5.1.4: the last packet is sent three times
+    if out.digit_duration < digit.duration:
+        out.digit_duration = <uint16_t>min(out.digit_duration + FRAME_BYTES, digit.duration)
+    end = out.digit_duration >= digit.duration
+    if port.may_send and port.dtmf_type != NO_TYPE:
+        header(packet, out, port.dtmf_type, marker, out.seq + 1, out.digit_timestamp)
+        packet[12] = digit.event
+        packet[13] = (0x80 if end else 0) | 10  # -10 dBm0
+        put16(packet + 14, out.digit_duration)
+        transmit(loop, port, packet, 16)
+        advance(loop, out, out.seq + 1, out.digit_timestamp)
+    if end:
+        out.digit_ends_left -= 1
+        if out.digit_ends_left == 0:
+            out.digit_active = False
+            out.digit_pause = 3
+            out.resync = True
+            out.digits_head = (out.digits_head + 1) % MAX_DIGITS
+            out.digits_count -= 1
+            pace(loop, port)
+    return True
+
+
+# --- the wheel: 20 slots of 1 ms; a paced port comes round every 20 ms exactly -----------------------------------------
+
+cdef void pace(Loop *loop, Port *port) noexcept nogil:
+    """Put the port on the wheel or take it off, as its source and digits want."""
+    cdef bint wanted = port.source == QUIET or port.source == PROMPTS or port.out.digits_count > 0
+    cdef Port **slot
+    if wanted and not port.paced:
+        if loop.paced_count == 0:
+            loop.tick = (loop.now_ns - loop.epoch_ns) // TICK_NS
+        port.due_tick = loop.tick + 1
+        slot = &loop.pace[port.due_tick % FRAME_MS]
+        port.pace_previous = NULL
+        port.pace_next = slot[0]
+        if slot[0] != NULL:
+            slot[0].pace_previous = port
+        slot[0] = port
+        port.paced = True
+        loop.paced_count += 1
+    elif port.paced and not wanted:
+        if port.pace_previous != NULL:
+            port.pace_previous.pace_next = port.pace_next
+        else:
+            loop.pace[port.due_tick % FRAME_MS] = port.pace_next
+        if port.pace_next != NULL:
+            port.pace_next.pace_previous = port.pace_previous
+        port.paced = False
+        loop.paced_count -= 1
+
+
+cdef void run_pace(Loop *loop) noexcept nogil:
+    cdef int64_t until = (loop.now_ns - loop.epoch_ns) // TICK_NS
+    cdef Port *port
+    cdef Port *following
+    if loop.paced_count == 0:
+        return
+    if until - loop.tick > 3 * FRAME_MS:
+        loop.tick = until - FRAME_MS  # after a stall: go on from here, the timestamps skip what was missed
+    while loop.tick < until:
+        loop.tick += 1
+        port = loop.pace[loop.tick % FRAME_MS]
+        while port != NULL:
+            following = port.pace_next
+            if port.due_tick <= loop.tick:
+                play_out(loop, port)
+            port = following
+
+
+cdef int64_t pace_due_ns(Loop *loop) noexcept nogil:
+    """When the next paced port is due; -1: none."""
+    cdef int ahead
+    if loop.paced_count == 0:
+        return -1
+    for ahead in range(1, FRAME_MS + 1):
+        if loop.pace[(loop.tick + ahead) % FRAME_MS] != NULL:
+            return loop.epoch_ns + (loop.tick + ahead) * TICK_NS
+    return -1
