@@ -4,8 +4,9 @@ It is the schema of what is written, made a little wider than the models: an edi
 where the loader takes text, and sections may be empty.
 """
 
-from __future__ import json
+from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ def build() -> dict[str, Any]:
             result["properties"][name] = {"anyOf": [section, {"type": "null"}]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "https://plateau-pbx.example/schema/site.json",
         "title": "Plateau site file",
         **{key: value for key, value in result.items() if key != "title"},
     }
