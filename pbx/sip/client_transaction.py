@@ -1,18 +1,20 @@
 """Client transactions (RFC 3261 17.1, RFC 6026 8.4-8.6).
 
-            |INVITE                                      |request
-  timer A   v                                   timer E  v
-  resend  calling --B--> failure                resend  trying --F--> failure
-            |1xx    \\2xx                                 |1xx     \\2xx-699
-            v        v                                   v         v
-        proceeding--accepted--M--> terminated        proceeding-completed--K--> terminated
-            |300-699   (2xx: to the user)
-            v
-        completed--D--> terminated
-        (300-699: ACK again)
+          |INVITE                                      |request
+timer A   v                                   timer E  v
+resend  calling --B--> failure                resend  trying --F--> failure
+          |1xx    \\2xx                                 |1xx     \\2xx-699
+          v        v                                   v         v
+      proceeding--accepted--M--> terminated        proceeding-completed--K--> terminated
+          |300-699   (2xx: to the user)
+          v
+      completed--D--> terminated
+      (300-699: ACK again)
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from pbx.sip.hop import Hop
 from pbx.sip.message import Response
@@ -27,7 +29,9 @@ class ClientTransaction(Transaction):
 
     __slots__ = ("response_hop",)
 
-    def __init__(self, layer: Network, key: tuple[str, ...], hop: Hop, state: str, data: bytes, user: ClientUser) -> None:
+    def __init__(
+        self, layer: Network, key: tuple[str, ...], hop: Hop, state: str, data: bytes, user: ClientUser
+    ) -> None:
         super().__init__(layer, key, hop, state)
         self.data = data
         self.user = user
@@ -59,7 +63,7 @@ class InviteClient(ClientTransaction):
 
     __slots__ = ("ack",)
 
-    table: Table = {
+    table: ClassVar[Table] = {
         (CALLING, "A"): (("resend", "double_a"), CALLING),
         (CALLING, "B"): (("fail_timeout",), TERMINATED),
         (CALLING, "transport error"): (("fail_transport",), TERMINATED),
@@ -70,6 +74,7 @@ class InviteClient(ClientTransaction):
         (PROCEEDING, "2xx"): (("start_m", "deliver"), ACCEPTED),
         (PROCEEDING, "300-699"): (("start_d", "acknowledge", "deliver", "let_go"), COMPLETED),
         (PROCEEDING, "transport error"): (("fail_transport",), TERMINATED),
+        (PROCEEDING, "abandoned"): ((), TERMINATED),  # 9.1: cancelled, and no final response for 64*T1
         (COMPLETED, "300-699"): (("resend_ack",), COMPLETED),
         (COMPLETED, "transport error"): ((), TERMINATED),
         (COMPLETED, "D"): ((), TERMINATED),
@@ -77,7 +82,9 @@ class InviteClient(ClientTransaction):
         (ACCEPTED, "M"): ((), TERMINATED),
     }
 
-    def __init__(self, layer: Network, key: tuple[str, ...], hop: Hop, data: bytes, user: ClientUser, now: float) -> None:
+    def __init__(
+        self, layer: Network, key: tuple[str, ...], hop: Hop, data: bytes, user: ClientUser, now: float
+    ) -> None:
         super().__init__(layer, key, hop, CALLING, data, user)
         self.ack = b""
         self.now = now
@@ -113,7 +120,7 @@ class NonInviteClient(ClientTransaction):
 
     __slots__ = ()
 
-    table: Table = {
+    table: ClassVar[Table] = {
         (TRYING, "E"): (("resend", "back_off"), TRYING),
         (TRYING, "F"): (("fail_timeout",), TERMINATED),
         (TRYING, "transport error"): (("fail_transport",), TERMINATED),
@@ -129,7 +136,9 @@ class NonInviteClient(ClientTransaction):
         (COMPLETED, "K"): ((), TERMINATED),
     }
 
-    def __init__(self, layer: Network, key: tuple[str, ...], hop: Hop, data: bytes, user: ClientUser, now: float) -> None:
+    def __init__(
+        self, layer: Network, key: tuple[str, ...], hop: Hop, data: bytes, user: ClientUser, now: float
+    ) -> None:
         super().__init__(layer, key, hop, TRYING, data, user)
         self.now = now
         layer.send(data, hop)

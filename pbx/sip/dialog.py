@@ -1,6 +1,6 @@
 """A dialog and the requests sent inside it (RFC 3261 12).
 
-The parts of a request that never change are made once (`_head`), so a request in a dialog is one string built from three.
+What never changes in a request is made once (`_head`): a request in a dialog is one string built from three.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Dialog:
     route_set: tuple[str, ...] = ()  # Route values, first hop first
     local_cseq: int = 0
     remote_cseq: int = 0
+    max_forwards: int = 70
     _head: str = field(default="", repr=False)
 
     @classmethod
@@ -83,7 +84,7 @@ class Dialog:
         if not self._head:
             routes = "".join(f"Route: {route}\r\n" for route in self.route_set)
             self._head = (
-                f"Max-Forwards: 70\r\nFrom: {self.local}\r\nTo: {self.remote}\r\nCall-ID: {self.call_id}\r\n{routes}"
+                f"Max-Forwards: {self.max_forwards}\r\nFrom: {self.local}\r\nTo: {self.remote}\r\nCall-ID: {self.call_id}\r\n{routes}"
                 f"Contact: {self.contact}\r\n"
             )
         return (

@@ -1,17 +1,19 @@
 """Server transactions (RFC 3261 17.2, RFC 6026 7.1, 8.5-8.7).
 
-            |INVITE (100 after 200 ms)                   |request
-            v                                            v
-        proceeding----2xx---> accepted                trying
-            |300-699             |L                      |1xx
-            v                    v                       v
-        completed--H--> failure  terminated          proceeding
-   G:resend |ACK                                         |2xx-699
-            v                                            v
-        confirmed--I--> terminated                   completed--J--> terminated
+         |INVITE (100 after 200 ms)                   |request
+         v                                            v
+     proceeding----2xx---> accepted                trying
+         |300-699             |L                      |1xx
+         v                    v                       v
+     completed--H--> failure  terminated          proceeding
+G:resend |ACK                                         |2xx-699
+         v                                            v
+     confirmed--I--> terminated                   completed--J--> terminated
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, respond
@@ -32,13 +34,21 @@ class ServerTransaction(Transaction):
         self.via = via
 
     def respond(
-        self, status: int, now: float, *, to_tag: str | None = None, reason: str | None = None, headers: str = "", body: str = ""
-    ) -> None:
-        """Answer. After the final response a second one is ignored, as is one after the transaction's end."""
+        self,
+        status: int,
+        now: float,
+        *,
+        to_tag: str | None = None,
+        reason: str | None = None,
+        headers: str = "",
+        body: str = "",
+    ) -> bytes:
+        """Answer, and return what was sent. A second final response is ignored, as is one after the transaction's end."""
         if self.request is None:
-            return
+            return b""
         data = respond(self.request, status, via=self.via, to_tag=to_tag, reason=reason, headers=headers, body=body)
         self.input("send 1xx" if status < 200 else "send 2xx" if status < 300 else "send 300-699", now, data)
+        return data
 
     def send(self, data: object) -> None:
         assert isinstance(data, bytes)
@@ -60,7 +70,7 @@ class InviteServer(ServerTransaction):
 
     __slots__ = ()
 
-    table: Table = {
+    table: ClassVar[Table] = {
         (PROCEEDING, "request"): (("resend",), PROCEEDING),
         (PROCEEDING, "send 1xx"): (("send",), PROCEEDING),
         (PROCEEDING, "send 2xx"): (("send", "let_go", "start_l"), ACCEPTED),
@@ -120,7 +130,7 @@ class NonInviteServer(ServerTransaction):
 
     __slots__ = ()
 
-    table: Table = {
+    table: ClassVar[Table] = {
         (TRYING, "send 1xx"): (("send",), PROCEEDING),
         (TRYING, "send 2xx"): (("send", "let_go", "start_j"), COMPLETED),
         (TRYING, "send 300-699"): (("send", "let_go", "start_j"), COMPLETED),

@@ -8,6 +8,7 @@ anything in its state (the state tables say so).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 T1 = 0.5  # s, round-trip estimate (RFC 3261 17.1.1.1)
@@ -26,11 +27,13 @@ class TimerOwner(Protocol):
 
 
 class Timers:
-    """All pending timers. `earliest` is when `fire` wants to be called next (s), NEVER when nothing is pending."""
+    """All pending timers. `earliest` is when `fire` wants to be called next (s), NEVER when nothing is pending;
+    `on_earlier` is told when that moves forward."""
 
     def __init__(self) -> None:
         self._lines: dict[float, deque[tuple[float, TimerOwner, str]]] = {}
         self.earliest = NEVER
+        self.on_earlier: Callable[[float], None] | None = None
 
     def set(self, delay_s: float, owner: TimerOwner, kind: str, now: float) -> None:
         """Have `owner.on_timer(kind, now)` called `delay_s` seconds from now."""
@@ -41,14 +44,19 @@ class Timers:
         line.append((due, owner, kind))
         if due < self.earliest:
             self.earliest = due
+            if self.on_earlier is not None:
+                self.on_earlier(due)
 
     def fire(self, now: float) -> None:
         """Call every owner whose time has come, in order of due time within each delay."""
+        self.earliest = -NEVER  # timers set meanwhile need no notice
         for line in tuple(self._lines.values()):
             while line and line[0][0] <= now:
                 _, owner, kind = line.popleft()
                 owner.on_timer(kind, now)
         self.earliest = min((line[0][0] for line in self._lines.values() if line), default=NEVER)
+        if self.earliest < NEVER and self.on_earlier is not None:
+            self.on_earlier(self.earliest)
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))

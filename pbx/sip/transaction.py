@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, Response
@@ -52,7 +52,7 @@ class Transaction:
     """One transaction. `key` is what the layer finds it by."""
 
     __slots__ = ("data", "hop", "interval_s", "key", "layer", "now", "state", "user")
-    table: Table = {}
+    table: ClassVar[Table] = {}
 
     def __init__(self, layer: Network, key: tuple[str, ...], hop: Hop, state: str) -> None:
         self.layer = layer

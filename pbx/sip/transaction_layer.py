@@ -132,9 +132,15 @@ class TransactionLayer:
         stamped = via_stamp(via.split(",")[0].strip(), hop.host, hop.port)
         self.send(respond(request, error.status, via=stamped, to_tag="malformed", reason=error.reason), hop)
 
+    def reply(self, request: Request, hop: Hop, status: int, *, via: str, to_tag: str, headers: str = "") -> None:
+        """Answer without a transaction (8.2.7)."""
+        self.send(respond(request, status, via=via, to_tag=to_tag, headers=headers), hop)
+
     # --- out --------------------------------------------------------------------------------------------------------
 
-    def request(self, data: bytes, branch: str, method: str, hop: Hop, user: ClientUser, now: float) -> ClientTransaction:
+    def request(
+        self, data: bytes, branch: str, method: str, hop: Hop, user: ClientUser, now: float
+    ) -> ClientTransaction:
         """Send a request by a new client transaction. `branch` is the one in its topmost Via."""
         key = (branch, method)
         transaction: ClientTransaction

@@ -1,1 +1,1 @@
-"""."""
+"""Sockets: the driver of the SIP core. See README.md."""

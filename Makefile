@@ -1,0 +1,54 @@
+# make run: install and serve the demo site.  make test: everything the tests need, then all checks and tests.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SITE ?= config/sites/travel.yaml
+TEST_PACKAGES := sip-tester chromium chromium-driver postgresql espeak-ng iproute2
+APT := $(shell [ "$$(id -u)" = 0 ] || echo sudo) env DEBIAN_FRONTEND=noninteractive apt-get
+
+.PHONY: run install install-test test lint demo bench prompts clean packages
+
+run: install
+	$(BIN)/plateau serve $(SITE)
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml setup.py $(wildcard media/worker/*.pyx media/worker/*.pxi)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "plateau needs Python 3.11 or later; this is $$($(PYTHON) --version 2>&1)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
+	@command -v gcc >/dev/null || command -v cc >/dev/null || { echo "a C compiler is missing: apt-get install gcc" >&2; exit 1; }
+	@$(PYTHON) -c 'import sysconfig, os, sys; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' || { echo "Python's headers are missing: apt-get install python3-dev" >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+install-test: $(VENV)/.installed-test
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/pip install --quiet --pre 'baresip-python>=0.5.2a3' 'pjsua2-pybind11>=0.1a3'
+	$(BIN)/pip install --quiet --editable '.[dev,bench]'
+	@touch $@
+
+packages:
+	@missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(TEST_PACKAGES) 2>/dev/null | awk '$$2=="installed"{print $$1}' | sort | comm -13 - <(printf '%s\n' $(TEST_PACKAGES) | sort)); \
+	if [ -n "$$missing" ]; then echo "installing Debian packages:" $$missing; $(APT) update -qq && $(APT) install -y -qq $$missing >/dev/null; fi
+
+test: packages install-test lint
+	$(BIN)/python -m pytest
+
+lint: install-test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+demo: install-test
+	$(BIN)/plateau demo
+
+bench: packages install-test
+	$(BIN)/python -m bench
+
+prompts: install
+	$(BIN)/python -m config.make_prompts
+
+clean:
+	rm -rf $(VENV) build *.egg-info media/worker/*.so media/worker/loop.c

@@ -1,0 +1,356 @@
+"""The `plateau` command. `python -m pbx` is the same."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+from zoneinfo import ZoneInfo
+
+import aiohttp
+import structlog
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.tree import Tree
+
+from config.errors import SiteError
+from config.loader import load
+from config.schema import Site
+
+app = typer.Typer(
+    help="Plateau: SIP softswitch and contact centre. The web session follows the call.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+SiteFile = Annotated[Path, typer.Argument(help="The site file (YAML)", metavar="SITE")]
+DEMO_SITE = Path(__file__).resolve().parent.parent / "config" / "sites" / "travel.yaml"
+
+#: Exit statuses: 1 something was found wrong, 2 the command can't be done as given.
+WRONG, UNUSABLE = 1, 2
+
+
+def fail(text: str, status: int = UNUSABLE) -> NoReturn:
+    err.print(f"plateau: {text}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(status)
+
+
+def read_site(path: Path) -> Site:
+    """The site, or every mistake in it on a line of its own and exit status 1."""
+    try:
+        return load(path)
+    except SiteError as error:
+        for problem in error.problems:
+            err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+        count = len(error.problems)
+        raise typer.Exit(WRONG) from fail_line(f"{path}: {count} mistake{'s' if count > 1 else ''}")
+
+
+def fail_line(text: str) -> None:
+    err.print(text, style="bold red", markup=False, highlight=False)
+
+
+def run(main: Callable[[], Awaitable[Any]]) -> Any:
+    """Run on uvloop; Ctrl-C ends quietly."""
+    import uvloop
+
+    async def body() -> Any:
+        return await main()
+
+    try:
+        return uvloop.run(body())
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+# --- serve ----------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def serve(
+    site: SiteFile,
+    drain: Annotated[float, typer.Option(help="seconds that live calls may go on after SIGTERM")] = 20.0,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
+) -> None:
+    """Serve a site until SIGTERM. SIGHUP reads the site file again."""
+    read_site(site)  # its mistakes are told before anything is opened
+    set_up_logs(log_level)
+    raise typer.Exit(run(lambda: serve_site(site, drain)))
+
+
+async def serve_site(path: Path, drain_s: float) -> int:
+    from cti.errors import CtiError
+    from pbx.server import Server, StartError
+    from pbx.store.errors import StoreError
+
+    try:
+        server = Server(path, drain_s)
+        await server.start()
+    except (StartError, StoreError, CtiError) as error:
+        fail_line(f"plateau: {error}")
+        return UNUSABLE
+    welcome(server.site, path)
+    await server.run()
+    out.print(f"stopped; {server.counters['calls_ended']} calls served")
+    return 0
+
+
+def welcome(site: Site, path: Path) -> None:
+    """What listens where, and what to try next."""
+    grid = Table.grid(padding=(0, 2))
+    for listener in site.listen.sip:
+        grid.add_row(f"SIP {listener.transport.upper()}", f"{listener.host}:{listener.port}")
+    if site.listen.http:
+        grid.add_row("Web, API", "http://{}:{}/".format(*site.listen.http))
+    grid.add_row("RTP", f"UDP {site.media.ports.first}-{site.media.ports.last}")
+    grid.add_row("Records", site.records.url.rpartition("@")[2])
+    grid.add_row("", "")
+    if site.extensions:
+        name = next(iter(site.extensions))
+        grid.add_row("Try", f"register a softphone as [bold]{name}[/bold] (user {name}, its password from the site's secrets)")
+    for number, to in list(site.numbers.items())[:1]:
+        grid.add_row("", f"ask where a call goes: plateau route {path} --from TRUNK --to '{number}'   ({to})")
+    if site.agents:
+        grid.add_row("", f"an agent's token: plateau token {path} --agent {next(iter(site.agents))}")
+        grid.add_row("", f"a supervisor's:   plateau token {path} --supervisor me   (paste it into the web page)")
+    grid.add_row("", f"live calls: plateau calls {path}    last calls: plateau cdr {path}    Ctrl-C stops")
+    out.print(Panel(grid, title=f"Plateau serves {site.site}", expand=False))
+    sys.stdout.flush()
+
+
+def set_up_logs(level: str) -> None:
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        fail(f"--log-level: expected debug, info, warning or error, found {level}")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+# --- the site file --------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def check(site: SiteFile) -> None:
+    """Read a site file and say everything that is wrong with it."""
+    from acd.errors import AcdError
+    from acd.requirement import compile_requirement
+
+    read = read_site(site)
+    mistakes = 0
+    for name, queue in read.queues.items():
+        try:
+            compile_requirement(queue.needs or "")
+        except AcdError as error:
+            mistakes += 1
+            err.print(f"{site}: queues.{name}.needs: {error}", markup=False, highlight=False, soft_wrap=True)
+    if mistakes:
+        raise typer.Exit(WRONG)
+    table = Table(title=read.site, title_justify="left")
+    table.add_column("what")
+    table.add_column("how many", justify="right")
+    for what in ("extensions", "trunks", "numbers", "dial_plan", "hours", "ivr", "agents", "queues"):
+        table.add_row(what.replace("_", " "), str(len(getattr(read, what))))
+    out.print(table)
+    out.print(f"{site}: good", style="green")
+
+
+@app.command()
+def route(
+    site: SiteFile,
+    caller: Annotated[str, typer.Option("--from", help="an extension, a trunk, or a number calling in by the only trunk")],
+    to: Annotated[str, typer.Option("--to", help="the number dialled")],
+    at: Annotated[str | None, typer.Option("--at", help="when, as 2026-12-24T10:00 (the site's time zone)")] = None,
+) -> None:
+    """Say where a call would go, and why, without making it."""
+    from ivr.explain import explain_route
+
+    read = read_site(site)
+    zone = ZoneInfo(read.locale.timezone)
+    try:
+        when = dt.datetime.fromisoformat(at).replace(tzinfo=zone) if at else dt.datetime.now(zone)
+    except ValueError:
+        fail(f"--at: expected a date and time as 2026-12-24T10:00, found {at}")
+    explained = explain_route(read, caller, to, when)
+    tree = Tree(f"[bold]{caller}[/bold] dials [bold]{to}[/bold] at {when:%Y-%m-%d %H:%M} {read.locale.timezone}")
+    grow(tree, explained.steps)
+    out.print(tree)
+    if not explained.found:
+        raise typer.Exit(WRONG)
+
+
+def grow(tree: Tree, steps: Any) -> None:
+    for step in steps:
+        grow(tree.add(step.text), step.below)
+
+
+# --- the running server ---------------------------------------------------------------------------------------------
+
+
+def api_of(site: Site) -> tuple[str, str]:
+    """Base URL of the site's API and a short-lived supervisor's token for it."""
+    if site.listen.http is None or site.api is None:
+        fail("this site has no HTTP API: it needs listen.http and api.secret")
+    from cti.tokens import Tokens
+
+    host, port = site.listen.http
+    token = Tokens(site.api.secret.get_secret_value()).make("supervisor", "plateau", time.time(), 3600)
+    return f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}", token
+
+
+@app.command()
+def calls(
+    site: SiteFile, once: Annotated[bool, typer.Option("--once", help="print once, don't watch")] = False
+) -> None:
+    """Watch the live calls of a running server."""
+    base, token = api_of(read_site(site))
+    run(lambda: watch_calls(base, token, once or not out.is_terminal))
+
+
+async def watch_calls(base: str, token: str, once: bool) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+
+        async def table() -> Table:
+            try:
+                async with session.get(f"{base}/v1/calls") as reply:
+                    if reply.status != 200:
+                        fail(f"{base} answered {reply.status}: {await reply.text()}")
+                    return calls_table((await reply.json())["calls"])
+            except aiohttp.ClientConnectionError:
+                fail(f"nothing listens at {base}: is the server running? (plateau serve SITE)", WRONG)
+
+        if once:
+            out.print(await table())
+            return
+        with Live(await table(), console=out, refresh_per_second=2) as live:
+            while True:
+                await asyncio.sleep(1)
+                live.update(await table())
+
+
+def calls_table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title=f"{len(rows)} live call{'s' if len(rows) != 1 else ''}", title_justify="left")
+    for column in ("call", "from", "to", "state", "with", "for", "attributes"):
+        table.add_column(column)
+    now = time.time()
+    for row in rows:
+        attributes = " ".join(f"{key}={value}" for key, value in row["attributes"].items())
+        held = f"{now - row['since']:.0f} s"
+        who = row["with"] or row["destination"]
+        table.add_row(row["id"], row["from"], row["to"], row["state"], str(who), held, attributes)
+    return table
+
+
+@app.command()
+def cdr(
+    site: SiteFile, last: Annotated[int, typer.Option("--last", "-n", help="how many calls", min=1, max=10_000)] = 20
+) -> None:
+    """Show the last calls, from the records."""
+    from pbx.store.errors import StoreError
+    from pbx.store.records import Records
+
+    read = read_site(site)
+    zone = ZoneInfo(read.locale.timezone)
+
+    async def rows() -> Any:
+        async with Records(read.records.url) as records:
+            return await records.cdrs(last)
+
+    try:
+        found = run(rows)
+    except StoreError as error:
+        fail(str(error))
+    table = Table(title=f"last {len(found)} calls", title_justify="left")
+    for column in ("started", "from", "to", "destination", "queue", "agent", "waited", "talked", "status", "cause"):
+        table.add_column(column)
+    for row in reversed(found):
+        started = dt.datetime.fromtimestamp(row.started_at, zone)
+        table.add_row(
+            f"{started:%d %b %H:%M:%S}", row.from_number, row.to_number, row.destination, row.queue or "", row.agent or "",
+            seconds(row.waited_s), seconds(row.talked_s), str(row.status), row.cause,
+        )  # fmt: skip
+    out.print(table)
+
+
+def seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f} s"
+
+
+@app.command()
+def token(
+    site: SiteFile,
+    agent: Annotated[str | None, typer.Option(help="for this agent of the site")] = None,
+    supervisor: Annotated[str | None, typer.Option(help="for a supervisor of this name")] = None,
+    shop: Annotated[str | None, typer.Option(help="for a web shop that posts its visitors' sessions")] = None,
+    hours: Annotated[float, typer.Option(help="how long it is good for", min=0.01, max=87_600)] = 12.0,
+) -> None:
+    """Make a token for the API: an agent's, a supervisor's or a web shop's."""
+    from cti.tokens import Role, Tokens
+
+    read = read_site(site)
+    if read.api is None:
+        fail("this site signs no tokens: it needs api.secret")
+    given: list[tuple[Role, str]] = []
+    if agent is not None:
+        given.append(("agent", agent))
+    if supervisor is not None:
+        given.append(("supervisor", supervisor))
+    if shop is not None:
+        given.append(("shop", shop))
+    if len(given) != 1:
+        fail("expected exactly one of --agent NAME, --supervisor NAME, --shop NAME")
+    role, name = given[0]
+    if role == "agent" and name not in read.agents:
+        fail(f"no agent {name} in this site; there are: {', '.join(read.agents) or 'none'}")
+    print(Tokens(read.api.secret.get_secret_value()).make(role, name, time.time(), hours * 3600))
+
+
+# --- demo, version --------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def demo(
+    site: Annotated[Path, typer.Option(help="the site to serve", show_default=False)] = DEMO_SITE,
+    keep: Annotated[bool, typer.Option("--keep", help="keep the logs and records of the run")] = False,
+) -> None:
+    """Play a whole contact: web visitor, call, IVR, queue, screen pop, conversation - with real softphones."""
+    try:
+        from bench.demo import run as run_demo
+    except ImportError as error:
+        fail(f"the demo needs the optional extra softphone: pip install --pre 'plateau-pbx[softphone]'  ({error.name} is missing)")
+    raise typer.Exit(asyncio.run(run_demo(site, keep=keep)))
+
+
+@app.command()
+def version() -> None:
+    """Say which version this is."""
+    print(f"plateau {version_of('plateau-pbx')}")
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

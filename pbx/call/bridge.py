@@ -1,0 +1,43 @@
+"""The controller of a call that goes straight to somebody: an extension, a trunk, a URI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from config.schema import Destination
+
+if TYPE_CHECKING:
+    from pbx.call.attempt import Attempt
+    from pbx.call.call import Call
+
+RING_S = 60.0  # how long a phone rings when nobody says otherwise
+
+
+class DirectBridge:
+    """Rings the destination, joins it with the caller, ends both when one ends. Holds no state: one serves all calls."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def start(self, call: Call, name: str) -> None:
+        """The handler of destinations of this kind."""
+        call.controller = self
+        call.dial(Destination(self._kind, name), ring_s=RING_S)  # type: ignore[arg-type]
+
+    def on_digit(self, call: Call, digit: str) -> None: ...
+
+    def on_played(self, call: Call, play_id: int) -> None: ...
+
+    def on_ringing(self, call: Call, attempt: Attempt) -> None:
+        call.ring()
+
+    def on_answered(self, call: Call, attempt: Attempt) -> None:
+        call.bridge(attempt)
+
+    def on_failed(self, call: Call, attempt: Attempt, status: int, cause: str) -> None:
+        call.refuse(480 if status == 408 else status, cause)
+
+    def on_ended(self, call: Call, attempt: Attempt) -> None:
+        call.hang_up("callee hung up")
+
+    def on_caller_gone(self, call: Call, cause: str) -> None: ...

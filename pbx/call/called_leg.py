@@ -1,0 +1,196 @@
+"""A called side: our INVITE to one phone, and all that may come of it (RFC 3261 9.1, 13.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pbx.call.leg import ALLOW, SDP, UNHEARD, Leg
+from pbx.sip import digest
+from pbx.sip.dialog import Dialog
+from pbx.sip.errors import SipError
+from pbx.sip.hop import Hop
+from pbx.sip.message import Response
+from pbx.sip.timers import TIMEOUT
+
+if TYPE_CHECKING:
+    from pbx.call.attempt import Attempt
+    from pbx.call.call import Call
+    from pbx.call.switch import Switch
+    from pbx.call.targets import Target
+    from pbx.sip.client_transaction import ClientTransaction
+
+TRYING, RINGING, ANSWERED, DROPPED, ENDED = "trying", "ringing", "answered", "dropped", "ended"
+
+
+class CalledLeg(Leg):
+    """One INVITE we sent. TRYING -> RINGING -> ANSWERED; DROPPED: we want it gone and wait for its final response."""
+
+    __slots__ = ("_branch", "_challenged", "_cseq", "_invite_hop", "_offer", "_transaction", "attempt", "state", "target")
+
+    def __init__(self, switch: Switch, call: Call, attempt: Attempt, target: Target, max_forwards: int) -> None:
+        tag = switch.ids.token()
+        hop = target.hop
+        dialog = Dialog(
+            call_id=switch.ids.token(),
+            local=f"{target.caller}@{switch.local.sent_by(hop)}>;tag={tag}",
+            remote=f"<{target.uri}>",
+            local_tag=tag,
+            remote_tag=None,
+            remote_target=target.uri,
+            contact=switch.contact(hop),
+            hop=hop,
+            max_forwards=max_forwards,
+        )
+        super().__init__(switch, call, attempt.number, dialog)
+        self.attempt: Attempt | None = attempt
+        self.target = target
+        self.state = TRYING
+        self._offer = ""
+        self._challenged = False
+        self._branch = ""
+        self._cseq = 0
+        self._invite_hop = hop
+        self._transaction: ClientTransaction | None = None
+
+    def invite(self, prefer: tuple[str, ...], now: float) -> None:
+        """Send the INVITE; `prefer` are the codecs that the caller has, best first. Raises SipError without a port."""
+        self._offer = self.audio.offer(prefer)
+        self._send_invite("", now)
+
+    def _send_invite(self, authorization: str, now: float) -> None:
+        switch = self.switch
+        self._branch, self._cseq = switch.ids.branch(), self.dialog.next_cseq()
+        headers = f"{authorization}{self.target.headers}Allow: {ALLOW}\r\nSupported: replaces\r\n{SDP}"
+        via = switch.via(self._invite_hop, self._branch)
+        data = self.dialog.request("INVITE", self._cseq, via, headers, self._offer)
+        self._transaction = switch.layer.request(data, self._branch, "INVITE", self._invite_hop, self, now)
+
+    # --- what comes back --------------------------------------------------------------------------------------------
+
+    def on_response(self, response: Response, hop: Hop, now: float) -> None:
+        if response.status < 200:
+            self._on_provisional(response, now)
+        elif response.status < 300:
+            self._on_success(response, hop, now)
+        elif response.status in (401, 407) and self._answer_challenge(response, now):
+            return
+        else:
+            self._on_refusal(response.status, response.reason, now)
+
+    def _on_provisional(self, response: Response, now: float) -> None:
+        if self.state == DROPPED:
+            self._cancel(now)  # 9.1: a CANCEL may go out only after a provisional response
+        elif self.state == TRYING:
+            self.state = RINGING
+            if response.status > 100 and self.attempt is not None:
+                self.attempt.leg_ringing(self)
+            elif response.status == 100:
+                self.state = TRYING
+
+    def _on_success(self, response: Response, hop: Hop, now: float) -> None:
+        transaction, self._transaction = self._transaction, None
+        self.dialog.establish(response, hop)
+        if transaction is not None:
+            transaction.user = self.acknowledge(response, self._cseq)
+        self.confirmed = True
+        if self.state == DROPPED:  # our CANCEL crossed the 200: the call stands and must be hung up (9.1, 15)
+            self.switch.counters["sip_cancel_crossed_200"] += 1
+            self._finish()
+            self._send_bye()
+            return
+        self.state = ANSWERED
+        try:
+            self.audio.accept(response.body.decode("utf-8", "replace"))
+        except SipError as error:
+            attempt = self.attempt
+            self._finish()
+            self._send_bye()
+            if attempt is not None:
+                attempt.leg_failed(self, error.status or 488, error.reason)
+            return
+        if self.attempt is not None:
+            self.attempt.leg_answered(self)
+
+    def _answer_challenge(self, response: Response, now: float) -> bool:
+        """A trunk asks for our credentials (22.2): once."""
+        login = self.target.login
+        if login is None or self._challenged or self.state == DROPPED:
+            return False
+        self._challenged = True
+        name = "WWW-Authenticate" if response.status == 401 else "Proxy-Authenticate"
+        try:
+            credentials = digest.answer_challenge(
+                response.all(name), login[0], login[1], "INVITE", self.target.uri, self._offer.encode(), self.switch.ids.token()
+            )
+        except SipError:
+            return False
+        self._send_invite(f"{'Authorization' if response.status == 401 else 'Proxy-Authorization'}: {credentials}\r\n", now)
+        return True
+
+    def _on_refusal(self, status: int, reason: str, now: float) -> None:
+        attempt = self.attempt
+        self._finish()
+        self.switch.forget_leg(self)
+        if attempt is not None:
+            attempt.leg_failed(self, status, reason)
+
+    def on_failure(self, status: int, now: float) -> None:
+        self._on_refusal(status, "no response" if status == 408 else "unreachable", now)
+
+    # --- what we want -----------------------------------------------------------------------------------------------
+
+    def drop(self, now: float) -> None:
+        """CANCEL if it rings, BYE if it answered (9.1, 15). The attempt hears no more of this leg."""
+        self.attempt = None
+        state = self.state
+        if state == ANSWERED:
+            self._finish()
+            self.end()
+        elif state in (TRYING, RINGING):
+            provisional = self._transaction is not None and self._transaction.state == "proceeding"
+            self.call = None
+            self.audio.release()
+            self.switch.leg_free(self.target)
+            self.state = DROPPED
+            if provisional:
+                self._cancel(now)
+
+    def _cancel(self, now: float) -> None:
+        if self._branch == "":
+            return  # sent already
+        branch, self._branch = self._branch, ""
+        via = self.switch.via(self._invite_hop, branch)
+        data = self.dialog.request("CANCEL", self._cseq, via)
+        self.switch.layer.request(data, branch, "CANCEL", self._invite_hop, UNHEARD, now)
+        self.switch.layer.timers.set(TIMEOUT, self, "cancelled", now)
+
+    def on_timer(self, kind: str, now: float) -> None:
+        if kind != "cancelled":
+            super().on_timer(kind, now)
+        elif self.state == DROPPED and self._transaction is not None:  # 9.1: no final response for 64*T1
+            self.switch.counters["sip_cancel_unanswered"] += 1
+            transaction = self._transaction
+            self._finish()
+            self.switch.forget_leg(self)
+            transaction.input("abandoned", now)
+
+    def _finish(self) -> None:
+        self.attempt = None
+        self._transaction = None
+        if self.state not in (DROPPED, ENDED):
+            self.audio.release()
+            self.switch.leg_free(self.target)
+        self.state = ENDED
+
+    def unsent(self) -> None:
+        """No INVITE could be sent."""
+        self.switch.forget_leg(self)
+        self._finish()
+        self.call = None
+
+    def over(self) -> None:
+        """The peer hung up, or is lost: nothing more to send."""
+        self._finish()
+        self.call = None
+
+

@@ -1,0 +1,71 @@
+"""The caller's side of a call: the INVITE that made it (RFC 3261 13.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pbx.call.leg import ALLOW, SDP, Leg
+from pbx.sip.dialog import Dialog
+from pbx.sip.message import Request
+from pbx.sip.server_transaction import ServerTransaction
+
+if TYPE_CHECKING:
+    from pbx.call.call import Call
+    from pbx.call.switch import Switch
+
+
+class CallerLeg(Leg):
+    """The leg that an INVITE from outside made. `extension` is whose phone it is, None on a trunk."""
+
+    __slots__ = ("_transaction", "answered", "extension", "request", "ringing")
+
+    def __init__(
+        self, switch: Switch, call: Call, request: Request, transaction: ServerTransaction, extension: str | None
+    ) -> None:
+        contact = switch.contact(transaction.hop)
+        dialog = Dialog.of_request(request, switch.ids.token(), contact, transaction.hop)
+        super().__init__(switch, call, 1, dialog)
+        self.request: Request | None = request  # until answered: an IVR may ask for its headers
+        self.extension = extension
+        self.answered = False
+        self.ringing = False
+        self._transaction: ServerTransaction | None = transaction
+        transaction.user = self
+        self.audio.heard(request.body)
+
+    def ring(self, now: float) -> None:
+        if self._transaction is not None and not self.ringing:
+            self.ringing = True
+            self._respond(180, now)
+
+    def answer(self, prefer: str | None, now: float) -> None:
+        """200 with our SDP; `prefer` is the codec that spares a transcoding. Raises SipError when there is no codec in
+        common or no port: the caller is still unanswered then."""
+        if self._transaction is None:
+            return
+        body = self.audio.answer(prefer)
+        transaction, self._transaction = self._transaction, None
+        self.answered = True
+        self.send_final(transaction, f"Contact: {self.dialog.contact}\r\nAllow: {ALLOW}\r\n{SDP}", body, now)
+
+    def refuse(self, status: int, now: float, headers: str = "") -> None:
+        """The final response of a call that is not answered."""
+        transaction, self._transaction = self._transaction, None
+        self.call = None
+        self.switch.forget_leg(self)
+        if transaction is not None:
+            transaction.respond(status, now, to_tag=self.dialog.local_tag, headers=headers)
+
+    def _respond(self, status: int, now: float) -> None:
+        assert self._transaction is not None
+        self._transaction.respond(
+            status, now, to_tag=self.dialog.local_tag, headers=f"Contact: {self.dialog.contact}\r\n"
+        )
+
+    def on_cancel(self, request: Request, now: float) -> None:
+        """The caller gives up while ringing (9.2): 487, and everything for this call ends. A CANCEL that comes after our
+        200 never gets here: the transaction has left Proceeding, the call stands."""
+        if self._transaction is None:
+            super().on_cancel(request, now)
+        elif self.call is not None:
+            self.call.caller_cancelled()

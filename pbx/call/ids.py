@@ -1,0 +1,27 @@
+"""Identifiers nobody can guess: tags, branches, Call-IDs (RFC 3261 19.3: at least 32 bits of randomness)."""
+
+from __future__ import annotations
+
+import os
+
+_BATCH_BYTES = 4096
+
+
+class Ids:
+    """Random tokens, cut from one large read of the system's randomness at a time."""
+
+    def __init__(self) -> None:
+        self._pool = ""
+        self._at = 0
+
+    def token(self) -> str:
+        """16 hexadecimal digits, 64 random bits."""
+        if self._at >= len(self._pool):
+            self._pool = os.urandom(_BATCH_BYTES).hex()
+            self._at = 0
+        at = self._at
+        self._at = at + 16
+        return self._pool[at : at + 16]
+
+    def branch(self) -> str:
+        return "z9hG4bK" + self.token()

@@ -1,0 +1,261 @@
+"""What the caller's and the called legs share: a dialog after its 200, and its end (RFC 3261 12, 14, 15)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pbx.call.audio import Audio
+from pbx.sip.client_transaction import ClientTransaction
+from pbx.sip.dialog import Dialog
+from pbx.sip.errors import SipError
+from pbx.sip.hop import Hop
+from pbx.sip.message import Request, Response
+from pbx.sip.server_transaction import ServerTransaction
+from pbx.sip.timers import T1, T2, TIMEOUT
+
+if TYPE_CHECKING:
+    from pbx.call.call import Call
+    from pbx.call.switch import Switch
+
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS"
+SDP = "Content-Type: application/sdp\r\n"
+
+
+class _Unheard:
+    """The user of a request whose response changes nothing: BYE, CANCEL, a refresh."""
+
+    def on_response(self, response: Response, hop: Hop, now: float) -> None: ...
+    def on_failure(self, status: int, now: float) -> None: ...
+
+
+UNHEARD = _Unheard()
+
+
+class Leg:
+    """One dialog and its audio. `call` is None once the leg has ended."""
+
+    __slots__ = ("_final", "_reinvite", "_repeat_s", "_repeats_until", "audio", "call", "confirmed", "dialog", "number", "switch")
+
+    def __init__(self, switch: Switch, call: Call, number: int, dialog: Dialog) -> None:
+        self.switch = switch
+        self.call: Call | None = call
+        self.number = number
+        self.dialog = dialog
+        self.audio = Audio(switch.plane, switch.host_for(dialog.hop))
+        self.confirmed = False  # the ACK of our 200, or our ACK of theirs, has passed
+        self._final = b""  # our 200, repeated until its ACK comes (13.3.1.4)
+        self._repeat_s = 0.0
+        self._repeats_until = 0.0
+        self._reinvite: ServerTransaction | None = None  # a re-INVITE of the peer that has no final response yet
+
+    # --- 2xx until ACK ----------------------------------------------------------------------------------------------
+
+    def send_final(self, transaction: ServerTransaction, headers: str, body: str, now: float) -> None:
+        """Send 200 and repeat it until the ACK comes: the user's task, not the transaction's (13.3.1.4)."""
+        hop = transaction.hop
+        self._final = transaction.respond(200, now, to_tag=self.dialog.local_tag, headers=headers, body=body)
+        self._repeat_s = T1
+        self._repeats_until = now + TIMEOUT
+        self.confirmed = False
+        self.dialog.hop = hop
+        self.switch.layer.timers.set(T1, self, "2xx", now)
+
+    def on_timer(self, kind: str, now: float) -> None:
+        if kind != "2xx" or self.confirmed or self.call is None:
+            return
+        if now >= self._repeats_until:
+            self.switch.counters["sip_2xx_unacknowledged"] += 1
+            self.confirmed = True  # 13.3.1.4: the dialog is confirmed, but the session SHOULD be terminated
+            self.call.leg_lost(self, "no ACK")
+            return
+        self.switch.layer.send(self._final, self.dialog.hop)
+        self._repeat_s = min(2 * self._repeat_s, T2)
+        self.switch.layer.timers.set(self._repeat_s, self, "2xx", now)
+
+    def on_ack(self, request: Request) -> None:
+        if self.confirmed:
+            return
+        self.confirmed = True
+        self._final = b""
+        if request.body and self.audio.offered:
+            try:
+                self.audio.accept(request.body.decode("utf-8", "replace"))
+            except SipError:
+                if self.call is not None:
+                    self.call.leg_lost(self, "bad SDP in ACK")
+                return
+        if self.call is None:
+            self._send_bye()
+
+    # --- requests inside the dialog ---------------------------------------------------------------------------------
+
+    def on_request(self, request: Request, transaction: ServerTransaction, now: float) -> None:
+        if not self.dialog.accepts(request):
+            transaction.respond(500, now, reason="CSeq out of order")  # 12.2.2
+        elif request.method == "BYE":
+            transaction.respond(200, now)
+            if self.call is not None:
+                self.call.leg_hung_up(self)
+            else:
+                self.switch.forget_leg(self)
+        elif self.call is None:
+            transaction.respond(481, now)
+        elif request.method == "INVITE":
+            self._on_reinvite(request, transaction, now)
+        elif request.method == "OPTIONS":
+            transaction.respond(200, now, headers=f"Allow: {ALLOW}\r\n")
+        else:
+            transaction.respond(405, now, headers=f"Allow: {ALLOW}\r\n")
+
+    def _on_reinvite(self, request: Request, transaction: ServerTransaction, now: float) -> None:
+        """Pass a re-INVITE to whom this leg is bridged with, else answer it here (14.2)."""
+        call = self.call
+        assert call is not None
+        if self._reinvite is not None or not self.confirmed or call.reinviting:
+            transaction.respond(491, now)
+            return
+        self.dialog.refresh(request, transaction.hop)
+        transaction.user = self
+        self._reinvite = transaction
+        try:
+            offer = request.body.decode("utf-8", "replace")
+            if not offer:
+                self._answer_reinvite(self.audio.reoffer(), now)
+                return
+            direction = self.audio.direction_of(offer)
+            other = call.partner_of(self)
+            if other is None or not other.pass_on_reinvite(self, offer, direction, now):
+                self._answer_reinvite(self.audio.reanswer(offer), now)
+        except SipError as error:
+            self.refuse_reinvite(error.status or 488, now)
+
+    def answer_reinvite(self, offer: str, direction: str, now: float) -> None:
+        """The other side took the re-INVITE and answered with `direction`: answer ours."""
+        if self._reinvite is None:
+            return
+        try:
+            self._answer_reinvite(self.audio.reanswer(offer, direction), now)
+        except SipError as error:
+            self.refuse_reinvite(error.status or 488, now)
+
+    def _answer_reinvite(self, body: str, now: float) -> None:
+        transaction, self._reinvite = self._reinvite, None
+        assert transaction is not None
+        transaction.user = None
+        self.send_final(transaction, f"Contact: {self.dialog.contact}\r\nAllow: {ALLOW}\r\n{SDP}", body, now)
+
+    def refuse_reinvite(self, status: int, now: float) -> None:
+        """Refuse the peer's pending re-INVITE; the session goes on as it was (14.2)."""
+        transaction, self._reinvite = self._reinvite, None
+        if transaction is not None:
+            transaction.user = None
+            transaction.respond(status, now)
+
+    def on_cancel(self, request: Request, now: float) -> None:
+        """The peer cancels its pending re-INVITE."""
+        self.refuse_reinvite(487, now)
+
+    # --- requests we send -------------------------------------------------------------------------------------------
+
+    def pass_on_reinvite(self, origin: Leg, offer: str, direction: str, now: float) -> bool:
+        """Send this leg's peer a re-INVITE with `direction`; False when this leg can't take one now."""
+        if not self.confirmed or self._reinvite is not None:
+            return False
+        ReInvite(self, origin, offer, direction, now)
+        return True
+
+    def acknowledge(self, response: Response, cseq: int) -> Acknowledger:
+        """Send the ACK of a 2xx and return who repeats it (13.2.2.4)."""
+        switch = self.switch
+        hop = self.dialog.next_hop()
+        ack = self.dialog.request("ACK", cseq, switch.via(hop, switch.ids.branch()))
+        switch.layer.send(ack, hop)
+        return Acknowledger(switch, response, ack, hop)
+
+    def _send_bye(self) -> None:
+        now = self.switch.clock.now()
+        branch = self.switch.ids.branch()
+        hop = self.dialog.next_hop()
+        data = self.dialog.request("BYE", self.dialog.next_cseq(), self.switch.via(hop, branch))
+        self.switch.layer.request(data, branch, "BYE", hop, UNHEARD, now)
+        self.switch.forget_leg(self)
+
+    def end(self) -> None:
+        """Hang up: BYE at once, or when the ACK of our 200 has come (RFC 3261 15). The port is released by the call."""
+        self.refuse_reinvite(487, self.switch.clock.now())
+        self.call = None
+        if self.confirmed:
+            self._send_bye()
+
+
+class Acknowledger:
+    """Takes the place of a leg as the user of its INVITE after the 2xx: acknowledges repeats, and ends what another fork
+    answered (13.2.2.4). It knows no leg, so that one can go while the transaction lingers (RFC 6026)."""
+
+    __slots__ = ("_ack", "_hop", "_switch", "_tag")
+
+    def __init__(self, switch: Switch, response: Response, ack: bytes, hop: Hop) -> None:
+        self._switch = switch
+        self._tag = response.to_tag
+        self._ack = ack
+        self._hop = hop
+
+    def on_response(self, response: Response, hop: Hop, now: float) -> None:
+        if response.to_tag == self._tag:
+            self._switch.layer.send(self._ack, self._hop)
+        else:
+            self._switch.end_fork(response, hop, now)
+
+    def on_failure(self, status: int, now: float) -> None: ...
+
+
+class ReInvite:
+    """A re-INVITE that we send to one leg because the peer of the other sent one."""
+
+    __slots__ = ("_cseq", "_leg", "_offer", "_origin", "_transaction")
+
+    def __init__(self, leg: Leg, origin: Leg, offer: str, direction: str, now: float) -> None:
+        assert leg.call is not None
+        leg.call.reinviting = True
+        self._leg = leg
+        self._origin = origin
+        self._offer = offer
+        switch, dialog = leg.switch, leg.dialog
+        branch, hop = switch.ids.branch(), dialog.next_hop()
+        self._cseq = dialog.next_cseq()
+        body = leg.audio.reoffer(direction)
+        data = dialog.request("INVITE", self._cseq, switch.via(hop, branch), f"Allow: {ALLOW}\r\n{SDP}", body)
+        self._transaction: ClientTransaction | None = switch.layer.request(data, branch, "INVITE", hop, self, now)
+
+    def on_response(self, response: Response, hop: Hop, now: float) -> None:
+        if response.status < 200:
+            return
+        leg, transaction = self._settle()
+        if response.status >= 300:
+            self._refused(response.status, now)
+            return
+        leg.dialog.refresh(response, hop)
+        transaction.user = leg.acknowledge(response, self._cseq)
+        try:
+            direction = leg.audio.accept(response.body.decode("utf-8", "replace"))
+        except SipError:
+            self._refused(488, now)
+            return
+        self._origin.answer_reinvite(self._offer, direction, now)
+
+    def on_failure(self, status: int, now: float) -> None:
+        self._settle()
+        self._refused(status, now)
+
+    def _settle(self) -> tuple[Leg, ClientTransaction]:
+        """The other side may send the next one; the cycle with the transaction is broken."""
+        transaction, self._transaction = self._transaction, None
+        assert transaction is not None
+        if self._leg.call is not None:
+            self._leg.call.reinviting = False
+        return self._leg, transaction
+
+    def _refused(self, status: int, now: float) -> None:
+        self._origin.refuse_reinvite(status, now)
+        if status in (408, 481) and self._leg.call is not None:  # 12.2.1.2: the dialog is gone
+            self._leg.call.leg_lost(self._leg, "no answer to re-INVITE" if status == 408 else "dialog gone")

@@ -1,0 +1,109 @@
+"""From a destination to the phones to ring: contacts of an extension, the gateway of a trunk, a URI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from config.schema import Destination, Site
+from pbx.routing.admission import Admission, Refuse
+from pbx.routing.location import Location
+from pbx.routing.trunk import TrunkTable, uri_with_user
+from pbx.sip.dialog import hop_of, is_ip
+from pbx.sip.grammar import escape, quote
+from pbx.sip.hop import Hop
+from pbx.sip.uri import USER_ALLOWED, host_port_of
+
+if TYPE_CHECKING:
+    from pbx.call.call import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One phone to ring."""
+
+    uri: str  # Request-URI
+    hop: Hop
+    caller: str  # the From up to the host: `"Name" <sip:number`
+    extension: str | None = None  # whose phone it is
+    trunk: str | None = None  # the trunk it goes out by; a place on it was seized
+    login: tuple[str, str] | None = None  # what we answer a challenge with
+    headers: str = ""  # further header lines of the INVITE
+
+
+Found = tuple[list[Target], int, str]  # targets; when there are none, the status and cause to tell
+
+
+class Targets:
+    """Finds them. `resolve` gives the address of a host name, if it is known."""
+
+    def __init__(
+        self, site: Site, location: Location, trunks: TrunkTable, admission: Admission, resolve: Callable[[str], str | None]
+    ) -> None:
+        self._site = site
+        self._location = location
+        self._trunks = trunks
+        self._admission = admission
+        self._resolve = resolve
+
+    def find(self, call: Call, destination: Destination) -> Found:
+        if destination.kind == "extension":
+            return self._extension(call, destination.name)
+        if destination.kind == "trunk":
+            return self._trunk(call, destination.name)
+        return self._uri(call, destination.name)
+
+    def _extension(self, call: Call, name: str) -> Found:
+        if name not in self._site.extensions:
+            return [], 404, "no such extension"
+        bindings = self._location.contacts(name, call.clock.now())
+        caller = caller_of(call.from_name, call.from_number)
+        targets = [Target(b.uri, self._hop(b.uri, b.hop), caller, extension=name) for b in bindings]
+        return targets, 480, "not registered"
+
+    def _uri(self, call: Call, uri: str) -> Found:
+        hop = self._hop(uri, None)
+        if hop is None:
+            return [], 503, f"unknown host in {uri}"
+        return [Target(uri, hop, caller_of(call.from_name, call.from_number))], 503, ""
+
+    def _trunk(self, call: Call, name: str) -> Found:
+        trunk = self._site.trunks.get(name)
+        if trunk is None:
+            return [], 404, "no such trunk"
+        uri, hop = self._gateway(call, name)
+        if uri is None or hop is None:
+            return [], 503, f"trunk {name} can't be reached"
+        verdict = self._admission.seize(name)
+        if isinstance(verdict, Refuse):
+            return [], verdict.status, verdict.reason
+        number = self._trunks.caller_id(name, call.caller.extension, call.from_number)
+        login = (trunk.login.username, trunk.login.password.get_secret_value()) if trunk.login else None
+        return [Target(uri, hop, caller_of(call.from_name, number), trunk=name, login=login)], 503, ""
+
+    def _gateway(self, call: Call, name: str) -> tuple[str | None, Hop | None]:
+        """The Request-URI and hop for what the call dialled: at the gateway, else where the trunk registered."""
+        uri = self._trunks.gateway_uri(name, call.dialled)
+        if uri is not None:
+            return uri, self._hop(uri, None)
+        aor = self._trunks.aor(name)
+        bindings = self._location.contacts(aor, call.clock.now()) if aor else []
+        if not bindings:
+            return None, None
+        return uri_with_user(bindings[0].uri, call.dialled), self._hop(bindings[0].uri, bindings[0].hop)
+
+    def _hop(self, uri: str, heard: Hop | None) -> Hop | None:
+        """Where a URI leads: `heard` is where its owner was last heard from, for streams and for phones behind NAT."""
+        if heard is not None:
+            return heard if heard.reliable else hop_of(uri, heard)
+        host, port, transport = host_port_of(uri)
+        host = host.strip("[]")
+        address = host if is_ip(host) else self._resolve(host)
+        return Hop(transport or "udp", address, port or 5060) if address else None
+
+
+def caller_of(name: str, number: str) -> str:
+    """The From value up to the host."""
+    display = f"{quote(name)} " if name else ""
+    return f"{display}<sip:{escape(number, USER_ALLOWED) if number else 'anonymous'}"

@@ -1,0 +1,297 @@
+"""The composition root: builds every object of a site, starts them in order, reloads, drains. Imported by nobody but the
+command."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import secrets
+import signal
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+
+from acd.desk import Desk
+from config.errors import SiteError
+from config.loader import load
+from config.schema import Site
+from cti.events import EventHub
+from cti.http import HttpServer
+from cti.matching import Matching
+from cti.screen_pop import ScreenPops
+from cti.tokens import Tokens
+from cti.web_sessions import WebSessions
+from ivr.session import IvrHandler
+from media.prompts import PromptLibrary
+from media.worker_plane import WorkerPlane
+from pbx.call import events
+from pbx.call.bridge import DirectBridge
+from pbx.call.call import Call
+from pbx.call.screening import Screening
+from pbx.call.switch import Rules, Switch
+from pbx.call.targets import Targets
+from pbx.routing.admission import Admission
+from pbx.routing.dial_plan import DialPlan
+from pbx.routing.location import Location
+from pbx.routing.trunk import TrunkTable
+from pbx.sip.dialog import is_ip
+from pbx.sip.digest import DigestServer
+from pbx.sip.registrar import Registrar
+from pbx.sip.uri import host_port_of
+from pbx.store.errors import StoreError
+from pbx.store.journal import Journal
+from pbx.store.records import Records
+from pbx.transport.driver import Driver, ListenError
+from pbx.transport.names import Names
+
+log = structlog.get_logger("pbx.server")
+
+DRAIN_S = 20.0  # how long live calls may go on after SIGTERM
+EXPIRY_S = 1.0  # how often expired registrations are looked for
+COLLECT_S = 600.0  # how often the collector runs; no call path makes cycles, so it finds next to nothing
+
+
+class StartError(Exception):
+    """The server can't start: one line that says why."""
+
+
+class Server:
+    """One site, live."""
+
+    def __init__(self, site_file: Path, drain_s: float = DRAIN_S) -> None:
+        """Raises SiteError. Needs a running event loop."""
+        self.site_file = site_file
+        self.site = site = load(site_file)
+        self.drain_s = drain_s
+        self.counters: Counter[str] = Counter()
+        self.driver = Driver(self.counters)
+        self.journal = Journal(site.records.url, site.records.buffer_events, self.counters)
+        self.hub = EventHub(self.driver.now(), self.counters)
+        self.records = Records(site.records.url)
+        self.names = Names(self.counters)
+        self.prompts = PromptLibrary(site.media.prompts)
+        self.location = Location(on_change=self._registration_changed)
+        self.admission = Admission(site, self.counters)
+        self.sessions = WebSessions(site.web, site.locale.country, secrets.randbelow, self.counters)
+        self._build_media(site)
+        self._build_calls(site)
+        self.http = self._build_http(site)
+        self._stop = asyncio.Event()
+        self._reloading: asyncio.Task[None] | None = None
+
+    # --- building ---------------------------------------------------------------------------------------------------
+
+    def _build_media(self, site: Site) -> None:
+        hosts = [listener.host for listener in site.listen.sip]
+        host = hosts[0] if len(set(hosts)) == 1 else "0.0.0.0"
+        self.plane = WorkerPlane(host, site.listen.advertise or host, site.media.ports, self.prompts, self.counters)
+
+    def _build_calls(self, site: Site) -> None:
+        driver, counters = self.driver, self.counters
+        self.switch = Switch(
+            driver.layer, driver.local, driver, self.plane, self.admission, self.emit, counters
+        )  # fmt: skip
+        driver.layer.core = self.switch
+        self.pops = ScreenPops(self.hub, self.sessions, driver, counters)
+        self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self.pops.updated)
+        self.desk = Desk(site, driver, self.emit, self.pops, counters)
+        self.ivr = IvrHandler(site, driver, self.emit, self._gathered, counters)
+        self.switch.handlers = {
+            "queue": self.desk.enter,
+            "ivr": self.ivr.start,
+            **{kind: DirectBridge(kind).start for kind in ("extension", "trunk", "uri")},
+        }
+        self.switch.on_call = self._call_started
+        self.switch.on_extension_legs = self.desk.phone_calls
+        self.realm_secret = secrets.token_bytes(32)
+        self.switch.configure(self._rules(site))
+
+    def _rules(self, site: Site) -> Rules:
+        """What a reload replaces."""
+        passwords = {name: extension.password for name, extension in site.extensions.items()}
+        trunk_of_login: dict[str, str] = {}
+        limits = {name: extension.max_contacts for name, extension in site.extensions.items()}
+        for name, trunk in site.trunks.items():
+            if trunk.registers_as is not None:
+                passwords[trunk.registers_as.username] = trunk.registers_as.password
+                trunk_of_login[trunk.registers_as.username] = name
+                limits[trunk.registers_as.username] = 5
+
+        def password_of(user: str) -> str | None:
+            secret = passwords.get(user)
+            return None if secret is None else secret.get_secret_value()
+
+        trunks = TrunkTable(site, self.location.aor_of_source)
+        digest = DigestServer(realm_of(site), self.realm_secret, password_of)
+        registrar = Registrar(self.location, limits.get)
+        names = {name: extension.name for name, extension in site.extensions.items()}
+        for agent in site.agents.values():
+            if agent.extension is not None and not names.get(agent.extension):
+                names[agent.extension] = agent.name
+        return Rules(
+            site,
+            DialPlan(site),
+            Targets(site, self.location, trunks, self.admission, self.names.address),
+            Screening(digest, registrar, trunks, names, trunk_of_login, self.counters, self._auth_failed),
+        )
+
+    def _build_http(self, site: Site) -> HttpServer:
+        tokens = Tokens(site.api.secret.get_secret_value()) if site.api is not None else None
+        return HttpServer(
+            tokens=tokens, desk=self.desk, switch=self.switch, records=self.records, sessions=self.sessions,
+            matching=self.matching, hub=self.hub, pops=self.pops, clock=self.driver, counters=self.counters,
+            gauges={
+                "journal_pending": lambda: self.journal.pending,
+                "sip_transactions": lambda: len(self.driver.layer),
+                "registered_contacts": lambda: len(self.location),
+            },
+            health=self._health,
+        )  # fmt: skip
+
+    # --- what the parts tell each other -----------------------------------------------------------------------------
+
+    def emit(self, event: object) -> None:
+        """Every domain event passes here: to the journal and to whoever listens."""
+        self.journal.append(event)
+        self.hub.publish(event)
+        if type(event) is events.CallEnded:
+            self.matching.on_ended(event.call_id)
+            self.counters["calls_ended"] += 1
+
+    def _call_started(self, call: Call) -> None:
+        self.counters["calls_started"] += 1
+        if call.trunk is not None:
+            self.matching.on_call(call)
+
+    def _gathered(self, call: Call, name: str, digits: str) -> None:
+        self.matching.on_gathered(call, name, digits)
+
+    def _registration_changed(self, aor: str, registered: bool) -> None:
+        if aor in self.site.extensions:
+            self.desk.phone_registered(aor, registered)
+        contacts = self.location.contacts(aor, self.driver.now())
+        contact = contacts[0].uri if contacts else ""
+        self.emit(events.Registered(self.driver.now(), aor, contact, 1 if registered else 0))
+
+    def _auth_failed(self, user: str, source: str, method: str) -> None:
+        log.warning("authentication failed", user=user, source=source, method=method)
+
+    def _health(self) -> dict[str, bool]:
+        return {"media": self.plane.up, "records": not self.journal.down, "accepting": not self.admission.draining}
+
+    # --- running ----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open everything, media and records before the first socket that could bring a call. Raises StartError."""
+        site = self.site
+        try:
+            await self.journal.open()
+            await self.plane.start()
+            await self.names.watch(hosts_of(site))
+            await self.driver.listen(site.listen.sip, site.listen.advertise)
+            if site.listen.http is not None:
+                await self.http.start(*site.listen.http)
+        except (StoreError, ListenError) as error:
+            await self.close()
+            raise StartError(str(error)) from None
+        except OSError as error:
+            await self.close()
+            raise StartError(f"http {':'.join(map(str, site.listen.http or ()))}: {error.strerror or error}") from None
+        self.driver.after(EXPIRY_S, self._expire)
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # see pbx/call/README.md: a full collection under load stalls calls for a third of a second
+        self.driver.after(COLLECT_S, self._collect)
+
+    def _expire(self) -> None:
+        self.location.expire(self.driver.now())
+        self.driver.after(EXPIRY_S, self._expire)
+
+    def _collect(self) -> None:
+        self.counters["gc_objects_found"] += gc.collect(1)
+        self.driver.after(COLLECT_S, self._collect)
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then drain; a second signal ends it at once. SIGHUP reads the site again."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop_once)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        await self._stop.wait()
+        await self.drain()
+        await self.close()
+
+    def _stop_once(self) -> None:
+        if self._stop.is_set():
+            self.drain_s = 0
+        self._stop.set()
+
+    async def drain(self) -> None:
+        """No new calls; live ones may end by themselves until the deadline, then they are hung up."""
+        self.admission.drain()
+        log.info("draining", calls=len(list(self.switch.calls())), deadline_s=self.drain_s)
+        started = self.driver.now()
+        while list(self.switch.calls()) and self.driver.now() - started < self.drain_s:
+            await asyncio.sleep(0.1)
+        for call in list(self.switch.calls()):
+            self.counters["calls_drained"] += 1
+            call.hang_up("drained")
+        for _ in range(50):  # BYEs answered, counters of the last ports come
+            if not self.switch.busy and not self.driver.layer.pending_clients:
+                break
+            await asyncio.sleep(0.02)
+
+    async def close(self) -> None:
+        """Close what is open, the journal last of all but the media worker's end."""
+        await self.http.close()
+        await self.driver.close()
+        await self.names.close()
+        await self.plane.close()
+        await self.journal.close()
+        await self.records.close()
+
+    # --- reload -----------------------------------------------------------------------------------------------------
+
+    def reload(self) -> None:
+        """Read the site file again. A bad one changes nothing; a good one never touches live calls or agents' states."""
+        try:
+            site = load(self.site_file)
+        except SiteError as error:
+            self.counters["reload_failures"] += 1
+            log.error("site file refused, the old one stays", problems=[str(problem) for problem in error.problems])
+            return
+        for part in ("listen", "records", "media", "api"):
+            if part != "media" and getattr(site, part) != getattr(self.site, part):
+                log.warning("needs a restart to take effect", part=part)
+        self.site = site
+        self.admission.reconfigure(site)
+        self.switch.configure(self._rules(site))
+        self.ivr.reconfigure(site)
+        self.desk.reconfigure(site)
+        self.matching.reconfigure(site.web)
+        self.sessions.reconfigure(site.web, site.locale.country)
+        self.plane.reload_prompts()
+        for name in site.extensions:
+            self.desk.phone_registered(name, bool(self.location.contacts(name, self.driver.now())))
+        self._reloading = asyncio.get_running_loop().create_task(self.names.watch(hosts_of(site)))
+        self.counters["reloads"] += 1
+        log.info("site file reloaded", file=str(self.site_file))
+
+
+def realm_of(site: Site) -> str:
+    """The digest realm: the site's name, without what a quoted string can't hold."""
+    return "".join(c for c in site.site if c.isprintable() and c not in '"\\') or "plateau"
+
+
+def hosts_of(site: Site) -> Iterable[str]:
+    """Every host name that the site calls out to."""
+    uris = [trunk.gateway for trunk in site.trunks.values() if trunk.gateway]
+    uris += [agent.contact for agent in site.agents.values() if agent.contact]
+    uris += [rule.to.name for rule in site.dial_plan if rule.to.kind == "uri"]
+    uris += [to.name for to in site.numbers.values() if to.kind == "uri"]
+    hosts = {host_port_of(uri)[0].strip("[]") for uri in uris if "{" not in uri.partition("@")[2]}
+    return {host for host in hosts if not is_ip(host)}
+
+

@@ -1,0 +1,66 @@
+"""Messages out of a byte stream (RFC 3261 18.3): the head ends at an empty line, Content-Length says the rest."""
+
+from __future__ import annotations
+
+import re
+
+from pbx.sip.errors import BadResponse
+from pbx.sip.message import MAX_BODY_BYTES, MAX_HEAD_BYTES
+
+_LENGTH = re.compile(rb"^(?:content-length|l)[ \t]*:[ \t]*(\d{1,9})[ \t]*\r?$", re.I | re.M)
+PING, PONG = b"\r\n\r\n", b"\r\n"
+
+
+class Framer:
+    """Bytes in, whole messages out. Memory is bounded: a head or body over the limit raises BadResponse, and the stream
+    is to be closed, since nobody can tell where its next message begins."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._need = 0  # bytes of the whole message, once its head is known
+
+    @property
+    def partial(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return bool(self._buffer)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take what came; returns the messages it completes, and PING for each keep-alive (RFC 5626 4.4.1)."""
+        self._buffer += data
+        out: list[bytes] = []
+        while message := self._next():
+            out.append(message)
+        return out
+
+    def _next(self) -> bytes | None:
+        buffer = self._buffer
+        if not self._need:
+            if buffer[:2] == PONG:
+                return self._skip_blank()
+            end = buffer.find(b"\r\n\r\n")
+            if end < 0:
+                if len(buffer) > MAX_HEAD_BYTES:
+                    raise BadResponse("Head too large")
+                return None
+            length = _LENGTH.search(buffer, 0, end + 2)
+            if length is None:
+                raise BadResponse("No Content-Length on a stream")  # RFC 3261 20.14
+            if end > MAX_HEAD_BYTES or int(length[1]) > MAX_BODY_BYTES:
+                raise BadResponse("Message too large")
+            self._need = end + 4 + int(length[1])
+        if len(buffer) < self._need:
+            return None
+        message = bytes(buffer[: self._need])
+        del buffer[: self._need]
+        self._need = 0
+        return message
+
+    def _skip_blank(self) -> bytes | None:
+        """Empty lines before a message are ignored (7.5); a pair of them is a ping."""
+        if self._buffer[:4] == PING:
+            del self._buffer[:4]
+            return PING
+        if len(self._buffer) >= 4 or (len(self._buffer) == 3 and self._buffer[2:3] != b"\r"):
+            del self._buffer[:2]
+            return self._next()
+        return None

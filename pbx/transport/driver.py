@@ -1,0 +1,97 @@
+"""The driver: sockets and the clock on one side, the sans-IO core on the other. The only place where SIP meets asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from pbx.sip.hop import Hop
+from pbx.sip.transaction_layer import TransactionLayer
+from pbx.transport.local import Local
+from pbx.transport.stream import Streams
+from pbx.transport.udp import UdpSocket
+
+
+class ListenError(Exception):
+    """A listener could not be opened; says which and why."""
+
+
+class Driver:
+    """Carries messages between the network and a transaction layer, keeps its one timer, and is the parts' Clock."""
+
+    def __init__(self, counters: Counter[str]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._epoch = time.time() - self._loop.time()  # read once: `now` never jumps with the wall clock
+        self._counters = counters
+        self._udp: list[UdpSocket] = []
+        self._streams = Streams(self._receive, self._stream_failed, counters)
+        self._timer: asyncio.TimerHandle | None = None
+        self.layer = TransactionLayer(self.send, counters)
+        self.layer.timers.on_earlier = self._arm
+        self.local = Local({})
+        self.trace: Callable[[str, bytes, Hop], None] | None = None  # told of every message in and out
+
+    # --- the clock --------------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Seconds since 1970 (UTC); never runs backwards."""
+        return self._epoch + self._loop.time()
+
+    def after(self, delay_s: float, callback: Callable[..., None], *args: object) -> asyncio.TimerHandle:
+        return self._loop.call_later(delay_s, callback, *args)
+
+    # --- sockets ----------------------------------------------------------------------------------------------------
+
+    async def listen(self, listeners: Sequence[tuple[str, str, int]], advertise: str | None) -> None:
+        """Open every (transport, host, port). Raises ListenError; nothing stays open then."""
+        for transport, host, port in listeners:
+            known = self.local.listeners.setdefault(transport, [])
+            try:
+                if transport == "udp":
+                    self._udp.append(UdpSocket(host, port, len(known), self._receive, self._counters))
+                    known.append((host, self._udp[-1].address[1]))
+                else:
+                    known.append((host, (await self._streams.listen(host, port, len(known)))[1]))
+            except OSError as error:
+                await self.close()
+                raise ListenError(f"{transport}:{host}:{port}: {error.strerror or error}") from None
+        self.local.advertise = advertise
+
+    def _receive(self, data: bytes, hop: Hop) -> None:
+        if self.trace is not None:
+            self.trace("<-", data, hop)
+        self.layer.receive_bytes(data, hop, self.now())
+
+    def send(self, data: bytes, hop: Hop) -> None:
+        if self.trace is not None:
+            self.trace("->", data, hop)
+        if hop.transport != "udp":
+            self._streams.send(data, hop)
+        elif self._udp:
+            self._udp[min(hop.listener, len(self._udp) - 1)].send(data, hop)
+        else:
+            self._counters["sip_no_udp_listener"] += 1
+
+    def _stream_failed(self, hop: Hop) -> None:
+        self.layer.transport_failed(hop, self.now())
+
+    # --- the timer --------------------------------------------------------------------------------------------------
+
+    def _arm(self, due: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due - self._epoch, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        self.layer.timers.fire(self.now())
+
+    async def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for sock in self._udp:
+            sock.close()
+        self._udp.clear()
+        await self._streams.close()

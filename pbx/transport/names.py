@@ -1,0 +1,51 @@
+"""Host names of the site's gateways and contacts, resolved ahead of need so that no call waits for DNS."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import Iterable
+
+REFRESH_S = 60.0
+
+
+class Names:
+    """Addresses of the hosts it was told to watch; the last good answer stands while the name service is away."""
+
+    def __init__(self, counters: Counter[str]) -> None:
+        self._counters = counters
+        self._addresses: dict[str, str] = {}
+        self._watched: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    async def watch(self, hosts: Iterable[str]) -> None:
+        """Resolve these now and every REFRESH_S seconds, in place of those watched before."""
+        self._watched = set(hosts)
+        await self._refresh()
+        if self._task is None and self._watched:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def address(self, host: str) -> str | None:
+        """The address of a watched host, None while it is unknown."""
+        return self._addresses.get(host)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        loop = asyncio.get_running_loop()
+        for host in sorted(self._watched):
+            try:
+                found = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+            except OSError:
+                self._counters["dns_failures"] += 1
+            else:
+                self._addresses[host] = str(found[0][4][0])
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)

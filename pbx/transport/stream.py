@@ -1,0 +1,157 @@
+"""SIP over TCP: connections by remote address, framed (RFC 3261 18.2, 18.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+from pbx.sip.errors import SipError
+from pbx.sip.framing import PING, PONG, Framer
+from pbx.sip.hop import Hop
+
+PARTIAL_S = 10.0  # how long half a message may stand (slow loris)
+WRITE_LIMIT_BYTES = 1 << 20  # unsent bytes after which a peer that does not read is cut off
+WAITING = 64  # messages that may wait for a connection being made
+CONNECT_S = 5.0
+
+
+class Stream(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, streams: Streams, listener: int) -> None:
+        self._streams = streams
+        self._listener = listener
+        self._framer = Framer()
+        self._transport: asyncio.Transport | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self.hop = Hop("tcp", "", 0, listener)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        host, port = transport.get_extra_info("peername")[:2]
+        self.hop = Hop("tcp", host, port, self._listener)
+        self._streams.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            messages = self._framer.feed(data)
+        except SipError:
+            self._streams.counters["tcp_unframeable"] += 1
+            self.close()
+            return
+        for message in messages:
+            if message == PING:
+                self.send(PONG)
+            else:
+                self._streams.receive(message, self.hop)
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if self._framer.partial:
+            self._deadline = asyncio.get_running_loop().call_later(PARTIAL_S, self._too_slow)
+
+    def _too_slow(self) -> None:
+        self._streams.counters["tcp_partial_timeouts"] += 1
+        self.close()
+
+    def send(self, data: bytes) -> None:
+        assert self._transport is not None
+        self._transport.write(data)
+        if self._transport.get_write_buffer_size() > WRITE_LIMIT_BYTES:
+            self._streams.counters["tcp_slow_readers"] += 1
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._streams.remove(self)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+class Streams:
+    """All TCP connections and the listeners they come by. `failed(hop)` tells that what was sent can't arrive."""
+
+    def __init__(
+        self,
+        receive: Callable[[bytes, Hop], None],
+        failed: Callable[[Hop], None],
+        counters: Counter[str],
+        limit: int = 4096,
+    ) -> None:
+        self.receive = receive
+        self.counters = counters
+        self._failed = failed
+        self._limit = limit
+        self._open: dict[tuple[str, int], Stream] = {}
+        self._waiting: dict[tuple[str, int], list[bytes]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._servers: list[asyncio.Server] = []
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def listen(self, host: str, port: int, listener: int) -> tuple[str, int]:
+        server = await asyncio.get_running_loop().create_server(lambda: Stream(self, listener), host, port)
+        self._servers.append(server)
+        address = server.sockets[0].getsockname()
+        return str(address[0]), int(address[1])
+
+    def add(self, stream: Stream) -> None:
+        if len(self._open) >= self._limit:
+            self.counters["tcp_connections_refused"] += 1
+            stream.close()
+            return
+        self._open[stream.hop.host, stream.hop.port] = stream
+
+    def remove(self, stream: Stream) -> None:
+        key = (stream.hop.host, stream.hop.port)
+        if self._open.get(key) is stream:
+            del self._open[key]
+
+    def send(self, data: bytes, hop: Hop) -> None:
+        """Send on the connection to `hop`, making one first if need be."""
+        key = (hop.host, hop.port)
+        stream = self._open.get(key)
+        if stream is not None:
+            stream.send(data)
+            return
+        waiting = self._waiting.get(key)
+        if waiting is not None:
+            if len(waiting) < WAITING:
+                waiting.append(data)
+            else:
+                self.counters["tcp_waiting_dropped"] += 1
+            return
+        self._waiting[key] = [data]
+        task = asyncio.get_running_loop().create_task(self._connect(hop))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, hop: Hop) -> None:
+        key = (hop.host, hop.port)
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                _, stream = await asyncio.get_running_loop().create_connection(
+                    lambda: Stream(self, hop.listener), hop.host, hop.port
+                )
+        except (OSError, TimeoutError):
+            del self._waiting[key]
+            self.counters["tcp_connect_failures"] += 1
+            self._failed(hop)
+            return
+        for data in self._waiting.pop(key):
+            stream.send(data)
+
+    async def close(self) -> None:
+        for server in self._servers:
+            server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        for stream in list(self._open.values()):
+            stream.close()
+        await asyncio.sleep(0)  # let the transports close

@@ -1,0 +1,60 @@
+"""SIP over UDP (RFC 3261 18)."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import Callable
+
+from pbx.sip.hop import Hop
+
+BURST = 64  # datagrams read on one wake-up before others get their turn
+BUFFER_BYTES = 4 << 20  # a burst of 2,000 INVITEs
+
+
+class UdpSocket:
+    """One listening socket; `receive(data, hop)` is called for each datagram."""
+
+    def __init__(
+        self, host: str, port: int, listener: int, receive: Callable[[bytes, Hop], None], counters: Counter[str]
+    ) -> None:
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+        try:
+            self._socket.bind((host, port))
+        except OSError:
+            self._socket.close()
+            raise
+        self.address: tuple[str, int] = self._socket.getsockname()[:2]
+        self._listener = listener
+        self._receive = receive
+        self._counters = counters
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket.fileno(), self._readable)
+
+    def _readable(self) -> None:
+        receive, listener, recvfrom = self._receive, self._listener, self._socket.recvfrom
+        for _ in range(BURST):
+            try:
+                data, address = recvfrom(65_535)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:  # an ICMP error of something sent before; SIP's timers deal with it
+                self._counters["udp_receive_errors"] += 1
+                continue
+            if len(data) > 4:  # shorter: a keep-alive (RFC 5626 4.4.1)
+                receive(data, Hop("udp", address[0], address[1], listener))
+
+    def send(self, data: bytes, hop: Hop) -> None:
+        """Send or lose: a full buffer or an unreachable peer is counted and left to SIP's retransmissions."""
+        try:
+            self._socket.sendto(data, (hop.host, hop.port))
+        except OSError:
+            self._counters["udp_send_errors"] += 1
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
