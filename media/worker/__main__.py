@@ -1,4 +1,4 @@
-"""The media worker's process: `python -m media.worker CONTROL_FD PARENT_PID HOST FIRST LAST`, started by the supervisor.
+"""The media worker's process: `python -m media.worker CONTROL_FD PARENT_PID HOST FIRST LAST`, by the supervisor.
 
 It ends when the control socket closes or its parent dies, and by nothing else that is gentle: a terminal's Ctrl-C or a
 service manager's SIGTERM goes to the whole group, and the server wants the sound of its last calls until it closes.
@@ -11,19 +11,19 @@ import resource
 import signal
 import sys
 
-from media.worker import loop
+from media.worker.loop import die_with_parent, run
 
 
 def main(arguments: list[str]) -> None:
     control_fd, parent_pid, host, first, last = arguments
-    loop.die_with_parent()
+    die_with_parent()
     if os.getppid() != int(parent_pid):
         return  # the parent died before the kernel was asked to tell us
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    loop.run(int(control_fd), host, int(first), int(last))
+    run(int(control_fd), host, int(first), int(last))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,136 @@
+"""The records between the server and the media worker: fixed size, host byte order, read natively by `worker/loop.pyx`.
+
+A message of the SOCK_SEQPACKET socket holds up to 512 commands (96 bytes each) or 800 events (40 bytes each). The first
+command is `hello`, the first event GREETING; both carry VERSION, and a worker of another version ends.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from functools import lru_cache
+from typing import NamedTuple
+
+from media.plane import RemoteMedia
+
+VERSION = 1
+COMMAND_BYTES = 96
+COMMANDS_A_MESSAGE = 512
+EVENT_BYTES = 40
+MESSAGE_BYTES = 65536
+PLAYLIST_LONGEST = 32
+PROMPTS_MOST = 4096
+
+_HEAD = struct.Struct("=BBHIII80s")  # op, flags, count, index, generation, argument, payload
+_BRIDGE = struct.Struct("=BBHIIIII72x")
+_CONNECT = struct.Struct("=HHHBBB7x16s")
+_EVENT = struct.Struct("=BBHIII6I")
+_SLOTS = [struct.Struct(f"={n}H") for n in range(PLAYLIST_LONGEST + 1)]
+
+_HELLO, _LEASE, _CONNECT_OP, _BRIDGE_OP, _PLAY, _SILENCE = range(1, 7)
+_ECHO, _SEND_DIGIT, _RELEASE, _PROMPT, _FORGET, _PING = range(7, 13)
+GREETING, PORTS, READY, DIGIT, PLAYED, STATS, PONG = range(1, 8)
+
+_PAYLOAD_TYPES = {"PCMU": 0, "PCMA": 8}
+_NO_TYPE = 255
+_MAY_SEND, _PEER_SENDS = 1, 2
+DIGITS = "0123456789*#ABCD"  # by RFC 4733 event code
+
+
+class Event(NamedTuple):
+    """What the worker says: which fields mean something depends on `op`."""
+
+    op: int
+    flags: int
+    version: int
+    port: int  # index in the range
+    generation: int
+    argument: int
+    a: int
+    b: int
+    c: int
+    d: int
+    e: int
+    f: int
+
+
+def events(message: bytes) -> list[Event]:
+    """The events of one message; a torn record at its end is left out (the worker never sends one)."""
+    whole = len(message) // EVENT_BYTES * EVENT_BYTES
+    return [Event._make(fields) for fields in _EVENT.iter_unpack(message[:whole])]
+
+
+def hello() -> bytes:
+    return _HEAD.pack(_HELLO, 0, VERSION, 0, 0, 0, b"")
+
+
+def ping() -> bytes:
+    return _HEAD.pack(_PING, 0, 0, 0, 0, 0, b"")
+
+
+def lease(index: int, generation: int) -> bytes:
+    return _HEAD.pack(_LEASE, 0, 0, index, generation, 0, b"")
+
+
+def connect(index: int, generation: int, remote: RemoteMedia) -> bytes:
+    family, host = _address(remote.host)
+    payload_type = remote.payload_type if 0 <= remote.payload_type <= 127 else _PAYLOAD_TYPES[remote.codec]
+    payload = _CONNECT.pack(
+        family if remote.port else 0,
+        remote.port,
+        (remote.port + 1 if remote.rtcp_port is None else remote.rtcp_port) & 0xFFFF,
+        _PAYLOAD_TYPES[remote.codec],
+        payload_type,
+        _NO_TYPE if remote.dtmf_payload_type is None else remote.dtmf_payload_type & 0x7F,
+        host,
+    )
+    flags = (_MAY_SEND if remote.sends else 0) | (_PEER_SENDS if remote.receives else 0)
+    return _HEAD.pack(_CONNECT_OP, flags, 0, index, generation, 0, payload)
+
+
+def bridge(index: int, generation: int, other_index: int, other_generation: int) -> bytes:
+    return _BRIDGE.pack(_BRIDGE_OP, 0, 0, index, generation, 0, other_index, other_generation)
+
+
+def play(index: int, generation: int, play_id: int, slots: list[int], loop: bool) -> bytes:
+    """`slots`: at most PLAYLIST_LONGEST prompts, by the numbers of `prompt`."""
+    return _HEAD.pack(_PLAY, loop, len(slots), index, generation, play_id, _SLOTS[len(slots)].pack(*slots))
+
+
+def silence(index: int, generation: int) -> bytes:
+    return _HEAD.pack(_SILENCE, 0, 0, index, generation, 0, b"")
+
+
+def echo(index: int, generation: int) -> bytes:
+    return _HEAD.pack(_ECHO, 0, 0, index, generation, 0, b"")
+
+
+def send_digit(index: int, generation: int, digit: str, duration_ms: int) -> bytes:
+    """ValueError if `digit` is none of DIGITS."""
+    return _HEAD.pack(_SEND_DIGIT, 0, DIGITS.index(digit), index, generation, min(max(duration_ms, 40), 8000), b"")
+
+
+def release(index: int, generation: int) -> bytes:
+    return _HEAD.pack(_RELEASE, 0, 0, index, generation, 0, b"")
+
+
+def prompt(slot: int) -> bytes:
+    """Its message passes a memfd: PCMU, then PCMA, of equal size."""
+    return _HEAD.pack(_PROMPT, 0, 0, 0, 0, slot, b"")
+
+
+def forget(slot: int) -> bytes:
+    return _HEAD.pack(_FORGET, 0, 0, 0, 0, slot, b"")
+
+
+@lru_cache(maxsize=1024)
+def _address(host: str) -> tuple[int, bytes]:
+    """4 or 6 and the binary address; 0 for none: unspecified (RFC 3264 8.4, old-style hold), or a name, which we do not
+    resolve."""
+    for number, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
+        try:
+            binary = socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return (number, binary) if any(binary) else (0, b"")
+    return 0, b""

@@ -1,0 +1,9 @@
+RECORD_VERSION: int
+COMMAND_BYTES: int
+EVENT_BYTES: int
+PLAYLIST_LONGEST: int
+PROMPTS_MOST: int
+
+def die_with_parent() -> None: ...
+def run(control_fd: int, host: str, first: int, last: int) -> None: ...
+def transcoding_tables() -> tuple[bytes, bytes]: ...
