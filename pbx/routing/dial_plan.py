@@ -200,7 +200,7 @@ class _Numbers:
         #: as it may be dialled -> (E.164, as written in the site)
         self._exact: dict[str, tuple[str, str]] = {}
         for written in numbers:
-            e164 = normalise(written, country)
+            e164 = normalise(dialled(written), country)
             self._exact.setdefault(e164, (e164, written))
             self._exact.setdefault(written, (e164, written))
         self._tails = {e164[-_TAIL:] for e164 in self._exact}

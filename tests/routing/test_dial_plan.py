@@ -23,7 +23,10 @@ def site(**sections: Any) -> Site:
         "listen": {"sip": ["udp:127.0.0.1:5060"]},
         "extensions": {"101": {"password": "x"}, "102": {"password": "x"}, "front-desk": {"password": "x"}},
         "trunks": {"carrier": {"gateway": "sip:192.0.2.1"}, "other": {"gateway": "sip:192.0.2.2"}},
-        "numbers": {"+33180203040": "ivr welcome", "0180203041": "queue asia", "3615": "extension 102"},
+        "numbers": {
+            "+33180203040": "ivr welcome", "0180203041": "queue asia", "3615": "extension 102",
+            "+33 1 80 20 30 49": "ivr hold",
+        },
         "dial_plan": [
             {"match": "0X.", "to": "trunk carrier", "dial": "+33{number:1}"},
             {"match": "2XXX", "from": "anyone", "to": "sip:{number}@127.0.0.1:5090"},
@@ -34,7 +37,7 @@ def site(**sections: Any) -> Site:
             {"match": "*.", "to": "sip:{number}@127.0.0.1"},
             {"match": "8!", "to": "trunk other"},
         ],
-    }
+    }  # fmt: skip
     return Site.model_validate(base | sections)
 
 
@@ -72,6 +75,7 @@ def goes(caller: Caller, number: str, plan: DialPlan = PLAN) -> str | None:
         (CARRIER, "+33180203041", "queue asia"),
         (CARRIER, "+44180203041", None),  # same last digits, another number
         (CARRIER, "3615", "extension 102"),
+        (CARRIER, "+33180203049", "ivr hold"),
         (CARRIER, "0180203042", None),
         (CARRIER, "1000", "ivr hold"),
         (CARRIER, "9123", "refuse 603"),
