@@ -142,7 +142,8 @@ def _problem(detail: ErrorDetails, path: Path, on_key: bool, file: str, values: 
             if spot.model is None:  # an IVR state without its verb
                 hint = next(filter(None, (did_you_mean(name, VERBS) for name in names)), "")
     elif kind in ("too_short", "string_too_short"):
-        expected, found = ("at least one entry", "none") if kind == "too_short" else (spot.words, "no text")
+        of_text = spot.type in (str, SecretStr)
+        expected, found = (spot.words, "no text") if of_text else ("at least one entry", "none")
     elif kind == "literal_error":
         hint = did_you_mean(place.node.text, [str(a) for a in get_args(spot.type)])
     on_its_key = place.node.kind != "scalar" or place.node.is_null
