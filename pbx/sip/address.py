@@ -27,8 +27,8 @@ from pbx.sip.grammar import (
 from pbx.sip.uri import OTHER_URI, SIP_URI, TEL_URI, Uri
 
 __all__ = [
-    "Address", "display_name_of", "parts_of", "split_values", "tag_of", "uri_of", "validate_address", "validate_contact",
-    "with_tag",
+    "Address", "display_name_of", "parts_of", "split_values", "tag_of", "uri_of", "validate_address",
+    "validate_contact", "with_tag",
 ]  # fmt: skip
 
 _DISPLAY = rf"(?:{QUOTED}{WS}|{TOKEN}(?:[ \t]++{TOKEN})*+{WS})?+"

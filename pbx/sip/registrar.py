@@ -47,7 +47,10 @@ class Binding:
     @property
     def request_uri(self) -> str:
         """The Request-URI of requests to this contact: embedded headers are not acted on (RFC 3261 19.1.5)."""
-        return self.contact.partition("?")[0] if "?" in self.contact.partition("@")[2] else self.contact
+        if "?" not in self.contact:
+            return self.contact
+        user, at, rest = self.contact.rpartition("@")  # a user part may hold a question mark
+        return f"{user}{at}{rest.partition('?')[0]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,9 @@ class _Refused(SipError):
 class Registrar:
     """One registrar for one realm.
 
-    `max_contacts_of(user)` is None for who may not register. `is_local(host)` says whether a host is ours (None: any is).
-    `on_auth_failure(user, source)` is told of wrong passwords and of registrations for somebody else.
+    `max_contacts_of(user)` is None for who may not register. `is_local(host)` says whether a host (lower case, IPv6
+    without brackets) is ours; without it any is. `on_auth_failure(user, source)` is told of wrong passwords and of
+    registrations for somebody else.
     """
 
     def __init__(
@@ -245,8 +249,8 @@ def _apply(
             changes += [Change("removed", aor, binding) for binding in same]
             continue
         binding = Binding(
-            wish.contact, format_params(wish.params), _q(wish.params), now + wish.expires_s, request.call_id, request.cseq,
-            source, hop_for(wish.contact, source), instance, path,
+            wish.contact, format_params(wish.params), _q(wish.params), now + wish.expires_s,
+            request.call_id, request.cseq, source, hop_for(wish.contact, source), instance, path,
         )  # fmt: skip
         new.append(binding)
         changes += [Change("removed", aor, one) for one in same if one.contact != wish.contact]
@@ -256,12 +260,12 @@ def _apply(
 
 
 def _within(limit: int, new: list[Binding], old: Sequence[Binding], aor: str, changes: list[Change]) -> list[Binding]:
-    """At most `limit` bindings: those not touched for longest go first, so that a phone that crashed and came back under
+    """At most `limit` bindings: those nearest to their end make room, so that a phone that crashed and came back under
     another port is never locked out by its own past. More in one request than the limit is refused."""
     excess = len(new) - limit
     if excess <= 0:
         return new
-    untouched = [one for one in new if one in old]
+    untouched = sorted([one for one in new if one in old], key=lambda one: one.expires_at)
     if excess > len(untouched):
         raise _Refused(403, "Too many contacts")
     gone = untouched[:excess]
@@ -301,11 +305,13 @@ def _q(params: Params) -> float:
 
 def hop_for(contact: str, source: Hop) -> Hop:
     """Where requests to a contact go. A contact on the very host the REGISTER came from is believed, its port included.
-    Any other may be a private address behind a NAT or a name only the phone knows: the source is where it can be reached.
-    Over TCP the source is the connection itself (RFC 5626 5.3), which is the only way back through a NAT or firewall."""
+    Any other may be a private address behind a NAT or a name only the phone knows: the source is where it is reached.
+    Over TCP the source is the connection itself (RFC 5626 5.3), the only way back through a NAT or a firewall."""
     host, port, transport = host_port_of(contact)
-    if source.transport != "udp" or transport not in (None, "udp") or not _same_host(host, source.host):
+    if source.transport != "udp" or transport not in (None, "udp", "tcp") or not _same_host(host, source.host):
         return source
+    if transport == "tcp":
+        return Hop("tcp", source.host, port or 5060)
     port = port or 5060
     return source if port == source.port else source._replace(port=port)
 

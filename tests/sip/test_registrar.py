@@ -1,0 +1,294 @@
+"""The registrar: RFC 3261 10.3 step by step, and the REGISTER cases of RFC 4475."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from pbx.sip.digest import DigestClient, DigestServer, choose_challenge
+from pbx.sip.hop import Hop
+from pbx.sip.message import Request, parse
+from pbx.sip.registrar import Binding, Registrar, Reply, hop_for
+
+NOW = 1_700_000_000.0
+SOURCE = Hop("udp", "192.0.2.9", 5062)
+LIMITS = {"101": 3, "102": 1}
+PASSWORDS = {"101": "secret", "102": "other", "ghost": "boo"}  # ghost has a password but may not register
+
+
+class Store:
+    """Bindings in a dictionary."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, list[Binding]] = {}
+
+    def contacts(self, aor: str, now: float) -> list[Binding]:
+        return [one for one in self.kept.get(aor, []) if one.expires_at > now]
+
+    def replace(self, aor: str, bindings: Sequence[Binding], now: float) -> None:
+        self.kept[aor] = list(bindings)
+
+
+class Phone:
+    """Registers with a registrar, answering challenges."""
+
+    def __init__(self, user: str = "101", password: str = "secret", **options: object) -> None:
+        self.user, self.password = user, password
+        self.store = Store()
+        self.failures: list[tuple[str, Hop]] = []
+        self.counters: Counter[str] = Counter()
+        self.registrar = Registrar(
+            self.store,
+            DigestServer("plateau", b"key", PASSWORDS.get),
+            LIMITS.get,
+            on_auth_failure=lambda user, source: self.failures.append((user, source)),
+            counters=self.counters,
+            **options,  # type: ignore[arg-type]
+        )
+        self.cseq = 0
+
+    def send(
+        self, *lines: str, to: str | None = None, call_id: str = "c1", cseq: int | None = None, source: Hop = SOURCE,
+        now: float = NOW, authenticate: bool = True, uri: str = "sip:pbx.example.com",
+    ) -> Reply:  # fmt: skip
+        if authenticate:
+            challenge = choose_challenge(self.registrar._digest.challenges(now))
+            assert challenge is not None
+            answer = DigestClient(challenge, self.user, self.password).credentials("REGISTER", uri, "c")
+            lines += (f"Authorization: {answer}",)
+        self.cseq = self.cseq + 1 if cseq is None else cseq
+        to = to or f"<sip:{self.user}@pbx.example.com>"
+        return self.registrar.register(request(uri, to, call_id, self.cseq, lines), source, now)
+
+
+def request(uri: str, to: str, call_id: str, cseq: int, lines: Sequence[str]) -> Request:
+    head = [
+        f"REGISTER {uri} SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.9:5062;branch=z9hG4bK1", f"To: {to}",
+        "From: <sip:101@pbx.example.com>;tag=a", f"Call-ID: {call_id}", f"CSeq: {cseq} REGISTER", *lines,
+    ]  # fmt: skip
+    parsed = parse(("\r\n".join(head) + "\r\n\r\n").encode())
+    assert isinstance(parsed, Request)
+    return parsed
+
+
+def contacts(reply: Reply) -> list[str]:
+    assert reply.status == 200, reply
+    return re.findall(r"^Contact: (.*)\r\n", reply.headers, re.M)
+
+
+def test_no_credentials_are_challenged_with_nothing_stored() -> None:
+    phone = Phone()
+    reply = phone.send("Contact: <sip:101@192.0.2.9>", authenticate=False)
+    assert reply.status == 401
+    assert reply.headers.count("WWW-Authenticate: Digest ") == 2 and "stale" not in reply.headers
+    assert not phone.store.kept and not phone.failures
+
+
+def test_register_refresh_remove() -> None:
+    phone = Phone()
+    reply = phone.send('Contact: "Ann" <sip:101@192.0.2.9:5062>;q=0.5;expires=120;+sip.instance="<urn:x>"')
+    assert contacts(reply) == ['<sip:101@192.0.2.9:5062>;q=0.5;+sip.instance="<urn:x>";expires=120']
+    assert [one.kind for one in reply.changes] == ["added"]
+    reply = phone.send('Contact: <sip:101@192.0.2.9:5062>;+sip.instance="<urn:x>"', "Expires: 300", now=NOW + 60)
+    assert contacts(reply) == ['<sip:101@192.0.2.9:5062>;+sip.instance="<urn:x>";expires=300']
+    assert [one.kind for one in reply.changes] == ["refreshed"]
+    reply = phone.send("Contact: <sip:101@192.0.2.9:5062>;expires=0", now=NOW + 61)
+    assert contacts(reply) == [] and [one.kind for one in reply.changes] == ["removed"]
+    assert phone.counters["registrations_added"] == phone.counters["registrations_removed"] == 1
+
+
+def test_query_shows_what_is_left() -> None:
+    phone = Phone()
+    phone.send("Contact: <sip:101@192.0.2.9>;expires=600")
+    reply = phone.send(now=NOW + 100)
+    assert contacts(reply) == ["<sip:101@192.0.2.9>;expires=500"] and reply.changes == ()
+
+
+def test_several_contacts_in_one_request() -> None:
+    phone = Phone()
+    reply = phone.send("Contact: <sip:a@h>;q=0.1, <sip:b,x@h>", "Contact: sip:c@h;q=junk")
+    assert [one.partition(">")[0] for one in contacts(reply)] == ["<sip:a@h", "<sip:b,x@h", "<sip:c@h"]
+    assert [one.q for one in phone.store.kept["101"]] == [0.1, 1.0, 1.0]
+
+
+def test_expires_of_the_contact_goes_before_the_header_and_both_have_limits() -> None:
+    phone = Phone(min_expires_s=60, max_expires_s=1800, default_expires_s=900)
+    for lines, granted in (
+        (("Contact: <sip:a@h>;expires=100", "Expires: 200"), 100),
+        (("Contact: <sip:a@h>", "Expires: 200"), 200),
+        (("Contact: <sip:a@h>",), 900),
+        (("Contact: <sip:a@h>;expires=99999999999999999999",), 1800),
+        (("Contact: <sip:a@h>;expires=soon",), 1800),  # malformed is 3600 (20.10), then shortened
+    ):
+        assert contacts(phone.send(*lines)) == [f"<sip:a@h>;expires={granted}"]
+
+
+def test_too_brief() -> None:
+    phone = Phone(min_expires_s=60)
+    reply = phone.send("Contact: <sip:a@h>, <sip:b@h>;expires=59")
+    assert (reply.status, reply.headers) == (423, "Min-Expires: 60\r\n")
+    assert not phone.store.kept
+
+
+def test_star() -> None:
+    phone = Phone()
+    phone.send("Contact: <sip:a@h>, <sip:b@h>")
+    for lines in (("Contact: *",), ("Contact: *", "Expires: 60"), ("Contact: *, <sip:a@h>", "Expires: 0")):
+        assert phone.send(*lines).status == 400
+    assert len(contacts(phone.send())) == 2
+    reply = phone.send("Contact: *", "Expires: 0", call_id="another")
+    assert contacts(reply) == [] and [one.kind for one in reply.changes] == ["removed", "removed"]
+
+
+def test_overtaken_request_changes_nothing() -> None:
+    """10.3 steps 6 and 7."""
+    phone = Phone()
+    phone.send("Contact: <sip:a@h>;expires=600", cseq=5)
+    for lines in (("Contact: <sip:new@h>, <sip:a@h>;expires=0",), ("Contact: *", "Expires: 0")):
+        for cseq in (4, 5):
+            assert phone.send(*lines, cseq=cseq).status == 500
+    assert contacts(phone.send(cseq=6)) == ["<sip:a@h>;expires=600"]
+    assert contacts(phone.send("Contact: <sip:a@h>;expires=0", cseq=1, call_id="rebooted")) == []
+
+
+def test_contacts_are_compared_as_uris() -> None:
+    phone = Phone()
+    phone.send("Contact: <sip:a@H.example.com;lr>")
+    reply = phone.send("Contact: <sip:%61@h.example.com>;expires=60")
+    assert contacts(reply) == ["<sip:%61@h.example.com>;expires=60"]
+
+
+def test_same_device_under_another_address_replaces_its_contact() -> None:
+    """RFC 5626 6: a phone that moved is not a second phone."""
+    phone = Phone()
+    phone.send('Contact: <sip:a@192.0.2.9:1111>;+sip.instance="<urn:x>"')
+    phone.send('Contact: <sip:a@192.0.2.9:1111;ob>;+sip.instance="<urn:y>"')
+    reply = phone.send('Contact: <sip:a@192.0.2.9:2222>;+sip.instance="<urn:x>"', call_id="c2", cseq=1)
+    assert [one.partition(">")[0] for one in contacts(reply)] == ["<sip:a@192.0.2.9:1111;ob", "<sip:a@192.0.2.9:2222"]
+    assert [one.kind for one in reply.changes] == ["removed", "added"]
+
+
+def test_at_the_limit_the_contact_nearest_to_its_end_makes_room() -> None:
+    phone = Phone()
+    for name, expires_s in (("a", 900), ("b", 100), ("c", 900)):
+        phone.send(f"Contact: <sip:{name}@h>;expires={expires_s}")
+    reply = phone.send("Contact: <sip:d@h>")
+    assert [one.partition("@")[0] for one in contacts(reply)] == ["<sip:a", "<sip:c", "<sip:d"]
+    assert [(one.kind, one.binding.contact) for one in reply.changes] == [("added", "sip:d@h"), ("removed", "sip:b@h")]
+    assert phone.send(*[f"Contact: <sip:{name}@h>" for name in "wxyz"]).status == 403
+    assert len(contacts(phone.send())) == 3
+
+
+def test_wrong_password_unknown_user_and_foreign_aor_look_alike() -> None:
+    replies = []
+    for user, password, to in (
+        ("101", "guess", "<sip:101@h>"),
+        ("999", "secret", "<sip:999@h>"),
+        ("102", "other", "<sip:101@h>"),
+        ("102", "other", "<sip:999@h>"),
+        ("ghost", "boo", "<sip:ghost@h>"),
+    ):
+        phone = Phone(user, password)
+        replies.append(phone.send("Contact: <sip:a@h>", to=to))
+        assert phone.failures == [(user, SOURCE)] and phone.counters["sip_auth_failures"] == 1
+    assert set(replies) == {Reply(403)}
+
+
+def test_old_nonce_is_stale_with_the_right_password_only() -> None:
+    phone = Phone()
+    for password, stale in (("secret", 2), ("guess", 0)):
+        credentials = Phone(password=password)
+        challenge = choose_challenge(phone.registrar._digest.challenges(NOW - 1000))
+        assert challenge is not None
+        text = DigestClient(challenge, "101", credentials.password).credentials("REGISTER", "sip:pbx.example.com", "c")
+        reply = phone.send(f"Authorization: {text}", "Contact: <sip:a@h>", authenticate=False)
+        assert (reply.status, reply.headers.count("stale=true")) == (401, stale)
+    assert phone.failures == [("101", SOURCE)]
+
+
+def test_unreadable_credentials() -> None:
+    reply = Phone().send('Authorization: Digest realm="plateau", nonce="x"', authenticate=False)
+    assert reply.status == 400
+
+
+def test_whose_registrar_this_is() -> None:
+    phone = Phone(is_local=lambda host: host in ("pbx.example.com", "::1"))
+    assert phone.send(to="<sip:101@PBX.example.com>").status == 200
+    assert phone.send(to="<sips:101@[::1]>").status == 200
+    assert phone.send(to="<sip:101@elsewhere.example.com>").status == 404
+    assert phone.send(uri="sip:elsewhere.example.com").status == 404
+    assert phone.send(to="<sip:pbx.example.com>").status == 404
+
+
+def test_unknown_extension_is_named() -> None:
+    reply = Phone().send("Require: path, gruu", "Require: nothing", authenticate=False)
+    assert (reply.status, reply.headers) == (420, "Unsupported: gruu, nothing\r\n")
+
+
+def test_path_is_kept_and_echoed() -> None:
+    """RFC 3327 5.3."""
+    phone = Phone()
+    reply = phone.send("Contact: <sip:a@h>", "Path: <sip:edge.example.com;lr>", "Supported: path")
+    assert "Path: <sip:edge.example.com;lr>\r\n" in reply.headers
+    assert phone.store.kept["101"][0].path == ("<sip:edge.example.com;lr>",)
+
+
+@pytest.mark.parametrize(
+    ("to", "lines", "status"),
+    [
+        ("sip:101@example.com", ("Contact: sip:user@example.com?Route=%3Csip:sip.example.com%3E",), 400),  # regbadct
+        ("tel:+33142685300", ("Contact: <sip:a@h>",), 404),  # unksm2 (its own To is refused when the message is read)
+        ("sip:101@example.com", ("Contact: <name:John_Smith>",), 400),
+        ("sip:101@example.com", ("Contact: <sip:a@h:99999>",), 400),
+        ("sip:101@example.com", ("Contact: <sip:a@h>,",), 400),
+        ("sip:101@example.com", ("Contact: sip:+19725552222@gw1.example.net;unknownparam",), 200),  # cparam01
+        ("sip:101@example.com", ("Contact: <sip:+19725552222@gw1.example.net;unknownparam>",), 200),  # cparam02
+        ("sip:101@example.com", ("M: <sip:user@example.com?Route=%3Csip:sip.example.com%3E>",), 200),  # regescrt
+        ("sip:101@example.com", ("Contact: <sip:%00@h.example.com>", "Contact: <sip:%00%00@h.example.com>"), 200),
+    ],
+)
+def test_rfc_4475(to: str, lines: tuple[str, ...], status: int) -> None:
+    phone = Phone()
+    reply = phone.send(*lines, to=to)
+    assert reply.status == status
+    if status != 200:
+        assert not phone.store.kept
+        return
+    assert len(contacts(reply)) == len(lines)
+    for line, shown in zip(lines, contacts(reply), strict=True):
+        text = line.partition(": ")[2]
+        shown_as = text if text.startswith("<") else "<" + text.replace(";", ">;")
+        assert shown == f"{shown_as};expires=3600"
+
+
+def test_regaut01_unknown_scheme_is_no_credential() -> None:
+    reply = Phone().send("Authorization: NoOneKnowsThisScheme opaque-data=here", authenticate=False)
+    assert reply.status == 401
+
+
+def test_embedded_headers_are_kept_but_never_acted_on() -> None:
+    phone = Phone()
+    phone.send("Contact: <sip:user;a=?b@example.com?Route=%3Csip:sip.example.com%3E>")
+    binding = phone.store.kept["101"][0]
+    assert binding.contact.endswith("%3E") and binding.request_uri == "sip:user;a=?b@example.com"
+
+
+@pytest.mark.parametrize(
+    ("contact", "source", "hop"),
+    [
+        ("sip:a@192.0.2.9:5070", Hop("udp", "192.0.2.9", 5062), Hop("udp", "192.0.2.9", 5070)),
+        ("sip:a@192.0.2.9", Hop("udp", "192.0.2.9", 5062, 1), Hop("udp", "192.0.2.9", 5060, 1)),
+        ("sip:a@10.0.0.4:5060", Hop("udp", "192.0.2.9", 40000), Hop("udp", "192.0.2.9", 40000)),
+        ("sip:a@phone.local", Hop("udp", "192.0.2.9", 40000), Hop("udp", "192.0.2.9", 40000)),
+        ("sip:a@192.0.2.9:5070;transport=tcp", Hop("udp", "192.0.2.9", 1), Hop("tcp", "192.0.2.9", 5070)),
+        ("sip:a@192.0.2.9:5070;transport=ws", Hop("udp", "192.0.2.9", 1), Hop("udp", "192.0.2.9", 1)),
+        ("sip:a@192.0.2.9:5070;transport=tcp", Hop("tcp", "192.0.2.9", 51000), Hop("tcp", "192.0.2.9", 51000)),
+        ("sip:a@[2001:DB8::1]:5070", Hop("udp", "2001:db8::1", 1), Hop("udp", "2001:db8::1", 5070)),
+        ("sip:a@[::1:z]:5070", Hop("udp", "2001:db8::1", 1), Hop("udp", "2001:db8::1", 1)),
+    ],
+)
+def test_where_requests_to_a_contact_go(contact: str, source: Hop, hop: Hop) -> None:
+    assert hop_for(contact, source) == hop
