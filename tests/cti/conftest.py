@@ -1,0 +1,230 @@
+"""A pretend floor: calls, desk, switch and records as `cti.ports` describes them, a clock that a test moves, and all the
+parts of the package joined as the server joins them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, ClientWebSocketResponse
+
+from acd.errors import AgentCommandError, UnknownAgent
+from acd.events import AgentStateChanged
+from config.schema import Web
+from cti.events import EventHub
+from cti.http import HttpServer
+from cti.matching import Matching
+from cti.screen_pop import ScreenPops
+from cti.tokens import Tokens
+from cti.web_sessions import WebSessions
+
+START = 1_700_000_000.0
+SECRET = "a secret of this test, long enough for HS256"
+
+
+@dataclass(slots=True, eq=False)
+class VirtualTimer:
+    at: float
+    callback: Callable[..., None]
+    args: tuple[object, ...]
+    live: bool = True
+
+    def cancel(self) -> None:
+        self.live = False
+
+
+class VirtualClock:
+    """Time stands still until `advance`."""
+
+    def __init__(self) -> None:
+        self.time = START
+        self.timers: list[VirtualTimer] = []
+
+    def now(self) -> float:
+        return self.time
+
+    def after(self, delay_s: float, callback: Callable[..., None], *args: object) -> VirtualTimer:
+        timer = VirtualTimer(self.time + delay_s, callback, args)
+        self.timers.append(timer)
+        return timer
+
+    def advance(self, seconds: float) -> None:
+        end = self.time + seconds
+        while due := [t for t in self.timers if t.live and t.at <= end]:
+            timer = min(due, key=lambda t: t.at)
+            self.time, timer.live = timer.at, False
+            timer.callback(*timer.args)
+        self.time = end
+        self.timers = [t for t in self.timers if t.live]
+
+
+class LoopClock:
+    """Real time, for the tests with real sockets."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def after(self, delay_s: float, callback: Callable[..., None], *args: object) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(delay_s, callback, *args)
+
+
+@dataclass(eq=False)
+class FakeCall:
+    id: str = "call-1"
+    from_number: str = "0612345678"
+    from_name: str = ""
+    to_number: str = "+33180000001"
+    direction: str = "inbound"
+    started_at: float = START
+    attributes: dict[str, str | int | float] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def header(self, name: str) -> str | None:
+        return self.headers.get(name)
+
+    def set_attributes(self, new: Mapping[str, str | int | float]) -> None:
+        self.attributes |= new
+
+    def view(self) -> dict[str, Any]:
+        return {"id": self.id, "direction": self.direction, "from": self.from_number, "to": self.to_number,
+                "state": "queued", "attributes": self.attributes}  # fmt: skip
+
+
+class FakeDesk:
+    """Two agents whose commands obey the simplest of rules."""
+
+    def __init__(self, emit: Callable[[object], None]) -> None:
+        self.states: dict[str, str] = {"marie": "LOGGED_OUT", "paul": "NOT_READY"}
+        self.reasons: dict[str, str | None] = {}
+        self.emit = emit
+
+    def _go(self, agent: str, command: str, allowed: str, state: str, reason: str | None = None) -> None:
+        if agent not in self.states:
+            raise UnknownAgent(agent)
+        if self.states[agent] not in allowed.split():
+            raise AgentCommandError(agent, command, self.states[agent])
+        self.states[agent], self.reasons[agent] = state, reason
+        self.emit(AgentStateChanged(START, agent, state, reason, None))
+
+    def login(self, agent: str) -> None:
+        self._go(agent, "login", "LOGGED_OUT", "NOT_READY", "login")
+
+    def logout(self, agent: str) -> None:
+        self._go(agent, "logout", "NOT_READY READY WRAP_UP", "LOGGED_OUT")
+
+    def ready(self, agent: str) -> None:
+        self._go(agent, "ready", "NOT_READY WRAP_UP", "READY")
+
+    def not_ready(self, agent: str, reason: str) -> None:
+        self._go(agent, "not_ready", "READY WRAP_UP", "NOT_READY", reason)
+
+    def wrap_up_done(self, agent: str) -> None:
+        self._go(agent, "wrap_up_done", "WRAP_UP", "READY")
+
+    def agents(self) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "display_name": name.title(), "state": state, "reason": self.reasons.get(name),
+             "since": START, "call_id": None, "skills": {"asia": 5}, "registered": True}
+            for name, state in self.states.items()
+        ]  # fmt: skip
+
+    def queues(self) -> list[dict[str, Any]]:
+        return [{"name": "asia", "waiting": [{"call_id": "call-1", "waited_s": 12.5, "score": 2.0, "attributes": {}}],
+                 "ready": 0, "busy": 0, "answered": 3, "abandoned": 1, "longest_wait_s": 12.5}]  # fmt: skip
+
+
+@dataclass
+class FakeSwitch:
+    live: list[FakeCall] = field(default_factory=list)
+
+    def calls(self) -> Iterator[FakeCall]:
+        return iter(self.live)
+
+
+class FakeRecords:
+    async def cdrs(self, limit: int) -> list[dict[str, Any]]:
+        return [{"call_id": f"old-{n}", "talked_s": 60.0 + n} for n in range(limit)]
+
+
+class Floor:
+    """Everything of the package, joined; `events` is what was emitted."""
+
+    def __init__(self, clock: VirtualClock | LoopClock, **hub_options: int) -> None:
+        self.counters: Counter[str] = Counter()
+        self.events: list[object] = []
+        self.randoms = iter(range(1, 1_000_000))
+        web = Web()
+        self.clock = clock
+        self.hub = EventHub(START, self.counters, **hub_options)
+        self.sessions = WebSessions(web, "FR", lambda _: next(self.randoms), self.counters)
+        self.pops = ScreenPops(self.hub, self.sessions, clock, self.counters)
+        self.matching = Matching(web, self.sessions, clock, self.emit, self.counters, self.pops.updated)
+        self.desk = FakeDesk(self.emit)
+        self.switch = FakeSwitch()
+        self.tokens = Tokens(SECRET)
+
+    def emit(self, event: object) -> None:
+        self.events.append(event)
+        self.hub.publish(event)
+
+    def server(self, **options: Any) -> HttpServer:
+        return HttpServer(
+            tokens=self.tokens, desk=self.desk, switch=self.switch, records=FakeRecords(), sessions=self.sessions,
+            matching=self.matching, hub=self.hub, pops=self.pops, clock=self.clock, counters=self.counters, **options,
+        )  # fmt: skip
+
+
+class Api:
+    """A client of a running server."""
+
+    def __init__(self, floor: Floor, http: ClientSession, base: str) -> None:
+        self.floor, self.http, self.base = floor, http, base
+
+    def token(self, role: Any, name: str = "boss", valid_s: float = 60) -> str:
+        return self.floor.tokens.make(role, name, self.floor.clock.now(), valid_s)
+
+    async def call(self, method: str, path: str, role: str | None = "supervisor", name: str = "boss", **options: Any) -> Any:
+        """Status and body (parsed if JSON), headers."""
+        headers = dict(options.pop("headers", {}))
+        if role:
+            headers["Authorization"] = f"Bearer {self.token(role, name)}"
+        async with self.http.request(method, self.base + path, headers=headers, **options) as answer:
+            body = await answer.read()
+            is_json = answer.content_type.endswith("json")
+            return answer.status, (await answer.json(content_type=None) if is_json else body), answer.headers
+
+    async def socket(self, role: str, name: str = "boss", query: str = "") -> ClientWebSocketResponse:
+        token = self.token(role, name)
+        return await self.http.ws_connect(
+            f"{self.base}/v1/events{query}", headers={"Authorization": f"Bearer {token}"}, max_msg_size=0
+        )
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def floor(clock: VirtualClock) -> Floor:
+    return Floor(clock)
+
+
+@pytest.fixture
+def make_call() -> type[FakeCall]:
+    return FakeCall
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    floor = Floor(LoopClock())
+    server = floor.server(shop_origins=("https://shop.example",), gauges={"media_ports_free": lambda: 7.0})
+    host, port = await server.start("127.0.0.1", 0)
+    async with ClientSession() as http:
+        yield Api(floor, http, f"http://{host}:{port}")
+        await server.close()
