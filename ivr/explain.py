@@ -1,7 +1,7 @@
 """What would happen to a call: the dial plan's reasons, then the destination as a tree, for `plateau route`.
 
 Pure: the instant is an argument, the dial plan's part and the queues' matching are handed in. Consecutive steps are
-siblings; a choice (a key of a menu, too few digits) has its consequences as children.
+siblings; a choice (a key of a menu, too few digits) has its consequences below it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Step:
 
     kind: str  # dial_plan, ivr, state, choice, queue, agent, extension, trunk, uri, refuse, note
     text: str
-    children: tuple[Step, ...] = ()
+    below: tuple[Step, ...] = ()
 
 
 def explain_route(
@@ -195,18 +195,18 @@ class _Explainer:
         if ("queue", name) in self._told and not _call_attributes(queue.needs):
             return Step("queue", f"queue {name}: as told above")
         self._told.add(("queue", name))
-        children = [
+        below = [
             Step("note", f"call.{attribute} is not known here, taken as missing")
             for attribute in _call_attributes(queue.needs)
             if attribute not in attributes
         ]
-        children += [self._agent(agent) for agent in self._serves(name, attributes)] or [
+        below += [self._agent(agent) for agent in self._serves(name, attributes)] or [
             Step("note", "no agent could serve")
         ]
         if queue.overflow is not None:
             after = f"after {queue.max_wait_s:g} s" if queue.max_wait_s is not None else "when it must overflow"
-            children.append(Step("choice", after, (self._overflow(queue.overflow, attributes),)))
-        return Step("queue", text, tuple(children))
+            below.append(Step("choice", after, (self._overflow(queue.overflow, attributes),)))
+        return Step("queue", text, tuple(below))
 
     def _overflow(self, to: Destination, attributes: Attributes) -> Step:
         if to.kind == "queue" and ("queue", to.name) in self._told:

@@ -67,7 +67,7 @@ def lines(to: Destination | None, *, at: dt.datetime = WEDNESDAY_11H, dial: str 
 
     def walk(step: Step, depth: int) -> None:
         out.append("  " * depth + step.text)
-        for child in step.children:
+        for child in step.below:
             walk(child, depth + 1)
 
     for step in explain_route(Site.model_validate(SITE), ["because"], to, dial, at, serves):
