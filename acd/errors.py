@@ -2,6 +2,7 @@
 
 AcdError
 ├── RequirementError    a requirement expression cannot be read (text, column)
+├── QueueNeedsError     ... that of a queue (queue, cause)
 ├── UnknownAgent        no such agent in the site
 ├── UnknownQueue        no such queue in the site (any more)
 └── AgentCommandError   the command makes no sense in the agent's state
@@ -22,6 +23,15 @@ class RequirementError(AcdError):
         self.message = message
         self.text = text
         self.column = column  # counts from 1
+
+
+class QueueNeedsError(AcdError):
+    """The `needs` of a queue cannot be read; `cause` says where."""
+
+    def __init__(self, queue: str, cause: RequirementError) -> None:
+        super().__init__(f"queue {queue}: needs: {cause}")
+        self.queue = queue
+        self.cause = cause
 
 
 class UnknownAgent(AcdError):

@@ -31,6 +31,17 @@ class ItemQueued:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemRescored:
+    """What is known of the call changed while it waited, and with it its score or who fits."""
+
+    at: float
+    item_id: str
+    queue: str
+    attributes: dict[str, str | int | float]  # all of them
+    score: float  # before age
+
+
+@dataclass(frozen=True, slots=True)
 class ItemReserved:
     """An item is held for one agent until accepted, refused or expired."""
 
@@ -96,3 +107,16 @@ class ItemOverflowed:
     queue: str
     waited_s: float
     to: str | None
+
+
+AcdEvent = (
+    AgentStateChanged
+    | ItemQueued
+    | ItemRescored
+    | ItemReserved
+    | ReservationEnded
+    | ItemConnected
+    | ItemCompleted
+    | ItemAbandoned
+    | ItemOverflowed
+)

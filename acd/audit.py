@@ -1,0 +1,101 @@
+"""What must hold on the floor after every input. Returns what does not, in words; nothing is changed.
+
+For tests and for the operator's doubts: it looks at everything, so it is not for every event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from acd.agent_state import AT_WORK, State
+from acd.deadlines import Due
+from acd.floor import Floor
+from acd.model import ItemState
+
+
+def audit(floor: Floor) -> list[str]:
+    """Empty if all is well."""
+    return [*_items(floor), *_agents(floor), *_deadlines(floor), *_matching(floor), *_totals(floor)]
+
+
+def _items(floor: Floor) -> Iterator[str]:
+    in_line = list(floor.lines)
+    if [i.number for i in in_line] != [i.number for i in sorted(in_line, key=lambda i: (i.rank, i.number))]:
+        yield "line out of order"
+    for item in floor.items.values():
+        held = [r for r in floor.reservations.values() if r.item_id == item.id]
+        if len(held) != (item.state is ItemState.RESERVED) or (held and held[0] is not item.reservation):
+            yield f"item {item.id}: {item.state} with {len(held)} reservations"
+        if (item in in_line) is not (item.state is ItemState.QUEUED):
+            yield f"item {item.id}: {item.state}, in line: {item in in_line}"
+        if (item.agent is not None) is not (item.state is ItemState.CONNECTED):
+            yield f"item {item.id}: {item.state}, talks to {item.agent}"
+        if item.queue.items.get(item.id) is not item or floor.queues.get(item.queue.name) is not item.queue:
+            yield f"item {item.id}: lost by its queue"
+    if len(in_line) != sum(item.state is ItemState.QUEUED for item in floor.items.values()):
+        yield "somebody waits in line who is gone"
+
+
+def _agents(floor: Floor) -> Iterator[str]:
+    roster = floor.roster
+    for agent in roster.agents.values():
+        held = [r for r in floor.reservations.values() if r.agent == agent.name]
+        talks = [i for i in floor.items.values() if i.agent == agent.name]
+        if len(held) != (agent.state is State.RESERVED) or (held and held[0] is not agent.reservation):
+            yield f"agent {agent.name}: {agent.state} with {len(held)} reservations"
+        if len(talks) != (agent.state is State.BUSY):
+            yield f"agent {agent.name}: {agent.state} with {len(talks)} calls"
+        if (agent.slot in roster.idle) is not roster.available(agent):
+            yield f"agent {agent.name}: idle order is wrong"
+        if agent.state in AT_WORK and agent.phone.held_by is None:
+            yield f"agent {agent.name}: phone not held"
+        if agent.retired and agent.state not in (State.BUSY, State.WRAP_UP):
+            yield f"agent {agent.name}: retired but {agent.state}"
+        if (agent.item_id is None) is (agent.state in (State.RESERVED, State.BUSY, State.WRAP_UP)):
+            yield f"agent {agent.name}: {agent.state} with item {agent.item_id}"
+    if len(roster.idle) != roster.idle.everyone.bit_count():
+        yield "idle order and set differ"
+    for phone in roster.phones.values():
+        users = [roster.agents[name] for name in phone.agents]
+        if any(agent.phone is not phone for agent in users):
+            yield f"phone {phone.name}: not its users' phone"
+        if phone.held_by is not None and not any(a.name == phone.held_by and a.state in AT_WORK for a in users):
+            yield f"phone {phone.name}: held by {phone.held_by} who is not at work"
+        if sum(agent.state is State.RESERVED for agent in users) > 1:
+            yield f"phone {phone.name}: rung twice"
+        if not (users or phone.registered or phone.legs):
+            yield f"phone {phone.name}: kept for nothing"
+
+
+def _deadlines(floor: Floor) -> Iterator[str]:
+    wanted: set[tuple[Due, str | int]] = {(Due.RESERVATION, number) for number in floor.reservations}
+    for agent in floor.roster.agents.values():
+        if agent.state is State.WRAP_UP or agent.resting:
+            wanted.add((Due.AGENT, agent.name))
+        if agent.resting and agent.state is not State.READY:
+            yield f"agent {agent.name}: rests while {agent.state}"
+    have = set(floor.deadlines.keys())
+    for item in floor.items.values():
+        limited = item.queue.max_wait_s is not None
+        if limited and item.state is ItemState.QUEUED:
+            wanted.add((Due.ITEM, item.id))
+        elif limited and item.state is ItemState.RESERVED and (Due.ITEM, item.id) in have:
+            wanted.add((Due.ITEM, item.id))  # it may have passed while it rings
+    yield from (f"deadline missing: {key}" for key in wanted - have)
+    yield from (f"deadline of nothing: {key}" for key in have - wanted)
+
+
+def _matching(floor: Floor) -> Iterator[str]:
+    roster = floor.roster
+    for item in floor.lines:
+        if item.eligible != roster.eligible(item.queue, item.attributes):
+            yield f"item {item.id}: eligible agents out of date"
+        if item.eligible & roster.idle.everyone:
+            yield f"item {item.id}: waits although an agent is available"
+
+
+def _totals(floor: Floor) -> Iterator[str]:
+    for queue in floor.queues.values():
+        waiting = sum(item.state is not ItemState.CONNECTED for item in queue.items.values())
+        if queue.offered != queue.connected + queue.abandoned + queue.overflowed + waiting:
+            yield f"queue {queue.name}: {queue.offered} offered do not balance"

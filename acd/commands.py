@@ -1,0 +1,57 @@
+"""What the engine wants done. The desk does it; a simulation plays it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from config.schema import Destination
+
+
+@dataclass(frozen=True, slots=True)
+class OfferItem:
+    """Show the item on the agent's screen, then ring the phone."""
+
+    item_id: str
+    agent: str
+    queue: str
+    reservation: int
+    ring_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawOffer:
+    """The offer is over without an answer: stop the phone, take the item off the screen."""
+
+    item_id: str
+    agent: str
+    reservation: int
+    outcome: str  # as in `events.ReservationEnded`
+
+
+@dataclass(frozen=True, slots=True)
+class OverflowItem:
+    """The item is no longer in the queue: send it on."""
+
+    item_id: str
+    queue: str
+    destination: Destination | None  # None: nowhere, end it
+    age_from: float  # since when it waits, in whatever queue
+
+
+@dataclass(frozen=True, slots=True)
+class ShowWrapUp:
+    """The conversation is over; the agent notes it down."""
+
+    agent: str
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseWork:
+    """The agent is done with the item."""
+
+    agent: str
+    item_id: str
+
+
+Command = OfferItem | WithdrawOffer | OverflowItem | ShowWrapUp | CloseWork

@@ -1,0 +1,377 @@
+"""The engine and the calls: what happens to calls goes in, what the engine decides is done.
+
+One desk controls all calls that are in queues. Each call has an entry from `enter` until it leaves, whichever way:
+
+    waits  --offer-->  on an agent's screen  --then-->  rings  --answered-->  talks  --hang-up-->  (gone)
+      ^                        |                          |
+      +------ no answer, rejected, unreachable, withdrawn +
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from acd import view
+from acd.commands import CloseWork, Command, OfferItem, OverflowItem, ShowWrapUp, WithdrawOffer
+from acd.engine import Engine
+from acd.errors import AcdError, AgentCommandError, UnknownAgent
+from acd.reservation import Outcome
+from config.schema import Agent, Destination, Queue, Site
+
+if TYPE_CHECKING:
+    from pbx.call.attempt import Attempt
+    from pbx.call.call import Call
+    from pbx.call.clock import Clock, Timer
+
+__all__ = ["AcdError", "AgentCommandError", "Desk", "ScreenPops", "UnknownAgent", "outcome_of"]
+
+# What a final response to the agent's INVITE says (RFC 3261 21, RFC 3261 8.3.1.4 for 408).
+_OUTCOMES = {
+    408: Outcome.NO_ANSWER, 487: Outcome.NO_ANSWER,
+    486: Outcome.BUSY, 600: Outcome.BUSY,
+    433: Outcome.REJECTED, 603: Outcome.REJECTED, 607: Outcome.REJECTED, 608: Outcome.REJECTED,
+    404: Outcome.UNREGISTERED, 410: Outcome.UNREGISTERED, 430: Outcome.UNREGISTERED, 480: Outcome.UNREGISTERED,
+    604: Outcome.UNREGISTERED,
+}  # fmt: skip
+
+
+def outcome_of(status: int, *, rang: bool) -> Outcome:
+    """Why an agent's phone did not take the call. A phone that rang and then says *busy* was made to: a rejection."""
+    outcome = _OUTCOMES.get(status, Outcome.FAILED)
+    return Outcome.REJECTED if outcome is Outcome.BUSY and rang else outcome
+
+
+class ScreenPops(Protocol):
+    """The agents' screens (`cti.screen_pop`)."""
+
+    def offer(self, call: Call, agent: str, queue: str, reservation: int, then: Callable[[], None]) -> None:
+        """Show the call; `then` once that has left for the agent's sockets: only then the phone is rung."""
+
+    def retract(self, call: Call, agent: str, reason: str) -> None:
+        """no_answer, rejected, busy, unregistered, caller_hung_up, withdrawn."""
+
+    def connected(self, call: Call, agent: str) -> None: ...
+
+    def wrap_up(self, call: Call, agent: str) -> None: ...
+
+    def ended(self, call: Call, agent: str) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class _Offer:
+    """An agent is being asked."""
+
+    agent: str
+    reservation: int
+    ring_s: float
+    attempt: Attempt | None = None  # None until the screen has it
+    rang: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A call in a queue, or from a queue to an agent."""
+
+    call: Call
+    offer: _Offer | None = None
+    talks: Attempt | None = None
+    agent: str | None = None  # who talks
+
+
+class Desk:
+    """Controller of all queued calls; the agents' commands; what is shown of queues and agents."""
+
+    def __init__(
+        self, site: Site, clock: Clock, emit: Callable[[object], None], pops: ScreenPops, counters: Counter[str]
+    ) -> None:
+        """Raises `QueueNeedsError`."""
+        self._clock = clock
+        self._emit = emit
+        self._pops = pops
+        self._counters = counters
+        self._calls: dict[str, _Entry] = {}
+        self._wrapping: dict[str, Call] = {}  # by agent: the call he notes down
+        self._ages: dict[str, float] = {}  # calls between two queues: since when they wait
+        self._todo: deque[Command] = deque()
+        self._pumping = False
+        self._timer: Timer | None = None
+        self._timer_at = 0.0
+        now = clock.now()
+        # Reservation numbers start where no earlier run of the server got to.
+        self._engine = Engine(site, now, first_reservation=int(now * 1000))
+        self._read(site)
+        self._pump()
+
+    # --- calls come in ----------------------------------------------------------------------------------------------
+
+    def enter(self, call: Call, queue: str) -> None:
+        """Destination handler: the call waits in the queue from now on."""
+        if call.id in self._calls:
+            self._leave(call, f"queue {queue}")
+        call.controller = self
+        settings = self._queues.get(queue)
+        if settings is None:  # removed by a reload since the caller was sent here
+            self._counters["queue_unknown"] += 1
+            call.refuse(480, f"no queue {queue}")
+            return
+        self._greet(call, settings)
+        self._calls[call.id] = _Entry(call)
+        item = self._engine.enqueue(call.id, queue, call.attributes, self._clock.now(), self._ages.get(call.id))
+        if not item.eligible:
+            self._counters["queue_nobody_fits"] += 1
+        self._pump()
+
+    @staticmethod
+    def _greet(call: Call, queue: Queue) -> None:
+        if not call.answered and queue.answer == "on agent":
+            call.ring()
+        elif queue.music is not None:
+            call.play([queue.music], loop=True)
+        elif call.answered:
+            call.silence()
+        else:
+            call.answer()
+
+    def attributes_changed(self, call: Call) -> None:
+        """More is known of the caller (a web session was matched): the order of the queue follows."""
+        entry = self._calls.get(call.id)
+        if entry is not None and entry.talks is None:
+            self._engine.rescore(call.id, call.attributes, self._clock.now())
+            self._pump()
+
+    # --- controller -------------------------------------------------------------------------------------------------
+
+    def on_digit(self, call: Call, digit: str) -> None:
+        """Keys mean nothing here."""
+
+    def on_played(self, call: Call, play_id: int) -> None:
+        """Music is looped."""
+
+    def on_ringing(self, call: Call, attempt: Attempt) -> None:
+        offer = self._offer_of(call, attempt)
+        if offer is not None:
+            offer.rang = True
+
+    def on_answered(self, call: Call, attempt: Attempt) -> None:
+        offer = self._offer_of(call, attempt)
+        if offer is None or not self._engine.answer(offer.reservation, self._clock.now()):
+            self._counters["queue_late_answers"] += 1
+            call.drop(attempt, "offer withdrawn")
+            return
+        entry = self._calls[call.id]
+        entry.offer, entry.talks, entry.agent = None, attempt, offer.agent
+        call.bridge(attempt)
+        self._pops.connected(call, offer.agent)
+        self._pump()
+
+    def on_failed(self, call: Call, attempt: Attempt, status: int, cause: str) -> None:
+        offer = self._offer_of(call, attempt)
+        if offer is None:
+            return
+        offer.attempt = None  # over: nothing to drop
+        self._engine.fail(offer.reservation, outcome_of(status, rang=offer.rang), self._clock.now())
+        self._pump()
+
+    def on_ended(self, call: Call, attempt: Attempt) -> None:
+        entry = self._calls.get(call.id)
+        if entry is None or entry.talks is not attempt:
+            return
+        self._complete(entry)
+        call.hang_up("agent hung up")
+        self._pump()
+
+    def on_caller_gone(self, call: Call, cause: str) -> None:
+        entry = self._calls.get(call.id)
+        if entry is None:
+            return
+        if entry.talks is not None:
+            self._complete(entry)
+        else:
+            del self._calls[call.id]
+            if entry.offer is not None:  # the call itself has dropped the attempt
+                self._pops.retract(call, entry.offer.agent, Outcome.CALLER_HUNG_UP.value)
+            self._engine.abandon(call.id, self._clock.now())
+        self._pump()
+
+    def _offer_of(self, call: Call, attempt: Attempt) -> _Offer | None:
+        entry = self._calls.get(call.id)
+        offer = None if entry is None else entry.offer
+        return offer if offer is not None and offer.attempt is attempt else None
+
+    def _complete(self, entry: _Entry) -> None:
+        if entry.agent is not None:
+            self._wrapping[entry.agent] = entry.call
+        del self._calls[entry.call.id]
+        self._engine.complete(entry.call.id, self._clock.now())
+
+    def _leave(self, call: Call, to: str) -> None:
+        """Sent elsewhere while it was ours."""
+        entry = self._calls[call.id]
+        if entry.talks is not None:
+            self._complete(entry)
+            return
+        del self._calls[call.id]
+        if entry.offer is not None:
+            self._take_back(entry, entry.offer, Outcome.WITHDRAWN)
+        self._engine.withdraw(call.id, to, self._clock.now())
+
+    # --- commands of agents; all raise `UnknownAgent`, or `AgentCommandError` (with `.state`) -----------------------
+
+    def login(self, agent: str) -> None:
+        """To NOT_READY; calls come after `ready`."""
+        self._engine.login(agent, self._clock.now())
+        self._pump()
+
+    def logout(self, agent: str) -> None:
+        """While talking: after the call and its wrap-up."""
+        self._engine.logout(agent, self._clock.now())
+        self._pump()
+
+    def ready(self, agent: str) -> None:
+        self._engine.ready(agent, self._clock.now())
+        self._pump()
+
+    def not_ready(self, agent: str, reason: str) -> None:
+        """While talking: after the call and its wrap-up; while ringing: at once, the caller goes to the next agent."""
+        self._engine.not_ready(agent, reason, self._clock.now())
+        self._pump()
+
+    def wrap_up_done(self, agent: str) -> None:
+        self._engine.wrap_up_done(agent, self._clock.now())
+        self._pump()
+
+    # --- phones, site -----------------------------------------------------------------------------------------------
+
+    def phone_registered(self, extension: str, registered: bool) -> None:
+        self._engine.phone_registered(extension, registered, self._clock.now())
+        self._pump()
+
+    def phone_calls(self, extension: str, legs: int) -> None:
+        self._engine.phone_calls(extension, legs, self._clock.now())
+        self._pump()
+
+    def reconfigure(self, site: Site) -> None:
+        """A changed site: a diff. Raises `QueueNeedsError`, and then nothing has changed."""
+        self._engine.reconfigure(site, self._clock.now())
+        self._read(site)
+        self._pump()
+
+    def _read(self, site: Site) -> None:
+        self._queues = site.queues
+        self._destinations = {name: _phone_of(agent) for name, agent in site.agents.items()}
+
+    # --- views ------------------------------------------------------------------------------------------------------
+
+    def agents(self) -> list[dict[str, object]]:
+        """See `view.agents`."""
+        return view.agents(self._engine.floor)
+
+    def queues(self) -> list[dict[str, object]]:
+        """See `view.queues`."""
+        return view.queues(self._engine.floor, self._clock.now())
+
+    # --- outputs ----------------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Tell and do all that the engine left, and what doing it brings about in the engine."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while True:
+                events, commands = self._engine.take()
+                if not events and not commands and not self._todo:
+                    break
+                self._todo.extend(commands)
+                for event in events:
+                    self._emit(event)
+                while self._todo:
+                    self._do(self._todo.popleft())
+        finally:
+            self._pumping = False
+            self._arm()
+
+    def _do(self, command: Command) -> None:
+        if isinstance(command, OfferItem):
+            self._offer(command)
+        elif isinstance(command, WithdrawOffer):
+            self._withdraw(command)
+        elif isinstance(command, OverflowItem):
+            self._overflow(command)
+        elif isinstance(command, ShowWrapUp):
+            self._pops.wrap_up(self._wrapping[command.agent], command.agent)
+        elif isinstance(command, CloseWork):
+            self._pops.ended(self._wrapping.pop(command.agent), command.agent)
+
+    def _offer(self, command: OfferItem) -> None:
+        entry = self._calls.get(command.item_id)
+        if entry is None or not self._engine.holds(command.reservation):
+            return  # over before it was told
+        entry.offer = _Offer(command.agent, command.reservation, command.ring_s)
+        then = partial(self._ring, command.item_id, command.reservation)
+        self._pops.offer(entry.call, command.agent, command.queue, command.reservation, then)
+
+    def _ring(self, call_id: str, reservation: int) -> None:
+        """The agent's screen has it. Nothing happens if the offer is over by now."""
+        entry = self._calls.get(call_id)
+        offer = None if entry is None else entry.offer
+        if entry is None or offer is None or offer.reservation != reservation or offer.attempt is not None:
+            return
+        destination = self._destinations.get(offer.agent)
+        if destination is not None:  # None: dismissed by a reload; the withdrawal is on its way
+            offer.attempt = entry.call.dial(destination, ring_s=offer.ring_s, agent=offer.agent)
+
+    def _withdraw(self, command: WithdrawOffer) -> None:
+        entry = self._calls.get(command.item_id)
+        if entry is not None and entry.offer is not None and entry.offer.reservation == command.reservation:
+            offer, entry.offer = entry.offer, None
+            self._take_back(entry, offer, Outcome(command.outcome))
+
+    def _take_back(self, entry: _Entry, offer: _Offer, outcome: Outcome) -> None:
+        """Off the phone and off the screen."""
+        if offer.attempt is not None:
+            entry.call.drop(offer.attempt, outcome.replace("_", " "))
+        shown = Outcome.UNREGISTERED if outcome is Outcome.FAILED else outcome  # screens know no more of phones
+        self._pops.retract(entry.call, offer.agent, shown.value)
+
+    def _overflow(self, command: OverflowItem) -> None:
+        entry = self._calls.pop(command.item_id, None)
+        if entry is None:
+            return
+        call = entry.call
+        if command.destination is None:
+            call.hang_up(f"waited too long in queue {command.queue}")
+            return
+        self._ages[call.id] = command.age_from
+        try:
+            call.route(command.destination)
+        finally:
+            del self._ages[call.id]
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        """One timer. It may be early, when what it was set for is gone; it is never late."""
+        at = self._engine.next_deadline()
+        timer = self._timer
+        if timer is not None and (at is None or at < self._timer_at):
+            timer.cancel()
+            timer = self._timer = None
+        if at is not None and timer is None:
+            self._timer_at = at
+            self._timer = self._clock.after(max(0.0, at - self._clock.now()), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._engine.tick(self._clock.now())
+        self._pump()
+
+
+def _phone_of(agent: Agent) -> Destination:
+    if agent.contact is not None:
+        return Destination("uri", agent.contact)
+    return Destination("extension", agent.extension or "")

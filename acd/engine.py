@@ -1,0 +1,260 @@
+"""The ACD's inputs. Each is a method with `now`; what follows from it is left in `events` and `commands`.
+
+`now` is seconds since 1970; a clock that steps backwards changes nothing. Whoever drives the engine takes the outputs
+after each input, and calls `tick` when `next_deadline()` has come.
+"""
+
+from __future__ import annotations
+
+from acd.agent_state import Input, State
+from acd.commands import Command, ShowWrapUp
+from acd.condition import Attributes
+from acd.deadlines import Due
+from acd.errors import AcdError, UnknownQueue
+from acd.events import AcdEvent, ItemAbandoned, ItemCompleted, ItemConnected, ItemOverflowed, ItemQueued, ItemRescored
+from acd.floor import Floor
+from acd.model import Agent, ItemState, WorkItem
+from acd.reload import take_over
+from acd.reservation import TO_AGENT, Outcome, rest_s
+from acd.selection import base_score
+from config.schema import Site
+
+MAX_REASON = 64  # characters of a not-ready reason
+
+
+class Engine:
+    """Decides who speaks with whom. `floor` is its state, to be read by views and audits only."""
+
+    __slots__ = ("floor",)
+
+    def __init__(self, site: Site, now: float, *, first_reservation: int = 1) -> None:
+        self.floor = Floor(first_reservation)
+        self.reconfigure(site, now)
+
+    def reconfigure(self, site: Site, now: float) -> None:
+        """Take over a changed site: a diff. Raises `QueueNeedsError`, and then nothing has changed."""
+        self.floor.advance(now)
+        take_over(self.floor, site)
+
+    def take(self) -> tuple[list[AcdEvent], list[Command]]:
+        """All outputs since the last time, in order."""
+        floor = self.floor
+        events, commands = floor.events, floor.commands
+        if events:
+            floor.events = []
+        if commands:
+            floor.commands = []
+        return events, commands
+
+    # --- items ---
+
+    def enqueue(
+        self, item_id: str, queue: str, attributes: Attributes, now: float, age_from: float | None = None
+    ) -> WorkItem:
+        """A call begins to wait; `age_from` if it waited elsewhere before. Raises `UnknownQueue`."""
+        floor = self.floor
+        now = floor.advance(now)
+        into = floor.queues.get(queue)
+        if into is None or into.closed:
+            raise UnknownQueue(queue)
+        if item_id in floor.items:
+            raise AcdError(f"item {item_id} is already in queue {floor.items[item_id].queue.name}")
+        floor.items_made += 1
+        age_from = now if age_from is None else min(now, age_from)
+        item = WorkItem(item_id, floor.items_made, into, dict(attributes), now, age_from)
+        item.score = base_score(into, attributes)
+        item.eligible = floor.roster.eligible(into, attributes)
+        floor.items[item_id] = into.items[item_id] = item
+        into.offered += 1
+        floor.events.append(ItemQueued(now, item_id, queue, item.attributes, item.score))
+        if into.max_wait_s is not None:
+            floor.deadlines.set((Due.ITEM, item_id), now + into.max_wait_s)
+        floor.place(item)
+        return item
+
+    def rescore(self, item_id: str, attributes: Attributes, now: float) -> None:
+        """The call's attributes changed: its score, and who fits, are worked out anew. Ignored once it is connected."""
+        floor = self.floor
+        now = floor.advance(now)
+        item = floor.items.get(item_id)
+        if item is None or item.state is ItemState.CONNECTED:
+            return
+        waits = item.state is ItemState.QUEUED
+        if waits:
+            floor.lines.remove(item)
+        item.attributes = dict(attributes)
+        item.score = base_score(item.queue, attributes)
+        item.eligible = floor.roster.eligible(item.queue, attributes)
+        floor.events.append(ItemRescored(now, item_id, item.queue.name, item.attributes, item.score))
+        if waits:
+            floor.place(item)
+
+    def abandon(self, item_id: str, now: float) -> None:
+        """The caller hung up while waiting, or while the agent's phone rang."""
+        floor = self.floor
+        now = floor.advance(now)
+        item = floor.items[item_id]
+        item.queue.abandoned += 1
+        floor.events.append(ItemAbandoned(now, item_id, item.queue.name, item.waited_s(now)))
+        floor.take_out(item, Outcome.CALLER_HUNG_UP)
+
+    def withdraw(self, item_id: str, to: str | None, now: float) -> None:
+        """The item leaves the queue for `to` by somebody's decision, who sends it there himself."""
+        floor = self.floor
+        now = floor.advance(now)
+        item = floor.items[item_id]
+        item.queue.overflowed += 1
+        floor.events.append(ItemOverflowed(now, item_id, item.queue.name, item.waited_s(now), to))
+        floor.take_out(item, Outcome.WITHDRAWN)
+
+    def complete(self, item_id: str, now: float) -> None:
+        """The conversation ended, whoever hung up."""
+        floor = self.floor
+        now = floor.advance(now)
+        item = floor.items[item_id]
+        if item.agent is None:
+            raise AcdError(f"item {item_id} is not connected")
+        agent = floor.roster.agents[item.agent]
+        wrap_up_s = item.queue.wrap_up_s
+        floor.forget(item)
+        floor.events.append(ItemCompleted(now, item_id, item.queue.name, agent.name, now - item.connected_at))
+        if wrap_up_s > 0:
+            floor.commands.append(ShowWrapUp(agent.name, item_id))
+            floor.apply(agent, Input.HANG_UP)
+            floor.deadlines.set((Due.AGENT, agent.name), now + wrap_up_s)
+        else:
+            floor.apply(agent, Input.HANG_UP_NO_WRAP_UP)
+
+    # --- reservations ---
+
+    def answer(self, reservation: int, now: float) -> bool:
+        """The agent answered. False if that reservation is no longer live: the caller is not his."""
+        floor = self.floor
+        now = floor.advance(now)
+        held = floor.reservations.pop(reservation, None)
+        if held is None:
+            return False
+        floor.deadlines.forget((Due.RESERVATION, reservation))
+        floor.deadlines.forget((Due.ITEM, held.item_id))
+        item, agent = floor.items[held.item_id], floor.roster.agents[held.agent]
+        item.reservation = agent.reservation = None
+        item.state, item.agent, item.connected_at = ItemState.CONNECTED, agent.name, now
+        item.queue.connected += 1
+        agent.failures = 0
+        floor.events.append(ItemConnected(now, item.id, item.queue.name, agent.name, item.waited_s(now)))
+        floor.apply(agent, Input.ANSWER)
+        return True
+
+    def fail(self, reservation: int, outcome: Outcome, now: float) -> bool:
+        """The agent did not, or could not, answer. False if that reservation is no longer live."""
+        floor = self.floor
+        now = floor.advance(now)
+        held = floor.reservations.get(reservation)
+        if held is None:
+            return False
+        item, agent = floor.end(held, outcome), floor.roster.agents[held.agent]
+        what, reason = TO_AGENT[outcome], outcome.replace("_", " ")
+        if what is Input.MISS:
+            agent.failures += 1
+            agent.resting = True
+            floor.deadlines.set((Due.AGENT, agent.name), now + rest_s(agent.failures))
+        floor.apply(agent, what, None if what is Input.RELEASE else reason)
+        floor.give_back(item)
+        return True
+
+    def holds(self, reservation: int) -> bool:
+        """Whether it is live."""
+        return reservation in self.floor.reservations
+
+    # --- commands of agents; all raise `UnknownAgent`, or `AgentCommandError` if they make no sense in his state ---
+
+    def login(self, name: str, now: float) -> None:
+        """To NOT_READY: `ready` is a word of its own. Takes back a logout that waits for the end of a call."""
+        agent = self._agent(name, now)
+        if agent.wish is State.LOGGED_OUT and not agent.retired:
+            agent.wish, agent.wish_reason = State.NOT_READY, "logged in"
+        self.floor.apply(agent, Input.LOGIN, "logged in")
+
+    def logout(self, name: str, now: float) -> None:
+        self.floor.leave(self._agent(name, now), Input.LOGOUT, None)
+
+    def ready(self, name: str, now: float) -> None:
+        agent = self._agent(name, now)
+        self.floor.rested(agent)
+        self.floor.apply(agent, Input.READY)
+
+    def not_ready(self, name: str, reason: str, now: float) -> None:
+        self.floor.leave(self._agent(name, now), Input.NOT_READY, reason.strip()[:MAX_REASON] or None)
+
+    def wrap_up_done(self, name: str, now: float) -> None:
+        self.floor.apply(self._agent(name, now), Input.WRAP_UP_DONE)
+
+    # --- phones ---
+
+    def phone_registered(self, extension: str, registered: bool, now: float) -> None:
+        """The extension has a contact, or lost its last. Should it ring for a queue, the call is offered on."""
+        floor = self.floor
+        floor.advance(now)
+        phone = floor.roster.phone(extension)
+        phone.registered = registered
+        for name in tuple(phone.agents):
+            agent = floor.roster.agents[name]
+            if agent.reservation is not None and not phone.reachable:
+                item = floor.end(agent.reservation, Outcome.UNREGISTERED)
+                floor.apply(agent, Input.RELEASE)
+                floor.give_back(item)
+            elif agent.state is State.READY:
+                floor.rested(agent)
+                floor.enter(agent, State.READY, None)
+        floor.roster.tidy(phone)
+
+    def phone_calls(self, extension: str, legs: int, now: float) -> None:
+        """So many legs of any calls are live on the extension."""
+        floor = self.floor
+        now = floor.advance(now)
+        phone = floor.roster.phone(extension)
+        if legs and not phone.legs:
+            phone.other_call = phone.held_by is None
+        over = phone.other_call and not legs
+        phone.legs = legs
+        for name in tuple(phone.agents):
+            agent = floor.roster.agents[name]
+            if over and agent.state is State.READY:
+                agent.idle_since = now
+            floor.update(agent)
+        if not legs:
+            phone.other_call = False
+            floor.roster.tidy(phone)
+
+    # --- time ---
+
+    def next_deadline(self) -> float | None:
+        """When `tick` has something to do, if ever."""
+        return self.floor.deadlines.next()
+
+    def tick(self, now: float) -> None:
+        """Do all that is due."""
+        floor = self.floor
+        now = floor.advance(now)
+        while (key := floor.deadlines.pop_due(now)) is not None:
+            kind, name = key
+            if kind is Due.RESERVATION and isinstance(name, int):
+                self.fail(name, Outcome.NO_ANSWER, now)
+            elif kind is Due.ITEM and isinstance(name, str):
+                item = floor.items[name]
+                if item.state is ItemState.QUEUED:  # while it rings, the outcome of that decides
+                    floor.lines.remove(item)
+                    floor.overflow(item)
+            else:
+                self._agent_due(floor.roster.agents[str(name)])
+
+    def _agent_due(self, agent: Agent) -> None:
+        if agent.state is State.WRAP_UP:
+            self.floor.apply(agent, Input.WRAP_UP_OVER)
+        else:
+            agent.resting = False
+            self.floor.enter(agent, State.READY, None)
+
+    def _agent(self, name: str, now: float) -> Agent:
+        self.floor.advance(now)
+        return self.floor.roster.agent(name)

@@ -1,0 +1,205 @@
+"""The floor: its whole state, and what follows when a part of it changes.
+
+`Engine` brings the inputs, `reload` the site. The rule behind every method: whoever becomes free is matched at once, so
+that no available agent and no waiting item who fit each other are ever left.
+"""
+
+from __future__ import annotations
+
+from acd.agent_state import AT_WORK, TABLE, Input, Rule, State
+from acd.commands import CloseWork, Command, OfferItem, OverflowItem, WithdrawOffer
+from acd.deadlines import Deadlines, Due
+from acd.errors import AcdError, AgentCommandError
+from acd.events import AcdEvent, AgentStateChanged, ItemOverflowed, ItemReserved, ReservationEnded
+from acd.model import Agent, ItemState, Queue, WorkItem
+from acd.reservation import Outcome, Reservation
+from acd.roster import Roster
+from acd.waiting_line import WaitingLines
+
+_WITH_ITEM = (State.RESERVED, State.BUSY, State.WRAP_UP)
+
+
+class Floor:
+    __slots__ = (
+        "_next_reservation", "commands", "deadlines", "events", "items", "items_made", "lines", "now", "queues",
+        "reservations", "roster",
+    )  # fmt: skip
+
+    def __init__(self, first_reservation: int) -> None:
+        self.now = 0.0
+        self.roster = Roster()
+        self.queues: dict[str, Queue] = {}
+        self.items: dict[str, WorkItem] = {}  # live ones
+        self.items_made = 0
+        self.lines = WaitingLines()  # the QUEUED ones
+        self.reservations: dict[int, Reservation] = {}  # live ones
+        self.deadlines = Deadlines()
+        self.events: list[AcdEvent] = []
+        self.commands: list[Command] = []
+        self._next_reservation = first_reservation
+
+    def advance(self, now: float) -> float:
+        """Time only goes on."""
+        if now > self.now:
+            self.now = now
+        return self.now
+
+    # --- items ---
+
+    def place(self, item: WorkItem) -> None:
+        """An item that is not in line: to the best agent, or into line at its place."""
+        agent = self.roster.longest_idle(item.eligible)
+        if agent is None:
+            self.lines.add(item)
+        else:
+            self.reserve(item, agent, f"longest idle of {self.roster.idle.count(item.eligible)} available who fit")
+
+    def reserve(self, item: WorkItem, agent: Agent, why: str) -> None:
+        """Hold the item for the agent. Neither is in line any more when this returns."""
+        now, queue = self.now, item.queue
+        number = self._next_reservation
+        self._next_reservation += 1
+        reservation = Reservation(number, item.id, agent.name, queue.name, now, now + queue.ring_s)
+        self.reservations[number] = item.reservation = agent.reservation = reservation
+        item.state = ItemState.RESERVED
+        agent.item_id = item.id
+        self.deadlines.set((Due.RESERVATION, number), reservation.expires_at)
+        waited_s = item.waited_s(now)
+        self.events.append(ItemReserved(now, item.id, queue.name, agent.name, number, waited_s, why))
+        self.apply(agent, Input.RESERVE)
+        self.commands.append(OfferItem(item.id, agent.name, queue.name, number, queue.ring_s))
+
+    def end(self, reservation: Reservation, outcome: Outcome) -> WorkItem:
+        """It was not accepted. Agent still RESERVED, item in no line: to be moved on by whoever calls this."""
+        del self.reservations[reservation.number]
+        self.deadlines.forget((Due.RESERVATION, reservation.number))
+        item, agent = self.items[reservation.item_id], self.roster.agents[reservation.agent]
+        item.reservation = agent.reservation = None
+        item.state = ItemState.QUEUED
+        self.events.append(
+            ReservationEnded(self.now, item.id, reservation.queue, agent.name, reservation.number, outcome)
+        )
+        self.commands.append(WithdrawOffer(item.id, agent.name, reservation.number, outcome))
+        return item
+
+    def give_back(self, item: WorkItem) -> None:
+        """After a failed offer: on to the next agent, back to its place in line, or out if it waited too long."""
+        longest = item.queue.max_wait_s
+        if longest is not None and self.now >= item.queued_at + longest:
+            self.overflow(item)
+        else:
+            self.place(item)
+
+    def overflow(self, item: WorkItem) -> None:
+        """An item that is not in line leaves its queue by the queue's rules."""
+        queue, to = item.queue, item.queue.overflow
+        self.forget(item)
+        queue.overflowed += 1
+        waited_s = item.waited_s(self.now)
+        self.events.append(ItemOverflowed(self.now, item.id, queue.name, waited_s, None if to is None else str(to)))
+        self.commands.append(OverflowItem(item.id, queue.name, to, item.age_from))
+
+    def take_out(self, item: WorkItem, outcome: Outcome) -> None:
+        """The item goes, from line or from a ringing agent, who is free again."""
+        reservation = item.reservation
+        if reservation is None:
+            self.lines.remove(item)
+            self.forget(item)
+            return
+        self.end(reservation, outcome)
+        self.forget(item)
+        self.apply(self.roster.agents[reservation.agent], Input.RELEASE)
+
+    def forget(self, item: WorkItem) -> None:
+        """The item is over for this queue; so is a queue that was only kept for it."""
+        del self.items[item.id], item.queue.items[item.id]
+        self.deadlines.forget((Due.ITEM, item.id))
+        if item.queue.closed and not item.queue.items:
+            del self.queues[item.queue.name]
+
+    # --- agents ---
+
+    def apply(self, agent: Agent, what: Input, reason: str | None = None) -> None:
+        """One step of the table. Raises `AgentCommandError` if it refuses."""
+        rule = TABLE[agent.state, what]
+        if isinstance(rule, State):
+            if rule is State.READY and agent.state is not State.READY and what is not Input.RELEASE:
+                agent.idle_since = self.now
+            self.enter(agent, rule, reason)
+        elif rule is Rule.WISHED:
+            agent.idle_since = self.now
+            self.enter(agent, agent.wish, agent.wish_reason)
+        elif rule is Rule.LATER:
+            agent.wish, agent.wish_reason = _WISHES[what], reason
+        elif rule is Rule.REFUSED:
+            raise AgentCommandError(agent.name, what, agent.state)
+        elif rule is Rule.IMPOSSIBLE:
+            raise AcdError(f"agent {agent.name}: {what} while {agent.state}")
+
+    def enter(self, agent: Agent, state: State, reason: str | None) -> None:
+        """Into a state, with all that hangs on it."""
+        before, phone = agent.state, agent.phone
+        if agent.retired and state in (State.READY, State.NOT_READY):
+            state, reason = State.LOGGED_OUT, "removed"
+        if state is State.READY:
+            reason = reason if phone.reachable else "unregistered"
+        elif agent.resting:
+            self.rested(agent)
+        if before is not state or reason != agent.reason:
+            call = agent.item_id if state in _WITH_ITEM else None
+            self.events.append(AgentStateChanged(self.now, agent.name, state, reason, call))
+        if before is not state or state is State.NOT_READY:
+            agent.since = self.now
+        agent.state, agent.reason = state, reason
+        if state not in _WITH_ITEM:
+            self._close_work(agent, before)
+        self._hold(agent)
+        self.update(agent)
+        if agent.retired and state is State.LOGGED_OUT:
+            self.roster.forget(agent)
+
+    def update(self, agent: Agent) -> None:
+        """Something that decides on availability changed; if he is available now, he gets the best item that fits."""
+        if not self.roster.update(agent):
+            return
+        item = self.lines.best_for(agent.slot)
+        if item is not None:
+            self.lines.remove(item)
+            self.reserve(item, agent, f"best score, {item.score + self.now - item.age_from:.1f}, that fits the agent")
+
+    def rested(self, agent: Agent) -> None:
+        """The agent's rest after failures is over (his availability is still to be updated)."""
+        if agent.resting:
+            agent.resting = False
+            self.deadlines.forget((Due.AGENT, agent.name))
+
+    def leave(self, agent: Agent, what: Input, reason: str | None) -> None:
+        """Not ready, or logged out; should his phone ring, the item is offered on."""
+        reservation = agent.reservation
+        item = None if reservation is None else self.end(reservation, Outcome.WITHDRAWN)
+        self.apply(agent, what, reason)
+        if item is not None:
+            self.give_back(item)
+
+    def _hold(self, agent: Agent) -> None:
+        """While the agent is at work, nobody else is rung on his phone."""
+        phone = agent.phone
+        holder = phone.held_by
+        if agent.state in AT_WORK:
+            phone.held_by = holder or agent.name
+        elif holder == agent.name:
+            phone.held_by = None
+        if phone.held_by != holder and len(phone.agents) > 1:
+            for name in phone.agents:
+                if name != agent.name:
+                    self.update(self.roster.agents[name])
+
+    def _close_work(self, agent: Agent, before: State) -> None:
+        agent.wish, agent.wish_reason = State.READY, None
+        if before is State.BUSY or before is State.WRAP_UP:
+            self.deadlines.forget((Due.AGENT, agent.name))
+            self.commands.append(CloseWork(agent.name, agent.item_id or ""))
+        agent.item_id = None
+
+
+_WISHES = {Input.LOGOUT: State.LOGGED_OUT, Input.READY: State.READY, Input.NOT_READY: State.NOT_READY}

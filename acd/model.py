@@ -1,0 +1,108 @@
+"""The state of the floor: agents, their phones, queues and the items in them. Plain data without rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from acd.agent_state import State
+from acd.requirement import Requirement
+from acd.reservation import Reservation
+from config.schema import Destination
+
+
+class ItemState(StrEnum):
+    """Where a live item is. Completed, abandoned and overflowed ones are forgotten: those states are events."""
+
+    QUEUED = "QUEUED"
+    RESERVED = "RESERVED"
+    CONNECTED = "CONNECTED"
+
+
+@dataclass(slots=True, eq=False)
+class Phone:
+    """An extension, or the fixed contact of an agent."""
+
+    name: str  # extension, or the SIP URI of the contact
+    fixed: bool  # a fixed contact needs no registration
+    registered: bool = False
+    legs: int = 0  # live legs of any call, as the switch reports them
+    other_call: bool = False  # the legs began while no queue call held the phone
+    held_by: str | None = None  # the agent who is rung, or talks, on it for a queue
+    agents: list[str] = field(default_factory=list)  # who uses it; usually one
+
+    @property
+    def reachable(self) -> bool:
+        return self.fixed or self.registered
+
+
+@dataclass(slots=True, eq=False)
+class Agent:
+    """A person who answers."""
+
+    name: str
+    slot: int  # his bit in every set of agents
+    phone: Phone
+    display_name: str
+    skills: dict[str, int]
+    state: State = State.LOGGED_OUT
+    reason: str | None = None
+    since: float = 0.0  # in this state since then
+    idle_since: float = 0.0  # last became ready for work
+    wish: State = State.READY  # where to go when the work is over
+    wish_reason: str | None = None
+    reservation: Reservation | None = None
+    item_id: str | None = None  # rung for, talking to, noting down
+    failures: int = 0  # attempts in a row that could not reach the phone
+    resting: bool = False  # left alone for a while after such a failure
+    retired: bool = False  # no longer in the site; finishes the call
+
+
+@dataclass(slots=True, eq=False)
+class Queue:
+    """A queue's settings and counters."""
+
+    name: str
+    needs: Requirement | None = None
+    listed: tuple[str, ...] | None = None  # agents; None is all
+    priority: float = 0.0
+    value_weight: float = 0.0
+    ring_s: float = 20.0
+    wrap_up_s: float = 0.0
+    max_wait_s: float | None = None
+    overflow: Destination | None = None
+    closed: bool = False  # no longer in the site; serves those in it
+    members: int = 0  # the listed agents, as a set
+    fixed: int | None = None  # who fits every call, when `needs` does not look at the call
+    items: dict[str, WorkItem] = field(default_factory=dict)  # all live ones
+    offered: int = 0
+    connected: int = 0
+    abandoned: int = 0
+    overflowed: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class WorkItem:
+    """A call that waits, rings at an agent or talks to one."""
+
+    id: str
+    number: int  # in order of arrival; decides between equal ranks
+    queue: Queue
+    attributes: dict[str, str | int | float]
+    queued_at: float  # in this queue
+    age_from: float  # in whatever queue it waited first
+    score: float = 0.0  # priority + value weight x basket
+    eligible: int = 0  # the agents who fit, as a set
+    state: ItemState = ItemState.QUEUED
+    reservation: Reservation | None = None
+    agent: str | None = None  # talking to
+    connected_at: float = 0.0
+
+    @property
+    def rank(self) -> float:
+        """Lowest first. All items gain one point a second, so score + age orders as age_from - score, for ever."""
+        return self.age_from - self.score
+
+    def waited_s(self, now: float) -> float:
+        """In this queue."""
+        return max(0.0, now - self.queued_at)

@@ -1,0 +1,91 @@
+"""Taking over a changed site. States, places in line and counters stay; nobody is lost."""
+
+from __future__ import annotations
+
+from acd.agent_state import Input, State
+from acd.deadlines import Due
+from acd.errors import QueueNeedsError, RequirementError
+from acd.floor import Floor
+from acd.model import Agent, ItemState, Queue
+from acd.requirement import Requirement, parse
+from acd.reservation import Outcome
+from acd.selection import base_score
+from acd.waiting_line import WaitingLines
+from config import schema
+
+
+def take_over(floor: Floor, site: schema.Site) -> None:
+    """Raises `QueueNeedsError` before anything is changed."""
+    needs = {name: _needs(name, queue) for name, queue in site.queues.items()}
+    new, gone = floor.roster.define(site.agents)
+    for name, spec in site.queues.items():
+        _define(floor, name, spec, needs[name])
+    for name, queue in list(floor.queues.items()):
+        if name not in site.queues:
+            queue.closed = True
+            if not queue.items:
+                del floor.queues[name]
+    _remeasure(floor)
+    floor.lines = WaitingLines()  # until all are placed, nobody can be matched by the old rules
+    for agent in list(floor.roster.agents.values()):
+        if agent.state is State.READY:  # the phone may be another one
+            floor.enter(agent, State.READY, agent.reason if agent.resting else None)
+    for agent in gone:
+        _dismiss(floor, agent)
+    waiting = [item for item in floor.items.values() if item.state is ItemState.QUEUED]
+    for agent in new:
+        agent.since = floor.now
+        if site.agents[agent.name].login == "always":
+            floor.apply(agent, Input.LOGIN, "logged in")
+            floor.apply(agent, Input.READY)
+    for item in sorted(waiting, key=lambda item: (item.rank, item.number)):
+        floor.place(item)
+
+
+def _needs(name: str, queue: schema.Queue) -> Requirement | None:
+    try:
+        return parse(queue.needs) if queue.needs is not None else None
+    except RequirementError as error:
+        raise QueueNeedsError(name, error) from error
+
+
+def _define(floor: Floor, name: str, spec: schema.Queue, needs: Requirement | None) -> None:
+    queue = floor.queues.get(name)
+    if queue is None:
+        queue = floor.queues[name] = Queue(name)
+    queue.closed = False
+    queue.needs, queue.listed = needs, spec.agents
+    queue.priority, queue.value_weight = spec.priority, spec.value_weight
+    queue.ring_s, queue.wrap_up_s = spec.ring_s, spec.wrap_up_s
+    queue.max_wait_s, queue.overflow = spec.max_wait_s, spec.overflow
+
+
+def _remeasure(floor: Floor) -> None:
+    """Work out anew who fits what, scores, and how long each may still wait."""
+    roster = floor.roster
+    for queue in floor.queues.values():
+        queue.members = roster.members(queue.listed)
+        queue.fixed = None
+        if queue.needs is None or not queue.needs.attributes:
+            queue.fixed = roster.eligible(queue, {})
+    for item in floor.items.values():
+        if item.state is ItemState.CONNECTED:
+            continue
+        item.score = base_score(item.queue, item.attributes)
+        item.eligible = roster.eligible(item.queue, item.attributes)
+        if item.queue.max_wait_s is None:
+            floor.deadlines.forget((Due.ITEM, item.id))
+        else:
+            floor.deadlines.set((Due.ITEM, item.id), item.queued_at + item.queue.max_wait_s)
+
+
+def _dismiss(floor: Floor, agent: Agent) -> None:
+    """An agent who is no longer in the site: after the call, if he talks; else at once."""
+    if agent.reservation is not None:
+        floor.end(agent.reservation, Outcome.WITHDRAWN)  # the item is placed with all others
+    if agent.state is State.BUSY:
+        agent.wish, agent.wish_reason = State.LOGGED_OUT, "removed"
+    elif agent.state is State.LOGGED_OUT:
+        floor.roster.forget(agent)
+    else:
+        floor.apply(agent, Input.LOGOUT, "removed")

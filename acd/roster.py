@@ -1,0 +1,144 @@
+"""Agents and their phones: who there is, who has which skill, who is available."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from acd.agent_state import AT_WORK, State
+from acd.condition import Attributes
+from acd.errors import UnknownAgent
+from acd.model import Agent, Phone, Queue
+from acd.selection import IdleOrder
+from acd.skills import SkillIndex
+from config import schema
+
+
+class Roster:
+    __slots__ = ("_free", "_slots", "agents", "idle", "phones", "skills")
+
+    def __init__(self) -> None:
+        self.agents: dict[str, Agent] = {}
+        self.phones: dict[str, Phone] = {}  # those of agents, and those registered or in use
+        self.skills = SkillIndex()
+        self.idle = IdleOrder()
+        self._slots: list[Agent | None] = []
+        self._free: list[int] = []  # slots given back
+
+    def agent(self, name: str) -> Agent:
+        """Raises `UnknownAgent`."""
+        agent = self.agents.get(name)
+        if agent is None:
+            raise UnknownAgent(name)
+        return agent
+
+    # --- availability ---
+
+    def available(self, agent: Agent) -> bool:
+        """Can be rung for a queue now. Derived from what is known of agent and phone, and nowhere kept."""
+        return agent.state is State.READY and not agent.resting and self.phone_free(agent.phone)
+
+    @staticmethod
+    def phone_free(phone: Phone) -> bool:
+        return phone.reachable and not phone.legs and phone.held_by is None
+
+    @staticmethod
+    def hindrance(agent: Agent) -> str | None:
+        """Why an agent who is READY is not available."""
+        if agent.state is not State.READY:
+            return None
+        if not agent.phone.reachable:
+            return "unregistered"
+        if agent.resting:
+            return agent.reason or "failed"
+        return "on another call" if agent.phone.legs or agent.phone.held_by else None
+
+    def update(self, agent: Agent) -> bool:
+        """Bring the idle order in line with the agent; true if he has just become available."""
+        listed, available = agent.slot in self.idle, self.available(agent)
+        if listed and not available:
+            self.idle.remove(agent.slot)
+        elif available and not listed:
+            self.idle.add(agent.slot, agent.idle_since)
+            return True
+        return False
+
+    def longest_idle(self, eligible: int) -> Agent | None:
+        slot = self.idle.longest(eligible)
+        return None if slot is None else self._slots[slot]
+
+    def eligible(self, queue: Queue, attributes: Attributes) -> int:
+        """The agents who can take a call with these attributes, as a set."""
+        if queue.fixed is not None:
+            return queue.fixed
+        return queue.members & queue.needs.fits(self.skills, attributes) if queue.needs else queue.members
+
+    def members(self, listed: tuple[str, ...] | None) -> int:
+        """A queue's list of agents, as a set."""
+        if listed is None:
+            return self.skills.everyone
+        named = (self.agents.get(name) for name in listed)
+        return sum({1 << agent.slot for agent in named if agent and not agent.retired})
+
+    # --- phones ---
+
+    def phone(self, name: str, *, fixed: bool = False) -> Phone:
+        phone = self.phones.get(name)
+        if phone is None:
+            phone = self.phones[name] = Phone(name, fixed)
+        return phone
+
+    def tidy(self, phone: Phone) -> None:
+        """Forget a phone about which there is nothing to know."""
+        if not (phone.agents or phone.registered or phone.legs):
+            self.phones.pop(phone.name, None)
+
+    # --- the site ---
+
+    def define(self, site: Mapping[str, schema.Agent]) -> tuple[list[Agent], list[Agent]]:
+        """Take over the site's agents; states stay. Returns who is new and who is gone (both still in `agents`)."""
+        new: list[Agent] = []
+        for name, spec in site.items():
+            phone = self.phone(spec.extension or spec.contact or "", fixed=spec.contact is not None)
+            agent = self.agents.get(name)
+            if agent is None:
+                agent = Agent(name, self._free_slot(), phone, spec.name, dict(spec.skills))
+                self.agents[name] = self._slots[agent.slot] = agent
+                phone.agents.append(name)
+                new.append(agent)
+                continue
+            agent.display_name, agent.skills = spec.name, dict(spec.skills)
+            if agent.retired:
+                agent.retired, agent.wish, agent.wish_reason = False, State.READY, None
+            if agent.phone is not phone:
+                self._move(agent, phone)
+        gone = [agent for name, agent in self.agents.items() if name not in site]
+        for agent in gone:
+            agent.retired = True
+        self.skills = SkillIndex((a.slot, a.skills) for a in self.agents.values() if a.name in site)
+        return new, gone
+
+    def forget(self, agent: Agent) -> None:
+        """An agent who is logged out and no longer in the site."""
+        del self.agents[agent.name]
+        self._slots[agent.slot] = None
+        self._free.append(agent.slot)
+        agent.phone.agents.remove(agent.name)
+        self.tidy(agent.phone)
+
+    def _move(self, agent: Agent, phone: Phone) -> None:
+        """To another phone. Should he be on the old one, its legs keep it from being rung."""
+        old = agent.phone
+        old.agents.remove(agent.name)
+        phone.agents.append(agent.name)
+        if old.held_by == agent.name:
+            old.held_by = None
+        if agent.state in AT_WORK and phone.held_by is None:
+            phone.held_by = agent.name
+        agent.phone = phone
+        self.tidy(old)
+
+    def _free_slot(self) -> int:
+        if self._free:
+            return self._free.pop()
+        self._slots.append(None)
+        return len(self._slots) - 1

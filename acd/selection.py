@@ -1,0 +1,67 @@
+"""Which agent takes an item: of those available who fit, the one who has been idle longest."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+
+from acd.condition import Attributes, as_number
+from acd.model import Queue
+
+
+class IdleOrder:
+    """Available agents, longest idle first; equally idle ones in the order of the site file."""
+
+    __slots__ = ("_keys", "_order", "everyone")
+
+    def __init__(self) -> None:
+        self.everyone = 0  # as a set
+        self._order: list[tuple[float, int]] = []  # idle since, slot
+        self._keys: dict[int, tuple[float, int]] = {}  # by slot
+
+    def __contains__(self, slot: int) -> bool:
+        return slot in self._keys
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def add(self, slot: int, idle_since: float) -> None:
+        """Must not be in already."""
+        key = self._keys[slot] = (idle_since, slot)
+        insort(self._order, key)
+        self.everyone |= 1 << slot
+
+    def remove(self, slot: int) -> None:
+        """KeyError if not in."""
+        del self._order[bisect_left(self._order, self._keys.pop(slot))]
+        self.everyone &= ~(1 << slot)
+
+    def longest(self, eligible: int) -> int | None:
+        """Slot of the one of `eligible` who has been idle longest; None if none of them is available."""
+        found = eligible & self.everyone
+        if not found:
+            return None
+        count = found.bit_count()
+        if count * count < len(self._order):  # few fit: looking at them is quicker than looking for them
+            return min(self._keys[slot] for slot in _slots(found))[1]
+        return next(slot for _, slot in self._order if found >> slot & 1)
+
+    def count(self, eligible: int) -> int:
+        """How many of them are available."""
+        return (eligible & self.everyone).bit_count()
+
+
+def base_score(queue: Queue, attributes: Attributes) -> float:
+    """priority + value weight x basket. A basket that is no number counts as 0."""
+    if not queue.value_weight:
+        return queue.priority
+    basket = as_number(attributes.get("basket"))
+    return queue.priority + queue.value_weight * basket if basket == basket else queue.priority
+
+
+def _slots(agents: int) -> list[int]:
+    slots = []
+    while agents:
+        lowest = agents & -agents
+        slots.append(lowest.bit_length() - 1)
+        agents ^= lowest
+    return slots
