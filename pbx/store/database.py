@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .batch import Batch
 from .cdr import KINDS
-from .engine import create_engine, database_url, shown
-from .errors import DatabaseInUse, DatabaseUnreachable, StoreError, one_line
+from .engine import create_engine, database_url, shown, unreachable
+from .errors import DatabaseInUse, DatabaseUnreachable, StoreError
 from .migrate import upgrade
 from .rows import JournalRow
 from .tables import cdr, journal, projection
@@ -54,6 +54,9 @@ class Database:
     def connected(self) -> bool:
         return self._connection is not None
 
+    def unreachable(self, error: BaseException) -> DatabaseUnreachable:
+        return unreachable(self._url, error)
+
     async def open(self) -> None:
         """Connects, takes the lock, migrates. Raises DatabaseInUse, DatabaseUnreachable."""
         try:
@@ -66,7 +69,7 @@ class Database:
             raise
         except Exception as error:
             await self.close()
-            raise DatabaseUnreachable(f"records: {self.name}: {one_line(error)}") from error
+            raise self.unreachable(error) from error
 
     async def reconnect(self) -> AsyncConnection:
         connection = await self._engine.connect()
@@ -143,10 +146,9 @@ class Database:
         return self._connection
 
     def _lock_sqlite_file(self) -> None:
-        path = self._url.database
-        if self._engine.dialect.name != "sqlite" or not path or path == ":memory:":
+        if self._engine.dialect.name != "sqlite":
             return
-        self._lock_file = os.open(path + ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        self._lock_file = os.open(f"{self._url.database}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Any, Final
 
 from sqlalchemy import URL, NullPool, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from .errors import BadUrl
+from .errors import BadUrl, DatabaseUnreachable, one_line
 
 DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
@@ -34,12 +36,28 @@ def database_url(text: str) -> URL:
     name = url.get_backend_name()
     if url.drivername not in (name, DRIVERS.get(name)) or name not in DRIVERS:
         raise BadUrl(f"records: expected sqlite:///FILE or postgresql://... (found {url.drivername}://)")
+    if name == "sqlite" and url.database in (None, "", ":memory:"):
+        raise BadUrl("records: expected a file, as sqlite:///plateau.db")
     return url.set(drivername=DRIVERS[name])
 
 
 def shown(url: URL) -> str:
     """The URL as the admin wrote it, the password hidden."""
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+
+
+def unreachable(url: URL, error: BaseException) -> DatabaseUnreachable:
+    """One line: which database, and what its driver says."""
+    says = one_line(error)
+    if "no such table" in says or re.search(r"relation .* does not exist", says):
+        says = "no records in it (did the server run here?)"
+    return DatabaseUnreachable(f"records: {shown(url)}: {says}")
+
+
+def check_exists(url: URL) -> None:
+    """For readers: SQLite would make an empty file where there is none. Raises FileNotFoundError."""
+    if url.get_backend_name() == "sqlite" and not os.path.exists(url.database or ""):
+        raise FileNotFoundError("no such file (did the server run here?)")
 
 
 def create_engine(url: URL) -> AsyncEngine:
@@ -61,7 +79,8 @@ def create_engine(url: URL) -> AsyncEngine:
 
 
 def _sqlite_pragmas(connection: Any, _record: object) -> None:
-    # WAL: readers never wait for the writer; 16 MB of it, because moving it into the file costs. NORMAL: a power cut may lose the last batches, never corrupt the file.
+    # WAL: readers never wait for the writer; 16 MB of it, because moving pages into the file costs.
+    # NORMAL: a power cut may lose the last batches, never corrupt the file.
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=4000"):
         cursor.execute(f"PRAGMA {pragma}")

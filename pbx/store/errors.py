@@ -10,6 +10,8 @@ Every message is one line, fit for a terminal, and never holds a password.
 
 from __future__ import annotations
 
+import re
+
 
 class StoreError(Exception):
     """Base of all errors of this package."""
@@ -30,6 +32,6 @@ class DatabaseInUse(StoreError):
 def one_line(error: BaseException) -> str:
     """The driver's own words, without the SQL and its parameters; the type's name when it has none."""
     cause = getattr(error, "orig", None) or error
-    lines = str(cause).strip().splitlines()
-    text = lines[0].removeprefix("<class 'asyncpg.exceptions.").strip() if lines else ""
-    return text or type(cause).__name__
+    said = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    lines = said.strip().splitlines()
+    return re.sub(r"^<class '[^']*'>: ", "", lines[0]) if lines else type(cause).__name__

@@ -10,7 +10,7 @@ import structlog
 
 from .batch import Batch, Batcher
 from .database import Database
-from .errors import StoreError, one_line
+from .errors import one_line
 from .restore import restore
 
 BATCH_EVENTS: Final = 2_000
@@ -65,7 +65,7 @@ class Journal:
             batcher = await restore(self._database)
         except Exception as error:
             await self._database.close()
-            raise StoreError(f"records: {self._database.name}: {one_line(error)}") from error
+            raise self._database.unreachable(error) from error
         self._task = asyncio.create_task(self._run(batcher), name="journal writer")
         self._arm()
 
@@ -86,6 +86,7 @@ class Journal:
             if late:
                 task.cancel()
                 await asyncio.wait((task,))
+                await self._database.drop()  # an orderly close would wait for a database that does not answer
         if lost := self.pending:
             self._counters["journal_lost"] += lost
             _log.error("journal closed with events unwritten", lost=lost, database=self._database.name)

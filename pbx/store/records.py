@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from types import TracebackType
 from typing import Any
 
 from sqlalchemy import Select, event, select
 
 from .cdr import CdrRow
-from .engine import create_engine, database_url, shown
-from .errors import DatabaseUnreachable, one_line
+from .engine import check_exists, create_engine, database_url, unreachable
 from .restore import rebuild_cdrs
 from .rows import JournalRow
 from .tables import cdr, journal
@@ -67,17 +65,12 @@ class Records:
         return [JournalRow(seq, at, kind, id_, json.loads(data)) for seq, at, kind, id_, data in rows]
 
     async def _read(self, query: Select[Any]) -> list[Any]:
-        self._check_file()
         try:
+            check_exists(self._url)
             async with self._engine.connect() as connection:
                 return list(await connection.execute(query))
         except Exception as error:
-            raise DatabaseUnreachable(f"records: {shown(self._url)}: {one_line(error)}") from error
-
-    def _check_file(self) -> None:
-        # SQLite would make an empty file where there is none.
-        if self._engine.dialect.name == "sqlite" and not os.path.exists(self._url.database or ""):
-            raise DatabaseUnreachable(f"records: {shown(self._url)}: no such file (did the server run here?)")
+            raise unreachable(self._url, error) from error
 
 
 def _read_only(connection: Any, _record: object) -> None:

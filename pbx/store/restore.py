@@ -9,8 +9,7 @@ from sqlalchemy import delete, insert, text
 from .batch import Batch, Batcher, replay
 from .cdr import CdrFold
 from .database import Database, read_page
-from .engine import create_engine, database_url, shown
-from .errors import DatabaseUnreachable, one_line
+from .engine import check_exists, create_engine, database_url, unreachable
 from .tables import cdr
 
 SERVER_STOPPED: Final = "server stopped"
@@ -39,6 +38,7 @@ async def rebuild_cdrs(url: str) -> int:
     engine = create_engine(target)
     fold, after, count = CdrFold(), 0, 0
     try:
+        check_exists(target)
         async with engine.begin() as connection:
             if engine.dialect.name == "postgresql":
                 await connection.execute(text("LOCK TABLE cdr IN SHARE ROW EXCLUSIVE MODE"))
@@ -49,7 +49,7 @@ async def rebuild_cdrs(url: str) -> int:
                     await connection.execute(insert(cdr), [record._asdict() for record in records])
                     count += len(records)
     except Exception as error:
-        raise DatabaseUnreachable(f"records: {shown(target)}: {one_line(error)}") from error
+        raise unreachable(target, error) from error
     finally:
         await engine.dispose()
     return count
