@@ -1,19 +1,19 @@
 """Errors of this package. Each carries the HTTP status it becomes (RFC 9457 problem details).
 
-    CtiError                     400
-    |-- InvalidBody              422: JSON, but not what the route takes; `errors` names the fields
-    |-- MalformedBody            400: not JSON at all
-    |-- InvalidQuery             400: a parameter in the address that can't be taken
-    |-- UnknownCommand           400: not an agent command
-    |-- TokenError               401: no token, or one that can't be trusted
-    |-- Forbidden                403: a good token without the right to do this
-    |-- UnknownResource          404: no such session, agent ...
-    |-- StateConflict            409: a command that makes no sense now; `state` says why
-    |-- SessionTooLarge          413: more than an agent's screen is sent
-    |-- WrongMediaType           415: a body that doesn't say it is JSON
-    |-- NotAWebsocket            426: the event stream asked for by plain HTTP
-    |-- CodesExhausted           503: too many typed codes are live to keep guessing hopeless
-    +-- WeakSecret               500, at start: the signing secret is too short (RFC 7518 3.2)
+CtiError                     400
+|-- InvalidBody              422: JSON, but not what the route takes; `errors` names the fields
+|-- MalformedBody            400: not JSON at all
+|-- InvalidQuery             400: a parameter in the address that can't be taken
+|-- UnknownCommand           400: not an agent command
+|-- TokenError               401: no token, or one that can't be trusted
+|-- Forbidden                403: a good token without the right to do this
+|-- UnknownResource          404: no such session, agent ...
+|-- StateConflict            409: a command that makes no sense now; `state` says why
+|-- SessionTooLarge          413: more than an agent's screen is sent
+|-- WrongMediaType           415: a body that doesn't say it is JSON
+|-- NotAWebsocket            426: the event stream asked for by plain HTTP
+|-- CodesExhausted           503: too many typed codes are live to keep guessing hopeless
++-- WeakSecret               500, at start: the signing secret is too short (RFC 7518 3.2)
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""A pretend floor: calls, desk, switch and records as `cti.ports` describes them, a clock that a test moves, and all the
-parts of the package joined as the server joins them."""
+"""A pretend floor: calls, desk, switch and records as `cti.ports` describes them, a clock that a test moves, and all
+the parts of the package joined as the server joins them."""
 
 from __future__ import annotations
 
@@ -52,6 +52,9 @@ class VirtualClock:
         timer = VirtualTimer(self.time + delay_s, callback, args)
         self.timers.append(timer)
         return timer
+
+    def pending(self) -> int:
+        return sum(timer.live for timer in self.timers)
 
     def advance(self, seconds: float) -> None:
         end = self.time + seconds
@@ -188,7 +191,9 @@ class Api:
     def token(self, role: Any, name: str = "boss", valid_s: float = 60) -> str:
         return self.floor.tokens.make(role, name, self.floor.clock.now(), valid_s)
 
-    async def call(self, method: str, path: str, role: str | None = "supervisor", name: str = "boss", **options: Any) -> Any:
+    async def call(
+        self, method: str, path: str, role: str | None = "supervisor", name: str = "boss", **options: Any
+    ) -> Any:
         """Status and body (parsed if JSON), headers."""
         headers = dict(options.pop("headers", {}))
         if role:

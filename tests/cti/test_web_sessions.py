@@ -42,7 +42,9 @@ def test_a_post_is_found_by_id_token_and_number() -> None:
 
 def test_present_fields_replace_null_removes_absent_stay() -> None:
     sessions = store()
-    first = sessions.upsert(post(name="Dupont", partner="blog", basket={"amount": 10}, phone_numbers=["0612345678"]), NOW)
+    first = sessions.upsert(
+        post(name="Dupont", partner="blog", basket={"amount": 10}, phone_numbers=["0612345678"]), NOW
+    )
     second = sessions.upsert(post(partner=None, basket={"amount": 20.5, "currency": "EUR"}), NOW + 5)
     record = json.loads(second.json)
     assert record["name"] == "Dupont" and "partner" not in record

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client.parser import text_string_to_metric_families
+
+if TYPE_CHECKING:
+    from tests.cti.conftest import Api, FakeCall
+
+
+async def test_counters_and_gauges(api: Api, make_call: type[FakeCall]) -> None:
+    api.floor.counters["sip_malformed"] = 7
+    api.floor.counters["odd name-é"] = 1
+    api.floor.switch.live.append(make_call())
+    status, text, headers = await api.call("GET", "/metrics", None)
+    assert status == 200 and headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
+    assert samples["plateau_sip_malformed_total",] == 7 and samples["plateau_odd_name___total",] == 1
+    assert samples["plateau_calls",] == 1 and samples["plateau_media_ports_free",] == 7
+    assert samples["plateau_waiting", "asia"] == 1 and samples["plateau_longest_wait_seconds", "asia"] == 12.5
+    assert samples["plateau_agents", "LOGGED_OUT"] == 1 and samples["plateau_agents", "READY"] == 0
+    assert samples["plateau_event_clients",] == 0 and samples["plateau_web_sessions",] == 0
