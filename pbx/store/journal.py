@@ -77,7 +77,10 @@ class Journal:
             await self._progress.wait()
 
     async def close(self, deadline_s: float = 10.0) -> None:
-        """Writes all that waits; what is unwritten at the deadline is counted and logged. Later events are dropped."""
+        """Writes all that waits; what is unwritten at the deadline is counted and logged. Later events are dropped.
+
+        A database that does not answer at all costs 2 s more.
+        """
         task, self._task = self._task, None
         self._bound, self._closing = 0, True
         self._wake.set()

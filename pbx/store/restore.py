@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import structlog
 from sqlalchemy import delete, insert, text
 
 from .batch import Batch, Batcher, replay
@@ -13,6 +14,8 @@ from .engine import check_exists, create_engine, database_url, unreachable
 from .tables import cdr
 
 SERVER_STOPPED: Final = "server stopped"
+
+_log = structlog.get_logger("pbx.store")
 
 
 async def restore(database: Database) -> Batcher:
@@ -28,6 +31,7 @@ async def restore(database: Database) -> Batcher:
             await database.write(Batch(after, fold.open_from(after), [], missing))
     batcher = Batcher(stands.seq, fold)
     if fold.open:
+        _log.warning("calls ended with the last server", calls=len(fold.open), database=database.name)
         await database.write(batcher.close_open_calls(stands.at, SERVER_STOPPED))
     return batcher
 
