@@ -278,7 +278,7 @@ def _flow(site: Site, name: str, names: Names, *, whole: bool) -> Iterator[Findi
         for state_name in flows.unreachable(flow):
             expected = "a state that another state leads to"
             yield Finding(("ivr", name, state_name), f"{state_name}, which nothing leads to", expected, on_key=True)
-        for state_name in flows.endless(flow):
+        for state_name in flows.endless(flow)[:1]:
             expected = "a way out that plays, asks or waits"
             yield Finding(("ivr", name, state_name), "calendars that lead in a circle", expected, on_key=True)
 

@@ -18,7 +18,7 @@ from config.yaml_tree import Node
 
 Path = tuple[str | int, ...]
 
-MAX_VALUES = 2_000_000
+MAX_VALUES = 1_000_000
 """Values a file may unfold to, aliases and ranges included."""
 MAX_RANGE = 100_000
 """Entries one range of keys may stand for."""

@@ -107,30 +107,41 @@ def spot_at(path: Path, value: object) -> Spot:
 def problems_of(error: ValidationError, file: str, values: Values) -> Iterable[Problem]:
     """One Problem for each thing pydantic complains of."""
     for detail in error.errors(include_url=False):
-        path = detail["loc"]
-        on_key = bool(path) and path[-1] == "[key]"
-        if on_key:
-            path = path[:-1]
-        while path and path not in values.places and detail["type"] not in ("missing", "extra_forbidden"):
-            path = path[:-1]  # pydantic adds the members of unions and places inside our own small languages
-        yield _problem(detail, path, on_key, file, values)
+        path, kind = detail["loc"], detail["type"]
+        node = values.place(path).node
+        if kind == "too_short" and (node.items or node.text):
+            continue  # it would not be empty if its entries were right
+        if kind in ("missing", "extra_forbidden") or path[-1:] == ("[key]",):
+            yield _key_problem(detail, file, values)
+        else:
+            yield _value_problem(detail, file, values)
 
 
-def _problem(detail: ErrorDetails, path: Path, on_key: bool, file: str, values: Values) -> Problem:
-    spot = spot_at(path, values.value)
+def _key_problem(detail: ErrorDetails, file: str, values: Values) -> Problem:
+    """A key that is missing, unknown or wrongly written."""
+    path, kind = detail["loc"], detail["type"]
+    path = path[:-1] if path[-1] == "[key]" else path
     place = values.place(path)
-    kind = detail["type"]
+    parent = spot_at(path[:-1], values.value)
+    found, hint = f'"{path[-1]}"', ""
     if kind == "missing":
-        return Problem(file, place.key_line, place.key_column, place.shown, "none", f"the key {path[-1]}")
-    if kind == "extra_forbidden":
-        parent = spot_at(path[:-1], values.value)
-        return Problem(
-            file, place.key_line, place.key_column, place.shown, f'"{path[-1]}"', f"a key of: {', '.join(parent.keys)}",
-            did_you_mean(str(path[-1]), parent.keys),
-        )  # fmt: skip
-    if on_key:
-        expected = _told(detail) if kind == "value_error" else _key_words(path, values)
-        return Problem(file, place.key_line, place.key_column, place.shown, f'"{path[-1]}"', expected)
+        found, expected = "none", f"the key {path[-1]}"
+    elif kind == "extra_forbidden":
+        expected, hint = f"a key of: {', '.join(parent.keys)}", did_you_mean(str(path[-1]), parent.keys)
+    elif kind == "value_error":
+        expected = _told(detail)
+    else:
+        expected = Spot.of(get_args(parent.type)[0]).words if get_origin(parent.type) is dict else "a name"
+    return Problem(file, place.key_line, place.key_column, place.shown, found, expected, hint)
+
+
+def _value_problem(detail: ErrorDetails, file: str, values: Values) -> Problem:
+    path, kind = detail["loc"], detail["type"]
+    spot = spot_at(path, values.value)
+    while path not in values.places:  # one for a list of one; and pydantic adds the members of unions
+        path = path[:-1]
+        spot = spot_at(path, values.value) if spot.type is Any else spot
+    place = values.places[path]
     hides = spot.type is SecretStr or spot.model or get_origin(spot.type) in (dict, tuple)
     found = kind_in_words(place.node) if hides else in_words(place.node)
     expected, hint = spot.words, ""
@@ -155,13 +166,10 @@ def _told(detail: ErrorDetails) -> str:
     return str(detail["msg"]).removeprefix("Value error, ").removeprefix("expected ")
 
 
-def _key_words(path: Path, values: Values) -> str:
-    parent = spot_at(path[:-1], values.value)
-    return Spot.of(get_args(parent.type)[0]).words if get_origin(parent.type) is dict else "a name"
-
-
 def did_you_mean(text: str, names: Iterable[str]) -> str:
     """`did you mean ring_s?`, or nothing."""
+    if text.isdigit():
+        return ""  # one number is as near as another
     near = difflib.get_close_matches(text, [*names], n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else ""
 

@@ -8,6 +8,7 @@ undefined alias.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -24,6 +25,9 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STANDARD_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq", "timestamp")
 )
+
+_NO_LINE_ENDS = {ord(c): " " for c in "\x85\u2028\u2029"}
+"""To YAML these end a line, to no editor; so they are blanks and lines count as the admin's editor counts them."""
 
 _QUOTES = "a value that holds [ ] { } or , needs quotes"
 _IN_WORDS: tuple[tuple[str, str, str], ...] = (
@@ -73,6 +77,7 @@ class YamlProblem(Exception):
 
 def parse(text: str, file: str) -> Node | None:
     """The root node of `text`, None for a file without content. Raises YamlProblem."""
+    text = text.translate(_NO_LINE_ENDS)
     try:
         return _compose(text, file)
     except yaml.YAMLError as error:
@@ -133,7 +138,7 @@ def _in_words(error: yaml.YAMLError, text: str, file: str) -> Problem:
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         reason = f"character U+{error.character:04X}" if isinstance(error.character, int) else "a special character"
         return Problem(file, line, column, "", reason, "printable text")
-    lines = text.split("\n")
+    lines = re.split(r"\r\n|\r|\n", text)
     if line > len(lines) or (line == len(lines) and not lines[-1]):  # the end of the file: point at its last character
         line = max(len(lines) - (not lines[-1]), 1)
         column = len(lines[line - 1]) + 1
