@@ -54,8 +54,8 @@ class Names:
 
     def known(self, section: str) -> bool:
         """False if the section could not be read as a whole: then nobody can say that a name is missing."""
-        misspelt = (path for path in self.damaged if len(path) == 1 and path[0] not in Site.model_fields)
-        return (section,) not in self.damaged and not any(did_you_mean(str(p[0]), [section]) for p in misspelt)
+        misspelt = any(len(path) == 1 and path[0] not in Site.model_fields for path in self.damaged)
+        return (section,) not in self.damaged and not (misspelt and section not in self.raw)
 
     def whole(self, section: str) -> bool:
         """True if no entry of the section was set aside."""
@@ -236,7 +236,7 @@ def _queues(site: Site, names: Names) -> Iterator[Finding]:
                 yield Finding((*path, "overflow"), f'"{queue.overflow}"', "another destination than the queue itself")
         for word in _NEEDS_SKILL.findall(_NEEDS_IGNORED.sub(" ", queue.needs or "")):
             if word not in skills and names.known("agents") and names.whole("agents"):
-                expected = "a skill that some agent has" + (f" ({', '.join(skills)})" if len(skills) <= 12 else "")
+                expected = "a skill that some agent has" + (f" ({', '.join(skills)})" if 0 < len(skills) <= 12 else "")
                 yield Finding((*path, "needs"), f'"{word}"', expected, did_you_mean(word, skills))
 
 

@@ -49,7 +49,12 @@ def in_words(node: Node) -> str:
         return "nothing"
     if node.plain and re.fullmatch(r"-?\d+(\.\d+)?", node.text):
         return node.text
-    text = node.text if len(node.text) <= 60 else node.text[:57] + "..."
+    return quoted(node.text)
+
+
+def quoted(text: str) -> str:
+    """Text between quotes, in one line and of a bearable length."""
+    text = text if len(text) <= 60 else text[:57] + "..."
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 

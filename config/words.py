@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 from config.errors import Problem
 from config.fields import Expected
 from config.schema import VERBS, Site
-from config.values import Path, Values, in_words, kind_in_words
+from config.values import Path, Values, in_words, kind_in_words, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _key_problem(detail: ErrorDetails, file: str, values: Values) -> Problem:
     path = path[:-1] if path[-1] == "[key]" else path
     place = values.place(path)
     parent = spot_at(path[:-1], values.value)
-    found, hint = f'"{path[-1]}"', ""
+    found, hint = quoted(str(path[-1])), ""
     if kind == "missing":
         found, expected = "none", f"the key {path[-1]}"
     elif kind == "extra_forbidden":

@@ -41,6 +41,8 @@ _IN_WORDS: tuple[tuple[str, str, str], ...] = (
     ("unexpected end of stream", "a closing quote", "the end of the file"),
     ("did not find expected ',' or ']'", "a comma or a closing ]", f"neither ({_QUOTES})"),
     ("did not find expected ',' or '}'", "a comma or a closing }", f"neither ({_QUOTES})"),
+    ("did not find expected node content", "a value", f"a sign that cannot begin one ({_QUOTES})"),
+    ("found unexpected ':'", "quotes around a value that holds : between [ ] or { }", "an unquoted :"),
     ("document start", "one site in the file", "a second document (---)"),
 )
 
