@@ -44,12 +44,13 @@ class DidNotStart(PlateauError):
 class Plateau:
     """The process. Use it with `async with`: it is stopped by SIGTERM at the end, by SIGKILL if that does not help.
 
-    `changes` are laid over the site file after the ports. `core` pins it and its children to one CPU.
+    `changes` are laid over the site file after the ports. `core` pins it and its children to one CPU. `keep` leaves its
+    folder (site file, records, log) in place: `folder`.
     """
 
     def __init__(
         self, site: Path, *, changes: Mapping[str, Any] | None = None, media_ports: int = 400,
-        sip_port: int | None = None, core: int | None = None,
+        sip_port: int | None = None, core: int | None = None, keep: bool = False,
     ) -> None:  # fmt: skip
         self.host = "127.0.0.1"
         self.sip_port = sip_port or free_sip_port()
@@ -57,18 +58,18 @@ class Plateau:
         self.log: deque[str] = deque(maxlen=_LOG_LINES)
         self.exit_status: int | None = None
         self.left_over: list[int] = []  # processes of its that outlived it: there must be none
-        self._core = core
-        self._folder = Path(tempfile.mkdtemp(prefix="plateau-"))
+        self._core, self._keep = core, keep
+        self.folder = Path(tempfile.mkdtemp(prefix="plateau-"))
         sip = f"{self.host}:{self.sip_port}"
         own = {
             "listen": {"sip": [f"udp:{sip}", f"tcp:{sip}"], "http": f"{self.host}:{self.http_port}"},
             "media": {"ports": free_ports(media_ports)},
-            "records": {"url": f"sqlite:///{self._folder}/records.db"},
+            "records": {"url": f"sqlite:///{self.folder}/records.db"},
             "api": {"secret": _API_SECRET},
         }
-        self.site = copy_site(site, self._folder, own)
+        self.site = copy_site(site, self.folder, own)
         if changes:
-            self.site = copy_site(self.site, self._folder, changes)
+            self.site = copy_site(self.site, self.folder, changes)
         self._tokens = Tokens(_API_SECRET)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -122,7 +123,10 @@ class Plateau:
         finally:
             if self._http is not None:
                 await self._http.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            if self._keep:
+                (self.folder / "plateau.log").write_text("\n".join(self.log) + "\n")
+            else:
+                shutil.rmtree(self.folder, ignore_errors=True)
 
     async def _read(self) -> None:
         assert self._process is not None and self._process.stdout is not None

@@ -64,11 +64,12 @@ class Sipp:
         self, scenario: str | Path, target: str | None, *, service: str = "service", calls: int = 0, rate: float = 10,
         limit: int | None = None, hold_ms: int = 0, port: int = 0, user: str = "", password: str = "",
         tcp: bool = False, within_s: float = 30.0, core: int | None = None, extra: tuple[str, ...] = (),
+        host: str = "127.0.0.1",
     ) -> None:  # fmt: skip
-        self.port = port or free_port()
+        self.host, self.port = host, port or free_port(host=host)
         self._folder = Path(tempfile.mkdtemp(prefix="sipp-"))
-        first_media = free_ports(4, first=12000, last=19998).partition("-")[0]
-        command = [_program(), *_scenario(scenario), "-i", "127.0.0.1", "-p", str(self.port), "-mi", "127.0.0.1"]
+        first_media = free_ports(4, host, first=12000, last=19998).partition("-")[0]
+        command = [_program(), *_scenario(scenario), "-i", host, "-p", str(self.port), "-mi", host]
         command += ["-mp", first_media, "-nostdin", "-trace_stat", "-stf", "stat.csv", "-fd", "1"]
         command += ["-deadcall_wait", "0", "-trace_err", "-error_file", "errors.log", "-s", service, "-d", str(hold_ms)]
         command += ["-t", "t1" if tcp else "u1", "-recv_timeout", str(_RECEIVE_TIMEOUT_MS)]
@@ -100,7 +101,7 @@ class Sipp:
         await self.start()
         tcp = "t1" in self._command
         deadline = time.monotonic() + _LISTEN_S
-        while not is_listening(self.port, tcp=tcp):
+        while not is_listening(self.port, tcp=tcp, host=self.host):
             if time.monotonic() > deadline or (self._process is not None and self._process.returncode is not None):
                 await self.stop()
                 raise SippError(f"sipp does not listen on {self.port}: {self.result and self.result.errors}")

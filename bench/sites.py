@@ -53,12 +53,24 @@ _Loader.add_constructor("!secret", _secret)
 _Dumper.add_representer(_Secret, lambda dumper, secret: dumper.represent_scalar("!secret", secret.name))
 
 
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """In `changes`: the value takes the place of what was there, mappings too."""
+
+    value: Any
+
+
 def merged(base: Yaml, changes: Mapping[str, Any]) -> Yaml:
-    """`base` with `changes` laid over it: mappings are merged, all else is replaced."""
+    """`base` with `changes` laid over it: mappings are merged, all else (and `Instead`) is replaced."""
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
-        result[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+        if isinstance(value, Instead):
+            result[key] = value.value
+        elif isinstance(value, Mapping):
+            result[key] = merged(old if isinstance(old, dict) else {}, value)
+        else:
+            result[key] = value
     return result
 
 

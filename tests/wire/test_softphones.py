@@ -6,29 +6,13 @@ What fails here is the instrument, not the switch.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
 from bench.softphones import CallFailed, SoftphoneError, Softphones
 from bench.softphones.phone import answer, reject, ring_only
 
-pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="module")]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pjsip() -> AsyncIterator[Softphones]:
-    async with Softphones("pjsip") as phones:
-        yield phones
-    assert phones.exit_status == 0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def baresip() -> AsyncIterator[Softphones]:
-    async with Softphones("baresip", expose=("X-Web-Session",)) as phones:
-        yield phones
-    assert phones.exit_status == 0
+pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_pjsip_answers_and_loops_the_callers_tone_back(pjsip: Softphones, baresip: Softphones) -> None:

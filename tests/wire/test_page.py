@@ -1,0 +1,332 @@
+"""The page at `/` in a real browser: headless Chromium, driven over chromedriver's HTTP protocol (W3C WebDriver).
+
+Needs the Debian packages chromium and chromium-driver. With PLATEAU_SCREENSHOTS=FOLDER the pictures are kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientConnectionError, ClientSession
+
+from acd.errors import AgentCommandError
+from acd.events import AgentStateChanged
+from config.schema import Web
+from cti.events import EventHub
+from cti.http import HttpServer
+from cti.matching import Matching
+from cti.models import WebSessionPost
+from cti.screen_pop import ScreenPops
+from cti.tokens import Tokens
+from cti.web_sessions import WebSessions
+from pbx.call.events import CallStarted
+
+pytestmark = pytest.mark.wire
+
+WAIT_S = 10.0
+SESSION = {
+    "id": "session-1", "token": "token-of-session-1", "name": "Zoé <b>Dupont</b>", "partner": "voyages-blog",
+    "phone_numbers": ["06 12 34 56 78"], "destination": "asia", "language": "fr",
+    "basket": {"amount": 2300, "items": [
+        {"name": "Tokyo and Kyoto, 9 nights", "price": 1890}, {"name": "Rail pass", "quantity": 2, "price": 205},
+    ]},
+    "pages": [
+        {"url": "https://shop.example/asia", "title": "Asia"},
+        {"url": "https://shop.example/asia/japan", "title": "Japan: tours"},
+        {"url": "javascript:alert(1)", "title": "Not a page"},
+    ],
+    "form": {"travellers": 2, "departure": "2 April", "question": "Is the <i>ryokan</i> quiet?"},
+}  # fmt: skip
+
+
+class LoopClock:
+    def now(self) -> float:
+        return time.time()
+
+    def after(self, delay_s: float, callback: Callable[..., None], *args: object) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(delay_s, callback, *args)
+
+
+class FakeCall:
+    def __init__(self, call_id: str, number: str) -> None:
+        self.id, self.from_number, self.from_name, self.to_number = call_id, number, "", "+33180000001"
+        self.direction, self.started_at = "inbound", time.time() - 42
+        self.attributes: dict[str, str | int | float] = {}
+
+    def header(self, name: str) -> str | None:
+        return "token-of-session-1" if name == "X-Web-Session" and self.id == "call-1" else None
+
+    def set_attributes(self, new: Mapping[str, str | int | float]) -> None:
+        self.attributes |= new
+
+    def view(self) -> dict[str, Any]:
+        return {"id": self.id, "direction": self.direction, "from": self.from_number, "to": self.to_number,
+                "state": "answered", "with": None, "since": self.started_at, "attributes": self.attributes}  # fmt: skip
+
+
+class FakeFloor:
+    """Desk, switch and records in one."""
+
+    def __init__(self) -> None:
+        self.now, self.live = time.time(), [FakeCall("call-1", "+33612345678"), FakeCall("call-2", "+33611111111")]
+        self.states = dict(marie="LOGGED_OUT", paul="BUSY", anna="READY", igor="NOT_READY", jean="WRAP_UP", zoe="RESERVED")
+        self.emit: Callable[[object], None] = lambda event: None
+
+    def calls(self) -> Iterator[FakeCall]:
+        return iter(self.live)
+
+    def agents(self) -> list[dict[str, Any]]:
+        return [{"name": name, "display_name": name.title(), "state": state, "reason": None, "since": self.now,
+                 "call_id": None} for name, state in self.states.items()]  # fmt: skip
+
+    def queues(self) -> list[dict[str, Any]]:
+        waiting = [{"call_id": call.id, "waited_s": 75.0, "attributes": {}} for call in self.live]
+        agents = {"available": 1, "busy": 1}
+        return [
+            {"name": "asia", "waiting": waiting, "agents": agents, "answered": 31, "abandoned": 2, "longest_wait_s": 75.0},
+            {"name": "cruise", "waiting": [], "agents": agents, "answered": 7, "abandoned": 0, "longest_wait_s": 0.0},
+        ]
+
+    async def cdrs(self, limit: int) -> list[dict[str, Any]]:
+        return []
+
+    def go(self, agent: str, state: str, reason: str | None = None) -> None:
+        if self.states[agent] == state:
+            raise AgentCommandError(agent, state.lower(), state)
+        self.states[agent] = state
+        self.emit(AgentStateChanged(time.time(), agent, state, reason, None))
+
+    def login(self, agent: str) -> None:
+        self.go(agent, "NOT_READY", "login")
+
+    def logout(self, agent: str) -> None:
+        self.go(agent, "LOGGED_OUT")
+
+    def ready(self, agent: str) -> None:
+        self.go(agent, "READY")
+
+    def not_ready(self, agent: str, reason: str) -> None:
+        self.go(agent, "NOT_READY", reason)
+
+    def wrap_up_done(self, agent: str) -> None:
+        self.go(agent, "READY")
+
+
+class Site:
+    """The CTI part of a server around a pretend floor."""
+
+    def __init__(self) -> None:
+        counters: Counter[str] = Counter()
+        clock, web, self.floor = LoopClock(), Web(), FakeFloor()
+        self.tokens = Tokens("a secret of this test, long enough for HS256")
+        self.hub = EventHub(time.time(), counters)
+        self.sessions = WebSessions(web, "FR", lambda _: 1, counters)
+        self.pops = ScreenPops(self.hub, self.sessions, clock, counters)
+        self.matching = Matching(web, self.sessions, clock, self.hub.publish, counters, self.pops.updated)
+        self.floor.emit = self.hub.publish
+        self.post(SESSION)
+        for call in self.floor.live:
+            self.matching.on_call(call)
+        self.server = HttpServer(
+            tokens=self.tokens, desk=self.floor, switch=self.floor, records=self.floor, sessions=self.sessions,
+            matching=self.matching, hub=self.hub, pops=self.pops, clock=clock, counters=counters,
+        )  # fmt: skip
+
+    def post(self, body: dict[str, Any]) -> None:
+        session = self.sessions.upsert(WebSessionPost.model_validate(body), time.time())
+        self.matching.on_session(session)
+
+    def token(self, role: Any, name: str) -> str:
+        return self.tokens.make(role, name, time.time(), 600)
+
+
+class Browser:
+    """One browser window: what of WebDriver these tests need."""
+
+    def __init__(self, http: ClientSession, session_url: str) -> None:
+        self.http, self.url = http, session_url
+
+    async def _ask(self, method: str, path: str, **body: Any) -> Any:
+        async with self.http.request(method, self.url + path, json=body if method == "POST" else None) as answer:
+            value = (await answer.json())["value"]
+            assert answer.status == 200, value
+            return value
+
+    async def go(self, url: str) -> None:
+        await self._ask("POST", "/url", url=url)
+
+    async def run(self, script: str, *args: Any) -> Any:
+        return await self._ask("POST", "/execute/sync", script=script, args=list(args))
+
+    async def text(self, selector: str) -> str:
+        """The visible text of the first such element, or nothing."""
+        return str(await self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
+
+    async def until(self, selector: str, wanted: str) -> str:
+        """Wait until the element's text has `wanted` in it."""
+        end = time.monotonic() + WAIT_S
+        while wanted not in (text := await self.text(selector)):
+            assert time.monotonic() < end, f"{selector} has {text!r}, expected {wanted!r}"
+            await asyncio.sleep(0.03)
+        return text
+
+    async def click(self, selector: str) -> None:
+        found = await self._ask("POST", "/element", using="css selector", value=selector)
+        await self._ask("POST", f"/element/{next(iter(found.values()))}/click")
+
+    async def type(self, selector: str, text: str) -> None:
+        found = await self._ask("POST", "/element", using="css selector", value=selector)
+        await self._ask("POST", f"/element/{next(iter(found.values()))}/value", text=text)
+
+    async def dark(self, dark: bool) -> None:
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        await self._ask("POST", "/goog/cdp/execute", cmd="Emulation.setEmulatedMedia", params={"features": [scheme]})
+
+    async def picture(self, name: str) -> None:
+        folder = os.environ.get("PLATEAU_SCREENSHOTS")
+        if folder:
+            Path(folder, f"{name}.png").write_bytes(base64.b64decode(await self._ask("GET", "/screenshot")))
+
+    async def complaints(self) -> list[str]:
+        """What the browser logged as errors: exceptions, breaches of the content security policy, missing files."""
+        return [entry["message"] for entry in await self._ask("POST", "/se/log", type="browser")]
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    yield Site()
+
+
+@pytest.fixture
+async def base(site: Site) -> AsyncIterator[str]:
+    host, port = await site.server.start("127.0.0.1", 0)
+    yield f"http://{host}:{port}"
+    await site.server.close()
+
+
+@pytest.fixture
+async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
+    driver, chromium = shutil.which("chromedriver"), shutil.which("chromium")
+    assert driver and chromium, "expected Chromium and its driver: apt-get install chromium chromium-driver"
+    process = await asyncio.create_subprocess_exec(
+        driver, "--port=0", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    assert process.stdout
+    port = ""
+    async with ClientSession() as http:
+        try:
+            while not port:
+                line = (await asyncio.wait_for(process.stdout.readline(), WAIT_S)).decode()
+                assert line, "chromedriver ended before it listened"
+                if "started successfully on port" in line:
+                    port = line.rstrip(".\n ").rpartition(" ")[2]
+            arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--lang=en-GB",
+                         "--window-size=1280,900", f"--user-data-dir={tmp_path / 'profile'}"]  # fmt: skip
+            options = {"binary": chromium, "args": arguments}
+            wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "SEVERE"}}
+            base = f"http://127.0.0.1:{port}/session"
+            async with http.post(base, json={"capabilities": {"alwaysMatch": wanted}}) as answer:
+                value = (await answer.json())["value"]
+                assert answer.status == 200, value
+            yield Browser(http, f"{base}/{value['sessionId']}")
+            async with http.delete(f"{base}/{value['sessionId']}"):
+                pass
+        except ClientConnectionError as e:
+            raise AssertionError("chromedriver went away") from e
+        finally:
+            process.terminate()
+            await process.communicate()
+
+
+async def test_a_supervisor_sees_the_floor_live(browser: Browser, base: str, site: Site) -> None:
+    await browser.go(base)
+    await browser.picture("sign-in")
+    await browser.type("#token", "nonsense")
+    await browser.click("#sign-in-form button")
+    await browser.until("#sign-in-error", "token")
+    await browser.type("#token", site.token("supervisor", "boss"))
+    await browser.click("#sign-in-form button")
+    await browser.until("#link", "live")
+    await browser.until("#queues", "asia")
+    assert "1:15" in await browser.text("#queues")
+    calls = await browser.text("#calls")
+    assert "+33612345678" in calls and "€2,300" in calls and "Zoé <b>Dupont</b>" in calls, "never read as HTML"
+    assert "Marie" in await browser.text("#agents")
+    site.floor.live.append(FakeCall("call-3", "+33622222222"))
+    started = CallStarted(time.time(), "call-3", "inbound", "+33622222222", "+33180000001", "carrier", "ivr welcome", "x")
+    site.hub.publish(started)
+    site.floor.ready("marie")
+    await browser.until("#events", "call started")
+    await browser.until("#calls", "+33622222222")
+    await browser.until("#agents", "Ready")
+    await browser.picture("floor-light")
+    await browser.dark(True)
+    await browser.picture("floor-dark")
+    await browser.click("#leave")
+    assert await browser.run("return sessionStorage.length") == 0
+    assert await browser.complaints() == []
+
+
+async def test_an_agent_works_with_the_page(browser: Browser, base: str, site: Site) -> None:
+    await browser.go(f"{base}/#token={site.token('agent', 'marie')}")
+    await browser.until("#state", "Logged out")
+    assert "token" not in await browser.run("return location.href")
+    await browser.click("[data-command=login]")
+    await browser.until("#state", "Not ready")
+    await browser.click("[data-command=ready]")
+    await browser.until("#state", "Ready")
+    call, rung = site.floor.live[0], asyncio.Event()
+    site.pops.offer(call, "marie", "asia", 1, rung.set)
+    await asyncio.wait_for(rung.wait(), WAIT_S)
+    site.floor.go("marie", "RESERVED")
+    card = await browser.until("#pop", "Tokyo and Kyoto")
+    assert "Zoé <b>Dupont</b>" in card and "€2,300" in card and "from the web page, 100 % sure" in card
+    assert "Is the <i>ryokan</i> quiet?" in card and "partner voyages-blog" in card
+    links = await browser.run("return [...document.querySelectorAll('#pop a')].map(a => a.href)")
+    assert links == ["https://shop.example/asia/japan", "https://shop.example/asia"], "no link that is not http"
+    await browser.picture("pop-offered")
+    site.floor.go("marie", "BUSY")
+    site.pops.connected(call, "marie")
+    await browser.until("#pop", "on the line")
+    site.post({"id": "session-1", "basket": {"amount": 2890.5}})
+    await browser.until("#pop-amount", "€2,890.5")
+    await browser.dark(True)
+    await browser.picture("pop-connected-dark")
+    await browser.go(base)
+    await browser.until("#pop", "on the line")
+    site.floor.go("marie", "WRAP_UP")
+    site.pops.wrap_up(call, "marie")
+    await browser.until("#pop", "wrap-up")
+    await browser.click("[data-command=wrap_up_done]")
+    site.pops.ended(call, "marie")
+    await browser.until("#no-pop", "No caller")
+    site.pops.offer(site.floor.live[1], "marie", "asia", 2, lambda: None)
+    await browser.until("#pop", "+33611111111")
+    site.pops.retract(site.floor.live[1], "marie", "caller_hung_up")
+    await browser.until("#notice", "the caller hung up")
+    assert await browser.text("#pop") == ""
+    site.floor.states["marie"] = "NOT_READY"
+    await browser.run("command('not_ready', {reason: 'lunch'})")
+    await browser.until("#notice", "makes no sense")
+    await browser.picture("notice-dark")
+    assert await browser.complaints() == []
+
+
+async def test_the_page_comes_back_after_a_restart(browser: Browser, base: str, site: Site) -> None:
+    await browser.go(f"{base}/#token={site.token('agent', 'marie')}")
+    await browser.until("#link", "live")
+    await site.server.close()
+    await browser.until("#link", "connection lost")
+    site.pops.offer(site.floor.live[0], "marie", "asia", 1, lambda: None)
+    await site.server.start("127.0.0.1", int(base.rpartition(":")[2]))
+    await browser.until("#pop", "Tokyo and Kyoto")
+    await browser.until("#link", "live")

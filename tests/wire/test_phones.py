@@ -1,0 +1,118 @@
+"""Real softphones through the server: PJSIP and baresip, which know nothing of each other or of us."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from bench.softphones import CallFailed, Phone, Softphones
+from bench.softphones.phone import answer, reject, ring_only
+from tests.wire.conftest import Office
+
+pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def looper(running_office: Office, pjsip: Softphones) -> AsyncIterator[Phone]:
+    """Extension 107 on PJSIP: answers and loops sound back."""
+    phone = await pjsip.phone("107", server=running_office.plateau.sip, password="wire", policy=answer(100), loops=True)
+    assert await phone.register() == 200
+    yield phone
+    assert await phone.unregister() == 200
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def listener(running_office: Office, baresip: Softphones) -> AsyncIterator[Phone]:
+    """Extension 108 on baresip: plays 620 Hz and listens."""
+    phone = await baresip.phone("108", server=running_office.plateau.sip, password="wire", tone_hz=620)
+    assert await phone.register() == 200
+    yield phone
+    assert await phone.unregister() == 200
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def other(running_office: Office, pjsip: Softphones) -> AsyncIterator[Phone]:
+    """Extension 109 on PJSIP."""
+    phone = await pjsip.phone("109", server=running_office.plateau.sip, password="wire", policy=answer())
+    assert await phone.register() == 200
+    yield phone
+    assert await phone.unregister() == 200
+
+
+async def test_pjsip_calls_pjsip(office: Office, looper: Phone, other: Phone) -> None:
+    call = await other.call("107")
+    there = await looper.next_call()
+    await call.established()
+    await there.established()
+    assert "109" in there.headers["From"]
+    await call.hang_up()
+    await there.ended()
+
+
+async def test_baresip_calls_pjsip_and_hears_its_own_tone_back(office: Office, looper: Phone, listener: Phone) -> None:
+    call = await listener.call("107")
+    there = await looper.next_call()
+    await call.established()
+    heard = await call.hear(620)
+    assert heard.heard, heard
+    assert heard.level_dbfs == pytest.approx(-12, abs=3)
+
+    await there.hold()
+    await call.until(lambda c: c.held, 3)
+    await there.resume()
+    await call.until(lambda c: not c.held, 3)
+    assert (await call.hear(620)).heard
+
+    await there.hang_up()
+    await call.ended()
+
+
+async def test_keys_reach_the_other_phone(office: Office, looper: Phone, listener: Phone) -> None:
+    call = await listener.call("107")
+    there = await looper.next_call()
+    await call.established()
+    assert (await call.hear(620)).heard
+    await call.press("19#")
+    await there.until(lambda c: c.digits_received == "19#", 3)
+    await call.hang_up()
+    await there.ended()
+
+
+async def test_echo(office: Office, listener: Phone) -> None:
+    call = await listener.call("1001")
+    await call.established()
+    assert (await call.hear(620)).heard
+    await call.hang_up()
+
+
+async def test_busy_and_cancel(office: Office, other: Phone, listener: Phone) -> None:
+    await other.policy(reject(486))
+    call = await listener.call("109")
+    with pytest.raises(CallFailed) as failed:
+        await call.established()
+    assert failed.value.status == 486
+    await other.next_call()
+
+    await other.policy(ring_only())
+    call = await listener.call("109")
+    there = await other.next_call()
+    await call.until(lambda c: c.ringing_at)
+    await call.hang_up()
+    await there.ended()
+    assert there.established_at is None
+    await other.policy(answer())
+
+
+async def test_a_phone_that_is_gone_without_a_word(office: Office) -> None:
+    """Killed without unregistering: the call to it fails, and nothing is left over."""
+    async with Softphones("pjsip") as phones, Softphones("baresip") as callers:
+        gone = await phones.phone("110", server=office.plateau.sip, password="wire")
+        caller = await callers.phone("111", server=office.plateau.sip, password="wire")
+        assert await gone.register() == 200
+        await phones.kill()
+        call = await caller.call("110")
+        await call.hang_up()
+        await call.ended()
+    assert callers.exit_status == 0

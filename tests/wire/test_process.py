@@ -1,0 +1,99 @@
+"""The process itself: drain, reload, and a media worker that is shot."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from bench.plateau import Plateau
+from bench.processes import is_alive
+from bench.sipp import Sipp
+from bench.sites import free_port
+from tests.wire.conftest import HERE, OFFICE, TRUNK, office_changes
+
+pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
+SCENARIOS = HERE / "sipp"
+
+
+def caller(plateau: Plateau, scenario: str | Path, service: str, *, hold_ms: int = 0, calls: int = 1) -> Sipp:
+    path = SCENARIOS / scenario
+    return Sipp(path, plateau.sip, service=service, calls=calls, hold_ms=hold_ms, within_s=15, host=TRUNK, rate=50)
+
+
+async def until_calls(plateau: Plateau, count: int) -> None:
+    async with asyncio.timeout(5):
+        while len((await plateau.get("/v1/calls"))["calls"]) != count:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.05)
+
+
+async def test_sigterm_lets_calls_end_and_takes_no_new_ones() -> None:
+    async with Plateau(OFFICE, changes=office_changes(free_port())) as plateau:
+        live = caller(plateau, "uac_call.xml", "1000", hold_ms=1500)
+        await live.start()
+        await until_calls(plateau, 1)
+        workers = plateau.media_workers()
+        assert workers
+        plateau.signal(signal.SIGTERM)
+        await asyncio.sleep(0.2)
+        refused = (SCENARIOS / "uac_refused.xml").read_text().replace("STATUS", "503")
+        scenario = plateau.folder / "uac_503.xml"
+        scenario.write_text(refused)
+        late = caller(plateau, scenario, "1000")
+        await late.start()
+        result = await late.wait()
+        assert result.ok, result.errors
+        result = await live.wait()
+        assert result.ok, result.errors
+        assert await plateau.wait(5) == 0
+    assert not [pid for pid in workers if is_alive(pid)]
+
+
+async def test_a_bad_site_file_leaves_the_old_one_running() -> None:
+    async with Plateau(OFFICE, changes=office_changes(free_port())) as plateau:
+        good = plateau.site.read_text()
+        plateau.site.write_text(good.replace("queue sales", "queue nowhere"))
+        plateau.signal(signal.SIGHUP)
+        async with asyncio.timeout(5):
+            while not any("refused" in line for line in plateau.log):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
+        assert any("nowhere" in line for line in plateau.log)
+        call = caller(plateau, "uac_call.xml", "1000", hold_ms=100)
+        await call.start()
+        assert (await call.wait()).ok
+
+        assert "match: 1000" in good
+        plateau.site.write_text(good.replace("match: 1000", "match: 1009"))
+        plateau.signal(signal.SIGHUP)
+        async with asyncio.timeout(5):
+            while not any("reloaded" in line for line in plateau.log):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
+        call = caller(plateau, "uac_call.xml", "1009", hold_ms=100)
+        await call.start()
+        assert (await call.wait()).ok
+    assert plateau.exit_status == 0
+
+
+async def test_a_killed_media_worker_is_replaced_and_its_calls_end() -> None:
+    uas_port = free_port()
+    async with Plateau(OFFICE, changes=office_changes(uas_port)) as plateau:
+        async with Sipp(SCENARIOS / "uas_call.xml", None, port=uas_port) as callee:
+            live = caller(plateau, "uac_hears_bye.xml", "2001", calls=4)
+            await live.start()
+            await until_calls(plateau, 4)
+            (worker,) = plateau.media_workers()
+            os.kill(worker, signal.SIGKILL)
+            result = await live.wait()
+            assert result.ok and result.successful == 4, result.errors
+        assert callee.result is not None and callee.result.successful == 4, callee.result.errors
+        await plateau.until_idle()
+        assert [cdr["cause"] for cdr in (await plateau.get("/v1/cdrs"))["cdrs"]] == ["media lost"] * 4
+        again = caller(plateau, "uac_call.xml", "1000", hold_ms=200, calls=3)
+        await again.start()
+        result = await again.wait()
+        assert result.ok and result.successful == 3, result.errors
+    assert plateau.exit_status == 0
+    assert not plateau.left_over

@@ -1,0 +1,48 @@
+"""REGISTER with digest, by sipp and by PJSIP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from bench.sipp import SippResult
+from bench.softphones import Softphones
+from tests.wire.conftest import Office
+
+pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
+Fails = Callable[[SippResult], str]
+PHONE = "127.0.0.1"
+
+
+async def test_digest_registration_and_its_end(office: Office, fails_of: Fails) -> None:
+    login = {"user": "101", "password": "wire", "host": PHONE}
+    result = await office.caller("register.xml", "101", calls=10, rate=50, **login)
+    assert result.ok and result.successful == 10, fails_of(result)
+
+
+async def test_a_wrong_password_is_refused_and_its_source_is_logged(office: Office, fails_of: Fails) -> None:
+    before = len(office.plateau.log)
+    login = {"user": "101", "password": "guess", "host": PHONE}
+    result = await office.caller("register_refused.xml", "101", **login)
+    assert result.ok, fails_of(result)
+    said = "\n".join(list(office.plateau.log)[before:])
+    assert "authentication failed" in said and PHONE in said
+
+
+async def test_nobody_learns_which_extensions_exist(office: Office, fails_of: Fails) -> None:
+    login = {"user": "555", "password": "guess", "host": PHONE}
+    result = await office.caller("register_refused.xml", "555", **login)
+    assert result.ok, fails_of(result)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_pjsip_registers_and_unregisters(office: Office, pjsip: Softphones, transport: str) -> None:
+    phone = await pjsip.phone("105", server=office.plateau.sip, password="wire", transport=transport)  # type: ignore[arg-type]
+    assert await phone.register() == 200
+    assert await phone.unregister() == 200
+
+
+async def test_pjsip_with_a_wrong_password(office: Office, pjsip: Softphones) -> None:
+    phone = await pjsip.phone("106", server=office.plateau.sip, password="guess")
+    assert await phone.register() in (401, 403)
