@@ -43,7 +43,7 @@ WRONG, UNUSABLE = 1, 2
 
 
 def fail(text: str, status: int = UNUSABLE) -> NoReturn:
-    err.print(f"plateau: {text}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+    say_red(f"plateau: {text}")
     raise typer.Exit(status)
 
 
@@ -55,11 +55,12 @@ def read_site(path: Path) -> Site:
         for problem in error.problems:
             err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
         count = len(error.problems)
-        raise typer.Exit(WRONG) from fail_line(f"{path}: {count} mistake{'s' if count > 1 else ''}")
+        say_red(f"{path}: {count} mistake{'s' if count > 1 else ''}")
+        raise typer.Exit(WRONG) from None
 
 
-def fail_line(text: str) -> None:
-    err.print(text, style="bold red", markup=False, highlight=False)
+def say_red(text: str) -> None:
+    err.print(text, style="bold red", markup=False, highlight=False, soft_wrap=True)
 
 
 def run(main: Callable[[], Awaitable[Any]]) -> Any:
@@ -99,7 +100,7 @@ async def serve_site(path: Path, drain_s: float) -> int:
         server = Server(path, drain_s)
         await server.start()
     except (StartError, StoreError, CtiError) as error:
-        fail_line(f"plateau: {error}")
+        say_red(f"plateau: {error}")
         return UNUSABLE
     welcome(server.site, path)
     await server.run()
@@ -119,7 +120,9 @@ def welcome(site: Site, path: Path) -> None:
     grid.add_row("", "")
     if site.extensions:
         name = next(iter(site.extensions))
-        grid.add_row("Try", f"register a softphone as [bold]{name}[/bold] (user {name}, its password from the site's secrets)")
+        grid.add_row(
+            "Try", f"register a softphone as [bold]{name}[/bold] (user {name}, its password from the site's secrets)"
+        )
     for number, to in list(site.numbers.items())[:1]:
         grid.add_row("", f"ask where a call goes: plateau route {path} --from TRUNK --to '{number}'   ({to})")
     if site.agents:
@@ -154,13 +157,14 @@ def set_up_logs(level: str) -> None:
 def check(site: SiteFile) -> None:
     """Read a site file and say everything that is wrong with it."""
     from acd.errors import AcdError
-    from acd.requirement import compile_requirement
+    from acd.requirement import parse
 
     read = read_site(site)
     mistakes = 0
     for name, queue in read.queues.items():
         try:
-            compile_requirement(queue.needs or "")
+            if queue.needs is not None:
+                parse(queue.needs)
         except AcdError as error:
             mistakes += 1
             err.print(f"{site}: queues.{name}.needs: {error}", markup=False, highlight=False, soft_wrap=True)
@@ -178,12 +182,14 @@ def check(site: SiteFile) -> None:
 @app.command()
 def route(
     site: SiteFile,
-    caller: Annotated[str, typer.Option("--from", help="an extension, a trunk, or a number calling in by the only trunk")],
+    caller: Annotated[
+        str, typer.Option("--from", help="an extension, a trunk, or a number calling in by the only trunk")
+    ],
     to: Annotated[str, typer.Option("--to", help="the number dialled")],
     at: Annotated[str | None, typer.Option("--at", help="when, as 2026-12-24T10:00 (the site's time zone)")] = None,
 ) -> None:
     """Say where a call would go, and why, without making it."""
-    from ivr.explain import explain_route
+    from pbx.dry_run import explain_route
 
     read = read_site(site)
     zone = ZoneInfo(read.locale.timezone)
@@ -191,7 +197,10 @@ def route(
         when = dt.datetime.fromisoformat(at).replace(tzinfo=zone) if at else dt.datetime.now(zone)
     except ValueError:
         fail(f"--at: expected a date and time as 2026-12-24T10:00, found {at}")
-    explained = explain_route(read, caller, to, when)
+    try:
+        explained = explain_route(read, caller, to, when)
+    except LookupError as error:
+        fail(str(error.args[0]))
     tree = Tree(f"[bold]{caller}[/bold] dials [bold]{to}[/bold] at {when:%Y-%m-%d %H:%M} {read.locale.timezone}")
     grow(tree, explained.steps)
     out.print(tree)
@@ -338,7 +347,9 @@ def demo(
     try:
         from bench.demo import run as run_demo
     except ImportError as error:
-        fail(f"the demo needs the optional extra softphone: pip install --pre 'plateau-pbx[softphone]'  ({error.name} is missing)")
+        fail(
+            f"the demo needs the optional extra softphone: pip install --pre 'plateau-pbx[softphone]'  ({error.name} is missing)"
+        )
     raise typer.Exit(asyncio.run(run_demo(site, keep=keep)))
 
 

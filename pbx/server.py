@@ -20,10 +20,12 @@ from config.schema import Site
 from cti.events import EventHub
 from cti.http import HttpServer
 from cti.matching import Matching
+from cti.ports import CallView
 from cti.screen_pop import ScreenPops
 from cti.tokens import Tokens
 from cti.web_sessions import WebSessions
 from ivr.session import IvrHandler
+from media.plane import MediaError
 from media.prompts import PromptLibrary
 from media.worker_plane import WorkerPlane
 from pbx.call import events
@@ -38,6 +40,7 @@ from pbx.routing.location import Location
 from pbx.routing.trunk import TrunkTable
 from pbx.sip.dialog import is_ip
 from pbx.sip.digest import DigestServer
+from pbx.sip.hop import Hop
 from pbx.sip.registrar import Registrar
 from pbx.sip.uri import host_port_of
 from pbx.store.errors import StoreError
@@ -95,8 +98,8 @@ class Server:
         )  # fmt: skip
         driver.layer.core = self.switch
         self.pops = ScreenPops(self.hub, self.sessions, driver, counters)
-        self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self.pops.updated)
         self.desk = Desk(site, driver, self.emit, self.pops, counters)
+        self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self._session_updated)
         self.ivr = IvrHandler(site, driver, self.emit, self._gathered, counters)
         self.switch.handlers = {
             "queue": self.desk.enter,
@@ -125,7 +128,9 @@ class Server:
 
         trunks = TrunkTable(site, self.location.aor_of_source)
         digest = DigestServer(realm_of(site), self.realm_secret, password_of)
-        registrar = Registrar(self.location, limits.get)
+        registrar = Registrar(
+            self.location, digest, limits.get, on_auth_failure=self._registration_refused, counters=self.counters
+        )
         names = {name: extension.name for name, extension in site.extensions.items()}
         for agent in site.agents.values():
             if agent.extension is not None and not names.get(agent.extension):
@@ -134,7 +139,8 @@ class Server:
             site,
             DialPlan(site),
             Targets(site, self.location, trunks, self.admission, self.names.address),
-            Screening(digest, registrar, trunks, names, trunk_of_login, self.counters, self._auth_failed),
+            Screening(digest, trunks, names, trunk_of_login, self.counters, self._auth_failed),
+            registrar,
         )
 
     def _build_http(self, site: Site) -> HttpServer:
@@ -165,6 +171,13 @@ class Server:
         if call.trunk is not None:
             self.matching.on_call(call)
 
+    def _session_updated(self, call: CallView) -> None:
+        """The shopper went on while waiting: the agent's screen and the order of the queue follow."""
+        self.pops.updated(call)
+        live = self.switch.call(call.id)
+        if live is not None:
+            self.desk.attributes_changed(live)
+
     def _gathered(self, call: Call, name: str, digits: str) -> None:
         self.matching.on_gathered(call, name, digits)
 
@@ -172,14 +185,21 @@ class Server:
         if aor in self.site.extensions:
             self.desk.phone_registered(aor, registered)
         contacts = self.location.contacts(aor, self.driver.now())
-        contact = contacts[0].uri if contacts else ""
+        contact = contacts[0].contact if contacts else ""
         self.emit(events.Registered(self.driver.now(), aor, contact, 1 if registered else 0))
 
     def _auth_failed(self, user: str, source: str, method: str) -> None:
         log.warning("authentication failed", user=user, source=source, method=method)
 
+    def _registration_refused(self, user: str, source: Hop) -> None:
+        self._auth_failed(user, str(source), "REGISTER")
+
     def _health(self) -> dict[str, bool]:
-        return {"media": self.plane.up, "records": not self.journal.down, "accepting": not self.admission.draining}
+        return {
+            "media": self.plane.worker_pid is not None,
+            "records": not self.journal.down,
+            "accepting": not self.admission.draining,
+        }
 
     # --- running ----------------------------------------------------------------------------------------------------
 
@@ -193,7 +213,7 @@ class Server:
             await self.driver.listen(site.listen.sip, site.listen.advertise)
             if site.listen.http is not None:
                 await self.http.start(*site.listen.http)
-        except (StoreError, ListenError) as error:
+        except (StoreError, ListenError, MediaError) as error:
             await self.close()
             raise StartError(str(error)) from None
         except OSError as error:
@@ -262,8 +282,8 @@ class Server:
             self.counters["reload_failures"] += 1
             log.error("site file refused, the old one stays", problems=[str(problem) for problem in error.problems])
             return
-        for part in ("listen", "records", "media", "api"):
-            if part != "media" and getattr(site, part) != getattr(self.site, part):
+        for part in ("listen", "records", "api"):
+            if getattr(site, part) != getattr(self.site, part):
                 log.warning("needs a restart to take effect", part=part)
         self.site = site
         self.admission.reconfigure(site)
@@ -272,12 +292,19 @@ class Server:
         self.desk.reconfigure(site)
         self.matching.reconfigure(site.web)
         self.sessions.reconfigure(site.web, site.locale.country)
-        self.plane.reload_prompts()
         for name in site.extensions:
-            self.desk.phone_registered(name, bool(self.location.contacts(name, self.driver.now())))
-        self._reloading = asyncio.get_running_loop().create_task(self.names.watch(hosts_of(site)))
+            self.desk.phone_registered(name, self.location.is_registered(name, self.driver.now()))
+        self._reloading = asyncio.get_running_loop().create_task(self._reload_slowly(site))
         self.counters["reloads"] += 1
         log.info("site file reloaded", file=str(self.site_file))
+
+    async def _reload_slowly(self, site: Site) -> None:
+        """What takes its time: host names and prompts."""
+        await self.names.watch(hosts_of(site))
+        try:
+            await self.plane.reload_prompts()
+        except MediaError as error:
+            log.error("prompts not reloaded", problem=str(error))
 
 
 def realm_of(site: Site) -> str:
@@ -293,5 +320,3 @@ def hosts_of(site: Site) -> Iterable[str]:
     uris += [to.name for to in site.numbers.values() if to.kind == "uri"]
     hosts = {host_port_of(uri)[0].strip("[]") for uri in uris if "{" not in uri.partition("@")[2]}
     return {host for host in hosts if not is_ip(host)}
-
-

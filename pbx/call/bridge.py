@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 RING_S = 60.0  # how long a phone rings when nobody says otherwise
 
 
+#: What the caller is told instead: a challenge to us is none to him, a time-out of ours is no fault of his request.
+_TOLD = {401: 403, 407: 403, 408: 480}
+
+
 class DirectBridge:
     """Rings the destination, joins it with the caller, ends both when one ends. Holds no state: one serves all calls."""
 
@@ -35,7 +39,7 @@ class DirectBridge:
         call.bridge(attempt)
 
     def on_failed(self, call: Call, attempt: Attempt, status: int, cause: str) -> None:
-        call.refuse(480 if status == 408 else status, cause)
+        call.refuse(_TOLD.get(status, status), cause)
 
     def on_ended(self, call: Call, attempt: Attempt) -> None:
         call.hang_up("callee hung up")

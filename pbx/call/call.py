@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from config.schema import Destination
 from media.plane import PortStats, UnknownPrompt
@@ -43,6 +43,17 @@ class Controller(Protocol):
 
     def on_caller_gone(self, call: Call, cause: str) -> None:
         """The caller hung up or was lost. The last thing heard of this call; its attempts are dropped already."""
+
+
+class Origin(NamedTuple):
+    """What the switch knows of a new call before it is one."""
+
+    number: str
+    name: str
+    dialled: str
+    trunk: str | None
+    extension: str | None
+    max_forwards: int  # for the INVITEs that this call makes
 
 
 class Nobody:
@@ -355,17 +366,6 @@ class Call:
             self.switch.handle(self, destination)
 
 
-class Origin(Protocol):
-    """What the switch knows of a new call before it is one."""
-
-    number: str
-    name: str
-    dialled: str
-    trunk: str | None
-    extension: str | None
-    max_forwards: int
-
-
 def _end_report(
     emit: Callable[[object], None], at: float, call_id: str, cause: str, status: int
 ) -> Callable[[PortStats], None]:
@@ -374,7 +374,14 @@ def _end_report(
     def report(stats: PortStats) -> None:
         emit(
             events.CallEnded(
-                at, call_id, cause, status, stats.packets_received, stats.packets_sent, stats.packets_lost, stats.jitter_ms
+                at,
+                call_id,
+                cause,
+                status,
+                stats.packets_received,
+                stats.packets_sent,
+                stats.packets_lost,
+                stats.jitter_ms,
             )
         )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pbx.call.leg import ALLOW, SDP, UNHEARD, Leg
-from pbx.sip import digest
 from pbx.sip.dialog import Dialog
+from pbx.sip.digest import DigestClient, choose_challenge
 from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
 from pbx.sip.message import Response
@@ -19,13 +19,25 @@ if TYPE_CHECKING:
     from pbx.call.targets import Target
     from pbx.sip.client_transaction import ClientTransaction
 
+_CHALLENGES = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
+
 TRYING, RINGING, ANSWERED, DROPPED, ENDED = "trying", "ringing", "answered", "dropped", "ended"
 
 
 class CalledLeg(Leg):
     """One INVITE we sent. TRYING -> RINGING -> ANSWERED; DROPPED: we want it gone and wait for its final response."""
 
-    __slots__ = ("_branch", "_challenged", "_cseq", "_invite_hop", "_offer", "_transaction", "attempt", "state", "target")
+    __slots__ = (
+        "_branch",
+        "_challenged",
+        "_cseq",
+        "_invite_hop",
+        "_offer",
+        "_transaction",
+        "attempt",
+        "state",
+        "target",
+    )
 
     def __init__(self, switch: Switch, call: Call, attempt: Attempt, target: Target, max_forwards: int) -> None:
         tag = switch.ids.token()
@@ -39,6 +51,7 @@ class CalledLeg(Leg):
             remote_target=target.uri,
             contact=switch.contact(hop),
             hop=hop,
+            route_set=target.route,
             max_forwards=max_forwards,
         )
         super().__init__(switch, call, attempt.number, dialog)
@@ -106,7 +119,7 @@ class CalledLeg(Leg):
             self._finish()
             self._send_bye()
             if attempt is not None:
-                attempt.leg_failed(self, error.status or 488, error.reason)
+                attempt.leg_failed(self, 488, error.reason)
             return
         if self.attempt is not None:
             self.attempt.leg_answered(self)
@@ -117,14 +130,13 @@ class CalledLeg(Leg):
         if login is None or self._challenged or self.state == DROPPED:
             return False
         self._challenged = True
-        name = "WWW-Authenticate" if response.status == 401 else "Proxy-Authenticate"
-        try:
-            credentials = digest.answer_challenge(
-                response.all(name), login[0], login[1], "INVITE", self.target.uri, self._offer.encode(), self.switch.ids.token()
-            )
-        except SipError:
+        asked, answered = _CHALLENGES[response.status]
+        challenge = choose_challenge(response.all(asked))
+        if challenge is None:
             return False
-        self._send_invite(f"{'Authorization' if response.status == 401 else 'Proxy-Authorization'}: {credentials}\r\n", now)
+        client = DigestClient(challenge, *login)
+        credentials = client.credentials("INVITE", self.target.uri, self.switch.ids.token(), self._offer.encode())
+        self._send_invite(f"{answered}: {credentials}\r\n", now)
         return True
 
     def _on_refusal(self, status: int, reason: str, now: float) -> None:
@@ -192,5 +204,3 @@ class CalledLeg(Leg):
         """The peer hung up, or is lost: nothing more to send."""
         self._finish()
         self.call = None
-
-

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 class CallerLeg(Leg):
-    """The leg that an INVITE from outside made. `extension` is whose phone it is, None on a trunk."""
+    """The leg that an INVITE from outside made. `extension` is whose phone it is, None on a trunk. Raises SipError when
+    its offer is nothing for us."""
 
-    __slots__ = ("_transaction", "answered", "extension", "request", "ringing")
+    __slots__ = ("_transaction", "extension", "ringing")
 
     def __init__(
         self, switch: Switch, call: Call, request: Request, transaction: ServerTransaction, extension: str | None
@@ -25,13 +26,11 @@ class CallerLeg(Leg):
         contact = switch.contact(transaction.hop)
         dialog = Dialog.of_request(request, switch.ids.token(), contact, transaction.hop)
         super().__init__(switch, call, 1, dialog)
-        self.request: Request | None = request  # until answered: an IVR may ask for its headers
         self.extension = extension
-        self.answered = False
         self.ringing = False
+        self.audio.hear(request.body)
         self._transaction: ServerTransaction | None = transaction
         transaction.user = self
-        self.audio.heard(request.body)
 
     def ring(self, now: float) -> None:
         if self._transaction is not None and not self.ringing:
@@ -45,7 +44,6 @@ class CallerLeg(Leg):
             return
         body = self.audio.answer(prefer)
         transaction, self._transaction = self._transaction, None
-        self.answered = True
         self.send_final(transaction, f"Contact: {self.dialog.contact}\r\nAllow: {ALLOW}\r\n{SDP}", body, now)
 
     def refuse(self, status: int, now: float, headers: str = "") -> None:

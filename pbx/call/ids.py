@@ -25,3 +25,7 @@ class Ids:
 
     def branch(self) -> str:
         return "z9hG4bK" + self.token()
+
+    def number(self) -> int:
+        """32 random bits, for a session id."""
+        return int(self.token()[:8], 16)

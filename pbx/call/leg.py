@@ -34,14 +34,25 @@ UNHEARD = _Unheard()
 class Leg:
     """One dialog and its audio. `call` is None once the leg has ended."""
 
-    __slots__ = ("_final", "_reinvite", "_repeat_s", "_repeats_until", "audio", "call", "confirmed", "dialog", "number", "switch")
+    __slots__ = (
+        "_final",
+        "_reinvite",
+        "_repeat_s",
+        "_repeats_until",
+        "audio",
+        "call",
+        "confirmed",
+        "dialog",
+        "number",
+        "switch",
+    )
 
     def __init__(self, switch: Switch, call: Call, number: int, dialog: Dialog) -> None:
         self.switch = switch
         self.call: Call | None = call
         self.number = number
         self.dialog = dialog
-        self.audio = Audio(switch.plane, switch.host_for(dialog.hop))
+        self.audio = Audio(switch.plane, switch.host_for(dialog.hop), switch.codecs, switch.ids.number())
         self.confirmed = False  # the ACK of our 200, or our ACK of theirs, has passed
         self._final = b""  # our 200, repeated until its ACK comes (13.3.1.4)
         self._repeat_s = 0.0
@@ -77,12 +88,11 @@ class Leg:
             return
         self.confirmed = True
         self._final = b""
-        if request.body and self.audio.offered:
+        if self.call is not None and request.body and self.audio.offered:
             try:
                 self.audio.accept(request.body.decode("utf-8", "replace"))
             except SipError:
-                if self.call is not None:
-                    self.call.leg_lost(self, "bad SDP in ACK")
+                self.call.leg_lost(self, "bad SDP in ACK")
                 return
         if self.call is None:
             self._send_bye()
@@ -94,6 +104,7 @@ class Leg:
             transaction.respond(500, now, reason="CSeq out of order")  # 12.2.2
         elif request.method == "BYE":
             transaction.respond(200, now)
+            self.refuse_reinvite(487, now)
             if self.call is not None:
                 self.call.leg_hung_up(self)
             else:
@@ -236,6 +247,8 @@ class ReInvite:
             return
         leg.dialog.refresh(response, hop)
         transaction.user = leg.acknowledge(response, self._cseq)
+        if leg.call is None:  # hung up meanwhile
+            return
         try:
             direction = leg.audio.accept(response.body.decode("utf-8", "replace"))
         except SipError:

@@ -12,8 +12,7 @@ from pbx.sip.digest import DigestServer, Outcome
 from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request
-from pbx.sip.registrar import Registrar
-from pbx.sip.uri import unescaped_user_of
+from pbx.sip.uri import user_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,6 @@ class Screening:
     def __init__(
         self,
         digest: DigestServer,
-        registrar: Registrar,
         trunks: TrunkTable,
         names: dict[str, str],
         trunk_of_login: dict[str, str],
@@ -44,19 +42,16 @@ class Screening:
         report: Callable[[str, str, str], None],
     ) -> None:
         self._digest = digest
-        self._registrar = registrar
         self._trunks = trunks
         self._names = names  # extension -> display name
         self._trunk_of_login = trunk_of_login
         self._counters = counters
         self._report = report
 
-    def challenge(self, request: Request, now: float) -> Refusal:
+    def challenge(self, now: float) -> Refusal:
+        """What anybody is told who has not said who he is."""
         self._counters["auth_challenges"] += 1
         return 401, self._digest.challenge_lines(now)
-
-    def register(self, request: Request, hop: Hop, now: float) -> Refusal:
-        raise NotImplementedError
 
     def identify(self, request: Request, hop: Hop, now: float) -> Identity | Refusal:
         """The caller of an INVITE, or the response that asks who it is (401) or sends it away (403)."""
@@ -69,7 +64,7 @@ class Screening:
             trunk = self._trunk_of_login.get(name)
             if trunk is None:
                 return Identity(name, self._names.get(name) or display_name_of(origin), name, None)
-        return Identity(unescaped_user_of(uri_of(origin)), display_name_of(origin), None, trunk)
+        return Identity(user_of(uri_of(origin)), display_name_of(origin), None, trunk)
 
     def _authenticate(self, request: Request, hop: Hop, now: float) -> str | Refusal:
         try:

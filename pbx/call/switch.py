@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from config.schema import Destination, Site
 from media.plane import MediaPlane, PortStats
 from pbx.call import events
-from pbx.call.call import Call
+from pbx.call.call import Call, Origin
 from pbx.call.called_leg import CalledLeg
 from pbx.call.clock import Clock
 from pbx.call.ids import Ids
@@ -20,12 +20,13 @@ from pbx.routing.admission import Admission, Refuse
 from pbx.routing.dial_plan import Caller, DialPlan
 from pbx.sip.address import uri_of
 from pbx.sip.dialog import Dialog
+from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, Response
 from pbx.sip.registrar import Registrar
 from pbx.sip.server_transaction import ServerTransaction
 from pbx.sip.transaction_layer import TransactionLayer
-from pbx.sip.uri import unescaped_user_of
+from pbx.sip.uri import user_of
 from pbx.transport.local import Local
 
 KNOWN_METHODS = frozenset(
@@ -44,18 +45,6 @@ class Rules:
     targets: Targets
     screening: Screening
     registrar: Registrar
-
-
-@dataclass(frozen=True, slots=True)
-class NewCall:
-    """What is known of an INVITE before it is a call."""
-
-    number: str
-    name: str
-    dialled: str
-    trunk: str | None
-    extension: str | None
-    max_forwards: int
 
 
 class Switch:
@@ -92,11 +81,18 @@ class Switch:
         return self._rules
 
     @property
+    def codecs(self) -> tuple[str, ...]:
+        return self.rules.site.media.codecs
+
+    @property
     def targets(self) -> Targets:
         return self.rules.targets
 
     def calls(self) -> Iterable[Call]:
         return self._calls.values()
+
+    def call(self, call_id: str) -> Call | None:
+        return self._calls.get(call_id)
 
     @property
     def busy(self) -> int:
@@ -111,12 +107,12 @@ class Switch:
     def on_stateless(self, request: Request, hop: Hop, via: str, now: float) -> bool:
         """OPTIONS and the first REGISTER of a phone are answered without a transaction (8.2.7): whoever repeats them gets
         the same answer, and nothing is kept for a flood of them."""
-        if request.to_tag is not None or (status := self._refusal(request)) is not None:
+        if request.to_tag is not None or self._refusal(request) is not None:
             return False
         if request.method == "OPTIONS":
             status, headers = 200, f"Allow: {ALLOW}\r\nAccept: application/sdp\r\n"
         elif request.method == "REGISTER" and request.get("Authorization") is None:
-            status, headers = self.rules.screening.challenge(request, now)
+            status, headers = self.rules.screening.challenge(now)
         else:
             return False
         self.layer.reply(request, hop, status, via=via, to_tag=self.ids.token(), headers=headers)
@@ -172,8 +168,8 @@ class Switch:
         return leg if leg is not None and leg.dialog.belongs(request) else None
 
     def _on_register(self, request: Request, transaction: ServerTransaction, now: float) -> None:
-        status, headers = self.rules.screening.register(request, transaction.hop, now)
-        transaction.respond(status, now, to_tag=self.ids.token(), headers=headers)
+        reply = self.rules.registrar.register(request, transaction.source, now)
+        transaction.respond(reply.status, now, to_tag=self.ids.token(), reason=reply.reason, headers=reply.headers)
 
     # --- a new call -------------------------------------------------------------------------------------------------
 
@@ -184,8 +180,13 @@ class Switch:
             transaction.respond(status, now, to_tag=self.ids.token(), headers=headers)
             return
         forwards = int(request.get("Max-Forwards") or 70)
-        new = NewCall(
-            identity.number, identity.display_name, unescaped_user_of(request.uri), identity.trunk, identity.extension, forwards - 1
+        new = Origin(
+            identity.number,
+            identity.display_name,
+            user_of(request.uri),
+            identity.trunk,
+            identity.extension,
+            forwards - 1,
         )
         if forwards < 1:
             self._refuse(request, transaction, new, 483, "too many hops", now)
@@ -200,7 +201,12 @@ class Switch:
             retry = f"Retry-After: {verdict.retry_after_s}\r\n" if verdict.retry_after_s else ""
             self._refuse(request, transaction, new, verdict.status, verdict.reason, now, retry)
             return
-        call = Call(self, request, transaction, new)
+        try:
+            call = Call(self, request, transaction, new)
+        except SipError as error:
+            self.admission.leave(new.trunk)
+            self._refuse(request, transaction, new, error.status or 488, error.reason, now)
+            return
         if route.dial is not None:
             call.dialled = route.dial
         elif route.destination.kind == "trunk":
@@ -216,14 +222,28 @@ class Switch:
             self._count_legs(call.caller.extension, 1)
         self.emit(
             events.CallStarted(
-                now, call.id, call.direction, call.from_number, call.to_number, call.trunk, str(destination), call.caller.dialog.call_id
+                now,
+                call.id,
+                call.direction,
+                call.from_number,
+                call.to_number,
+                call.trunk,
+                str(destination),
+                call.caller.dialog.call_id,
             )
         )
         self.on_call(call)
         call.route(destination)
 
     def _refuse(
-        self, request: Request, transaction: ServerTransaction, new: NewCall, status: int, reason: str, now: float, headers: str = ""
+        self,
+        request: Request,
+        transaction: ServerTransaction,
+        new: Origin,
+        status: int,
+        reason: str,
+        now: float,
+        headers: str = "",
     ) -> None:
         self.counters[f"calls_refused_{status}"] += 1
         transaction.respond(status, now, to_tag=self.ids.token(), headers=headers)

@@ -10,7 +10,7 @@ from config.schema import Destination, Site
 from pbx.routing.admission import Admission, Refuse
 from pbx.routing.location import Location
 from pbx.routing.trunk import TrunkTable, uri_with_user
-from pbx.sip.dialog import hop_of, is_ip
+from pbx.sip.dialog import is_ip
 from pbx.sip.grammar import escape, quote
 from pbx.sip.hop import Hop
 from pbx.sip.uri import USER_ALLOWED, host_port_of
@@ -29,6 +29,7 @@ class Target:
     extension: str | None = None  # whose phone it is
     trunk: str | None = None  # the trunk it goes out by; a place on it was seized
     login: tuple[str, str] | None = None  # what we answer a challenge with
+    route: tuple[str, ...] = ()  # the Route of the INVITE (RFC 3327)
     headers: str = ""  # further header lines of the INVITE
 
 
@@ -39,7 +40,12 @@ class Targets:
     """Finds them. `resolve` gives the address of a host name, if it is known."""
 
     def __init__(
-        self, site: Site, location: Location, trunks: TrunkTable, admission: Admission, resolve: Callable[[str], str | None]
+        self,
+        site: Site,
+        location: Location,
+        trunks: TrunkTable,
+        admission: Admission,
+        resolve: Callable[[str], str | None],
     ) -> None:
         self._site = site
         self._location = location
@@ -59,11 +65,11 @@ class Targets:
             return [], 404, "no such extension"
         bindings = self._location.contacts(name, call.clock.now())
         caller = caller_of(call.from_name, call.from_number)
-        targets = [Target(b.uri, self._hop(b.uri, b.hop), caller, extension=name) for b in bindings]
+        targets = [Target(b.request_uri, b.hop, caller, extension=name, route=b.path) for b in bindings]
         return targets, 480, "not registered"
 
     def _uri(self, call: Call, uri: str) -> Found:
-        hop = self._hop(uri, None)
+        hop = self._hop(uri)
         if hop is None:
             return [], 503, f"unknown host in {uri}"
         return [Target(uri, hop, caller_of(call.from_name, call.from_number))], 503, ""
@@ -86,17 +92,15 @@ class Targets:
         """The Request-URI and hop for what the call dialled: at the gateway, else where the trunk registered."""
         uri = self._trunks.gateway_uri(name, call.dialled)
         if uri is not None:
-            return uri, self._hop(uri, None)
+            return uri, self._hop(uri)
         aor = self._trunks.aor(name)
         bindings = self._location.contacts(aor, call.clock.now()) if aor else []
         if not bindings:
             return None, None
-        return uri_with_user(bindings[0].uri, call.dialled), self._hop(bindings[0].uri, bindings[0].hop)
+        return uri_with_user(bindings[0].request_uri, call.dialled), bindings[0].hop
 
-    def _hop(self, uri: str, heard: Hop | None) -> Hop | None:
-        """Where a URI leads: `heard` is where its owner was last heard from, for streams and for phones behind NAT."""
-        if heard is not None:
-            return heard if heard.reliable else hop_of(uri, heard)
+    def _hop(self, uri: str) -> Hop | None:
+        """Where a URI leads; None while its host's address is unknown."""
         host, port, transport = host_port_of(uri)
         host = host.strip("[]")
         address = host if is_ip(host) else self._resolve(host)

@@ -37,6 +37,11 @@ class ClientTransaction(Transaction):
         self.user = user
         self.response_hop = hop
 
+    @property
+    def pending(self) -> bool:
+        """No final response yet."""
+        return self.state in (CALLING, TRYING, PROCEEDING)
+
     def receive(self, response: Response, hop: Hop, now: float) -> bool:
         self.response_hop = hop
         status = response.status

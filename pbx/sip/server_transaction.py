@@ -19,17 +19,29 @@ from pbx.sip.hop import Hop
 from pbx.sip.message import Request, respond
 from pbx.sip.timers import T1, T2, T4, TIMEOUT, TIMER_100
 from pbx.sip.transaction import TERMINATED, Network, ServerUser, Table, Transaction
+from pbx.sip.via import reply_to
 
 TRYING, PROCEEDING, COMPLETED, CONFIRMED, ACCEPTED = "trying", "proceeding", "completed", "confirmed", "accepted"
 
 
+def reply_hop(via: str, source: Hop) -> Hop:
+    """Where responses go (18.2.2, RFC 3581): over UDP to the source's address, and to the port that Via asks for."""
+    if source.transport != "udp":
+        return source
+    port = reply_to(via, source.host, source.port)[1]
+    return source if port == source.port else source._replace(port=port)
+
+
 class ServerTransaction(Transaction):
-    """What both kinds share. `via` is the topmost Via value with received and rport filled in (18.2.1)."""
+    """What both kinds share. `source` is where the request came from, `hop` where responses go. `via` is the topmost Via value with received and rport filled in (18.2.1)."""
 
-    __slots__ = ("request", "via")
+    __slots__ = ("request", "source", "via")
 
-    def __init__(self, layer: Network, key: tuple[str, ...], hop: Hop, state: str, request: Request, via: str) -> None:
-        super().__init__(layer, key, hop, state)
+    def __init__(
+        self, layer: Network, key: tuple[str, ...], source: Hop, state: str, request: Request, via: str
+    ) -> None:
+        super().__init__(layer, key, reply_hop(via, source), state)
+        self.source = source
         self.request: Request | None = request
         self.via = via
 

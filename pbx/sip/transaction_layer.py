@@ -16,10 +16,10 @@ from pbx.sip.client_transaction import ClientTransaction, InviteClient, NonInvit
 from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
 from pbx.sip.message import Message, Request, Response, parse, respond
-from pbx.sip.server_transaction import InviteServer, NonInviteServer, ServerTransaction
+from pbx.sip.server_transaction import InviteServer, NonInviteServer, ServerTransaction, reply_hop
 from pbx.sip.timers import Timers
 from pbx.sip.transaction import ClientUser, Transaction
-from pbx.sip.via import MAGIC, reply_to, via_stamp
+from pbx.sip.via import MAGIC, via_stamp
 
 
 class Core(Protocol):
@@ -45,6 +45,11 @@ class TransactionLayer:
 
     def __len__(self) -> int:
         return len(self._transactions)
+
+    @property
+    def pending_clients(self) -> int:
+        """Requests of ours that have no final response yet: a drain waits for them."""
+        return sum(isinstance(t, ClientTransaction) and t.pending for t in self._transactions.values())
 
     def forget(self, transaction: Transaction) -> None:
         self._transactions.pop(transaction.key, None)
@@ -80,8 +85,6 @@ class TransactionLayer:
         core = self.core
         assert core is not None
         via = via_stamp(request.via, hop.host, hop.port)
-        if hop.transport == "udp":
-            hop = hop._replace(port=reply_to(request.via, hop.host, hop.port)[1])
         if method == "CANCEL":
             self._receive_cancel(request, key, hop, via, now)
             return
@@ -130,11 +133,11 @@ class TransactionLayer:
             self.counters["sip_malformed_dropped"] += 1
             return
         stamped = via_stamp(via.split(",")[0].strip(), hop.host, hop.port)
-        self.send(respond(request, error.status, via=stamped, to_tag="malformed", reason=error.reason), hop)
+        self.send(respond(request, error.status, via=stamped, to_tag="malformed", reason=error.reason), reply_hop(stamped, hop))
 
     def reply(self, request: Request, hop: Hop, status: int, *, via: str, to_tag: str, headers: str = "") -> None:
         """Answer without a transaction (8.2.7)."""
-        self.send(respond(request, status, via=via, to_tag=to_tag, headers=headers), hop)
+        self.send(respond(request, status, via=via, to_tag=to_tag, headers=headers), reply_hop(via, hop))
 
     # --- out --------------------------------------------------------------------------------------------------------
 

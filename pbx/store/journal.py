@@ -49,6 +49,11 @@ class Journal:
         """Events not yet in the database."""
         return len(self._buffer) + self._in_flight
 
+    @property
+    def down(self) -> bool:
+        """Whether the database can't be written to now."""
+        return self._outage
+
     def append(self, event: object) -> None:
         """Any frozen dataclass with `at`. Never blocks, never raises; dropped and counted when the buffer is full."""
         if len(self._buffer) + self._in_flight >= self._bound:

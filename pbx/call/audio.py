@@ -1,0 +1,137 @@
+"""The sound of one leg: its media port and what was negotiated for it by offer and answer (RFC 3264)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from media.plane import MediaPlane, MediaPort, PortsExhausted, PortStats, RemoteMedia
+from pbx.sdp.audio import read_audio
+from pbx.sdp.errors import NoCommonCodec, SdpError
+from pbx.sdp.offer_answer import LocalDescription, Negotiated
+from pbx.sip.errors import SipError
+
+#: A direction seen from the other side.
+FLIPPED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
+
+
+class Audio:
+    """A port is leased when first needed and released once. `codec` is what was agreed, `codecs` what may be offered to
+    others for the peer's sake, best first. Whatever reads a peer's SDP raises SipError (400, 488); without a free port
+    it is SipError 503."""
+
+    __slots__ = ("_heard", "_host", "_local", "_negotiated", "_plane", "_policy", "codecs", "offered", "port")
+
+    def __init__(self, plane: MediaPlane, host: str, policy: tuple[str, ...], session_id: int) -> None:
+        self._plane = plane
+        self._host = host
+        self._policy = policy  # the site's codecs, best first
+        self._local = LocalDescription(session_id)
+        self._heard = ""  # the peer's offer that waits for our answer
+        self._negotiated: Negotiated | None = None
+        self.codecs = policy
+        self.offered = False  # our offer waits for the peer's answer
+        self.port: MediaPort | None = None
+
+    @property
+    def codec(self) -> str | None:
+        return None if self._negotiated is None else self._negotiated.codec
+
+    def hear(self, body: bytes) -> None:
+        """Take the peer's first offer, if there is one. Raises SipError when nothing in it is for us."""
+        if not body:
+            return
+        self._heard = body.decode("utf-8", "replace")
+        try:
+            stream = read_audio(self._heard)
+            theirs = [(stream.codec_of(one) or "").partition("/")[0] for one in stream.formats]
+            common = [codec for codec in theirs if codec in self._policy]
+            if not common:
+                raise NoCommonCodec(f"no codec in common (ours: {', '.join(self._policy)})")
+        except SdpError as error:
+            raise _sip(error) from None
+        self.codecs = (*common, *[codec for codec in self._policy if codec not in common])
+
+    def answer(self, prefer: str | None = None) -> str:
+        """Our answer to the peer's offer, with the codec `prefer` if it has it; our own offer if it made none."""
+        if not self._heard:
+            return self.offer(self._policy)
+        codecs = (prefer, *self._policy) if prefer in self._policy else self._policy
+        return self._answer(self._heard, codecs, "sendrecv")
+
+    def offer(self, codecs: tuple[str, ...]) -> str:
+        """A first offer."""
+        port = self._lease()
+        self.offered = True
+        return self._local.offer(self._host, port.number, codecs)
+
+    def reoffer(self, direction: str = "sendrecv") -> str:
+        """An offer inside the session: what was agreed stays first."""
+        port = self._lease()
+        self.offered = True
+        layout = (None,) if self._negotiated is None else self._negotiated.layout
+        return self._local.offer(self._host, port.number, self._ordered(), direction=direction, layout=layout)
+
+    def reanswer(self, offer: str, direction: str = "sendrecv") -> str:
+        """Our answer to an offer inside the session; `direction` is what the other side of the bridge would do."""
+        return self._answer(offer, self._ordered(), direction)
+
+    def accept(self, text: str) -> str:
+        """Take the peer's answer to our offer; returns the direction the peer wrote."""
+        self.offered = False
+        try:
+            negotiated = self._local.read_answer(text)
+        except SdpError as error:
+            raise _sip(error) from None
+        self._use(negotiated)
+        return FLIPPED[negotiated.direction]
+
+    @staticmethod
+    def direction_of(offer: str) -> str:
+        """The direction an offer was written with."""
+        try:
+            return read_audio(offer).direction
+        except SdpError as error:
+            raise _sip(error) from None
+
+    def release(self, on_stats: Callable[[PortStats], None] | None = None) -> None:
+        """Give the port back; `on_stats` is told the counters, zeros if there never was a port."""
+        port, self.port = self.port, None
+        if port is not None:
+            self._plane.release(port, on_stats)
+        elif on_stats is not None:
+            on_stats(PortStats())
+
+    def _answer(self, offer: str, codecs: tuple[str, ...], direction: str) -> str:
+        port = self._lease()
+        try:
+            text, negotiated = self._local.answer(offer, self._host, port.number, codecs, direction=direction)
+        except SdpError as error:
+            raise _sip(error) from None
+        self._use(negotiated)
+        return text
+
+    def _ordered(self) -> tuple[str, ...]:
+        codec = self.codec
+        return self._policy if codec is None else (codec, *[other for other in self._policy if other != codec])
+
+    def _lease(self) -> MediaPort:
+        if self.port is None:
+            try:
+                self.port = self._plane.lease()
+            except PortsExhausted as error:
+                raise SipError(str(error), error.status) from None
+        return self.port
+
+    def _use(self, negotiated: Negotiated) -> None:
+        self._negotiated = negotiated
+        self.codecs = self._ordered()
+        assert self.port is not None
+        remote = RemoteMedia(
+            negotiated.host, negotiated.port, negotiated.codec, negotiated.payload_type, negotiated.dtmf_payload_type,
+            negotiated.rtcp_port, negotiated.ptime_ms, negotiated.sends, negotiated.receives,
+        )  # fmt: skip
+        self._plane.connect(self.port, remote)
+
+
+def _sip(error: SdpError) -> SipError:
+    return SipError(error.reason, error.status)
