@@ -1,0 +1,193 @@
+"""The pool and the leases of `WorkerPlane`, over a real worker."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from config.schema import PortRange
+from media.plane import MediaError, MediaPlane, MediaPort, PortsExhausted, PortStats, RemoteMedia
+from media.prompts import PromptLibrary
+from media.supervisor import WorkerFailed
+from media.worker_plane import WorkerPlane
+
+if TYPE_CHECKING:
+    from tests.media.conftest import Phone
+
+MakePlane = Callable[[int], Awaitable[WorkerPlane]]
+Stats = Callable[[MediaPort], Awaitable[PortStats]]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+async def test_is_a_media_plane(plane: WorkerPlane) -> None:
+    interface: MediaPlane = plane
+    assert interface.lease().host == "127.0.0.1"
+
+
+async def test_pool_is_first_in_first_out_and_ends(plane: WorkerPlane) -> None:
+    first = plane.ports.first
+    ports = [plane.lease() for _ in range(8)]
+    assert [port.number for port in ports] == list(range(first, first + 16, 2))
+    assert (plane.free_ports, plane.leased_ports) == (0, 8)
+    with pytest.raises(PortsExhausted):
+        plane.lease()
+    plane.release(ports[5])
+    plane.release(ports[2])
+    assert [plane.lease().number, plane.lease().number] == [ports[5].number, ports[2].number]
+    assert plane.counters["media_ports_exhausted"] == 1
+
+
+async def test_old_leases_are_ignored(plane: WorkerPlane, stats: Stats, phone: Callable[..., Phone]) -> None:
+    old = plane.lease()
+    await stats(old)
+    for _ in range(8):
+        new = plane.lease()  # among them the same number again
+    assert plane.counters["media_unknown_port"] == 0
+    plane.echo(old)
+    plane.silence(old)
+    plane.connect(old, phone().remote())
+    plane.bridge(old, new)
+    plane.bridge(new, old)
+    plane.play(old, ["one"])
+    plane.send_digit(old, "1")
+    assert await stats(old) == PortStats()
+    assert plane.counters["media_unknown_port"] == 8
+    assert plane.leased_ports == 8
+
+
+async def test_advertised_address(prompts: Path) -> None:
+    plane = WorkerPlane("127.0.0.1", "198.51.100.4", PortRange(40000, 40001), PromptLibrary(prompts))
+    assert plane.advertise == "198.51.100.4"
+    await plane.close()  # never started: nothing to do
+
+
+async def test_host_must_be_an_address() -> None:
+    with pytest.raises(MediaError, match=r"'pbx\.example\.com' is not an IP address"):
+        WorkerPlane("pbx.example.com", None, PortRange(40000, 40001))
+
+
+async def test_ports_in_use_are_left_out(make_plane: MakePlane) -> None:
+    probe = await make_plane(4)
+    ports = probe.ports
+    await probe.close()
+    kind = socket.AF_INET, socket.SOCK_DGRAM
+    with socket.socket(*kind) as rtp, socket.socket(*kind) as rtcp:
+        rtp.bind(("127.0.0.1", ports.first + 2))
+        rtcp.bind(("127.0.0.1", ports.first + 7))
+        plane = WorkerPlane("127.0.0.1", None, ports, None, Counter())
+        await plane.start()
+        assert plane.counters["media_ports_unavailable"] == 2
+        assert [plane.lease().number for _ in range(plane.free_ports)] == [ports.first, ports.first + 4]
+        await plane.close()
+
+
+async def test_no_port_at_all_is_an_error() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        first = one.getsockname()[1] & ~1
+        plane = WorkerPlane("127.0.0.1", None, PortRange(first, first + 1))
+        with pytest.raises(WorkerFailed, match="Address already in use"):
+            await plane.start()
+    assert plane.worker_pid is None
+
+
+async def test_address_of_another_machine() -> None:
+    with pytest.raises(WorkerFailed, match="Cannot assign requested address"):
+        await WorkerPlane("192.0.2.1", None, PortRange(40000, 40003)).start()
+
+
+def test_range_beyond_the_descriptor_limit() -> None:
+    """In a process of its own, with a hard limit of 64 descriptors: what fits is opened, and a log line says so."""
+    code = """if True:
+        import asyncio, resource
+        from config.schema import PortRange
+        from media.worker_plane import WorkerPlane
+        async def main():
+            plane = WorkerPlane("127.0.0.1", None, PortRange(52000, 52199))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+            await plane.start()
+            print("pairs open:", plane.free_ports)
+            await plane.close()
+        asyncio.run(main())
+    """
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=True)
+    opened = int(done.stdout.split("pairs open: ")[1])
+    assert 20 <= opened <= 32
+    assert "too few descriptors" in done.stdout
+
+
+async def test_callback_that_fails_is_counted(plane: WorkerPlane) -> None:
+    port, other = plane.lease(), plane.lease()
+    played: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def fail(_: int) -> None:
+        raise RuntimeError("a fault of the call layer")
+
+    port.on_played, other.on_played = fail, played.set_result
+    plane.play(port, [])
+    play_id = plane.play(other, [])
+    async with asyncio.timeout(1):
+        assert await played == play_id
+    assert plane.counters["media_callback_errors"] == 1
+
+
+async def test_commands_of_a_turn_leave_in_one_write(plane: WorkerPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+    remote = RemoteMedia("127.0.0.1", 9, "PCMU", 0)
+    written: list[int] = []
+    supervisor = plane._supervisor
+    assert supervisor is not None
+    link = cast(socket.socket, supervisor._socket)
+
+    class Spy:
+        def send(self, message: bytes) -> int:
+            written.append(len(message))
+            return link.send(message)
+
+    monkeypatch.setattr(supervisor, "_socket", Spy())
+    for _ in range(5):
+        plane.connect(plane.lease(), remote)
+    supervisor._flush()
+    monkeypatch.undo()
+    assert written == [10 * 96]
+
+
+async def test_thousands_of_commands_in_a_turn(plane: WorkerPlane, stats: Stats) -> None:
+    """More than one message, more than the socket takes at once: all arrive, in order."""
+    port = plane.lease()
+    last_played = asyncio.Event()
+    for _ in range(3000):
+        plane.silence(port)
+    last = plane.play(port, ["nothing"])
+    port.on_played = lambda play_id: last_played.set() if play_id == last else None
+    async with asyncio.timeout(5):
+        await last_played.wait()
+    await stats(port)
+
+
+async def test_no_cycles_on_the_path_of_a_call(plane: WorkerPlane, stats: Stats) -> None:
+    await stats(plane.lease())
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            port = plane.lease()
+            port.on_digit = lambda digit: None
+            plane.connect(port, RemoteMedia("127.0.0.1", 9, "PCMU", 0))
+            plane.play(port, ["one"])
+            plane.release(port)
+        del port
+        before = len(gc.get_objects())
+        gc.collect()
+        assert before - len(gc.get_objects()) < 50
+    finally:
+        gc.enable()

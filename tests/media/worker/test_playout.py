@@ -1,0 +1,198 @@
+"""Prompts, music and silence: 20 ms apart by the clock, in one stream with all that comes before and after."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from media import codecs
+from media.plane import MediaPort, PortStats, UnknownPrompt
+from media.worker_plane import PlaylistTooLong, WorkerPlane
+
+if TYPE_CHECKING:
+    from tests.media.conftest import Leg, Packet
+
+MakeLeg = Callable[..., "Leg"]
+Settle = Callable[[], Awaitable[None]]
+Stats = Callable[[MediaPort], Awaitable[PortStats]]
+
+
+def payload_of(packets: list[Packet]) -> bytes:
+    return b"".join(packet.payload for packet in packets)
+
+
+def check_continuous(packets: list[Packet]) -> None:
+    """One SSRC, no gap in the sequence, timestamps that go forward by a packet's time at least."""
+    assert len({packet.ssrc for packet in packets}) == 1
+    for before, after in itertools.pairwise(packets):
+        assert (after.seq - before.seq) & 0xFFFF == 1
+        assert 160 <= (after.timestamp - before.timestamp) & 0xFFFFFFFF < 8000
+
+
+@pytest.mark.parametrize("payload_type", [0, 8])
+async def test_playlist_once(plane: WorkerPlane, leg: MakeLeg, payload_type: int) -> None:
+    a = leg(payload_type=payload_type)
+    played: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    a.port.on_played = played.set_result
+    play_id = plane.play(a.port, ["one", "two"])
+    packets = await a.phone.receive_many(7)
+    one, two = plane.library.get("one"), plane.library.get("two")
+    expected = one.pcma + two.pcma + b"\xd5" * 320 if payload_type else one.pcmu + two.pcmu + b"\xff" * 320
+    assert payload_of(packets) == expected  # and then silence
+    assert {packet.payload_type for packet in packets} == {payload_type}
+    assert [packet.marker for packet in packets] == [True] + [False] * 6
+    check_continuous(packets)
+    assert {b.timestamp - a.timestamp for a, b in itertools.pairwise(packets)} == {160}
+    assert await played == play_id
+
+
+async def test_loop_keeps_pace(plane: WorkerPlane, leg: MakeLeg) -> None:
+    a = leg()
+    ended: list[int] = []
+    a.port.on_played = ended.append
+    plane.play(a.port, ["one"], loop=True)
+    packets = await a.phone.receive_many(31)
+    assert payload_of(packets[:30]) == plane.library.get("one").pcmu * 10
+    check_continuous(packets)
+    assert abs(packets[30].at_s - packets[0].at_s - 30 * 0.020) < 0.015  # absolute: no drift
+    assert ended == []
+
+
+async def test_new_playlist_replaces_the_old(plane: WorkerPlane, leg: MakeLeg, settle: Settle) -> None:
+    a = leg()
+    ended: list[int] = []
+    a.port.on_played = ended.append
+    plane.play(a.port, ["one"], loop=True)
+    first = await a.phone.receive_many(2)
+    second_id = plane.play(a.port, ["two"])
+    packets = first + await a.phone.receive_many(6)
+    check_continuous(packets)
+    assert plane.library.get("two").pcmu in payload_of(packets)
+    assert ended == [second_id]
+
+
+async def test_playlists_that_are_over_at_once(plane: WorkerPlane, leg: MakeLeg) -> None:
+    a = leg()
+    for prompts, loop in (([], False), (["nothing"], False), (["nothing", "nothing"], True), ([], True)):
+        played: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        a.port.on_played = played.set_result
+        play_id = plane.play(a.port, prompts, loop=loop)
+        async with asyncio.timeout(1):
+            assert await played == play_id
+
+
+async def test_playlist_ends_even_if_nothing_can_be_sent(plane: WorkerPlane, leg: MakeLeg) -> None:
+    a = leg(remote={"sends": False})
+    played: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    a.port.on_played = played.set_result
+    plane.play(a.port, ["one"])
+    async with asyncio.timeout(1):
+        await played
+    assert await a.phone.hears_nothing()
+
+
+async def test_refusals(plane: WorkerPlane, leg: MakeLeg) -> None:
+    a = leg()
+    with pytest.raises(UnknownPrompt):
+        plane.play(a.port, ["one", "other"])
+    with pytest.raises(PlaylistTooLong):
+        plane.play(a.port, ["one"] * 33)
+    assert plane.has_prompt("one") and not plane.has_prompt("other")
+
+
+async def test_silence(plane: WorkerPlane, leg: MakeLeg, settle: Settle) -> None:
+    a = leg()
+    await settle()
+    assert await a.phone.hears_nothing()  # until told otherwise
+    plane.silence(a.port)
+    packets = await a.phone.receive_many(5)
+    assert payload_of(packets) == b"\xff" * 800
+    check_continuous(packets)
+
+
+async def test_one_stream_from_prompt_to_music_to_bridge_to_silence(
+    plane: WorkerPlane, leg: MakeLeg, settle: Settle
+) -> None:
+    a, b = leg(), leg(payload_type=8, seq=9999, timestamp=4_294_967_000)
+    listening = asyncio.create_task(a.phone.listen(0.5))
+    plane.play(a.port, ["one"])
+    await asyncio.sleep(0.05)
+    plane.play(a.port, ["two"], loop=True)
+    await asyncio.sleep(0.05)
+    plane.bridge(a.port, b.port)
+    await settle()
+    for _ in range(4):
+        b.phone.send(b.port)
+        await asyncio.sleep(0.02)
+    plane.echo(a.port)
+    await settle()
+    a.phone.send(a.port)
+    await asyncio.sleep(0.05)
+    plane.silence(a.port)
+    await asyncio.sleep(0.05)
+    plane.play(a.port, ["one"])
+    packets = await listening
+    one, two = plane.library.get("one").pcmu, plane.library.get("two").pcmu
+    transcoded = codecs.pcma_to_pcmu_table()[0x10:0x11] * 160
+    expected = {one[:160], two[:160], transcoded, b"\x10" * 160, b"\xff" * 160}
+    assert {packet.payload for packet in packets} >= expected
+    check_continuous(packets)
+    span_s = packets[-1].at_s - packets[0].at_s
+    span_units = (packets[-1].timestamp - packets[0].timestamp) & 0xFFFFFFFF
+    assert abs(span_units / 8000 - span_s) < 0.1  # the timestamps follow real time
+
+
+async def test_hold_in_the_middle_of_music(plane: WorkerPlane, leg: MakeLeg, settle: Settle) -> None:
+    a = leg()
+    plane.play(a.port, ["one"], loop=True)
+    before = (await a.phone.receive_many(2))[-1]
+    plane.connect(a.port, a.phone.remote(sends=False))
+    await settle()
+    a.phone.forget_heard()
+    assert await a.phone.hears_nothing(0.06)
+    plane.connect(a.port, a.phone.remote())
+    after = await a.phone.receive()
+    assert after.marker and after.ssrc == before.ssrc and after.timestamp - before.timestamp > 3 * 160
+    assert 1 <= after.seq - before.seq <= 2  # the last one before the hold may have been thrown away above
+
+
+async def test_codec_change_in_the_middle(plane: WorkerPlane, leg: MakeLeg, settle: Settle) -> None:
+    a = leg()
+    plane.silence(a.port)
+    packets = await a.phone.receive_many(2)
+    plane.connect(a.port, a.phone.remote(codec="PCMA", payload_type=8))
+    packets += await a.phone.receive_many(4)
+    check_continuous(packets)
+    assert (packets[-1].payload_type, packets[-1].payload) == (8, b"\xd5" * 160)
+
+
+async def test_many_ports_at_once(plane: WorkerPlane, leg: MakeLeg) -> None:
+    legs = [leg() for _ in range(7)]
+    for one in legs:
+        plane.play(one.port, ["one", "two"], loop=True)
+    for one in legs:
+        packets = await one.phone.receive_many(10)
+        assert payload_of(packets) == (plane.library.get("one").pcmu + plane.library.get("two").pcmu) * 2
+        check_continuous(packets)
+
+
+async def test_reload_while_playing(plane: WorkerPlane, leg: MakeLeg, prompts: Path, settle: Settle) -> None:
+    """What plays plays on with its old content; new and changed prompts are there at once, removed ones are gone."""
+    old = plane.library.get("one")
+    a, b = leg(), leg()
+    plane.play(a.port, ["one"], loop=True)
+    await a.phone.receive()
+    (prompts / "two.wav").replace(prompts / "one.wav")
+    changes = await plane.reload_prompts()
+    assert (set(changes.changed), set(changes.removed)) == ({"one"}, {"two"})
+    assert not plane.has_prompt("two")
+    plane.play(b.port, ["one"])
+    new = await b.phone.receive_many(2)
+    assert payload_of(new) == plane.library.get("one").pcmu != old.pcmu
+    a.phone.forget_heard()
+    assert payload_of(await a.phone.receive_many(3)) in old.pcmu * 2
