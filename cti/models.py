@@ -129,6 +129,7 @@ class Call(Reply):
     from_: str = Field(alias="from")
     to: str
     state: str
+    since: float | None = None
     attributes: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -137,11 +138,28 @@ class Calls(Reply):
     left_off: int = Field(description="how many more there are than `limit`")
 
 
+class Waiting(Reply):
+    """A call that waits, or rings at an agent."""
+
+    call_id: str
+    waited_s: float
+    score: float = Field(description="the highest is served first")
+    state: str | None = None
+    agent: str | None = Field(None, description="whose phone rings")
+    attributes: dict[str, Any] = Field(default_factory=dict)
+
+
 class Queue(Reply):
-    """A queue and who waits in it."""
+    """A queue and who waits in it, the next to be served first."""
 
     name: str
-    waiting: list[dict[str, Any]]
+    waiting: list[Waiting]
+    agents: dict[str, int] | None = Field(None, description="who could take some call of it: by state, and `available`")
+    offered: int | None = None
+    answered: int | None = None
+    abandoned: int | None = None
+    overflowed: int | None = None
+    longest_wait_s: float | None = None
 
 
 class Queues(Reply):
@@ -152,20 +170,46 @@ class Agent(Reply):
     """An agent's state: LOGGED_OUT NOT_READY READY RESERVED BUSY WRAP_UP."""
 
     name: str
+    display_name: str | None = None
     state: str
-    reason: str | None = None
+    reason: str | None = Field(None, description="why not ready or, while READY, what keeps him from being available")
     since: float | None = None
     call_id: str | None = None
+    skills: dict[str, int] | None = None
+    registered: bool | None = Field(None, description="his phone")
+    available: bool | None = None
+    pending: str | None = Field(None, description="the state that follows the call, if he asked for one")
 
 
 class Agents(Reply):
     agents: list[Agent]
 
 
+class Cdr(Reply):
+    """The record of a call that is over."""
+
+    call_id: str
+    started_at: float | None = None
+    answered_at: float | None = None
+    connected_at: float | None = None
+    ended_at: float | None = None
+    direction: str | None = None
+    from_number: str | None = None
+    to_number: str | None = None
+    queue: str | None = None
+    agent: str | None = None
+    waited_s: float | None = None
+    talked_s: float | None = None
+    cause: str | None = None
+    status: int | None = None
+    web_session: str | None = None
+    basket: float | None = Field(None, description="euros")
+
+
 class Cdrs(Reply):
     """Call records, newest first."""
 
-    cdrs: list[dict[str, Any]]
+    cdrs: list[Cdr]
 
 
 class Who(Reply):

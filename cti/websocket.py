@@ -184,8 +184,8 @@ class Client:
         hub, who = self._stream.hub, subscription.identity
         missed = None if ask.since is None else hub.missed(subscription, ask.since, ask.epoch)
         hello: dict[str, Any] = {
-            "type": "hello", "epoch": hub.epoch, "sequence": hub.sequence, "role": who.role, "name": who.name,
-            "resumed": missed is not None, "heartbeat_s": HEARTBEAT_S,
+            "type": "hello", "at": self._stream.clock.now(), "epoch": hub.epoch, "sequence": hub.sequence,
+            "role": who.role, "name": who.name, "resumed": missed is not None, "heartbeat_s": HEARTBEAT_S,
         }  # fmt: skip
         subscription.push(Direct(hello))
         if missed is not None:

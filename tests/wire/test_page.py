@@ -78,7 +78,8 @@ class FakeFloor:
 
     def __init__(self) -> None:
         self.now, self.live = time.time(), [FakeCall("call-1", "+33612345678"), FakeCall("call-2", "+33611111111")]
-        self.states = dict(marie="LOGGED_OUT", paul="BUSY", anna="READY", igor="NOT_READY", jean="WRAP_UP", zoe="RESERVED")
+        self.states = dict(marie="LOGGED_OUT", paul="BUSY", anna="READY", igor="NOT_READY", jean="WRAP_UP")
+        self.states["zoe"] = "RESERVED"
         self.emit: Callable[[object], None] = lambda event: None
 
     def calls(self) -> Iterator[FakeCall]:
@@ -90,10 +91,10 @@ class FakeFloor:
 
     def queues(self) -> list[dict[str, Any]]:
         waiting = [{"call_id": call.id, "waited_s": 75.0, "attributes": {}} for call in self.live]
-        agents = {"available": 1, "busy": 1}
+        numbers = {"agents": {"available": 1, "busy": 1}, "answered": 31, "abandoned": 2}
         return [
-            {"name": "asia", "waiting": waiting, "agents": agents, "answered": 31, "abandoned": 2, "longest_wait_s": 75.0},
-            {"name": "cruise", "waiting": [], "agents": agents, "answered": 7, "abandoned": 0, "longest_wait_s": 0.0},
+            {"name": "asia", "waiting": waiting, "longest_wait_s": 75.0} | numbers,
+            {"name": "cruise", "waiting": [], "longest_wait_s": 0.0} | numbers,
         ]
 
     async def cdrs(self, limit: int) -> list[dict[str, Any]]:
@@ -194,7 +195,8 @@ class Browser:
     async def picture(self, name: str) -> None:
         folder = os.environ.get("PLATEAU_SCREENSHOTS")
         if folder:
-            Path(folder, f"{name}.png").write_bytes(base64.b64decode(await self._ask("GET", "/screenshot")))
+            picture = base64.b64decode(await self._ask("GET", "/screenshot"))
+            await asyncio.to_thread(Path(folder, f"{name}.png").write_bytes, picture)
 
     async def complaints(self) -> list[str]:
         """What the browser logged as errors: exceptions, breaches of the content security policy, missing files."""
@@ -262,8 +264,8 @@ async def test_a_supervisor_sees_the_floor_live(browser: Browser, base: str, sit
     assert "+33612345678" in calls and "€2,300" in calls and "Zoé <b>Dupont</b>" in calls, "never read as HTML"
     assert "Marie" in await browser.text("#agents")
     site.floor.live.append(FakeCall("call-3", "+33622222222"))
-    started = CallStarted(time.time(), "call-3", "inbound", "+33622222222", "+33180000001", "carrier", "ivr welcome", "x")
-    site.hub.publish(started)
+    to, now = "+33180000001", time.time()
+    site.hub.publish(CallStarted(now, "call-3", "inbound", "+33622222222", to, "carrier", "ivr welcome", "x"))
     site.floor.ready("marie")
     await browser.until("#events", "call started")
     await browser.until("#calls", "+33622222222")
