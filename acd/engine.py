@@ -152,14 +152,14 @@ class Engine:
         held = floor.reservations.get(reservation)
         if held is None:
             return False
-        item, agent = floor.end(held, outcome), floor.roster.agents[held.agent]
+        floor.give_back(floor.end(held, outcome))
+        agent = floor.roster.agents[held.agent]
         what, reason = TO_AGENT[outcome], outcome.replace("_", " ")
         if what is Input.MISS:
             agent.failures += 1
             agent.resting = True
             floor.deadlines.set((Due.AGENT, agent.name), now + rest_s(agent.failures))
         floor.apply(agent, what, None if what is Input.RELEASE else reason)
-        floor.give_back(item)
         return True
 
     def holds(self, reservation: int) -> bool:
@@ -200,9 +200,8 @@ class Engine:
         for name in tuple(phone.agents):
             agent = floor.roster.agents[name]
             if agent.reservation is not None and not phone.reachable:
-                item = floor.end(agent.reservation, Outcome.UNREGISTERED)
+                floor.give_back(floor.end(agent.reservation, Outcome.UNREGISTERED))
                 floor.apply(agent, Input.RELEASE)
-                floor.give_back(item)
             elif agent.state is State.READY:
                 floor.rested(agent)
                 floor.enter(agent, State.READY, None)

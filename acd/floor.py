@@ -70,16 +70,17 @@ class Floor:
         self.commands.append(OfferItem(item.id, agent.name, queue.name, number, queue.ring_s))
 
     def end(self, reservation: Reservation, outcome: Outcome) -> WorkItem:
-        """It was not accepted. Agent still RESERVED, item in no line: to be moved on by whoever calls this."""
+        """It was not accepted. The item is in no line, the agent still RESERVED: whoever calls this moves them on, the
+        item first, so that it has its place when the agent's state frees somebody."""
         del self.reservations[reservation.number]
         self.deadlines.forget((Due.RESERVATION, reservation.number))
         item, agent = self.items[reservation.item_id], self.roster.agents[reservation.agent]
         item.reservation = agent.reservation = None
         item.state = ItemState.QUEUED
         self.events.append(
-            ReservationEnded(self.now, item.id, reservation.queue, agent.name, reservation.number, outcome)
+            ReservationEnded(self.now, item.id, reservation.queue, agent.name, reservation.number, outcome.value)
         )
-        self.commands.append(WithdrawOffer(item.id, agent.name, reservation.number, outcome))
+        self.commands.append(WithdrawOffer(item.id, agent.name, reservation.number, outcome.value))
         return item
 
     def give_back(self, item: WorkItem) -> None:
@@ -132,7 +133,7 @@ class Floor:
         elif rule is Rule.LATER:
             agent.wish, agent.wish_reason = _WISHES[what], reason
         elif rule is Rule.REFUSED:
-            raise AgentCommandError(agent.name, what, agent.state)
+            raise AgentCommandError(agent.name, what.value, agent.state.value)
         elif rule is Rule.IMPOSSIBLE:
             raise AcdError(f"agent {agent.name}: {what} while {agent.state}")
 
@@ -147,7 +148,7 @@ class Floor:
             self.rested(agent)
         if before is not state or reason != agent.reason:
             call = agent.item_id if state in _WITH_ITEM else None
-            self.events.append(AgentStateChanged(self.now, agent.name, state, reason, call))
+            self.events.append(AgentStateChanged(self.now, agent.name, state.value, reason, call))
         if before is not state or state is State.NOT_READY:
             agent.since = self.now
         agent.state, agent.reason = state, reason
@@ -176,10 +177,9 @@ class Floor:
     def leave(self, agent: Agent, what: Input, reason: str | None) -> None:
         """Not ready, or logged out; should his phone ring, the item is offered on."""
         reservation = agent.reservation
-        item = None if reservation is None else self.end(reservation, Outcome.WITHDRAWN)
+        if reservation is not None:
+            self.give_back(self.end(reservation, Outcome.WITHDRAWN))
         self.apply(agent, what, reason)
-        if item is not None:
-            self.give_back(item)
 
     def _hold(self, agent: Agent) -> None:
         """While the agent is at work, nobody else is rung on his phone."""

@@ -28,7 +28,7 @@ def take_over(floor: Floor, site: schema.Site) -> None:
     _remeasure(floor)
     floor.lines = WaitingLines()  # until all are placed, nobody can be matched by the old rules
     for agent in list(floor.roster.agents.values()):
-        if agent.state is State.READY:  # the phone may be another one
+        if agent.state is State.READY and not agent.retired:  # the phone may be another one
             floor.enter(agent, State.READY, agent.reason if agent.resting else None)
     for agent in gone:
         _dismiss(floor, agent)
@@ -76,7 +76,7 @@ def _remeasure(floor: Floor) -> None:
         if item.queue.max_wait_s is None:
             floor.deadlines.forget((Due.ITEM, item.id))
         else:
-            floor.deadlines.set((Due.ITEM, item.id), item.queued_at + item.queue.max_wait_s)
+            floor.deadlines.set((Due.ITEM, item.id), max(floor.now, item.queued_at + item.queue.max_wait_s))
 
 
 def _dismiss(floor: Floor, agent: Agent) -> None:
