@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from typing import cast
 
 from pbx.sip.errors import SipError
 from pbx.sip.framing import PING, PONG, Framer
@@ -28,8 +29,7 @@ class Stream(asyncio.Protocol):
         self.hop = Hop("tcp", "", 0, listener)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
         host, port = transport.get_extra_info("peername")[:2]
         self.hop = Hop("tcp", host, port, self._listener)
         self._streams.add(self)
