@@ -1,1 +1,1 @@
-"""."""
+"""Session descriptions and offer/answer. See README.md."""

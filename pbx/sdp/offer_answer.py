@@ -1,0 +1,214 @@
+"""Offer and answer (RFC 3264) for one G.711 stream with telephone-event (RFC 4733).
+
+    we offer:   LocalDescription.offer()  ...their answer...  read_answer(answer, offer)  -> Negotiated
+    they offer: LocalDescription.answer(offer)                                            -> text, Negotiated
+
+A late offer (INVITE without a body) is the first form with our offer in the 200 and their answer in the ACK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from pbx.sdp.audio import AudioStream, read_audio
+from pbx.sdp.errors import NoCommonCodec
+from pbx.sdp.sdp import address_type, text_of
+
+PAYLOAD_TYPES: Final = {"PCMU": 0, "PCMA": 8}  # RFC 3551 6
+
+# Direction as (we send, we receive).
+_BITS: Final = {
+    "sendrecv": (True, True),
+    "sendonly": (True, False),
+    "recvonly": (False, True),
+    "inactive": (False, False),
+}
+_NAMES: Final = {bits: name for name, bits in _BITS.items()}
+_JOINT: Final = {  # (what we would do, what the peer's line says) -> what we do (RFC 3264 6.1)
+    (ours, theirs): _NAMES[(a[0] and b[1], a[1] and b[0])] for ours, a in _BITS.items() for theirs, b in _BITS.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiated:
+    """What both sides agreed on, as we have to use it."""
+
+    host: str  # where the peer wants RTP
+    port: int
+    rtcp_port: int  # where it wants RTCP
+    codec: str  # PCMU or PCMA
+    payload_type: int  # the peer's type for the codec: what we send with
+    dtmf_payload_type: int | None  # the peer's type for telephone-event; None: it takes none
+    dtmf_receive_type: int | None  # ours: what the peer's keys arrive with
+    ptime_ms: int  # that the peer asked for, 20 if it did not
+    direction: str  # ours: sendrecv, sendonly (the peer only listens), recvonly (the peer holds us), inactive
+    layout: tuple[str | None, ...] = (None,)  # the m-lines; a later offer of ours must keep them (RFC 3264 8)
+
+    @property
+    def sends(self) -> bool:
+        """Whether we may send."""
+        return self.direction in ("sendrecv", "sendonly")
+
+    @property
+    def receives(self) -> bool:
+        """Whether the peer sends."""
+        return self.direction in ("sendrecv", "recvonly")
+
+    @property
+    def held(self) -> bool:
+        """Whether the peer put us on hold."""
+        return not self.sends
+
+
+def make_offer(
+    host: str, port: int, codecs: Sequence[str], *, session_id: int, version: int = 1, dtmf_pt: int | None = 101,
+    ptime_ms: int = 20, direction: str = "sendrecv", layout: tuple[str | None, ...] = (None,),
+) -> str:  # fmt: skip
+    """An offer of one audio stream; with the `layout` of an earlier Negotiated its other m-lines stay refused."""
+    formats, attributes = _offer_lines(tuple(codecs), dtmf_pt, ptime_ms, direction)
+    audio = f"m=audio {port} RTP/AVP {formats}\r\n{attributes}"
+    return _head(host, session_id, version, "0 0") + _with_layout(audio, layout)
+
+
+def answer(
+    offer: str | bytes, host: str, port: int, codecs: Sequence[str], *, session_id: int, version: int = 1,
+    ptime_ms: int = 20, direction: str = "sendrecv",
+) -> tuple[str, Negotiated]:  # fmt: skip
+    """The answer to an offer and what follows from both. `codecs` in order of preference: the first that the offer has.
+
+    Raises BadSdp (400), NotAcceptable or NoCommonCodec (488).
+    """
+    stream = read_audio(text_of(offer))
+    codec, payload_type = _choose(stream, codecs)
+    dtmf_pt = stream.telephone_event()
+    joint = _JOINT[direction, stream.direction]
+    negotiated = _negotiated(stream, codec, payload_type, dtmf_pt, dtmf_pt, joint)
+    formats, attributes = _answer_lines(codec, payload_type, dtmf_pt, ptime_ms, joint)
+    audio = f"m=audio {port} {stream.proto} {formats}\r\n{attributes}"
+    return _head(host, session_id, version, stream.time) + _with_layout(audio, stream.layout), negotiated
+
+
+def read_answer(text: str | bytes, offer: str) -> Negotiated:
+    """What the peer's answer makes of our offer. Raises BadSdp (400), NotAcceptable or NoCommonCodec (488): then there
+    is a dialog but no session, and the call has to end."""
+    ours = read_audio(offer)
+    theirs = read_audio(text_of(text), ours.m_line)
+    offered = {ours.codec_of(one) for one in ours.formats}
+    codec, payload_type = _first_of(theirs, offered)
+    return _negotiated(
+        theirs, codec, payload_type, theirs.telephone_event(), ours.telephone_event(),
+        _JOINT[ours.direction, theirs.direction], ours.layout,
+    )  # fmt: skip
+
+
+class LocalDescription:
+    """Our side of one session: its id, and the version, one more whenever the description changes (RFC 3264 8)."""
+
+    __slots__ = ("_said", "last_offer", "session_id", "version")
+
+    def __init__(self, session_id: int) -> None:
+        self.session_id = session_id
+        self.version = 1
+        self.last_offer = ""  # for read_answer
+        self._said = ""  # the last description without its head
+
+    def offer(
+        self, host: str, port: int, codecs: Sequence[str], *, dtmf_pt: int | None = 101, ptime_ms: int = 20,
+        direction: str = "sendrecv", layout: tuple[str | None, ...] = (None,),
+    ) -> str:  # fmt: skip
+        text = make_offer(
+            host, port, codecs, session_id=self.session_id, version=self.version, dtmf_pt=dtmf_pt, ptime_ms=ptime_ms,
+            direction=direction, layout=layout,
+        )  # fmt: skip
+        self.last_offer = self._with_version(text)
+        return self.last_offer
+
+    def answer(
+        self, offer: str | bytes, host: str, port: int, codecs: Sequence[str], *, ptime_ms: int = 20,
+        direction: str = "sendrecv",
+    ) -> tuple[str, Negotiated]:  # fmt: skip
+        text, negotiated = answer(
+            offer, host, port, codecs, session_id=self.session_id, version=self.version, ptime_ms=ptime_ms,
+            direction=direction,
+        )  # fmt: skip
+        return self._with_version(text), negotiated
+
+    def read_answer(self, text: str | bytes) -> Negotiated:
+        """What the peer's answer makes of the offer made last."""
+        return read_answer(text, self.last_offer)
+
+    def _with_version(self, text: str) -> str:
+        said = text.partition("\r\ns=")[2]
+        if self._said and said != self._said:
+            self.version += 1
+            text = text.replace(f" {self.version - 1} IN ", f" {self.version} IN ", 1)
+        self._said = said
+        return text
+
+
+def _head(host: str, session_id: int, version: int, time: str) -> str:
+    kind = address_type(host)
+    return f"v=0\r\no=- {session_id} {version} IN {kind} {host}\r\ns=-\r\nc=IN {kind} {host}\r\nt={time}\r\n"
+
+
+def _with_layout(audio: str, layout: tuple[str | None, ...]) -> str:
+    if len(layout) == 1:
+        return audio
+    return "".join([audio if line is None else line for line in layout])
+
+
+@lru_cache(maxsize=256)
+def _offer_lines(codecs: tuple[str, ...], dtmf_pt: int | None, ptime_ms: int, direction: str) -> tuple[str, str]:
+    """(formats, attribute lines) of an offer."""
+    return _lines([(PAYLOAD_TYPES[codec], codec) for codec in codecs], dtmf_pt, ptime_ms, direction)
+
+
+@lru_cache(maxsize=1024)
+def _answer_lines(
+    codec: str, payload_type: int, dtmf_pt: int | None, ptime_ms: int, direction: str
+) -> tuple[str, str]:
+    """(formats, attribute lines) of an answer."""
+    return _lines([(payload_type, codec)], dtmf_pt, ptime_ms, direction)
+
+
+def _lines(codecs: list[tuple[int, str]], dtmf_pt: int | None, ptime_ms: int, direction: str) -> tuple[str, str]:
+    formats = " ".join(str(number) for number, _ in codecs)
+    lines = "".join(f"a=rtpmap:{number} {codec}/8000\r\n" for number, codec in codecs)
+    if dtmf_pt is not None:
+        formats += f" {dtmf_pt}"
+        lines += f"a=rtpmap:{dtmf_pt} telephone-event/8000\r\na=fmtp:{dtmf_pt} 0-15\r\n"
+    return formats, f"{lines}a=ptime:{ptime_ms}\r\na={direction}\r\n"
+
+
+def _choose(stream: AudioStream, codecs: Sequence[str]) -> tuple[str, int]:
+    """(codec, payload type) of the first of our codecs that the offer has."""
+    by_codec: dict[str | None, str] = {}
+    for payload_type in stream.formats:
+        by_codec.setdefault(stream.codec_of(payload_type), payload_type)
+    for codec in codecs:
+        found = by_codec.get(f"{codec}/8000")
+        if found is not None:
+            return codec, int(found)
+    raise NoCommonCodec(f"no codec in common (ours: {', '.join(codecs)})")
+
+
+def _first_of(stream: AudioStream, offered: set[str | None]) -> tuple[str, int]:
+    """(codec, payload type) of the first codec of an answer that was offered."""
+    for payload_type in stream.formats:
+        codec = stream.codec_of(payload_type)
+        if codec in offered and codec is not None and codec.partition("/")[0] in PAYLOAD_TYPES:
+            return codec.partition("/")[0], int(payload_type)
+    raise NoCommonCodec("the answer has no codec of the offer")
+
+
+def _negotiated(
+    stream: AudioStream, codec: str, payload_type: int, dtmf_pt: int | None, dtmf_receive: int | None, direction: str,
+    layout: tuple[str | None, ...] | None = None,
+) -> Negotiated:  # fmt: skip
+    return Negotiated(
+        stream.host, stream.port, stream.rtcp_port or min(stream.port + 1, 65535), codec, payload_type, dtmf_pt,
+        dtmf_receive, stream.ptime_ms or 20, direction, stream.layout if layout is None else layout,
+    )  # fmt: skip
