@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from config.schema import PortRange
-from media.plane import MediaPort, PortsExhausted, PortStats, RemoteMedia, UnknownPrompt
+from media.plane import (
+    KEYS,
+    PLAYLIST_LONGEST,
+    MediaPort,
+    PlaylistTooLong,
+    PortsExhausted,
+    PortStats,
+    RemoteMedia,
+    UnknownKey,
+    UnknownPrompt,
+)
 
 _PORTS = PortRange(20000, 20199)
 
@@ -69,6 +79,8 @@ class FakePlane:
             self.commands.append(("bridge", a.number, b.number))
 
     def play(self, port: MediaPort, prompts: Sequence[str], *, loop: bool = False) -> int:
+        if len(prompts) > PLAYLIST_LONGEST:
+            raise PlaylistTooLong(f"{len(prompts)} prompts at once, {PLAYLIST_LONGEST} at most")
         for name in prompts:
             if name not in self.prompts:
                 raise UnknownPrompt(name)
@@ -91,6 +103,8 @@ class FakePlane:
             self.commands.append(("echo", port.number))
 
     def send_digit(self, port: MediaPort, digit: str, duration_ms: int = 160) -> None:
+        if len(digit) != 1 or digit not in KEYS:
+            raise UnknownKey(f"{digit!r} is not a key: one of {KEYS}")
         if self._known(port):
             self.commands.append(("send_digit", port.number, digit, duration_ms))
 

@@ -25,6 +25,26 @@ class UnknownPrompt(MediaError):
     """A prompt that the site's folder does not hold."""
 
 
+class PlaylistTooLong(MediaError):
+    """More than PLAYLIST_LONGEST prompts in one `play`."""
+
+
+class UnknownKey(MediaError):
+    """A digit to send that is none of KEYS."""
+
+
+class BadPrompt(MediaError):
+    """One or more files of the prompts folder can't be used; the text names each with its reason."""
+
+
+class WorkerFailed(MediaError):
+    """The media worker could not be started, or not one port could be opened."""
+
+
+KEYS = "0123456789*#ABCD"  # by RFC 4733 event code
+PLAYLIST_LONGEST = 32  # prompts
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteMedia:
     """Where a leg's peer wants its sound, as negotiated by SDP."""
@@ -76,7 +96,8 @@ class MediaPlane(Protocol):
         """Each hears the other (transcoding if codecs differ); ends whatever was played to either."""
 
     def play(self, port: MediaPort, prompts: Sequence[str], *, loop: bool = False) -> int:
-        """Play prompts one after the other; returns the play id that `on_played` reports. Raises UnknownPrompt."""
+        """Play prompts one after the other; returns the play id that `on_played` reports. Raises UnknownPrompt,
+        PlaylistTooLong. When the list has ended, silence packets follow."""
 
     def silence(self, port: MediaPort) -> None:
         """Stop playing or bridging: send silence."""
@@ -85,7 +106,7 @@ class MediaPlane(Protocol):
         """Send back what arrives."""
 
     def send_digit(self, port: MediaPort, digit: str, duration_ms: int = 160) -> None:
-        """Send one RFC 4733 key, between packets of whatever else is playing."""
+        """Send one RFC 4733 key, between packets of whatever else is playing. Raises UnknownKey."""
 
     def release(self, port: MediaPort, on_stats: Callable[[PortStats], None] | None = None) -> None:
         """Give the port back; callbacks are dropped at once; `on_stats` is called when the counters arrive (or with

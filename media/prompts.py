@@ -16,16 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from media.codecs import FRAME_BYTES, PCMA_SILENCE, PCMU_SILENCE, SAMPLE_RATE_HZ, Samples, pcma_encode, pcmu_encode
-from media.plane import MediaError, UnknownPrompt
+from media.plane import BadPrompt, MediaError, UnknownPrompt
 
 _PASS_HZ = 3600.0  # G.712 lets a telephone channel fall off above 3400 Hz
 _LOBES = 24  # zero crossings of the sinc on each side: about 60 dB down at 4.4 kHz with the Kaiser window below
 _KAISER_BETA = 6.0
 _LONGEST_S = 3600
-
-
-class BadPrompt(MediaError):
-    """One or more files of the prompts folder can't be used; the text names each with its reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,13 @@ import struct
 from functools import lru_cache
 from typing import NamedTuple
 
-from media.plane import RemoteMedia
+from media.plane import KEYS, PLAYLIST_LONGEST, RemoteMedia
 
 VERSION = 1
 COMMAND_BYTES = 96
 COMMANDS_A_MESSAGE = 512
 EVENT_BYTES = 40
 MESSAGE_BYTES = 65536
-PLAYLIST_LONGEST = 32
 PROMPTS_MOST = 4096
 
 _HEAD = struct.Struct("=BBHIII80s")  # op, flags, count, index, generation, argument, payload
@@ -34,7 +33,6 @@ GREETING, PORTS, READY, DIGIT, PLAYED, STATS, PONG = range(1, 8)
 _PAYLOAD_TYPES = {"PCMU": 0, "PCMA": 8}
 _NO_TYPE = 255
 _MAY_SEND, _PEER_SENDS = 1, 2
-DIGITS = "0123456789*#ABCD"  # by RFC 4733 event code
 
 
 class Event(NamedTuple):
@@ -106,8 +104,8 @@ def echo(index: int, generation: int) -> bytes:
 
 
 def send_digit(index: int, generation: int, digit: str, duration_ms: int) -> bytes:
-    """ValueError if `digit` is none of DIGITS."""
-    return _HEAD.pack(_SEND_DIGIT, 0, DIGITS.index(digit), index, generation, min(max(duration_ms, 40), 8000), b"")
+    """ValueError if `digit` is none of KEYS."""
+    return _HEAD.pack(_SEND_DIGIT, 0, KEYS.index(digit), index, generation, min(max(duration_ms, 40), 8000), b"")
 
 
 def release(index: int, generation: int) -> bytes:

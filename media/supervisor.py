@@ -19,7 +19,7 @@ from pathlib import Path
 import structlog
 
 from media import records
-from media.plane import MediaError
+from media.plane import WorkerFailed
 from media.records import Event
 
 log = structlog.get_logger("media")
@@ -30,10 +30,6 @@ _BACK_OFF_S = (0.0, 0.1, 0.5, 2.0, 5.0)
 _LIVED_LONG_S = 30.0  # after this a death is a first one again
 _UNSENT_MOST = 4096  # messages that wait for a worker that does not read: then it is killed
 _ROOT = str(Path(__file__).resolve().parents[1])
-
-
-class WorkerFailed(MediaError):
-    """The media worker could not be started."""
 
 
 class Supervisor:
@@ -73,7 +69,8 @@ class Supervisor:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         theirs.setblocking(False)
-        command = [sys.executable, "-m", "media.worker", str(theirs.fileno()), str(os.getpid()), *self._arguments]
+        # -P: a folder `media` where the server was started must not be taken for ours.
+        command = [sys.executable, "-P", "-m", "media.worker", str(theirs.fileno()), str(os.getpid()), *self._arguments]
         path = os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH"))))
         try:
             # On the loop's thread: the kernel kills the worker when the thread that started it ends.

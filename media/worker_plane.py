@@ -16,19 +16,27 @@ import structlog
 
 from config.schema import PortRange
 from media import records
-from media.plane import MediaError, MediaPort, PortsExhausted, PortStats, RemoteMedia, UnknownPrompt
+from media.plane import (
+    KEYS,
+    PLAYLIST_LONGEST,
+    MediaError,
+    MediaPort,
+    PlaylistTooLong,
+    PortsExhausted,
+    PortStats,
+    RemoteMedia,
+    UnknownKey,
+    UnknownPrompt,
+    WorkerFailed,
+)
 from media.prompts import PromptChanges, PromptLibrary
 from media.records import Event
-from media.supervisor import Supervisor, WorkerFailed
+from media.supervisor import Supervisor
 
 log = structlog.get_logger("media")
 
 _START_S = 10.0
 _JITTER_MS = 1 / 16 / 8  # of the worker's unit, a sixteenth of 1/8000 s
-
-
-class PlaylistTooLong(MediaError):
-    """More prompts at once than a command can name."""
 
 
 class WorkerPlane:
@@ -151,8 +159,8 @@ class WorkerPlane:
             self._send(records.bridge(first, a.generation, second, b.generation))
 
     def play(self, port: MediaPort, prompts: Sequence[str], *, loop: bool = False) -> int:
-        if len(prompts) > records.PLAYLIST_LONGEST:
-            raise PlaylistTooLong(f"{len(prompts)} prompts at once, {records.PLAYLIST_LONGEST} at most")
+        if len(prompts) > PLAYLIST_LONGEST:
+            raise PlaylistTooLong(f"{len(prompts)} prompts at once, {PLAYLIST_LONGEST} at most")
         slots = []
         for name in prompts:
             slot = self._slots.get(name)
@@ -176,10 +184,10 @@ class WorkerPlane:
             self._send(records.echo(index, port.generation))
 
     def send_digit(self, port: MediaPort, digit: str, duration_ms: int = 160) -> None:
+        if len(digit) != 1 or digit not in KEYS:
+            raise UnknownKey(f"{digit!r} is not a key: one of {KEYS}")
         index = self._index(port)
         if index is not None:
-            if len(digit) != 1 or digit not in records.DIGITS:
-                raise MediaError(f"{digit!r} is not a key: one of {records.DIGITS}")
             self._send(records.send_digit(index, port.generation, digit, duration_ms))
 
     def release(self, port: MediaPort, on_stats: Callable[[PortStats], None] | None = None) -> None:
@@ -206,7 +214,7 @@ class WorkerPlane:
             if port is None or port.generation != event.generation:
                 return
             if event.op == records.DIGIT and port.on_digit is not None:
-                self._call(port.on_digit, records.DIGITS[event.argument])
+                self._call(port.on_digit, KEYS[event.argument])
             elif event.op == records.PLAYED and port.on_played is not None:
                 self._call(port.on_played, event.argument)
         elif event.op == records.STATS:

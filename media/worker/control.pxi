@@ -142,7 +142,7 @@ cdef void lease(Loop *loop, Port *port, uint32_t generation) noexcept nogil:
     port.out.timestamp = <uint32_t>draw(loop)
     port.out.sent_ns = loop.now_ns
     port.out.resync = True
-    name = draw(loop)
+    name = draw(loop) << 16 ^ draw(loop)
     for i in range(16):
         port.cname[i] = b"0123456789abcdef"[name >> (4 * i) & 15]
     watch(loop, port, EPOLL_CTL_ADD)

@@ -6,7 +6,7 @@ import pytest
 
 from config.schema import PortRange
 from media.fake import FakePlane
-from media.plane import MediaPlane, PortsExhausted, PortStats, RemoteMedia, UnknownPrompt
+from media.plane import MediaPlane, PlaylistTooLong, PortsExhausted, PortStats, RemoteMedia, UnknownKey, UnknownPrompt
 
 REMOTE = RemoteMedia("192.0.2.7", 4000, "PCMU", 0)
 
@@ -65,9 +65,14 @@ def test_keys_and_ends_reach_the_callbacks(fake: FakePlane) -> None:
         fake.finish(port)
 
 
-def test_unknown_prompt(fake: FakePlane) -> None:
+def test_refusals(fake: FakePlane) -> None:
+    port = fake.lease()
     with pytest.raises(UnknownPrompt):
-        fake.play(fake.lease(), ["welcome", "other"])
+        fake.play(port, ["welcome", "other"])
+    with pytest.raises(PlaylistTooLong):
+        fake.play(port, ["welcome"] * 33)
+    with pytest.raises(UnknownKey):
+        fake.send_digit(port, "x")
 
 
 def test_released_ports_are_ignored_and_counted(fake: FakePlane) -> None:

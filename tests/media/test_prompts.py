@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from media.codecs import pcma_decode, pcmu_decode
-from media.plane import MediaError, UnknownPrompt
-from media.prompts import BadPrompt, PromptChanges, PromptLibrary, convert, prompt_names, to_8_khz
+from media.plane import BadPrompt, MediaError, UnknownPrompt
+from media.prompts import PromptChanges, PromptLibrary, convert, prompt_names, to_8_khz
 
 RATES = (8000, 11025, 16000, 22050, 44100, 48000)
 

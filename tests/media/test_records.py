@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from media import records
-from media.plane import RemoteMedia
+from media.plane import PLAYLIST_LONGEST, RemoteMedia
 from media.worker import loop
 
 REMOTE = RemoteMedia("192.0.2.7", 4000, "PCMA", 8, 101)
@@ -15,7 +15,7 @@ def test_both_sides_agree() -> None:
     assert records.VERSION == loop.RECORD_VERSION
     assert records.COMMAND_BYTES == loop.COMMAND_BYTES
     assert records.EVENT_BYTES == loop.EVENT_BYTES
-    assert records.PLAYLIST_LONGEST == loop.PLAYLIST_LONGEST
+    assert PLAYLIST_LONGEST == loop.PLAYLIST_LONGEST
     assert records.PROMPTS_MOST == loop.PROMPTS_MOST
 
 

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from config.schema import PortRange
-from media.plane import MediaError, MediaPlane, MediaPort, PortsExhausted, PortStats, RemoteMedia
+from media.plane import MediaError, MediaPlane, MediaPort, PortsExhausted, PortStats, RemoteMedia, WorkerFailed
 from media.prompts import PromptLibrary
-from media.supervisor import WorkerFailed
 from media.worker_plane import WorkerPlane
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from media.plane import MediaError, MediaPort, PortStats
+from media.plane import MediaPort, PortStats, UnknownKey
 from media.worker_plane import WorkerPlane
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ async def test_what_can_not_be_sent(plane: WorkerPlane, leg: MakeLeg) -> None:
     a = leg(remote={"dtmf_payload_type": None})
     plane.send_digit(a.port, "1")
     for wrong in ("", "12", "x"):
-        with pytest.raises(MediaError):
+        with pytest.raises(UnknownKey):
             plane.send_digit(a.port, wrong)
     assert await a.phone.hears_nothing(0.06)
 

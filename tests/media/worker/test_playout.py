@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from media import codecs
-from media.plane import MediaPort, PortStats, UnknownPrompt
-from media.worker_plane import PlaylistTooLong, WorkerPlane
+from media.plane import MediaPort, PlaylistTooLong, PortStats, UnknownPrompt
+from media.worker_plane import WorkerPlane
 
 if TYPE_CHECKING:
     from tests.media.conftest import Leg, Packet
