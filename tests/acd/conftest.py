@@ -1,20 +1,25 @@
-"""Sites with nothing but agents and queues, and a stage for the engine."""
+"""Sites with nothing but agents and queues; a stage for the engine; a floor of scripted calls around a desk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 import pytest
 
 from acd.audit import audit
 from acd.commands import Command, OfferItem
+from acd.desk import Desk
 from acd.engine import Engine
 from acd.events import AcdEvent
 from acd.reservation import Outcome
-from config.schema import Site
+from config.schema import Destination, Site
 
 T0 = 1_000.0
+T1 = 1_700_000_000.0
 SALES: dict[str, dict[str, Any]] = {"sales": {"ring_s": 10, "wrap_up_s": 30}}
 
 MakeSite = Callable[[Mapping[str, Mapping[str, Any]], Mapping[str, Mapping[str, Any]]], Site]
@@ -106,5 +111,226 @@ class Scene:
 def stage(make_site: MakeSite) -> Callable[..., Scene]:
     def build(agents: dict[str, dict[str, Any]] | None = None, **queues: dict[str, Any]) -> Scene:
         return Scene(make_site(agents or {"ann": {}, "bob": {}, "cy": {}}, queues or SALES))
+
+    return build
+
+
+# --- the desk's surroundings -----------------------------------------------------------------------------------------
+
+
+class FakeTimer:
+    def __init__(self, callback: Callable[..., None], args: tuple[object, ...]) -> None:
+        self.callback: Callable[..., None] | None = callback
+        self.args = args
+
+    def cancel(self) -> None:
+        self.callback, self.args = None, ()
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.time = T1
+        self._heap: list[tuple[float, int, FakeTimer]] = []
+        self._number = itertools.count()
+
+    def now(self) -> float:
+        return self.time
+
+    def after(self, delay_s: float, callback: Callable[..., None], *args: object) -> FakeTimer:
+        timer = FakeTimer(callback, args)
+        heapq.heappush(self._heap, (self.time + delay_s, next(self._number), timer))
+        return timer
+
+    def pending(self) -> int:
+        return sum(timer.callback is not None for _, _, timer in self._heap)
+
+    def run(self, seconds: float) -> None:
+        until = self.time + seconds
+        while self._heap and self._heap[0][0] <= until:
+            self.time, _, timer = heapq.heappop(self._heap)
+            if timer.callback is not None:
+                timer.callback(*timer.args)
+        self.time = until
+
+
+class FakeAttempt:
+    def __init__(self, destination: Destination, agent: str | None, ring_s: float) -> None:
+        self.destination = destination
+        self.agent = agent
+        self.ring_s = ring_s
+        self.live = True
+
+
+class FakeCall:
+    """Keeps a diary of what it was told to do, in the floor's common one."""
+
+    def __init__(self, floor: FakeFloor, name: str, attributes: Mapping[str, str | int | float]) -> None:
+        self.floor = floor
+        self.id = name
+        self.attributes = dict(attributes)
+        self.answered = False
+        self.controller: Any = None
+        self.attempts: list[FakeAttempt] = []
+
+    def note(self, *words: object) -> None:
+        self.floor.diary.append((self.id, *(str(word) for word in words)))
+
+    def ring(self) -> None:
+        self.note("ring")
+
+    def answer(self) -> None:
+        self.answered = True
+        self.note("answer")
+
+    def play(self, prompts: Sequence[str], *, loop: bool = False) -> int:
+        self.answered = True
+        self.note("play", *prompts, "looped" if loop else "once")
+        return 1
+
+    def silence(self) -> None:
+        self.note("silence")
+
+    def dial(self, destination: Destination, *, ring_s: float, agent: str | None = None) -> FakeAttempt:
+        self.note("dial", destination)
+        self.attempts.append(FakeAttempt(destination, agent, ring_s))
+        self.floor.legs(destination, 1)
+        return self.attempts[-1]
+
+    def drop(self, attempt: FakeAttempt, cause: str = "") -> None:
+        if attempt.live:
+            self.note("drop", cause)
+            self.over(attempt)
+
+    def bridge(self, attempt: FakeAttempt) -> None:
+        self.answered = True
+        self.note("bridge", attempt.agent)
+
+    def hang_up(self, cause: str) -> None:
+        self.note("hang up", cause)
+        self.close()
+
+    def refuse(self, status: int, cause: str) -> None:
+        self.note("refuse", status, cause)
+        self.close()
+
+    def route(self, destination: Destination) -> None:
+        self.note("route", destination)
+        if destination.kind == "queue":
+            self.floor.desk.enter(cast(Any, self), destination.name)
+
+    # --- what happens to it ---
+
+    def over(self, attempt: FakeAttempt) -> None:
+        attempt.live = False
+        self.floor.legs(attempt.destination, -1)
+
+    def close(self) -> None:
+        for attempt in self.attempts:
+            if attempt.live:
+                self.over(attempt)
+        self.floor.calls.pop(self.id, None)
+
+    def phone_rings(self) -> None:
+        self.controller.on_ringing(self, self.attempts[-1])
+
+    def phone_answers(self) -> None:
+        self.controller.on_answered(self, self.attempts[-1])
+
+    def phone_refuses(self, status: int) -> None:
+        self.over(self.attempts[-1])
+        self.controller.on_failed(self, self.attempts[-1], status, "refused")
+
+    def agent_hangs_up(self) -> None:
+        self.over(self.attempts[-1])
+        self.controller.on_ended(self, self.attempts[-1])
+
+    def caller_hangs_up(self) -> None:
+        self.close()
+        self.controller.on_caller_gone(self, "caller hung up")
+
+
+class FakePops:
+    """Screens that take an offer at once, or when told (`slow`)."""
+
+    def __init__(self, diary: list[tuple[str, ...]]) -> None:
+        self.diary = diary
+        self.slow = False
+        self.waiting: list[Callable[[], None]] = []
+        self.reservations: list[int] = []
+
+    def offer(self, call: FakeCall, agent: str, queue: str, reservation: int, then: Callable[[], None]) -> None:
+        self.diary.append((call.id, "offer", agent, queue))
+        self.reservations.append(reservation)
+        if self.slow:
+            self.waiting.append(then)
+        else:
+            then()
+
+    def retract(self, call: FakeCall, agent: str, reason: str) -> None:
+        self.diary.append((call.id, "retract", agent, reason))
+
+    def connected(self, call: FakeCall, agent: str) -> None:
+        self.diary.append((call.id, "connected", agent))
+
+    def wrap_up(self, call: FakeCall, agent: str) -> None:
+        self.diary.append((call.id, "wrap_up", agent))
+
+    def ended(self, call: FakeCall, agent: str) -> None:
+        self.diary.append((call.id, "ended", agent))
+
+
+class FakeFloor:
+    """Everything around the desk."""
+
+    def __init__(self, site: Site) -> None:
+        self.diary: list[tuple[str, ...]] = []
+        self.clock = FakeClock()
+        self.events: list[Any] = []
+        self.pops = FakePops(self.diary)
+        self.counters: Counter[str] = Counter()
+        self.calls: dict[str, FakeCall] = {}
+        self._legs: Counter[str] = Counter()
+        self.desk = Desk(site, self.clock, self.events.append, cast(Any, self.pops), self.counters)
+
+    def legs(self, destination: Destination, change: int) -> None:
+        if destination.kind == "extension":
+            self._legs[destination.name] += change
+            self.desk.phone_calls(destination.name, self._legs[destination.name])
+
+    def agents(self, *names: str) -> None:
+        for name in names:
+            self.desk.phone_registered(f"x-{name}", True)
+            self.desk.login(name)
+            self.desk.ready(name)
+
+    def call(self, name: str, queue: str = "sales", *, answered: bool = False, **attributes: Any) -> FakeCall:
+        call = self.calls[name] = FakeCall(self, name, attributes)
+        call.answered = answered
+        self.desk.enter(cast(Any, call), queue)
+        return call
+
+    def state(self, name: str) -> tuple[object, object]:
+        agent = next(agent for agent in self.desk.agents() if agent["name"] == name)
+        return agent["state"], agent["reason"]
+
+    def told(self, since: int = 0) -> list[tuple[str, ...]]:
+        """The diary; the desk's own records must agree with the engine's at any moment."""
+        engine = self.desk._engine
+        assert audit(engine.floor) == []
+        assert set(self.desk._calls) == set(engine.floor.items)
+        offers = {e.offer.reservation for e in self.desk._calls.values() if e.offer is not None}
+        assert offers == set(engine.floor.reservations)
+        assert set(self.desk._wrapping) == {a["name"] for a in self.desk.agents() if a["state"] == "WRAP_UP"}
+        return self.diary[since:]
+
+    def what(self, since: int = 0) -> list[str]:
+        return [" ".join(line) for line in self.told(since)]
+
+
+@pytest.fixture
+def floor(make_site: MakeSite) -> Callable[..., FakeFloor]:
+    def build(agents: dict[str, dict[str, Any]] | None = None, **queues: dict[str, Any]) -> FakeFloor:
+        queues = queues or {"sales": {"music": "music", "ring_s": 10, "wrap_up_s": 30}}
+        return FakeFloor(make_site(agents or {"ann": {}, "bob": {}}, queues))
 
     return build

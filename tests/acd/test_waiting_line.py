@@ -1,0 +1,59 @@
+"""Lines against the obvious: sort everything, take the first that fits."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from acd.model import Queue, WorkItem
+from acd.waiting_line import WaitingLine, WaitingLines
+
+QUEUE = Queue("q")
+
+
+def item(number: int, age_from: float, score: float = 0.0, eligible: int = 1) -> WorkItem:
+    return WorkItem(f"c{number}", number, QUEUE, {}, 0.0, age_from, score, eligible)
+
+
+def test_order() -> None:
+    line = WaitingLine()
+    first, second, third, big = item(1, 10), item(2, 10), item(3, 12), item(4, 50, score=45)
+    for one in (third, big, second, first):
+        line.add(one)
+    assert list(line) == [big, first, second, third]
+    assert line.first is big and len(line) == 4
+    line.remove(second)
+    assert list(line) == [big, first, third]
+    with pytest.raises(KeyError):
+        line.remove(second)
+
+
+def test_who_does_not_wait_cannot_leave() -> None:
+    lines = WaitingLines()
+    with pytest.raises(KeyError):
+        lines.remove(item(1, 0))
+
+
+arrivals_of = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 7), st.booleans())
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.lists(arrivals_of, max_size=40), st.data())
+def test_as_the_obvious(arrivals: list[tuple[int, int, int, bool]], data: st.DataObject) -> None:
+    lines = WaitingLines()
+    waiting: list[WorkItem] = []
+    for number, (age_from, score, eligible, leave) in enumerate(arrivals):
+        arrived = item(number, age_from, score, eligible)
+        lines.add(arrived)
+        waiting.append(arrived)
+        if leave:
+            gone = data.draw(st.sampled_from(waiting))
+            lines.remove(gone)
+            waiting.remove(gone)
+        waiting.sort(key=lambda one: (one.rank, one.number))
+        assert list(lines) == waiting
+        assert len(lines) == len(waiting)
+        for slot in range(3):
+            fits = [one for one in waiting if one.eligible >> slot & 1]
+            assert lines.best_for(slot) is (fits[0] if fits else None)
