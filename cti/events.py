@@ -7,7 +7,7 @@ bounded queue and a `wake` callable, `cti.websocket` empties it.
 Who sees what: supervisors all topics but pops (or those they asked for); an agent his own pops and his own state.
 
     topic    events
-    calls    pbx.call.events, cti.domain_events
+    calls    pbx.call.events, ivr.events, cti.domain_events
     queues   acd.events
     agents   AgentStateChanged
     pops     cti.screen_pop, to their agent alone
@@ -31,7 +31,9 @@ RING_EVENTS = 10_000
 RING_AGE_S = 600.0  # personal data is not kept longer than a client may take to come back
 QUEUE_EVENTS = 1_000  # a client that is further behind is cut off
 TOPICS: Final = frozenset({"calls", "queues", "agents", "system"})
-_TOPIC_OF_MODULE: Final = {"pbx.call.events": "calls", "cti.domain_events": "calls", "acd.events": "queues"}
+_TOPIC_OF_MODULE: Final = {
+    "pbx.call.events": "calls", "ivr.events": "calls", "cti.domain_events": "calls", "acd.events": "queues",
+}  # fmt: skip
 _OTHER: Final = "system"
 
 
