@@ -83,9 +83,9 @@ async def test_loss_stays_visible(plane: WorkerPlane, leg: MakeLeg, settle: Sett
     a.phone.seq, a.phone.timestamp = (a.phone.seq + 3) & 0xFFFF, a.phone.timestamp + 480
     later = await exchange(a, b, b"b" * 160)
     assert (later.seq - first.seq, later.timestamp - first.timestamp) == (4, 640)
+    assert (await stats(b.port)).packets_sent == 2
     counted = await stats(a.port)
     assert (counted.packets_received, counted.packets_lost, counted.packets_dropped) == (2, 3, 0)
-    assert (await stats(b.port)).packets_sent == 2
 
 
 async def test_reordering_is_no_loss(plane: WorkerPlane, leg: MakeLeg, settle: Settle, stats: Stats) -> None:
