@@ -215,6 +215,12 @@ class Agent:
         agent.on_incoming(lambda call: self._incoming(name, call))
         self._accounts[name] = agent
 
+    async def do_remove(self, account: str) -> None:
+        """baresip keeps its user agents until the end; what goes is the registration and the answering."""
+        if self._settings[account]["registered"]:
+            await self.do_unregister(account)
+        self._settings[account]["policy"] = {"reject": 486}
+
     async def do_policy(self, account: str, policy: dict[str, Any]) -> None:
         self._settings[account]["policy"] = policy
 

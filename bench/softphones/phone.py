@@ -284,6 +284,22 @@ class Softphones:
         phone = self._phones[user] = Phone(self, user, server)
         return phone
 
+    async def remove(self, phone: Phone) -> None:
+        """Take an account away; it is unregistered. PJSIP has room for eight."""
+        if self._phones.pop(phone.user, None) is not None:
+            await self.do("remove", account=phone.user)
+
+    async def hang_up_all(self) -> None:
+        """End every call of every phone, and wait until they are over."""
+        for call in list(self._calls.values()):
+            await call.hang_up()
+        for call in list(self._calls.values()):
+            await call.ended(5)
+
+    @property
+    def phones(self) -> list[Phone]:
+        return list(self._phones.values())
+
     def address(self, user: str) -> str:
         """The URI that reaches a phone of this process without any server."""
         return f"sip:{user}@{self.host}:{self.port}"

@@ -180,7 +180,7 @@ class Agent:
         transport = more.get("transport", "udp")
         suffix = ";transport=tcp" if transport == "tcp" else ""
         config = pj.AccountConfig()
-        host = server.partition(":")[0]
+        host = self.host if server == "none" else server.partition(":")[0]
         config.idUri = f"sip:{user}@{host}" if not more.get("display") else f'"{more["display"]}" <sip:{user}@{host}>'
         config.regConfig.registrarUri = f"sip:{server}{suffix}" if server != "none" else ""
         config.regConfig.registerOnAdd = False
@@ -194,6 +194,10 @@ class Agent:
         account.create(config)
         set_media_address(account.id, self.host, _RTP_FIRST + os.getpid() % 50 * 400)
         self._accounts[name] = account
+        self.channel.answer(command)
+
+    def do_remove(self, command: int, account: str) -> None:
+        self._accounts.pop(account).shutdown()
         self.channel.answer(command)
 
     def do_policy(self, command: int, account: str, policy: dict[str, Any]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,13 @@ def office_changes(uas_port: int) -> dict[str, Any]:
     """The office with 2XXX going to a port."""
     rule = {"from": "trunk generator", "match": "2XXX", "to": f"sip:{{number}}@127.0.0.1:{uas_port}"}
     return {"dial_plan": [rule, *read_site(OFFICE)["dial_plan"]]}
+
+
+async def eventually(true: Callable[[], Awaitable[object]], within_s: float = 5.0) -> None:
+    """Wait for another process to be as wanted. Raises TimeoutError."""
+    async with asyncio.timeout(within_s):
+        while not await true():  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.05)
 
 
 @dataclass
@@ -83,17 +91,39 @@ async def office(running_office: Office) -> AsyncIterator[Office]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def pjsip() -> AsyncIterator[Softphones]:
+async def pjsip_process() -> AsyncIterator[Softphones]:
     async with Softphones("pjsip") as phones:
         yield phones
     assert phones.exit_status == 0
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def baresip() -> AsyncIterator[Softphones]:
+async def baresip_process() -> AsyncIterator[Softphones]:
     async with Softphones("baresip", expose=("X-Web-Session",)) as phones:
         yield phones
     assert phones.exit_status == 0
+
+
+async def borrowed(process: Softphones) -> AsyncIterator[Softphones]:
+    """The process for one test: its calls and accounts are gone afterwards."""
+    before = process.phones
+    yield process
+    await process.hang_up_all()
+    for phone in process.phones:
+        if phone not in before:
+            await process.remove(phone)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def pjsip(pjsip_process: Softphones) -> AsyncIterator[Softphones]:
+    async for process in borrowed(pjsip_process):
+        yield process
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def baresip(baresip_process: Softphones) -> AsyncIterator[Softphones]:
+    async for process in borrowed(baresip_process):
+        yield process
 
 
 @pytest.fixture

@@ -15,30 +15,34 @@ pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def looper(running_office: Office, pjsip: Softphones) -> AsyncIterator[Phone]:
+async def looper(running_office: Office, pjsip_process: Softphones) -> AsyncIterator[Phone]:
     """Extension 107 on PJSIP: answers and loops sound back."""
-    phone = await pjsip.phone("107", server=running_office.plateau.sip, password="wire", policy=answer(100), loops=True)
+    server = running_office.plateau.sip
+    phone = await pjsip_process.phone("107", server=server, password="wire", policy=answer(100), loops=True)
     assert await phone.register() == 200
     yield phone
     assert await phone.unregister() == 200
+    await phone.process.remove(phone)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def listener(running_office: Office, baresip: Softphones) -> AsyncIterator[Phone]:
+async def listener(running_office: Office, baresip_process: Softphones) -> AsyncIterator[Phone]:
     """Extension 108 on baresip: plays 620 Hz and listens."""
-    phone = await baresip.phone("108", server=running_office.plateau.sip, password="wire", tone_hz=620)
+    phone = await baresip_process.phone("108", server=running_office.plateau.sip, password="wire", tone_hz=620)
     assert await phone.register() == 200
     yield phone
     assert await phone.unregister() == 200
+    await phone.process.remove(phone)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def other(running_office: Office, pjsip: Softphones) -> AsyncIterator[Phone]:
+async def other(running_office: Office, pjsip_process: Softphones) -> AsyncIterator[Phone]:
     """Extension 109 on PJSIP."""
-    phone = await pjsip.phone("109", server=running_office.plateau.sip, password="wire", policy=answer())
+    phone = await pjsip_process.phone("109", server=running_office.plateau.sip, password="wire", policy=answer())
     assert await phone.register() == 200
     yield phone
     assert await phone.unregister() == 200
+    await phone.process.remove(phone)
 
 
 async def test_pjsip_calls_pjsip(office: Office, looper: Phone, other: Phone) -> None:
@@ -106,7 +110,7 @@ async def test_busy_and_cancel(office: Office, other: Phone, listener: Phone) ->
 
 
 async def test_a_phone_that_is_gone_without_a_word(office: Office) -> None:
-    """Killed without unregistering: the call to it fails, and nothing is left over."""
+    """Killed without unregistering: the caller who gives up leaves nothing over."""
     async with Softphones("pjsip") as phones, Softphones("baresip") as callers:
         gone = await phones.phone("110", server=office.plateau.sip, password="wire")
         caller = await callers.phone("111", server=office.plateau.sip, password="wire")

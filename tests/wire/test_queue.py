@@ -32,8 +32,8 @@ async def test_ring_on_no_answer(office: Office, pjsip: Softphones, baresip: Sof
         await at_anna.ended()
         assert at_anna.established_at is None
         assert (await annas.pop("retract"))["reason"] == "no_answer"
-        state = await annas.until(lambda m: m["state"] == "NOT_READY" and m["reason"])
-        assert state["reason"] == "no answer"
+        state = await annas.until(lambda m: m["state"] == "NOT_READY" and m["reason"] == "no answer")
+        assert state["agent"] == "anna"
 
         at_bert = await bert.next_call()
         await at_bert.established()

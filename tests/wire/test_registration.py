@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -16,14 +17,14 @@ PHONE = "127.0.0.1"
 
 
 async def test_digest_registration_and_its_end(office: Office, fails_of: Fails) -> None:
-    login = {"user": "101", "password": "wire", "host": PHONE}
+    login: dict[str, Any] = {"user": "101", "password": "wire", "host": PHONE}
     result = await office.caller("register.xml", "101", calls=10, rate=50, **login)
     assert result.ok and result.successful == 10, fails_of(result)
 
 
 async def test_a_wrong_password_is_refused_and_its_source_is_logged(office: Office, fails_of: Fails) -> None:
     before = len(office.plateau.log)
-    login = {"user": "101", "password": "guess", "host": PHONE}
+    login: dict[str, Any] = {"user": "101", "password": "guess", "host": PHONE}
     result = await office.caller("register_refused.xml", "101", **login)
     assert result.ok, fails_of(result)
     said = "\n".join(list(office.plateau.log)[before:])
@@ -31,7 +32,7 @@ async def test_a_wrong_password_is_refused_and_its_source_is_logged(office: Offi
 
 
 async def test_nobody_learns_which_extensions_exist(office: Office, fails_of: Fails) -> None:
-    login = {"user": "555", "password": "guess", "host": PHONE}
+    login: dict[str, Any] = {"user": "555", "password": "guess", "host": PHONE}
     result = await office.caller("register_refused.xml", "555", **login)
     assert result.ok, fails_of(result)
 
