@@ -12,6 +12,7 @@ CtiError                     400
 |-- SessionTooLarge          413: more than an agent's screen is sent
 |-- WrongMediaType           415: a body that doesn't say it is JSON
 |-- NotAWebsocket            426: the event stream asked for by plain HTTP
+|-- TooManyClients           503: more websockets than the server holds
 |-- CodesExhausted           503: too many typed codes are live to keep guessing hopeless
 +-- WeakSecret               500, at start: the signing secret is too short (RFC 7518 3.2)
 """
@@ -125,6 +126,13 @@ class NotAWebsocket(CtiError):
 
     status = 426
     title = "Upgrade required"
+
+
+class TooManyClients(CtiError):
+    """The server holds as many websockets as it will."""
+
+    status = 503
+    title = "Too many clients"
 
 
 class CodesExhausted(CtiError):

@@ -35,6 +35,7 @@ _TOPIC_OF_MODULE: Final = {
     "pbx.call.events": "calls", "ivr.events": "calls", "cti.domain_events": "calls", "acd.events": "queues",
 }  # fmt: skip
 _OTHER: Final = "system"
+_json = json.JSONEncoder(separators=(",", ":"), default=str).encode  # made once: dumps() makes one each time
 
 
 def wire_name(kind: type) -> str:
@@ -76,7 +77,7 @@ class Message:
             else:
                 body = {"type": kind.name, "sequence": self.sequence}
                 body |= {name: getattr(event, name) for name in kind.fields}
-                self._text = json.dumps(body, separators=(",", ":"), default=str)
+                self._text = _json(body)
         return self._text
 
 
@@ -89,7 +90,7 @@ class Direct:
         self._body = body
 
     def text(self) -> str:
-        return json.dumps(self._body, separators=(",", ":"), default=str)
+        return _json(self._body)
 
 
 class Subscription:

@@ -80,7 +80,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/v1/web-sessions/{id}/code", "web_session_code", "The code to show and to type", _SHOP,
           {200: models.Code}, problems=(404, 503), cors=True, tag="web sessions"),
     Route("GET", "/v1/events", "events", "Event stream (websocket, see docs/cti-protocol.md)", OPEN,
-          {101: "websocket"}, problems=(400, 401, 403, 404, 426),
+          {101: "websocket"}, problems=(400, 401, 403, 404, 426, 503),
           query=(Query("since", "the last sequence number seen, to resume"),
                  Query("epoch", "the epoch it was seen in"),
                  Query("topics", "supervisors: some of calls, queues, agents, system; commas between"),

@@ -19,7 +19,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from cti import problems
 from cti.commands import AgentCommands
-from cti.errors import CtiError, Forbidden, InvalidQuery, MalformedBody, NotAWebsocket, TokenError
+from cti.errors import CtiError, Forbidden, InvalidQuery, MalformedBody, NotAWebsocket, TokenError, TooManyClients
 from cti.events import TOPICS, Direct, EventHub, Subscription
 from cti.screen_pop import ScreenPops
 from cti.tokens import Identity, Tokens
@@ -32,6 +32,7 @@ HEARTBEAT_S = 20.0  # a ping this often; half of it without a pong: gone
 FIRST_MESSAGE_S = 10.0
 CLOSE_S = 2.0  # how long a client may take to say goodbye
 MESSAGE_BYTES = 16_384  # from the client
+MAX_CLIENTS = 5_000
 TOO_SLOW: Final = 4408
 
 
@@ -56,6 +57,9 @@ class EventStream:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Handle one websocket from handshake to close."""
+        if len(self.clients) >= MAX_CLIENTS:
+            self.counters["event_clients_refused"] += 1
+            raise TooManyClients(f"{MAX_CLIENTS} clients listen already")
         ask = _Ask.read(request)
         header_token = bearer(request) or request.query.get("access_token")
         who = self._admit(header_token) if header_token else None

@@ -195,6 +195,14 @@ async def test_plain_http_is_told_to_upgrade(api: Api) -> None:
     assert status == 426 and problem["title"] == "Upgrade required"
 
 
+async def test_clients_are_limited_in_number(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cti.websocket.MAX_CLIENTS", 1)
+    await take(await api.socket("supervisor"), 2)
+    with pytest.raises(WSServerHandshakeError) as caught:
+        await api.socket("supervisor")
+    assert caught.value.status == 503 and api.floor.counters["event_clients_refused"] == 1
+
+
 async def test_a_socket_ends_with_its_token(api: Api) -> None:
     claims = {"sub": "boss", "role": "supervisor", "exp": api.floor.clock.now() + 0.3}
     token = jwt.encode(claims, api.floor.tokens._secret, algorithm="HS256")
