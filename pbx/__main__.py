@@ -83,21 +83,25 @@ def run(main: Callable[[], Awaitable[Any]]) -> Any:
 def serve(
     site: SiteFile,
     drain: Annotated[float, typer.Option(help="seconds that live calls may go on after SIGTERM")] = 20.0,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
+    log_level: Annotated[str, typer.Option(help="debug (shows every SIP message), info, warning or error")] = "info",
 ) -> None:
     """Serve a site until SIGTERM. SIGHUP reads the site file again."""
     read_site(site)  # its mistakes are told before anything is opened
     set_up_logs(log_level)
-    raise typer.Exit(run(lambda: serve_site(site, drain)))
+    raise typer.Exit(run(lambda: serve_site(site, drain, log_level == "debug")))
 
 
-async def serve_site(path: Path, drain_s: float) -> int:
+async def serve_site(path: Path, drain_s: float, trace: bool) -> int:
     from cti.errors import CtiError
     from pbx.server import Server, StartError
     from pbx.store.errors import StoreError
 
     try:
         server = Server(path, drain_s)
+        if trace:
+            server.driver.trace = lambda way, data, hop: err.print(
+                f"{way} {hop}\n{data.decode('utf-8', 'replace')}", markup=False, highlight=False, soft_wrap=True
+            )
         await server.start()
     except (StartError, StoreError, CtiError) as error:
         say_red(f"plateau: {error}")
@@ -296,7 +300,8 @@ def cdr(
     for row in reversed(found):
         started = dt.datetime.fromtimestamp(row.started_at, zone)
         table.add_row(
-            f"{started:%d %b %H:%M:%S}", row.from_number, row.to_number, row.destination, row.queue or "", row.agent or "",
+            f"{started:%d %b %H:%M:%S}", row.from_number, row.to_number, row.destination,
+            row.queue or "", row.agent or "",
             seconds(row.waited_s), seconds(row.talked_s), str(row.status), row.cause,
         )  # fmt: skip
     out.print(table)
@@ -348,7 +353,8 @@ def demo(
         from bench.demo import run as run_demo
     except ImportError as error:
         fail(
-            f"the demo needs the optional extra softphone: pip install --pre 'plateau-pbx[softphone]'  ({error.name} is missing)"
+            f"the demo needs the optional extra softphone ({error.name} is missing): "
+            "pip install --pre 'plateau-pbx[softphone]'"
         )
     raise typer.Exit(asyncio.run(run_demo(site, keep=keep)))
 

@@ -1,4 +1,5 @@
-"""Where would a call go, and why: joins what the dial plan, the flows and the queues say of it. Used by `plateau route`."""
+"""Where would a call go, and why: joins what the dial plan, the flows and the queues say of it. Used by `plateau
+route`."""
 
 from __future__ import annotations
 

@@ -1,14 +1,15 @@
-"""The composition root: builds every object of a site, starts them in order, reloads, drains. Imported by nobody but the
-command."""
+"""The composition root: builds every object of a site, starts them in order, reloads, drains. Imported by nobody but
+the command."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import secrets
 import signal
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import structlog
@@ -251,16 +252,20 @@ class Server:
     async def drain(self) -> None:
         """No new calls; live ones may end by themselves until the deadline, then they are hung up."""
         self.admission.drain()
-        log.info("draining", calls=len(list(self.switch.calls())), deadline_s=self.drain_s)
-        started = self.driver.now()
-        while list(self.switch.calls()) and self.driver.now() - started < self.drain_s:
-            await asyncio.sleep(0.1)
+        log.info("draining", calls=self.switch.live, deadline_s=self.drain_s)
+        await self._until(lambda: not self.switch.live, lambda: self.drain_s)
         for call in list(self.switch.calls()):
             self.counters["calls_drained"] += 1
             call.hang_up("drained")
-        for _ in range(50):  # BYEs answered, counters of the last ports come
-            if not self.switch.busy and not self.driver.layer.pending_clients:
-                break
+        # BYEs are answered, the counters of the last ports come.
+        await self._until(lambda: not self.switch.busy and not self.driver.layer.pending_clients, lambda: 1.0)
+
+    async def _until(self, done: Callable[[], bool], limit_s: Callable[[], float]) -> None:
+        """Wait for `done`; the limit is asked again each time, so that a second signal can end the wait."""
+        started = self.driver.now()
+        for _ in itertools.count():
+            if done() or self.driver.now() - started >= limit_s():
+                return
             await asyncio.sleep(0.02)
 
     async def close(self) -> None:
@@ -275,7 +280,8 @@ class Server:
     # --- reload -----------------------------------------------------------------------------------------------------
 
     def reload(self) -> None:
-        """Read the site file again. A bad one changes nothing; a good one never touches live calls or agents' states."""
+        """Read the site file again. A bad one changes nothing; a good one never touches live calls or agents'
+        states."""
         try:
             site = load(self.site_file)
         except SiteError as error:

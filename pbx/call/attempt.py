@@ -84,7 +84,8 @@ class Attempt:
 
 
 def _rank(status: int) -> int:
-    """16.7 step 6: a 6xx decides; among others the lowest class; 4xx that tell of the callee before transport failures."""
+    """16.7 step 6: a 6xx decides; among others the lowest class; 4xx that tell of the callee before transport
+    failures."""
     if status >= 600:
         return 0
     return {486: 1, 480: 3, 404: 4, 408: 5, 503: 8}.get(status, 2 if status < 500 else 6)

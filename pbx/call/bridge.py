@@ -18,7 +18,8 @@ _TOLD = {401: 403, 407: 403, 408: 480}
 
 
 class DirectBridge:
-    """Rings the destination, joins it with the caller, ends both when one ends. Holds no state: one serves all calls."""
+    """Rings the destination, joins it with the caller, ends both when one ends. Holds no state: one serves all
+    calls."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind

@@ -23,7 +23,8 @@ Attribute = str | int | float
 
 
 class Controller(Protocol):
-    """Whoever is in charge of a call: an IVR session, a queue, a plain bridge. Told of everything that happens to it."""
+    """Whoever is in charge of a call: an IVR session, a queue, a plain bridge. Told of everything that happens to
+    it."""
 
     def on_digit(self, call: Call, digit: str) -> None: ...
 
@@ -75,9 +76,30 @@ class Call:
     """One call, from the INVITE that made it to the end of its last leg."""
 
     __slots__ = (
-        "_attempts", "_play_id", "answered", "attributes", "caller", "clock", "connected", "connected_at", "controller",
-        "destination", "dialled", "direction", "ended", "from_name", "from_number", "id", "reinviting", "started_at",
-        "switch", "to_number", "trunk", "_headers", "max_forwards", "_last_number",
+        "_attempts",
+        "_headers",
+        "_last_number",
+        "_play_id",
+        "answered",
+        "attributes",
+        "caller",
+        "clock",
+        "connected",
+        "connected_at",
+        "controller",
+        "destination",
+        "dialled",
+        "direction",
+        "ended",
+        "from_name",
+        "from_number",
+        "id",
+        "max_forwards",
+        "reinviting",
+        "started_at",
+        "switch",
+        "to_number",
+        "trunk",
     )  # fmt: skip
 
     def __init__(self, switch: Switch, request: Request, transaction: ServerTransaction, origin: Origin) -> None:
@@ -137,8 +159,8 @@ class Call:
             self.caller.ring(self.clock.now())
 
     def answer(self, prefer: str | None = None) -> None:
-        """200 to the caller; `prefer` is a codec to choose if the caller has it. Nothing happens if it is answered. When
-        it can't be (no codec in common, no port) the call is refused a moment later."""
+        """200 to the caller; `prefer` is a codec to choose if the caller has it. Nothing happens if it is answered.
+        When it can't be (no codec in common, no port) the call is refused a moment later."""
         if self.answered or self.ended:
             return
         try:
@@ -156,8 +178,8 @@ class Call:
         self.switch.emit(events.CallAnswered(self.clock.now(), self.id))
 
     def play(self, prompts: Sequence[str], *, loop: bool = False) -> int:
-        """Play prompts to the caller, answering first; returns the id that `on_played` will tell. A prompt that does not
-        exist is counted and taken as played."""
+        """Play prompts to the caller, answering first; returns the id that `on_played` will tell. A prompt that does
+        not exist is counted and taken as played."""
         self.answer()
         port = self.caller.audio.port
         if port is None or self.ended:

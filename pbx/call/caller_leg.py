@@ -61,8 +61,8 @@ class CallerLeg(Leg):
         )
 
     def on_cancel(self, request: Request, now: float) -> None:
-        """The caller gives up while ringing (9.2): 487, and everything for this call ends. A CANCEL that comes after our
-        200 never gets here: the transaction has left Proceeding, the call stands."""
+        """The caller gives up while ringing (9.2): 487, and everything for this call ends. A CANCEL that comes after
+        our 200 never gets here: the transaction has left Proceeding, the call stands."""
         if self._transaction is None:
             super().on_cancel(request, now)
         elif self.call is not None:

@@ -200,8 +200,8 @@ class Leg:
 
 
 class Acknowledger:
-    """Takes the place of a leg as the user of its INVITE after the 2xx: acknowledges repeats, and ends what another fork
-    answered (13.2.2.4). It knows no leg, so that one can go while the transaction lingers (RFC 6026)."""
+    """Takes the place of a leg as the user of its INVITE after the 2xx: acknowledges repeats, and ends what another
+    fork answered (13.2.2.4). It knows no leg, so that one can go while the transaction lingers (RFC 6026)."""
 
     __slots__ = ("_ack", "_hop", "_switch", "_tag")
 

@@ -30,7 +30,8 @@ Refusal = tuple[int, str]
 
 
 class Screening:
-    """The answer to a request of somebody who is not yet known. `report(user, source, why)` hears of wrong passwords."""
+    """The answer to a request of somebody who is not yet known. `report(user, source, why)` hears of wrong
+    passwords."""
 
     def __init__(
         self,

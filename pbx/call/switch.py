@@ -48,8 +48,8 @@ class Rules:
 
 
 class Switch:
-    """All legs and calls. `handlers` serve the kinds of destination; `on_extension_legs(extension, legs)` is told how many
-    live legs an extension has, direct calls included; `on_call(call)` of each new call before it is routed."""
+    """All legs and calls. `handlers` serve the kinds of destination; `on_extension_legs(extension, legs)` is told how
+    many live legs an extension has, direct calls included; `on_call(call)` of each new call before it is routed."""
 
     def __init__(
         self, layer: TransactionLayer, local: Local, clock: Clock, plane: MediaPlane, admission: Admission,
@@ -95,6 +95,11 @@ class Switch:
         return self._calls.get(call_id)
 
     @property
+    def live(self) -> int:
+        """Calls that are not over."""
+        return len(self._calls)
+
+    @property
     def busy(self) -> int:
         """Calls, legs and reports that are not over: a drain waits for them."""
         return len(self._calls) + len(self._legs) + self._reports
@@ -105,8 +110,8 @@ class Switch:
     # --- requests ---------------------------------------------------------------------------------------------------
 
     def on_stateless(self, request: Request, hop: Hop, via: str, now: float) -> bool:
-        """OPTIONS and the first REGISTER of a phone are answered without a transaction (8.2.7): whoever repeats them gets
-        the same answer, and nothing is kept for a flood of them."""
+        """OPTIONS and the first REGISTER of a phone are answered without a transaction (8.2.7): whoever repeats them
+        gets the same answer, and nothing is kept for a flood of them."""
         if request.to_tag is not None or self._refusal(request) is not None:
             return False
         if request.method == "OPTIONS":
@@ -319,7 +324,8 @@ class Switch:
         """A second 2xx to one INVITE, from another phone behind a proxy: acknowledge and hang up (13.2.2.4)."""
         self.counters["sip_second_answers"] += 1
         dialog = Dialog(
-            response.call_id, response.get("From") or "", "", "", None, uri_of(response.get("Contact") or ""), self.contact(hop), hop
+            response.call_id, response.get("From") or "", "", "", None, uri_of(response.get("Contact") or ""),
+            self.contact(hop), hop,
         )  # fmt: skip
         dialog.establish(response, hop)
         next_hop = dialog.next_hop()

@@ -165,8 +165,8 @@ class NonInviteClient(ClientTransaction):
 
 
 def ack_of(invite: bytes, response: Response) -> bytes:
-    """The ACK of a final response other than 2xx (17.1.1.3): the INVITE's Request-URI, top Via, From, Call-ID, Route and
-    CSeq number, the response's To."""
+    """The ACK of a final response other than 2xx (17.1.1.3): the INVITE's Request-URI, top Via, From, Call-ID, Route
+    and CSeq number, the response's To."""
     text = invite.partition(b"\r\n\r\n")[0].decode("utf-8", "surrogateescape")
     start, *lines = text.split("\r\n")
     kept = [line for line in lines if line.startswith(("Via:", "From:", "Call-ID:", "Max-Forwards:", "Route:"))]

@@ -84,7 +84,8 @@ class Dialog:
         if not self._head:
             routes = "".join(f"Route: {route}\r\n" for route in self.route_set)
             self._head = (
-                f"Max-Forwards: {self.max_forwards}\r\nFrom: {self.local}\r\nTo: {self.remote}\r\nCall-ID: {self.call_id}\r\n{routes}"
+                f"Max-Forwards: {self.max_forwards}\r\nFrom: {self.local}\r\nTo: {self.remote}\r\n"
+                f"Call-ID: {self.call_id}\r\n{routes}"
                 f"Contact: {self.contact}\r\n"
             )
         return (
@@ -117,7 +118,8 @@ def is_ip(host: str) -> bool:
 
 
 def is_private(host: str) -> bool:
-    """RFC 1918, RFC 6598, link-local, unique local: not reachable from everywhere. Loopback counts as reachable here."""
+    """RFC 1918, RFC 6598, link-local, unique local: not reachable from everywhere. Loopback counts as reachable
+    here."""
     if host.startswith(("10.", "192.168.", "169.254.", "fe80", "fc", "fd")):
         return True
     first, _, rest = host.partition(".")

@@ -33,7 +33,8 @@ def reply_hop(via: str, source: Hop) -> Hop:
 
 
 class ServerTransaction(Transaction):
-    """What both kinds share. `source` is where the request came from, `hop` where responses go. `via` is the topmost Via value with received and rport filled in (18.2.1)."""
+    """What both kinds share. `source` is where the request came from, `hop` where responses go. `via` is the topmost
+    Via value with received and rport filled in (18.2.1)."""
 
     __slots__ = ("request", "source", "via")
 
@@ -55,7 +56,8 @@ class ServerTransaction(Transaction):
         headers: str = "",
         body: str = "",
     ) -> bytes:
-        """Answer, and return what was sent. A second final response is ignored, as is one after the transaction's end."""
+        """Answer, and return what was sent. A second final response is ignored, as is one after the transaction's
+        end."""
         if self.request is None:
             return b""
         data = respond(self.request, status, via=self.via, to_tag=to_tag, reason=reason, headers=headers, body=body)
@@ -78,7 +80,8 @@ class ServerTransaction(Transaction):
 
 
 class InviteServer(ServerTransaction):
-    """INVITE (17.2.1). 2xx are retransmitted by the user until the ACK comes (13.3.1.4); this only absorbs (RFC 6026)."""
+    """INVITE (17.2.1). 2xx are retransmitted by the user until the ACK comes (13.3.1.4); this only absorbs (RFC
+    6026)."""
 
     __slots__ = ()
 

@@ -133,7 +133,8 @@ class TransactionLayer:
             self.counters["sip_malformed_dropped"] += 1
             return
         stamped = via_stamp(via.split(",")[0].strip(), hop.host, hop.port)
-        self.send(respond(request, error.status, via=stamped, to_tag="malformed", reason=error.reason), reply_hop(stamped, hop))
+        self.send(respond(request, error.status, via=stamped, to_tag="malformed", reason=error.reason),
+        reply_hop(stamped, hop))
 
     def reply(self, request: Request, hop: Hop, status: int, *, via: str, to_tag: str, headers: str = "") -> None:
         """Answer without a transaction (8.2.7)."""

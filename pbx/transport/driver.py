@@ -1,4 +1,5 @@
-"""The driver: sockets and the clock on one side, the sans-IO core on the other. The only place where SIP meets asyncio."""
+"""The driver: sockets and the clock on one side, the sans-IO core on the other. The only place where SIP meets
+asyncio."""
 
 from __future__ import annotations
 

@@ -380,7 +380,8 @@ def test_glare(world: World) -> None:
     passed = phone.request("INVITE")
     contact = (request.get("Contact") or "").strip("<>")
     other = (
-        f"INVITE {contact} SIP/2.0\r\nVia: SIP/2.0/UDP {phone.host}:5060;branch=z9hG4bKglare\r\nFrom: {request.get('To')};tag="
+        f"INVITE {contact} SIP/2.0\r\nVia: SIP/2.0/UDP {phone.host}:5060;branch=z9hG4bKglare\r\n"
+        f"From: {request.get('To')};tag="
         f"{phone.host}\r\nTo: {request.get('From')}\r\nCall-ID: {request.call_id}\r\nCSeq: 1 INVITE\r\n"
         "Contact: <sip:x@192.0.2.10>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
     ).replace(f"tag={phone.host}", "tag=callee")
@@ -497,7 +498,11 @@ def test_dead_media_worker_ends_the_call_on_both_sides(world: World) -> None:
 
 def test_too_many_hops(world: World) -> None:
     carrier = world.phone("198.51.100.1")
-    text = carrier.invite(DID, call="x").replace("Max-Forwards: 70", "Max-Forwards: 0").replace("branch=", "branch=z9hG4bKm")
+    text = (
+        carrier.invite(DID, call="x")
+        .replace("Max-Forwards: 70", "Max-Forwards: 0")
+        .replace("branch=", "branch=z9hG4bKm")
+    )
     carrier.inbox.clear()
     world.run(0)
     carrier.inbox.clear()
@@ -510,7 +515,8 @@ def test_no_flow_leaves_anything_for_the_collector(tmp_path: Path) -> None:
     flows = [
         test_caller_hangs_up, test_callee_hangs_up, test_cancel_while_ringing, test_cancel_crosses_the_200_of_the_phone,
         test_nobody_answers, test_hold_is_passed_on, test_two_phones_answer_at_once_and_one_is_hung_up,
-        test_dead_media_worker_ends_the_call_on_both_sides, test_refused_hold_leaves_the_call, test_trunk_asks_for_a_login,
+        test_dead_media_worker_ends_the_call_on_both_sides, test_refused_hold_leaves_the_call,
+        test_trunk_asks_for_a_login,
         test_caller_hangs_up_while_its_hold_is_pending, test_a_fork_behind_a_proxy_answers_twice, test_late_offer,
     ]  # fmt: skip
     world = World(folder=tmp_path)

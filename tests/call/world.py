@@ -221,7 +221,8 @@ class Phone:
         uri = invite.split(" ")[1]
         kind = "Content-Type: application/sdp\r\n" if body else ""
         self.send(
-            f"{method} {uri} SIP/2.0\r\nVia: {via}\r\nMax-Forwards: 70\r\nFrom: {head['From']}\r\nTo: {head['To']}{tag}\r\n"
+            f"{method} {uri} SIP/2.0\r\nVia: {via}\r\nMax-Forwards: 70\r\nFrom: {head['From']}\r\n"
+            f"To: {head['To']}{tag}\r\n"
             f"Call-ID: {head['Call-ID']}\r\nCSeq: {cseq} {method}\r\nContact: {head['Contact']}\r\n{kind}"
             f"Content-Length: {len(body)}\r\n\r\n{body}"
         )
@@ -244,7 +245,8 @@ class Phone:
         to = to if "tag=" in to else f"{to};tag={tag}"
         kind = "Content-Type: application/sdp\r\n" if body else ""
         self.send(
-            f"SIP/2.0 {status} Whatever\r\n{via}From: {request.get('From')}\r\nTo: {to}\r\nCall-ID: {request.call_id}\r\n"
+            f"SIP/2.0 {status} Whatever\r\n{via}From: {request.get('From')}\r\nTo: {to}\r\n"
+            f"Call-ID: {request.call_id}\r\n"
             f"CSeq: {request.get('CSeq')}\r\nContact: <sip:x@{self.host}:{self.port}>\r\n{extra}{kind}"
             f"Content-Length: {len(body)}\r\n\r\n{body}"
         )

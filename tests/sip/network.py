@@ -67,15 +67,19 @@ def request(method: str = "INVITE", *, branch: str = "z9hG4bKabc", to_tag: str =
     tag = f";tag={to_tag}" if to_tag else ""
     return (
         f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch={branch}\r\nMax-Forwards: 70\r\n"
-        f"From: Alice <sip:alice@example.com>;tag=a1\r\nTo: Bob <sip:bob@example.com>{tag}\r\nCall-ID: c1@example.com\r\n"
+        f"From: Alice <sip:alice@example.com>;tag=a1\r\nTo: Bob <sip:bob@example.com>{tag}\r\n"
+        "Call-ID: c1@example.com\r\n"
         f"CSeq: {cseq} {method}\r\nContact: <sip:alice@192.0.2.1>\r\n{extra}Content-Length: {len(body)}\r\n\r\n{body}"
     ).encode()
 
 
-def response(status: int, method: str = "INVITE", *, branch: str = "z9hG4bKabc", tag: str = "b1", cseq: int = 1) -> Response:
+def response(
+    status: int, method: str = "INVITE", *, branch: str = "z9hG4bKabc", tag: str = "b1", cseq: int = 1
+) -> Response:
     data = (
         f"SIP/2.0 {status} Any\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch={branch}\r\n"
-        f"From: Alice <sip:alice@example.com>;tag=a1\r\nTo: Bob <sip:bob@example.com>;tag={tag}\r\nCall-ID: c1@example.com\r\n"
+        f"From: Alice <sip:alice@example.com>;tag=a1\r\nTo: Bob <sip:bob@example.com>;tag={tag}\r\n"
+        "Call-ID: c1@example.com\r\n"
         f"CSeq: {cseq} {method}\r\nContact: <sip:bob@192.0.2.9>\r\nContent-Length: 0\r\n\r\n"
     ).encode()
     parsed = parse(data)

@@ -1,4 +1,5 @@
-"""The four transactions: every state x input pair of every table, and the timers at their RFC values, in virtual time."""
+"""The four transactions: every state x input pair of every table, and the timers at their RFC values, in virtual
+time."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ SERVER_INPUTS = ("request", "ACK", "cancel", "send 1xx", "send 2xx", "send 300-6
 #: The next state of every pair that means something; every other pair must be ignored. Written from the RFC's figures.
 EXPECTED = {
     "invite client": {
-        (CALLING, "1xx"): PROCEEDING, (CALLING, "2xx"): ACCEPTED, (CALLING, "300-699"): COMPLETED, (CALLING, "A"): CALLING,
+        (CALLING, "1xx"): PROCEEDING, (CALLING, "2xx"): ACCEPTED, (CALLING, "300-699"): COMPLETED,
+        (CALLING, "A"): CALLING,
         (CALLING, "B"): TERMINATED, (CALLING, "transport error"): TERMINATED, (PROCEEDING, "1xx"): PROCEEDING,
         (PROCEEDING, "2xx"): ACCEPTED, (PROCEEDING, "300-699"): COMPLETED, (PROCEEDING, "transport error"): TERMINATED,
         (PROCEEDING, "abandoned"): TERMINATED, (COMPLETED, "300-699"): COMPLETED, (COMPLETED, "D"): TERMINATED,
