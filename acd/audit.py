@@ -20,7 +20,7 @@ def audit(floor: Floor) -> list[str]:
 
 def _items(floor: Floor) -> Iterator[str]:
     in_line = list(floor.lines)
-    if [i.number for i in in_line] != [i.number for i in sorted(in_line, key=lambda i: (i.rank, i.number))]:
+    if not floor.lines.in_order():
         yield "line out of order"
     for item in floor.items.values():
         held = [r for r in floor.reservations.values() if r.item_id == item.id]

@@ -90,6 +90,16 @@ class WaitingLines:
                 return self._lines[eligible].first
         return None
 
+    def in_order(self) -> bool:
+        """Whether every line, and the order of the lines, is what the items' ranks say (for `audit`)."""
+        places = [place for line in self._lines.values() for place in line._places]
+        heads = sorted((*_order(line.first), eligible) for eligible, line in self._lines.items())
+        return (
+            heads == self._heads
+            and all(line._places == sorted(line._places) for line in self._lines.values())
+            and all(place[:2] == _order(place[2]) for place in places)
+        )
+
     def _drop_head(self, item: WorkItem) -> None:
         del self._heads[bisect_left(self._heads, (item.rank, item.number))]
 

@@ -159,6 +159,7 @@ class FakeAttempt:
         self.agent = agent
         self.ring_s = ring_s
         self.live = True
+        self.answered = False
 
 
 class FakeCall:
