@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from config.fields import (
     WEEKDAYS,
@@ -119,10 +119,19 @@ class Records(Model):
     buffer_events: int = Field(100_000, ge=100)
 
 
+MIN_API_SECRET_BYTES = 32  # RFC 7518 3.2: a key of HS256 is as long as its hash
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value().encode()) < MIN_API_SECRET_BYTES:
+        raise ValueError(f"expected at least {MIN_API_SECRET_BYTES} characters, as from: openssl rand -hex 32")
+    return secret
+
+
 class Api(Model):
     """The HTTP API: the secret that signs its tokens."""
 
-    secret: Secret
+    secret: Annotated[Secret, AfterValidator(_long_enough)]
 
 
 class Web(Model):

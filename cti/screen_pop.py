@@ -23,6 +23,7 @@ from cti.ports import CallView
 from cti.web_sessions import WebSession, WebSessions
 from pbx.call.clock import Clock, Timer
 
+HEAD_START_S = 0.010  # written is not yet read: the screen is ahead of the phone on another machine, too
 RING_ANYWAY_S = 0.020  # a socket that hasn't taken the offer by then delays nobody
 POP_BYTES = 32_768
 CALL_BYTES = 4_000  # of a pop, for the call: the session has the rest
@@ -115,8 +116,8 @@ class ScreenPops:
     # --- the desk's side --------------------------------------------------------------------------------------------
 
     def offer(self, call: CallView, agent: str, queue: str, reservation: int, then: Callable[[], None]) -> None:
-        """Show the call to the agent; `then()` once it is on the wire of each of his sockets, at once if he has none,
-        after 20 ms at the latest; never after a retract."""
+        """Show the call to the agent; `then()` 10 ms after it is on the wire of each of his sockets, at once if he has
+        none; a socket that takes no bytes is waited for 20 ms at most. Never after a retract."""
         pop_id = f"{call.id}-{reservation}"
         old = self._pops.get(agent)
         if old is not None:
@@ -216,9 +217,13 @@ class ScreenPops:
 
     def _written(self, pop: _Pop) -> None:
         pop.unwritten -= 1
-        if pop.unwritten == 0:
+        if pop.unwritten == 0 and pop.then is not None:
             self._stop_timer(pop)
-            self._ring(pop)
+            pop.timer = self._clock.after(HEAD_START_S, self._go, pop)
+
+    def _go(self, pop: _Pop) -> None:
+        pop.timer = None
+        self._ring(pop)
 
     def _late(self, pop: _Pop) -> None:
         pop.timer = None

@@ -7,6 +7,7 @@ from config.schema import Site
 LoadSite = Callable[..., Site]
 Problems = Callable[..., list[str]]
 
+LONG = "0123456789abcdef0123456789abcdef"
 API = "api: {secret: !secret api_key}\n"
 
 
@@ -16,17 +17,17 @@ def secret(site: Site) -> str:
 
 
 def test_from_the_file_beside_the_site(site: LoadSite) -> None:
-    assert secret(site(API, secrets="api_key: 0123\n")) == "0123"
+    assert secret(site(API, secrets="api_key: 0123456789012345678901234567890123\n")) == "0123456789012345678901234567890123"
 
 
 def test_the_environment_wins(site: LoadSite) -> None:
-    environment = {"PLATEAU_SECRET_API_KEY": "from the environment"}
-    assert secret(site(API, secrets="api_key: 0123\n", environment=environment)) == "from the environment"
+    environment = {"PLATEAU_SECRET_API_KEY": LONG}
+    assert secret(site(API, secrets=f"api_key: not {LONG}\n", environment=environment)) == LONG
 
 
 def test_names_with_other_characters(site: LoadSite) -> None:
-    environment = {"PLATEAU_SECRET_MY_KEY_1": "k"}
-    assert secret(site("api: {secret: !secret my-key.1}\n", environment=environment)) == "k"
+    environment = {"PLATEAU_SECRET_MY_KEY_1": LONG}
+    assert secret(site("api: {secret: !secret my-key.1}\n", environment=environment)) == LONG
 
 
 def test_a_missing_secret_names_both_places(problems: Problems) -> None:
@@ -36,6 +37,11 @@ def test_a_missing_secret_names_both_places(problems: Problems) -> None:
     ]
 
 
+def test_a_short_api_secret_is_refused_at_its_place(problems: Problems) -> None:
+    (told,) = problems(API, secrets="api_key: hunter2\n")
+    assert told.startswith("site.yaml:3:15: api.secret: expected at least 32 characters") and "hunter" not in told
+
+
 def test_a_database_url_may_be_a_secret(site: LoadSite) -> None:
     loaded = site("records: {url: !secret db}\n", secrets="db: postgresql://plateau:hunter2@db/plateau\n")
     assert loaded.records.url == "postgresql://plateau:hunter2@db/plateau"
@@ -43,7 +49,7 @@ def test_a_database_url_may_be_a_secret(site: LoadSite) -> None:
 
 
 def test_secrets_are_never_printed(site: LoadSite) -> None:
-    loaded = site(API + "extensions: {101: {password: hunter3}}\n", secrets="api_key: hunter2\n")
+    loaded = site(API + "extensions: {101: {password: hunter3}}\n", secrets=f"api_key: hunter2 {LONG}\n")
     for printed in (repr(loaded), str(loaded), loaded.model_dump_json()):
         assert "hunter" not in printed
 

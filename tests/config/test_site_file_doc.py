@@ -24,7 +24,7 @@ def test_the_examples_make_one_site(tmp_path: Path) -> None:
     text = "".join(EXAMPLES).replace("queues:\n", "queues:\n  sales: {}\n")
     text = text.replace("  welcome:\n", "  echo: {s: {echo: true}}\n  welcome:\n")
     (tmp_path / "doc.yaml").write_text(text)
-    environment = {f"PLATEAU_SECRET_{name.upper()}": "x" for name in re.findall(r"!secret (\w+)", text)}
+    environment = {f"PLATEAU_SECRET_{name.upper()}": "x" * 32 for name in re.findall(r"!secret (\w+)", text)}
     site = load(tmp_path / "doc.yaml", environment)
     assert set(site.model_fields_set) == set(Site.model_fields)
 
