@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from pbx.sdp.audio import AudioStream, read_audio
-from pbx.sdp.errors import NoCommonCodec
+from pbx.sdp.audio import TELEPHONE_EVENT, AudioStream, read_audio
+from pbx.sdp.errors import NoCommonCodec, NotAcceptable
 from pbx.sdp.sdp import address_type, text_of
 
 PAYLOAD_TYPES: Final = {"PCMU": 0, "PCMA": 8}  # RFC 3551 6
@@ -73,15 +73,27 @@ def make_offer(
     return _head(host, session_id, version, "0 0") + _with_layout(audio, layout)
 
 
+def offered_stream(
+    host: str, port: int, codecs: Sequence[str], *, dtmf_pt: int | None = 101, ptime_ms: int = 20,
+    direction: str = "sendrecv", layout: tuple[str | None, ...] = (None,),
+) -> AudioStream:  # fmt: skip
+    """What `read_audio` would make of `make_offer` with the same arguments, without the text."""
+    formats, maps = _offer_formats(tuple(codecs), dtmf_pt)
+    return AudioStream(
+        host, port, "RTP/AVP", formats, maps, direction, ptime_ms, None, layout.index(None), layout, "0 0"
+    )  # fmt: skip
+
+
 def answer(
-    offer: str | bytes, host: str, port: int, codecs: Sequence[str], *, session_id: int, version: int = 1,
+    offer: str | bytes | AudioStream, host: str, port: int, codecs: Sequence[str], *, session_id: int, version: int = 1,
     ptime_ms: int = 20, direction: str = "sendrecv",
 ) -> tuple[str, Negotiated]:  # fmt: skip
-    """The answer to an offer and what follows from both. `codecs` in order of preference: the first that the offer has.
+    """The answer to an offer (its text, or what `read_audio` made of it) and what follows from both. `codecs` in order
+    of preference: the first that the offer has is taken.
 
     Raises BadSdp (400), NotAcceptable or NoCommonCodec (488).
     """
-    stream = read_audio(text_of(offer))
+    stream = offer if isinstance(offer, AudioStream) else read_audio(text_of(offer))
     codec, payload_type = _choose(stream, codecs)
     dtmf_pt = stream.telephone_event()
     joint = _JOINT[direction, stream.direction]
@@ -91,10 +103,10 @@ def answer(
     return _head(host, session_id, version, stream.time) + _with_layout(audio, stream.layout), negotiated
 
 
-def read_answer(text: str | bytes, offer: str) -> Negotiated:
+def read_answer(text: str | bytes, offer: str | AudioStream) -> Negotiated:
     """What the peer's answer makes of our offer. Raises BadSdp (400), NotAcceptable or NoCommonCodec (488): then there
     is a dialog but no session, and the call has to end."""
-    ours = read_audio(offer)
+    ours = offer if isinstance(offer, AudioStream) else read_audio(offer)
     theirs = read_audio(text_of(text), ours.m_line)
     offered = {ours.codec_of(one) for one in ours.formats}
     codec, payload_type = _first_of(theirs, offered)
@@ -107,27 +119,29 @@ def read_answer(text: str | bytes, offer: str) -> Negotiated:
 class LocalDescription:
     """Our side of one session: its id, and the version, one more whenever the description changes (RFC 3264 8)."""
 
-    __slots__ = ("_said", "last_offer", "session_id", "version")
+    __slots__ = ("_offered", "_said", "session_id", "version")
 
     def __init__(self, session_id: int) -> None:
         self.session_id = session_id
         self.version = 1
-        self.last_offer = ""  # for read_answer
+        self._offered: AudioStream | None = None  # the offer made last
         self._said = ""  # the last description without its head
 
     def offer(
         self, host: str, port: int, codecs: Sequence[str], *, dtmf_pt: int | None = 101, ptime_ms: int = 20,
         direction: str = "sendrecv", layout: tuple[str | None, ...] = (None,),
     ) -> str:  # fmt: skip
+        self._offered = offered_stream(
+            host, port, codecs, dtmf_pt=dtmf_pt, ptime_ms=ptime_ms, direction=direction, layout=layout
+        )  # fmt: skip
         text = make_offer(
             host, port, codecs, session_id=self.session_id, version=self.version, dtmf_pt=dtmf_pt, ptime_ms=ptime_ms,
             direction=direction, layout=layout,
         )  # fmt: skip
-        self.last_offer = self._with_version(text)
-        return self.last_offer
+        return self._with_version(text)
 
     def answer(
-        self, offer: str | bytes, host: str, port: int, codecs: Sequence[str], *, ptime_ms: int = 20,
+        self, offer: str | bytes | AudioStream, host: str, port: int, codecs: Sequence[str], *, ptime_ms: int = 20,
         direction: str = "sendrecv",
     ) -> tuple[str, Negotiated]:  # fmt: skip
         text, negotiated = answer(
@@ -137,8 +151,10 @@ class LocalDescription:
         return self._with_version(text), negotiated
 
     def read_answer(self, text: str | bytes) -> Negotiated:
-        """What the peer's answer makes of the offer made last."""
-        return read_answer(text, self.last_offer)
+        """What the peer's answer makes of the offer made last. Raises NotAcceptable if none was made."""
+        if self._offered is None:
+            raise NotAcceptable("an answer without an offer")
+        return read_answer(text, self._offered)
 
     def _with_version(self, text: str) -> str:
         said = text.partition("\r\ns=")[2]
@@ -158,6 +174,15 @@ def _with_layout(audio: str, layout: tuple[str | None, ...]) -> str:
     if len(layout) == 1:
         return audio
     return "".join([audio if line is None else line for line in layout])
+
+
+@lru_cache(maxsize=256)
+def _offer_formats(codecs: tuple[str, ...], dtmf_pt: int | None) -> tuple[tuple[str, ...], dict[str, str]]:
+    """(formats, maps) of an offer, as AudioStream has them."""
+    maps = {str(PAYLOAD_TYPES[codec]): f"{codec}/8000" for codec in codecs}
+    if dtmf_pt is not None:
+        maps[str(dtmf_pt)] = TELEPHONE_EVENT
+    return tuple(maps), maps
 
 
 @lru_cache(maxsize=256)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pbx.sdp.audio import read_audio
 from pbx.sdp.errors import NoCommonCodec, NotAcceptable, SdpError
-from pbx.sdp.offer_answer import LocalDescription, Negotiated, answer, make_offer, read_answer
+from pbx.sdp.offer_answer import LocalDescription, Negotiated, answer, make_offer, offered_stream, read_answer
 from pbx.sdp.sdp import parse
 
 DIRECTIONS = ["sendrecv", "sendonly", "recvonly", "inactive"]
@@ -161,7 +162,28 @@ def test_version_counts_changes() -> None:
     back, _ = local.answer(THEIRS, "198.51.100.1", 20000, ("PCMA",))
     assert "o=- 1 3 IN IP4" in back
     assert local.answer(THEIRS, "198.51.100.1", 20000, ("PCMA",))[0] == back and local.version == 3
-    assert local.last_offer == held and local.read_answer(THEIRS).codec == "PCMU"
+    assert local.read_answer(THEIRS).codec == "PCMU"
+
+
+def test_answer_without_an_offer() -> None:
+    with pytest.raises(NotAcceptable):
+        LocalDescription(1).read_answer(THEIRS)
+
+
+@settings(derandomize=True, max_examples=100)
+@given(
+    CODECS,
+    st.sampled_from([None, 96, 101]),
+    st.sampled_from(DIRECTIONS),
+    st.sampled_from([(None,), ("m=video 0 RTP/AVP 31\r\n", None), (None, "m=audio 0 RTP/SAVP 0\r\n")]),
+)
+def test_offered_stream_is_the_offer_read(
+    codecs: tuple[str, ...], dtmf_pt: int | None, direction: str, layout: tuple[str | None, ...]
+) -> None:
+    text = make_offer("::1", 4000, codecs, session_id=1, dtmf_pt=dtmf_pt, direction=direction, layout=layout)
+    stream = offered_stream("::1", 4000, codecs, dtmf_pt=dtmf_pt, direction=direction, layout=layout)
+    assert stream == read_audio(text)
+    assert reply(text) == answer(stream, "198.51.100.2", 30000, ("PCMA", "PCMU"), session_id=9)
 
 
 def test_longest_numbers_do_no_harm() -> None:
