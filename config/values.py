@@ -133,7 +133,7 @@ class Values:
         secret = self._secret(node.text, node)
         if isinstance(secret, Problem):
             self.problems.append(Problem(secret.file, secret.line, secret.column, shown, secret.found, secret.expected))
-            return SecretStr("(missing)")  # so that the schema does not report it once more
+            return SecretStr("(missing; told already)".ljust(64))  # so that the schema does not report it once more
         return secret
 
     def _mapping(self, node: Node, path: Path, shown: str, names: dict[str, str]) -> dict[str, object]:

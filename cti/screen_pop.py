@@ -136,7 +136,7 @@ class ScreenPops:
             self._ring(pop)
             return
         self._hub.publish_written(self._full("offer", pop), lambda: self._written(pop))
-        if pop.then is not None:  # a socket cut off at that very moment counts as written
+        if pop.unwritten:  # a socket cut off at that very moment counts as written
             pop.timer = self._clock.after(RING_ANYWAY_S, self._late, pop)
 
     def retract(self, call: CallView, agent: str, reason: str) -> None:
