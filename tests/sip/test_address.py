@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import sipmessage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -204,3 +205,27 @@ def test_with_param_replaces_in_place() -> None:
 )
 def test_split(text: str, values: list[str]) -> None:
     assert split_values(text) == values
+
+
+USUAL_TOKEN = st.text("abcXYZ019-_", min_size=1, max_size=8)
+USUAL_PARAMS = st.dictionaries(USUAL_TOKEN.map(str.lower), st.one_of(st.none(), USUAL_TOKEN), max_size=3)
+
+
+@settings(derandomize=True, max_examples=100)
+@given(
+    st.one_of(st.just(""), USUAL_TOKEN),
+    USUAL_TOKEN,
+    st.one_of(st.none(), st.integers(1, 65535)),
+    USUAL_PARAMS,
+    USUAL_PARAMS,
+)
+def test_an_independent_parser_agrees(
+    name: str, user: str, port: int | None, inner: dict[str, str | None], outer: dict[str, str | None]
+) -> None:
+    """The same text read by `sipmessage`, and what either writes read by the other."""
+    uri = Uri.sip(user, "host.example.com", port, tuple(inner.items()))
+    ours = Address(name or None, uri, tuple(outer.items()))
+    theirs = sipmessage.Address.parse(str(ours))
+    assert (theirs.name, theirs.uri.user, theirs.uri.host, theirs.uri.port) == (name, user, "host.example.com", port)
+    assert dict(theirs.uri.parameters) == inner and dict(theirs.parameters) == outer
+    assert Address.parse(str(theirs)) == ours
