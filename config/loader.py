@@ -8,7 +8,7 @@ A wrong entry does not hide the others: it is set aside and the references are c
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -28,10 +28,16 @@ RANGES_IN: frozenset[Path] = frozenset({("extensions",), ("agents",)})
 MAX_BYTES = 32_000_000
 
 
-def load(path: str | os.PathLike[str], environment: Mapping[str, str] | None = None) -> Site:
+Check = Callable[[Site], Iterable[references.Finding]]
+
+
+def load(
+    path: str | os.PathLike[str], environment: Mapping[str, str] | None = None, also: Sequence[Check] = ()
+) -> Site:
     """The site in the file at `path`. Raises SiteError.
 
-    `environment` (the process's own by default) may hold the secrets, as PLATEAU_SECRET_NAME.
+    `environment` (the process's own by default) may hold the secrets, as PLATEAU_SECRET_NAME. `also` are checks of
+    parts that this package may not know.
     """
     file = os.fspath(path)
     root = _read(file)
@@ -45,7 +51,8 @@ def load(path: str | os.PathLike[str], environment: Mapping[str, str] | None = N
     site, damaged = _validate(raw, file, values, problems)
     if site is not None:
         site = _with_absolute_paths(site, FilePath(file).absolute().parent)
-        findings = references.check(site, raw, damaged | values.unread)
+        findings = [*references.check(site, raw, damaged | values.unread)]
+        findings += [finding for check in also for finding in check(site)]
         problems += [_located(finding, file, values) for finding in findings]
     if problems or site is None:
         raise SiteError(problems)

@@ -23,8 +23,8 @@ from rich.table import Table
 from rich.tree import Tree
 
 from config.errors import SiteError
-from config.loader import load
 from config.schema import Site
+from pbx.site import load_site
 
 app = typer.Typer(
     help="Plateau: SIP softswitch and contact centre. The web session follows the call.",
@@ -50,7 +50,7 @@ def fail(text: str, status: int = UNUSABLE) -> NoReturn:
 def read_site(path: Path) -> Site:
     """The site, or every mistake in it on a line of its own and exit status 1."""
     try:
-        return load(path)
+        return load_site(path)
     except SiteError as error:
         for problem in error.problems:
             err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
@@ -160,20 +160,7 @@ def set_up_logs(level: str) -> None:
 @app.command()
 def check(site: SiteFile) -> None:
     """Read a site file and say everything that is wrong with it."""
-    from acd.errors import AcdError
-    from acd.requirement import parse
-
     read = read_site(site)
-    mistakes = 0
-    for name, queue in read.queues.items():
-        try:
-            if queue.needs is not None:
-                parse(queue.needs)
-        except AcdError as error:
-            mistakes += 1
-            err.print(f"{site}: queues.{name}.needs: {error}", markup=False, highlight=False, soft_wrap=True)
-    if mistakes:
-        raise typer.Exit(WRONG)
     table = Table(title=read.site, title_justify="left")
     table.add_column("what")
     table.add_column("how many", justify="right")

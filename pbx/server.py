@@ -10,13 +10,14 @@ import secrets
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from pydantic import SecretStr
 
 from acd.desk import Desk
 from config.errors import SiteError
-from config.loader import load
 from config.schema import Site
 from cti.events import EventHub
 from cti.http import HttpServer
@@ -44,6 +45,7 @@ from pbx.sip.digest import DigestServer
 from pbx.sip.hop import Hop
 from pbx.sip.registrar import Registrar
 from pbx.sip.uri import host_port_of
+from pbx.site import load_site
 from pbx.store.errors import StoreError
 from pbx.store.journal import Journal
 from pbx.store.records import Records
@@ -52,9 +54,37 @@ from pbx.transport.names import Names
 
 log = structlog.get_logger("pbx.server")
 
+TRUNK_CONTACTS = 5  # places that one trunk may register from
 DRAIN_S = 20.0  # how long live calls may go on after SIGTERM
 EXPIRY_S = 1.0  # how often expired registrations are looked for
 COLLECT_S = 600.0  # how often the collector runs; no call path makes cycles, so it finds next to nothing
+
+
+@dataclass(slots=True)
+class Users:
+    """Who may register: the extensions, and the trunks that do."""
+
+    passwords: dict[str, SecretStr]
+    contacts: dict[str, int]  # how many each may have
+    names: dict[str, str]  # display names of the extensions
+    trunks: dict[str, str]  # user name -> trunk
+
+    def __init__(self, site: Site) -> None:
+        self.passwords = {name: extension.password for name, extension in site.extensions.items()}
+        self.contacts = {name: extension.max_contacts for name, extension in site.extensions.items()}
+        agents = {agent.extension: agent.name for agent in site.agents.values() if agent.extension}
+        self.names = {name: phone.name or agents.get(name, "") for name, phone in site.extensions.items()}
+        self.trunks = {}
+        for name, trunk in site.trunks.items():
+            if trunk.registers_as is not None:
+                user = trunk.registers_as.username
+                self.passwords[user] = trunk.registers_as.password
+                self.contacts[user] = TRUNK_CONTACTS
+                self.trunks[user] = name
+
+    def password(self, user: str) -> str | None:
+        secret = self.passwords.get(user)
+        return None if secret is None else secret.get_secret_value()
 
 
 class StartError(Exception):
@@ -67,7 +97,7 @@ class Server:
     def __init__(self, site_file: Path, drain_s: float = DRAIN_S) -> None:
         """Raises SiteError. Needs a running event loop."""
         self.site_file = site_file
-        self.site = site = load(site_file)
+        self.site = site = load_site(site_file)
         self.drain_s = drain_s
         self.counters: Counter[str] = Counter()
         self.driver = Driver(self.counters)
@@ -98,6 +128,7 @@ class Server:
             driver.layer, driver.local, driver, self.plane, self.admission, self.emit, counters
         )  # fmt: skip
         driver.layer.core = self.switch
+        driver.on_closed = self._connection_closed
         self.pops = ScreenPops(self.hub, self.sessions, driver, counters)
         self.desk = Desk(site, driver, self.emit, self.pops, counters)
         self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self._session_updated)
@@ -109,38 +140,22 @@ class Server:
         }
         self.switch.on_call = self._call_started
         self.switch.on_extension_legs = self.desk.phone_calls
-        self.realm_secret = secrets.token_bytes(32)
+        self.digest = DigestServer(realm_of(site), secrets.token_bytes(32), lambda user: self.users.password(user))
         self.switch.configure(self._rules(site))
 
     def _rules(self, site: Site) -> Rules:
         """What a reload replaces."""
-        passwords = {name: extension.password for name, extension in site.extensions.items()}
-        trunk_of_login: dict[str, str] = {}
-        limits = {name: extension.max_contacts for name, extension in site.extensions.items()}
-        for name, trunk in site.trunks.items():
-            if trunk.registers_as is not None:
-                passwords[trunk.registers_as.username] = trunk.registers_as.password
-                trunk_of_login[trunk.registers_as.username] = name
-                limits[trunk.registers_as.username] = 5
-
-        def password_of(user: str) -> str | None:
-            secret = passwords.get(user)
-            return None if secret is None else secret.get_secret_value()
-
+        self.users = users = Users(site)
         trunks = TrunkTable(site, self.location.aor_of_source)
-        digest = DigestServer(realm_of(site), self.realm_secret, password_of)
         registrar = Registrar(
-            self.location, digest, limits.get, on_auth_failure=self._registration_refused, counters=self.counters
-        )
-        names = {name: extension.name for name, extension in site.extensions.items()}
-        for agent in site.agents.values():
-            if agent.extension is not None and not names.get(agent.extension):
-                names[agent.extension] = agent.name
+            self.location, self.digest, users.contacts.get,
+            on_auth_failure=self._registration_refused, counters=self.counters,
+        )  # fmt: skip
         return Rules(
             site,
             DialPlan(site),
             Targets(site, self.location, trunks, self.admission, self.names.address),
-            Screening(digest, trunks, names, trunk_of_login, self.counters, self._auth_failed),
+            Screening(self.digest, trunks, users.names, users.trunks, self.counters, self._auth_failed),
             registrar,
         )
 
@@ -188,6 +203,10 @@ class Server:
         contacts = self.location.contacts(aor, self.driver.now())
         contact = contacts[0].contact if contacts else ""
         self.emit(events.Registered(self.driver.now(), aor, contact, 1 if registered else 0))
+
+    def _connection_closed(self, hop: Hop) -> None:
+        """Contacts that were reached by this connection alone are gone with it."""
+        self.location.drop_source(hop[:3], self.driver.now())
 
     def _auth_failed(self, user: str, source: str, method: str) -> None:
         log.warning("authentication failed", user=user, source=source, method=method)
@@ -283,7 +302,7 @@ class Server:
         """Read the site file again. A bad one changes nothing; a good one never touches live calls or agents'
         states."""
         try:
-            site = load(self.site_file)
+            site = load_site(self.site_file)
         except SiteError as error:
             self.counters["reload_failures"] += 1
             log.error("site file refused, the old one stays", problems=[str(problem) for problem in error.problems])
@@ -291,6 +310,7 @@ class Server:
         for part in ("listen", "records", "api"):
             if getattr(site, part) != getattr(self.site, part):
                 log.warning("needs a restart to take effect", part=part)
+        gone = [aor for aor, _ in self.location if aor not in Users(site).passwords]
         self.site = site
         self.admission.reconfigure(site)
         self.switch.configure(self._rules(site))
@@ -298,6 +318,8 @@ class Server:
         self.desk.reconfigure(site)
         self.matching.reconfigure(site.web)
         self.sessions.reconfigure(site.web, site.locale.country)
+        for aor in gone:
+            self.location.remove(aor, self.driver.now())
         for name in site.extensions:
             self.desk.phone_registered(name, self.location.is_registered(name, self.driver.now()))
         self._reloading = asyncio.get_running_loop().create_task(self._reload_slowly(site))

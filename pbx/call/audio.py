@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from media.plane import MediaPlane, MediaPort, PortsExhausted, PortStats, RemoteMedia
-from pbx.sdp.audio import read_audio
+from pbx.sdp.audio import AudioStream, read_audio
 from pbx.sdp.errors import NoCommonCodec, SdpError
 from pbx.sdp.offer_answer import LocalDescription, Negotiated
+from pbx.sdp.sdp import text_of
 from pbx.sip.errors import SipError
 
 #: A direction seen from the other side.
@@ -26,7 +27,7 @@ class Audio:
         self._host = host
         self._policy = policy  # the site's codecs, best first
         self._local = LocalDescription(session_id)
-        self._heard = ""  # the peer's offer that waits for our answer
+        self._heard: AudioStream | None = None  # the peer's offer that waits for our answer
         self._negotiated: Negotiated | None = None
         self.codecs = policy
         self.offered = False  # our offer waits for the peer's answer
@@ -40,9 +41,8 @@ class Audio:
         """Take the peer's first offer, if there is one. Raises SipError when nothing in it is for us."""
         if not body:
             return
-        self._heard = body.decode("utf-8", "replace")
         try:
-            stream = read_audio(self._heard)
+            stream = self._heard = read_audio(text_of(body))
             theirs = [(stream.codec_of(one) or "").partition("/")[0] for one in stream.formats]
             common = [codec for codec in theirs if codec in self._policy]
             if not common:
@@ -53,7 +53,7 @@ class Audio:
 
     def answer(self, prefer: str | None = None) -> str:
         """Our answer to the peer's offer, with the codec `prefer` if it has it; our own offer if it made none."""
-        if not self._heard:
+        if self._heard is None:
             return self.offer(self._policy)
         codecs = (prefer, *self._policy) if prefer in self._policy else self._policy
         return self._answer(self._heard, codecs, "sendrecv")
@@ -101,7 +101,7 @@ class Audio:
         elif on_stats is not None:
             on_stats(PortStats())
 
-    def _answer(self, offer: str, codecs: tuple[str, ...], direction: str) -> str:
+    def _answer(self, offer: str | AudioStream, codecs: tuple[str, ...], direction: str) -> str:
         port = self._lease()
         try:
             text, negotiated = self._local.answer(offer, self._host, port.number, codecs, direction=direction)

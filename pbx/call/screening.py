@@ -51,7 +51,7 @@ class Screening:
 
     def challenge(self, now: float) -> Refusal:
         """What anybody is told who has not said who he is."""
-        self._counters["auth_challenges"] += 1
+        self._counters["sip_auth_challenges"] += 1
         return 401, self._digest.challenge_lines(now)
 
     def identify(self, request: Request, hop: Hop, now: float) -> Identity | Refusal:
@@ -74,8 +74,9 @@ class Screening:
             return error.status or 400, ""
         if verdict.outcome is Outcome.ACCEPTED:
             return verdict.username
-        if verdict.outcome is Outcome.WRONG:
-            self._counters["auth_failures"] += 1
+        if verdict.outcome in (Outcome.WRONG, Outcome.REFUSED):
+            self._counters["sip_auth_failures"] += 1
             self._report(verdict.username, str(hop), request.method)
+        if verdict.outcome is Outcome.WRONG:
             return 403, ""
         return 401, self._digest.challenge_lines(now, stale=verdict.outcome is Outcome.STALE)

@@ -16,15 +16,16 @@ from pbx.sip.headers import CANONICAL, SINGLE, canonical
 MAX_BODY_BYTES = 65_536
 MAX_HEAD_BYTES = 65_536
 
-_HEADER = re.compile(r"^([^\s:]+)[ \t]*:[ \t]*(.*?)[ \t]*\r?$", re.M)
 _FOLD = re.compile(r"\r?\n[ \t]+")
-_REQUEST_LINE = re.compile(r"([!-~]+) ([^ <>\"]+) SIP/2\.0")
-_STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6]\d\d)(?: (.*))?")
-_CSEQ = re.compile(r"(\d{1,10})\s+([!-~]+)")
+_REQUEST_LINE = re.compile(rf"({grammar.TOKEN}) ([^ <>\"\x00-\x1f\x7f]++) (?i:SIP)/2\.0")
+_STATUS_LINE = re.compile(r"(?i:SIP)/2\.0 ([1-6][0-9][0-9])(?: (.*))?")
+_CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]++({grammar.TOKEN})")
 _USUAL_ADDRESS = re.compile(  # the form nearly every peer sends; anything else goes the long way
-    r'(?:"[^"\\]*"|[\w.!%*+`\'~-]+)?[ \t]*<sips?:[^<>\s?]+>(?:;[\w.-]+(?:=[\w.!%*+`\'~:@-]+)?)*'
+    r'(?:"[^"\\]*+"|[\w.!%*+`\'~-]++)?[ \t]*+<sips?:[^<>\s?]++>(?:;[\w.-]++(?:=[\w.!%*+`\'~:@-]++)?)*+', re.ASCII
 )
-_USUAL_VIA = re.compile(r"SIP/2\.0/[A-Z]{2,4} [\w.-]+(?::\d{1,5})?(?:;[\w-]+(?:=[\w.!%*+`'~:|@-]+)?)*")
+_USUAL_VIA = re.compile(  # a port of five digits goes the long way too: it may be out of range
+    r"SIP/2\.0/[A-Z]{2,4} [\w.-]++(?::[1-9]\d{0,3})?(?:;[\w-]++(?:=[\w.!%*+`'~:|@-]++)?)*+", re.ASCII
+)
 
 
 class Message:
@@ -63,9 +64,9 @@ class Message:
             if not first.get(name):
                 raise BadMessage(f"Missing {name}")
         if len(first) != len(self.headers):
-            for name in SINGLE:
-                if name in first and len(self.all(name)) > 1:
-                    raise BadMessage(f"Repeated {name}")
+            single = [name for name, _ in self.headers if name in SINGLE]
+            if len(single) != len(set(single)):
+                raise BadMessage(f"Repeated {next(name for name in single if single.count(name) > 1)}")
         self.via = self._top_via()
         self.branch = via.branch_of(self.via)
         self.call_id = first["Call-ID"]
@@ -116,28 +117,43 @@ def parse(data: bytes) -> Request | Response:
 
     Raises BadMessage (its `message` is the request as far as it was read, to answer to) or BadResponse.
     """
+    if data[:1] in b"\r\n":
+        data = data.lstrip(b"\r\n")  # 7.5: empty lines before a message
     head, gap, body = data.partition(b"\r\n\r\n")
     if not gap:
         head, gap, body = data.partition(b"\n\n")
     if len(head) > MAX_HEAD_BYTES:
         raise BadResponse("Head too large")
-    text = head.decode("utf-8", "surrogateescape").lstrip("\r\n")
-    start, _, rest = text.partition("\n")
-    start = start.rstrip("\r")
-    if "\n " in rest or "\n\t" in rest:
-        rest = _FOLD.sub(" ", rest)
-    rest = rest.rstrip("\r\n")
-    fields = _HEADER.findall(rest)
-    headers = [(CANONICAL.get(name) or canonical(name), value) for name, value in fields]
-    complete = len(fields) == rest.count("\n") + 1
-    if start.startswith("SIP/"):
-        return _response(start, headers, body, complete)
-    return _request(start, headers, body, complete)
+    text = head.decode("utf-8", "surrogateescape")
+    if "\n " in text or "\n\t" in text:
+        text = _FOLD.sub(" ", text)
+    lines = text.split("\r\n")
+    ends = len(lines) - 1
+    whole = text.count("\r") == ends
+    if text.count("\n") != ends:  # line ends without CR
+        lines = text.replace("\r\n", "\n").split("\n")
+    headers: list[tuple[str, str]] = []
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        known = CANONICAL.get(name) or _unusual_name(name)
+        if known and colon:
+            headers.append((known, value.strip(" \t")))
+        elif line:
+            whole = False
+    if lines[0][:4].upper() == "SIP/":
+        return _response(lines[0], headers, body, whole)
+    return _request(lines[0], headers, body, whole)
 
 
-def _response(start: str, headers: list[tuple[str, str]], body: bytes, complete: bool) -> Response:
+def _unusual_name(name: str) -> str | None:
+    """The name of a header that `CANONICAL` does not have as it was written; None if it is no header's."""
+    name = name.rstrip(" \t")
+    return canonical(name) if grammar.is_token(name) else None
+
+
+def _response(start: str, headers: list[tuple[str, str]], body: bytes, whole: bool) -> Response:
     line = _STATUS_LINE.fullmatch(start)
-    if not line or not complete:
+    if not line or not whole:
         raise BadResponse("Malformed response")
     response = Response(int(line[1]), line[2] or "", headers, body)
     try:
@@ -148,14 +164,14 @@ def _response(start: str, headers: list[tuple[str, str]], body: bytes, complete:
     return response
 
 
-def _request(start: str, headers: list[tuple[str, str]], body: bytes, complete: bool) -> Request:
+def _request(start: str, headers: list[tuple[str, str]], body: bytes, whole: bool) -> Request:
     method, _, rest = start.partition(" ")
     request = Request(method, rest.rpartition(" ")[0].strip(), headers, body)
     try:
         line = _REQUEST_LINE.fullmatch(start)
         if not line:
             raise _bad_request_line(start)
-        if not complete:
+        if not whole:
             raise BadMessage("Malformed header")
         request._read()
         if request.cseq_method != method:
@@ -179,22 +195,26 @@ def _bad_request_line(start: str) -> SipError:
 
 def _check_values(request: Request) -> None:
     forwards = request._first.get("Max-Forwards")
-    if forwards is not None and (not forwards.isdigit() or int(forwards) > 255):
+    if forwards is not None and _number(forwards, "Max-Forwards") > 255:
         raise BadMessage("Bad Max-Forwards")
     expires = request._first.get("Expires")
-    if expires is not None and request.method == "REGISTER" and not expires.isdigit():
+    if expires is not None and request.method == "REGISTER" and not (expires.isascii() and expires.isdigit()):
         raise BadMessage("Bad Expires")
     if "?" in request.uri.rpartition("@")[2] and request.uri[:3].lower() == "sip":
         raise BadMessage("Headers in the Request-URI")  # RFC 3261 19.1.1: not allowed there
+
+
+def _number(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 20:  # `int` reads other digits too, and refuses long ones
+        raise BadMessage(f"Bad {name}")
+    return int(text)
 
 
 def _trim_body(message: Message) -> None:
     text = message._first.get("Content-Length")
     if text is None:
         return
-    if not text.isdigit():
-        raise BadMessage("Bad Content-Length")
-    length = int(text)
+    length = _number(text, "Content-Length")
     if length > MAX_BODY_BYTES:
         raise BadMessage("Request Entity Too Large", 413)
     if length > len(message.body):

@@ -34,6 +34,15 @@ class Driver:
         self.local = Local({})
         self.trace: Callable[[str, bytes, Hop], None] | None = None  # told of every message in and out
 
+    @property
+    def on_closed(self) -> Callable[[Hop], None]:
+        """Told of each connection that is over."""
+        return self._streams.on_closed
+
+    @on_closed.setter
+    def on_closed(self, told: Callable[[Hop], None]) -> None:
+        self._streams.on_closed = told
+
     # --- the clock --------------------------------------------------------------------------------------------------
 
     def now(self) -> float:

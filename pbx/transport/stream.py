@@ -74,7 +74,8 @@ class Stream(asyncio.Protocol):
 
 
 class Streams:
-    """All TCP connections and the listeners they come by. `failed(hop)` tells that what was sent can't arrive."""
+    """All TCP connections and the listeners they come by. `failed(hop)` tells that what was sent can't arrive,
+    `on_closed(hop)` that a connection is over."""
 
     def __init__(
         self,
@@ -85,6 +86,7 @@ class Streams:
     ) -> None:
         self.receive = receive
         self.counters = counters
+        self.on_closed: Callable[[Hop], None] = lambda hop: None
         self._failed = failed
         self._limit = limit
         self._open: dict[tuple[str, int], Stream] = {}
@@ -112,6 +114,7 @@ class Streams:
         key = (stream.hop.host, stream.hop.port)
         if self._open.get(key) is stream:
             del self._open[key]
+            self.on_closed(stream.hop)
 
     def send(self, data: bytes, hop: Hop) -> None:
         """Send on the connection to `hop`, making one first if need be."""
