@@ -105,7 +105,8 @@ class Call:
     def __init__(self, switch: Switch, request: Request, transaction: ServerTransaction, origin: Origin) -> None:
         self.switch = switch
         self.clock = switch.clock
-        self.id = switch.ids.token()
+        self.started_at = self.clock.now()
+        self.id = switch.ids.call_id(self.started_at)
         self.direction = "inbound" if origin.trunk else "internal"
         self.from_number = origin.number
         self.from_name = origin.name
@@ -113,7 +114,6 @@ class Call:
         self.trunk = origin.trunk
         self.dialled = origin.dialled  # what a trunk is to dial, after the dial plan
         self.destination = Destination("refuse", "404")
-        self.started_at = self.clock.now()
         self.attributes: dict[str, Attribute] = {}
         self.answered = False
         self.ended = False

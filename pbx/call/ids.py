@@ -26,6 +26,11 @@ class Ids:
     def branch(self) -> str:
         return "z9hG4bK" + self.token()
 
+    def call_id(self, now: float) -> str:
+        """19 hexadecimal digits that grow with time, so that the journal's index by call is appended to: the milliseconds
+        since 1970, then 32 random bits."""
+        return f"{int(now * 1000):011x}{self.token()[:8]}"
+
     def number(self) -> int:
         """32 random bits, for a session id."""
         return int(self.token()[:8], 16)
