@@ -6,6 +6,7 @@ service manager's SIGTERM goes to the whole group, and the server wants the soun
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -23,6 +24,8 @@ def main(arguments: list[str]) -> None:
         signal.signal(number, signal.SIG_IGN)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.suppress(PermissionError):  # sound comes before whatever shares the core, where we may say so
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
     run(int(control_fd), host, int(first), int(last))
 
 
