@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -121,19 +122,25 @@ def welcome(site: Site, path: Path) -> None:
         grid.add_row("Web, API", "http://{}:{}/".format(*site.listen.http))
     grid.add_row("RTP", f"UDP {site.media.ports.first}-{site.media.ports.last}")
     grid.add_row("Records", site.records.url.rpartition("@")[2])
-    grid.add_row("", "")
+    out.print(Panel(grid, title=f"Plateau serves {site.site}", expand=False))
+    command = Path(sys.argv[0])
+    shown = "python -m pbx" if command.name == "__main__.py" else os.path.relpath(command)
+    tries = [f"{shown} calls {path}", "live calls", f"{shown} cdr {path}", "last calls"]
+    if site.numbers and site.trunks:
+        number, trunk = next(iter(site.numbers)), next(iter(site.trunks))
+        tries += [f"{shown} route {path} --from {trunk} --to '{number}'", "where a call would go, and why"]
+    if site.api is not None:
+        tries += [f"{shown} token {path} --supervisor me", "a token for the web page"]
+        if site.agents:
+            tries += [f"{shown} token {path} --agent {next(iter(site.agents))}", "an agent's"]
     if site.extensions:
         name = next(iter(site.extensions))
-        grid.add_row(
-            "Try", f"register a softphone as [bold]{name}[/bold] (user {name}, its password from the site's secrets)"
-        )
-    for number, to in list(site.numbers.items())[:1]:
-        grid.add_row("", f"ask where a call goes: plateau route {path} --from TRUNK --to '{number}'   ({to})")
-    if site.agents:
-        grid.add_row("", f"an agent's token: plateau token {path} --agent {next(iter(site.agents))}")
-        grid.add_row("", f"a supervisor's:   plateau token {path} --supervisor me   (paste it into the web page)")
-    grid.add_row("", f"live calls: plateau calls {path}    last calls: plateau cdr {path}    Ctrl-C stops")
-    out.print(Panel(grid, title=f"Plateau serves {site.site}", expand=False))
+        secrets = path.with_suffix(".secrets.yaml")
+        where = f"its password is in {secrets if secrets.exists() else path}"
+        out.print(f"Register a softphone as [bold]{name}[/bold] ({where}).", soft_wrap=True, highlight=False)
+    out.print("Try, in another terminal (Ctrl-C here stops):")
+    for text, what in zip(tries[::2], tries[1::2], strict=True):
+        out.print(f"  {text}   [dim]# {what}[/dim]", soft_wrap=True, highlight=False)
     sys.stdout.flush()
 
 
