@@ -72,12 +72,15 @@ class Leg:
         self.switch.layer.timers.set(T1, self, "2xx", now)
 
     def on_timer(self, kind: str, now: float) -> None:
-        if kind != "2xx" or self.confirmed or self.call is None:
+        if kind != "2xx" or self.confirmed:
             return
         if now >= self._repeats_until:
             self.switch.counters["sip_2xx_unacknowledged"] += 1
             self.confirmed = True  # 13.3.1.4: the dialog is confirmed, but the session SHOULD be terminated
-            self.call.leg_lost(self, "no ACK")
+            if self.call is None:
+                self._send_bye()
+            else:
+                self.call.leg_lost(self, "no ACK")
             return
         self.switch.layer.send(self._final, self.dialog.hop)
         self._repeat_s = min(2 * self._repeat_s, T2)

@@ -307,6 +307,20 @@ def test_hang_up_waits_for_the_ack(world: World) -> None:
     carrier.answer(carrier.request("BYE"), 200)
 
 
+def test_hung_up_and_no_ack_ever(world: World) -> None:
+    """The 200 is still repeated: only then can the BYE go out, at the latest after 32 s (13.3.1.4)."""
+    carrier, _, [(phone, request)] = ringing(world)
+    phone.answer(request, 200, body=sdp(41000, host=phone.host))
+    phone.request("ACK")
+    phone.bye(request)
+    phone.response(200)
+    world.run(40)
+    starts = [data.split(b" ", 2)[:2] for data in carrier.inbox]
+    assert starts.count([b"SIP/2.0", b"200"]) == 11
+    assert starts[11][0] == b"BYE"
+    assert world.counters["sip_2xx_unacknowledged"] == 1
+
+
 # --- offers and answers ---------------------------------------------------------------------------------------------
 
 
