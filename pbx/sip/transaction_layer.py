@@ -12,11 +12,19 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
+from pbx.sip.address import split_values, tag_of
 from pbx.sip.client_transaction import ClientTransaction, InviteClient, NonInviteClient
 from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
 from pbx.sip.message import Message, Request, Response, parse, respond
-from pbx.sip.server_transaction import InviteServer, NonInviteServer, ServerTransaction, reply_hop
+from pbx.sip.server_transaction import (
+    ACCEPTED,
+    PROCEEDING,
+    InviteServer,
+    NonInviteServer,
+    ServerTransaction,
+    reply_hop,
+)
 from pbx.sip.timers import Timers
 from pbx.sip.transaction import ClientUser, Transaction
 from pbx.sip.via import MAGIC, via_stamp
@@ -33,6 +41,10 @@ class Core(Protocol):
     def on_ack(self, request: Request, hop: Hop, now: float) -> None: ...
 
 
+#: Call-ID, From tag and CSeq: who sent a request, whatever way it took (8.2.2.2).
+Origin = tuple[str, str | None, int]
+
+
 class TransactionLayer:
     """All live transactions, by the keys of RFC 3261 17.1.3 and 17.2.3."""
 
@@ -42,6 +54,8 @@ class TransactionLayer:
         self.timers = Timers()
         self.core: Core | None = None
         self._transactions: dict[tuple[str, ...], Transaction] = {}
+        self._origins: dict[Origin, tuple[str, ...]] = {}  # INVITEs that came from outside a dialog -> their key
+        self._origin_of: dict[tuple[str, ...], Origin] = {}
 
     def __len__(self) -> int:
         return len(self._transactions)
@@ -52,7 +66,11 @@ class TransactionLayer:
         return sum(isinstance(t, ClientTransaction) and t.pending for t in self._transactions.values())
 
     def forget(self, transaction: Transaction) -> None:
-        self._transactions.pop(transaction.key, None)
+        key = transaction.key
+        self._transactions.pop(key, None)
+        origin = self._origin_of.pop(key, None)
+        if origin is not None and self._origins.get(origin) == key:
+            del self._origins[origin]
 
     # --- in ---------------------------------------------------------------------------------------------------------
 
@@ -91,12 +109,28 @@ class TransactionLayer:
         if core.on_stateless(request, hop, via, now):
             return
         new: ServerTransaction
-        if method == "INVITE":
-            new = InviteServer(self, key, hop, request, via, now)
+        if method != "INVITE":
+            self._transactions[key] = new = NonInviteServer(self, key, hop, request, via)
         else:
-            new = NonInviteServer(self, key, hop, request, via)
-        self._transactions[key] = new
+            self._transactions[key] = new = InviteServer(self, key, hop, request, via, now)
+            if request.to_tag is None and self._merged(request, key):
+                new.respond(482, now, to_tag="merged")
+                return
         core.on_request(request, new, now)
+
+    def _merged(self, request: Request, key: tuple[str, ...]) -> bool:
+        """8.2.2.2: the same request came before by another way and is being served. One that was refused does not
+        count: phones exist that answer a challenge without a new CSeq."""
+        origin = (request.call_id, request.from_tag, request.cseq)
+        known = self._origins.get(origin)
+        if known is not None:
+            other = self._transactions.get(known)
+            if isinstance(other, InviteServer) and other.state in (PROCEEDING, ACCEPTED):
+                self.counters["sip_merged_requests"] += 1
+                return True
+        self._origins[origin] = key
+        self._origin_of[key] = origin
+        return False
 
     def _to_core_as_ack(self, request: Request, hop: Hop, now: float) -> None:
         assert self.core is not None
@@ -106,11 +140,11 @@ class TransactionLayer:
         """9.2: 200 if there is an INVITE to cancel, else 481; the INVITE's user hears of it if it is still pending."""
         transaction = NonInviteServer(self, key, hop, request, via)
         self._transactions[key] = transaction
-        invite = self._transactions.get((*key[:-1], "INVITE"))
+        invite = self._transactions.get(_server_key(request, "INVITE"))
         if not isinstance(invite, InviteServer):
-            transaction.respond(481, now)
+            transaction.respond(481, now, to_tag="none")
             return
-        transaction.respond(200, now, to_tag=request.to_tag)
+        transaction.respond(200, now, to_tag=_to_tag_in(invite.data) or "none")
         invite.input("cancel", now, request)
 
     def _receive_response(self, response: Response, hop: Hop, now: float) -> None:
@@ -128,13 +162,18 @@ class TransactionLayer:
         if error.status is None or not isinstance(request, Request) or request.method == "ACK":
             self.counters["sip_malformed_dropped"] += 1
             return
-        via = request.get("Via")
-        if not via:
+        lines = request.all("Via")
+        if not lines or not lines[0]:
             self.counters["sip_malformed_dropped"] += 1
             return
-        stamped = via_stamp(via.split(",")[0].strip(), hop.host, hop.port)
-        self.send(respond(request, error.status, via=stamped, to_tag="malformed", reason=error.reason),
-        reply_hop(stamped, hop))
+        via = request.via or split_values(lines[0])[0]
+        try:
+            via = via_stamp(via, hop.host, hop.port)
+            hop = reply_hop(via, hop)
+        except SipError:
+            pass  # a Via that can't be read goes back as it came, to where it came from
+        tag = None if "tag=" in (request.get("To") or "") else "malformed"
+        self.send(respond(request, error.status, via=via, to_tag=tag, reason=error.reason), hop)
 
     def reply(self, request: Request, hop: Hop, status: int, *, via: str, to_tag: str, headers: str = "") -> None:
         """Answer without a transaction (8.2.7)."""
@@ -161,9 +200,10 @@ class TransactionLayer:
             transaction.input("transport error", now)
 
 
-def _server_key(message: Message) -> tuple[str, ...]:
-    """17.2.3: branch, sent-by and method for RFC 3261 peers; the whole identity of the request for RFC 2543 ones."""
-    method = "INVITE" if message.cseq_method == "ACK" else message.cseq_method
+def _server_key(message: Message, method: str = "") -> tuple[str, ...]:
+    """17.2.3: branch, sent-by and method for RFC 3261 peers; the whole identity of the request for RFC 2543 ones.
+    `method` is the method of the transaction that is looked for, when it is not the message's own (9.2, 17.2.3)."""
+    method = method or ("INVITE" if message.cseq_method == "ACK" else message.cseq_method)
     branch = message.branch
     via = message.via
     if branch is not None and branch.startswith(MAGIC) and len(branch) > len(MAGIC):
@@ -172,3 +212,9 @@ def _server_key(message: Message) -> tuple[str, ...]:
     to_tag = "" if method == "INVITE" else message.to_tag or ""
     # An ACK carries the To tag that our response gave, so the tag can't be part of an INVITE's key.
     return message.call_id, str(message.cseq), message.from_tag or "", to_tag, message.uri, via, method
+
+
+def _to_tag_in(response: bytes) -> str | None:
+    """The To tag of a response of ours: the 200 of a CANCEL has the same (9.2)."""
+    _, _, to = response.partition(b"\r\nTo: ")
+    return tag_of(to.partition(b"\r\n")[0].decode("utf-8", "surrogateescape")) if to else None
