@@ -69,6 +69,7 @@ class Stage:
     checks: Checks = field(default_factory=Checks)
     phones: dict[str, Phone] = field(default_factory=dict)
     desktops: dict[str, EventClient] = field(default_factory=dict)
+    records: Table = field(default_factory=lambda: Table(title="Call records", title_justify="left"))
 
     def say(self, text: str) -> None:
         self.console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim] {text}")
@@ -77,6 +78,12 @@ class Stage:
         """A server event of a call."""
         return await self.screen.until(
             lambda e: e.type == kind and call_id in (e["call_id"], e["item_id"]), within_s
+        )
+
+    async def ivr_state(self, customer: Customer, state: str) -> None:
+        """Until the customer has come so far."""
+        await self.screen.until(
+            lambda e: e.type == "ivr_state_entered" and e["call_id"] == customer.call_id and e["state"] == state, 10
         )
 
 
@@ -90,7 +97,8 @@ async def run(site: Path, *, keep: bool = False) -> int:
             raise PlateauError(f"{site} is not the travel site: no agent {', '.join(sorted(missing))}")
         ok = await _play(site, keep, console)
     except (SoftphoneMissing, SoftphoneError, PlateauError, TimeoutError, aiohttp.ClientError) as error:
-        errors.print(f"plateau demo: {error or 'something did not happen in time'}", style="bold red", markup=False)
+        what = str(error) or "something did not happen in time"
+        errors.print(f"plateau demo: {what}", style="bold red", markup=False)
         return 2 if isinstance(error, SoftphoneMissing | DidNotStart) else 1
     console.print(f"\n{'[green]all holds[/green]' if ok else '[bold red]failed[/bold red]'}", end="")
     console.print(f" after {time.monotonic() - started:.1f} s")
@@ -98,7 +106,7 @@ async def run(site: Path, *, keep: bool = False) -> int:
 
 
 async def _play(site: Path, keep: bool, console: Console) -> bool:
-    pjsip, baresip = Softphones("pjsip"), Softphones("baresip")
+    pjsip, baresip, carrier = Softphones("pjsip"), Softphones("baresip"), Softphones("baresip")
     plateau = Plateau(site, changes=ALWAYS_OPEN, media_ports=200, keep=keep)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(plateau)
@@ -107,9 +115,9 @@ async def _play(site: Path, keep: bool, console: Console) -> bool:
         stage = Stage(plateau, load(plateau.site), screen, console)
         screen.on_message = stage.ladder.server_event
         stage.say(f"plateau serves {stage.site.site} on {plateau.sip}, {plateau.http}; processes {family}")
-        await asyncio.gather(*(stack.enter_async_context(phones) for phones in (pjsip, baresip)))
+        await asyncio.gather(*(stack.enter_async_context(phones) for phones in (pjsip, baresip, carrier)))
         try:
-            await _prepare(stage, stack, pjsip, baresip)
+            await _prepare(stage, stack, carrier, {"pjsip": pjsip, "baresip": baresip})
             await _conversations(stage)
             await _records(stage)
         finally:
@@ -117,8 +125,8 @@ async def _play(site: Path, keep: bool, console: Console) -> bool:
     checks = stage.checks
     checks.that("the server ended cleanly", plateau.exit_status == 0, f"exit status {plateau.exit_status}")
     checks.that("no process of it is left", not plateau.left_over, plateau.left_over or "none")
-    ends = [pjsip.exit_status, baresip.exit_status]
-    checks.that("the softphones ended cleanly", ends == [0, 0], f"exit statuses {ends}")
+    ends = [phones.exit_status for phones in (pjsip, baresip, carrier)]
+    checks.that("the softphones ended cleanly", not any(ends), f"exit statuses {ends}")
     console.print(checks.table())
     if keep:
         console.print(f"kept: {plateau.folder}")
@@ -128,22 +136,24 @@ async def _play(site: Path, keep: bool, console: Console) -> bool:
 # --- before the phone rings -------------------------------------------------------------------------------------------
 
 
-async def _prepare(stage: Stage, stack: AsyncExitStack, pjsip: Softphones, baresip: Softphones) -> None:
+async def _prepare(
+    stage: Stage, stack: AsyncExitStack, carrier: Softphones, agents: dict[str, Softphones]
+) -> None:
     site, server = stage.site, stage.plateau.sip
-    carrier = next(trunk.registers_as for trunk in site.trunks.values() if trunk.registers_as)
-    assert carrier is not None
-    password = carrier.password.get_secret_value()
-    trunk: dict[str, Any] = {"server": server, "login": carrier.username, "password": password}
-    stage.phones["carrier"] = await baresip.phone(carrier.username, **trunk)
+    login = next(trunk.registers_as for trunk in site.trunks.values() if trunk.registers_as)
+    assert login is not None
+    secret = login.password.get_secret_value()
+    trunk: dict[str, Any] = {"server": server, "login": login.username, "password": secret}
+    stage.phones["carrier"] = await carrier.phone(login.username, **trunk)
     for caller, tone_hz in ((BIG_CALLER, BIG_HZ), (SMALL_CALLER, SMALL_HZ)):
-        stage.phones[caller] = await baresip.phone(caller, tone_hz=tone_hz, **trunk)
-    stacks: dict[str, tuple[Softphones, dict[str, Any]]] = {
-        ALICE: (pjsip, {"loops": True}), BRUNO: (baresip, {"tone_hz": BRUNO_HZ}), EMMA: (pjsip, {}),
+        stage.phones[caller] = await carrier.phone(caller, tone_hz=tone_hz, **trunk)
+    sounds: dict[str, tuple[str, dict[str, Any]]] = {
+        ALICE: ("pjsip", {"loops": True}), BRUNO: ("baresip", {"tone_hz": BRUNO_HZ}), EMMA: ("pjsip", {}),
     }  # fmt: skip
-    for agent, (phones, sound) in stacks.items():
+    for agent, (name, sound) in sounds.items():
         extension = site.agents[agent].extension or ""
         password = site.extensions[extension].password.get_secret_value()
-        phone = await phones.phone(extension, server=server, password=password, policy=answer(600), **sound)
+        phone = await agents[name].phone(extension, server=server, password=password, policy=answer(600), **sound)
         stage.phones[agent] = phone
     registering = ("carrier", ALICE, BRUNO, EMMA)
     answers = await asyncio.gather(*(stage.phones[name].register() for name in registering))
@@ -176,8 +186,10 @@ async def _through_the_ivr(stage: Stage, customer: Customer, code: str) -> None:
     heard = await customer.call.hear(None, 4)
     level = f"{heard.level_dbfs} dBFS after {heard.after_s} s"
     stage.checks.that(f"{customer.name} hears the greeting", heard.heard, level)
+    await stage.ivr_state(customer, "code")
     await customer.call.press(code)
-    await asyncio.sleep(0.3)
+    await stage.ivr_state(customer, "destination")
+    await asyncio.sleep(0.4)
     heard = await customer.call.hear(None, 4)
     stage.checks.that(f"{customer.name} hears the menu", heard.heard, f"{heard.level_dbfs} dBFS")
     await customer.call.press(KEY)
@@ -272,13 +284,12 @@ async def _records(stage: Stage) -> None:
         if len(cdrs) >= 2 or time.monotonic() > deadline:
             break
         await asyncio.sleep(0.1)
-    table = Table(title="Call records", title_justify="left")
+    table = stage.records
     columns = ("from_number", "destination", "queue", "agent", "waited_s", "talked_s", "basket", "web_session", "cause")
     for column in columns:
         table.add_column(column)
     for cdr in reversed(cdrs):
         table.add_row(*(f"{v:.1f}" if isinstance(v := cdr.get(c), float) else str(v) for c in columns))
-    stage.console.print(table)
     found = {cdr["from_number"]: (cdr["queue"], cdr["agent"], cdr["basket"], cdr["web_session"]) for cdr in cdrs}
     expected = {
         BIG_CALLER: (QUEUE, BRUNO, 2300, BIG["id"]),
@@ -311,3 +322,4 @@ def _show(stage: Stage) -> None:
             session = pop["session"] or {}
             table.add_row(agent, pop.type, str(session.get("name") or ""), when)
     stage.console.print(table)
+    stage.console.print(stage.records)

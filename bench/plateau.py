@@ -67,9 +67,7 @@ class Plateau:
             "records": {"url": f"sqlite:///{self.folder}/records.db"},
             "api": {"secret": _API_SECRET},
         }
-        self.site = copy_site(site, self.folder, own)
-        if changes:
-            self.site = copy_site(self.site, self.folder, changes)
+        self.site = copy_site(site, self.folder, own, changes or {})
         self._tokens = Tokens(_API_SECRET)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None

@@ -84,14 +84,16 @@ def write_site(site: Yaml, path: Path) -> None:
     path.write_text(yaml.dump(site, Dumper=_Dumper, allow_unicode=True, sort_keys=False))
 
 
-def copy_site(source: Path, folder: Path, changes: Mapping[str, Any]) -> Path:
+def copy_site(source: Path, folder: Path, *changes: Mapping[str, Any]) -> Path:
     """A changed copy of `source` in `folder`, with its secrets beside it and its prompts where they were."""
     site = read_site(source)
     prompts = site.get("media", {}).get("prompts")
     if prompts:
         site["media"]["prompts"] = str((source.parent / prompts).resolve())
     target = folder / source.name
-    write_site(merged(site, changes), target)
+    for change in changes:
+        site = merged(site, change)
+    write_site(site, target)
     secrets = source.with_name(source.stem + ".secrets.yaml")
     if secrets.exists():
         shutil.copy(secrets, folder / secrets.name)
@@ -106,20 +108,16 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, host: str = "127.0.0.
 
 
 def free_sip_port(host: str = "127.0.0.1") -> int:
-    """A port that is free for UDP and TCP alike."""
+    """A port that is free for UDP and TCP alike, and the one above for TCP: where some stacks put TLS."""
     for _ in range(50):
         port = free_port(host=host)
-        try:
-            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-                probe.bind((host, port))
-                return port
-        except OSError:
-            continue
+        if _is_free(port, host, socket.SOCK_STREAM) and _is_free(port + 1, host, socket.SOCK_STREAM):
+            return port
     raise OSError("no port is free for both UDP and TCP")
 
 
-def free_ports(count: int, host: str = "127.0.0.1", first: int = 20000, last: int = 32766) -> str:
-    """A range FIRST-LAST of `count` free UDP ports, FIRST even, below those the system hands out itself."""
+def free_ports(count: int, host: str = "127.0.0.1", first: int = 20000, last: int = 60998) -> str:
+    """A range FIRST-LAST of `count` free UDP ports, FIRST even; best below those the system hands out."""
     start = first
     while start + count - 1 <= last:
         taken = next((port for port in range(start, start + count) if not _is_free(port, host)), None)
@@ -129,10 +127,10 @@ def free_ports(count: int, host: str = "127.0.0.1", first: int = 20000, last: in
     raise OSError(f"no {count} free UDP ports in a row between {first} and {last}")
 
 
-def _is_free(port: int, host: str) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+def _is_free(port: int, host: str, kind: socket.SocketKind = socket.SOCK_DGRAM) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
         try:
             probe.bind((host, port))
-        except OSError:
+        except (OSError, OverflowError):
             return False
         return True

@@ -11,11 +11,12 @@ import asyncio
 import importlib.util
 import json
 import os
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
+
+from bench.sites import free_sip_port
 
 Stack = Literal["pjsip", "baresip"]
 _MODULES = {"pjsip": "pjsua2", "baresip": "baresip"}
@@ -234,7 +235,7 @@ class Softphones:
         loop = asyncio.get_running_loop()
         self._started = loop.create_future()
         if not self.port:
-            self.port = _free_port(self.host)
+            self.port = free_sip_port(self.host)
         read_end, write_end = os.pipe()
         module = f"bench.softphones.{self.stack}"
         command = [sys.executable, "-m", module, str(write_end), self.host, str(self.port)]
@@ -414,9 +415,3 @@ async def _quietly(work: Awaitable[object]) -> None:
         await work
     except (SoftphoneError, ConnectionError):  # it died first: the exit status tells
         pass
-
-
-def _free_port(host: str) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])

@@ -1,0 +1,86 @@
+"""Figures of a run: tables for the terminal, CSV for the machine, one HTML page with plots for people."""
+
+from __future__ import annotations
+
+import csv
+import html
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 560, 300, 60, 45, 20, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One curve: x and y values in order of x, and the limit that y is held against, if any."""
+
+    title: str
+    x_label: str
+    y_label: str
+    points: tuple[tuple[float, float], ...]
+    limit: float | None = None
+
+
+def table_of(title: str, steps: Sequence[Any]) -> Table:
+    """A table with a column for each field of the (dataclass) steps."""
+    table = Table(title=title, title_justify="left")
+    for one in fields(steps[0]):
+        table.add_column(one.name.replace("_", " "), justify="right", overflow="fold")
+    for step in steps:
+        table.add_row(*(f"{value:g}" if isinstance(value, float) else str(value) for value in asdict(step).values()))
+    return table
+
+
+def write_csv(path: Path, steps: Sequence[Any]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [one.name for one in fields(steps[0])])
+        writer.writeheader()
+        writer.writerows(asdict(step) for step in steps)
+
+
+def write_page(path: Path, title: str, facts: dict[str, str], series: Sequence[Series]) -> None:
+    """A page that needs nothing else: the facts of the run, then a plot for each series."""
+    rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in facts.items())
+    plots = "".join(f"<figure>{svg(one)}<figcaption>{html.escape(one.title)}</figcaption></figure>" for one in series)
+    style = (
+        "body{font:15px system-ui,sans-serif;margin:2em;color:#222}th{text-align:left;padding-right:1em}"
+        "figure{display:inline-block;margin:1em 2em 1em 0}figcaption{text-align:center}"
+        "svg text{font-size:12px;fill:#444;text-anchor:middle}svg line{stroke:#ddd}"
+        "svg .limit{stroke:#c33;stroke-dasharray:6 4}svg polyline{fill:none;stroke:#246;stroke-width:2}"
+    )
+    path.write_text(
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title><style>{style}</style>"
+        f"<h1>{html.escape(title)}</h1><table>{rows}</table>{plots}</html>\n"
+    )
+
+
+def svg(series: Series) -> str:
+    """A line plot from zero, with its limit dashed."""
+    width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
+    top_x = max((x for x, _ in series.points), default=1) or 1
+    top_y = 1.15 * max([y for _, y in series.points] + [series.limit or 0]) or 1
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return round(_LEFT + width * x / top_x, 1), round(_TOP + height * (1 - y / top_y), 1)
+
+    parts = [f'<svg width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="{html.escape(series.title)}">']
+    for step in range(5):
+        x, y = place(top_x * step / 4, top_y * step / 4)
+        parts.append(f'<line x1="{_LEFT}" x2="{_LEFT + width}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<text x="{_LEFT - 22}" y="{y + 4}">{top_y * step / 4:.3g}</text>')
+        parts.append(f'<text x="{x}" y="{_TOP + height + 18}">{top_x * step / 4:.4g}</text>')
+    if series.limit is not None:
+        _, y = place(0, series.limit)
+        parts.append(f'<line class="limit" x1="{_LEFT}" x2="{_LEFT + width}" y1="{y}" y2="{y}"/>')
+    line = " ".join(f"{x},{y}" for x, y in (place(*point) for point in series.points))
+    parts.append(f'<polyline points="{line}"/>')
+    parts += [f'<circle cx="{x}" cy="{y}" r="3" fill="#246"/>' for x, y in (place(*point) for point in series.points)]
+    middle = _TOP + height / 2
+    parts.append(f'<text x="{_LEFT + width / 2}" y="{_HEIGHT - 6}">{html.escape(series.x_label)}</text>')
+    turned = f'transform="rotate(-90 14 {middle})"'
+    parts.append(f'<text x="14" y="{middle}" {turned}>{html.escape(series.y_label)}</text></svg>')
+    return "".join(parts)
