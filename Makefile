@@ -26,8 +26,7 @@ $(VENV)/.installed: pyproject.toml setup.py $(wildcard media/worker/*.pyx media/
 install-test: $(VENV)/.installed-test
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/pip install --quiet --pre 'baresip-python>=0.5.2a3' 'pjsua2-pybind11>=0.1a3'
-	$(BIN)/pip install --quiet --editable '.[dev,bench]'
+	$(BIN)/pip install --quiet --editable '.[dev,bench,softphone]'
 	@touch $@
 
 packages:
@@ -41,7 +40,8 @@ lint: install-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-demo: install-test
+demo: install
+	$(BIN)/pip install --quiet --editable '.[softphone]'
 	$(BIN)/plateau demo
 
 bench: packages install-test

@@ -348,7 +348,7 @@ def demo(
     except ImportError as error:
         fail(
             f"the demo needs the optional extra softphone ({error.name} is missing): "
-            "pip install --pre 'plateau-pbx[softphone]'"
+            "pip install 'plateau-pbx[softphone]'"
         )
     raise typer.Exit(asyncio.run(run_demo(site, keep=keep)))
 
