@@ -28,6 +28,7 @@ from cti.tokens import Role, Tokens
 SITES = Path(__file__).resolve().parent.parent / "config" / "sites"
 _ROOT = Path(__file__).resolve().parent.parent
 _START_S = 20.0
+_DRAIN_S = 5.0
 _STOP_S = 15.0
 _LOG_LINES = 5000
 _API_SECRET = "only-for-this-run-of-the-load-tools-0123456789"
@@ -99,7 +100,7 @@ class Plateau:
     # --- life ---------------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        command = [sys.executable, "-m", "pbx", "serve", str(self.site)]
+        command = [sys.executable, "-m", "pbx", "serve", str(self.site), "--drain", f"{_DRAIN_S:g}"]
         if self._core is not None:
             command = ["taskset", "-c", str(self._core), *command]
         self._process = await asyncio.create_subprocess_exec(

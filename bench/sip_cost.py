@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.processes import cpu_s, rss_bytes
 from bench.sipp import Sipp
 
-SCENARIOS = Path(__file__).resolve().parent / "scenarios"
+HERE = Path(__file__).resolve().parent
 _SETTLE_S = 1.0
 
 
@@ -50,7 +50,7 @@ class SipStep:
 
 CALLS = SipWork("bridged call", "call", "uac", "2001")
 QUEUED = SipWork("queued call", "call", "uac", "3000")
-REGISTRATIONS = SipWork("registration", "registration", SCENARIOS / "register.xml", "", ("reg", "secret"), 1000)
+REGISTRATIONS = SipWork("registration", "registration", HERE / "register.xml", "", ("reg", "secret"), 1000)
 
 
 def users_file(work: SipWork, folder: Path) -> Path | None:

@@ -203,6 +203,7 @@ class Agent:
             auth_user=more.get("login"),
             reg_interval=0 if server == "none" else int(more.get("expires_s", 300)),
             transport=more.get("transport", "udp"),
+            audio_codecs=tuple(more.get("codecs", ("pcmu", "pcma"))),
         )
         if server == "none":
             account.domain = "127.0.0.1"

@@ -276,10 +276,14 @@ class Softphones:
         tone_hz: float | None = None,
         transport: Literal["udp", "tcp"] = "udp",
         expires_s: int = 300,
+        codecs: tuple[str, ...] = ("pcmu", "pcma"),
     ) -> Phone:
-        """Add an account. `server` is HOST:PORT, or "none" for a phone that is called by its address alone."""
+        """Add an account. `server` is HOST:PORT, or "none" for a phone that is called by its address alone.
+
+        `codecs` are obeyed by baresip; PJSIP always offers all it has.
+        """
         identity = {"user": user, "server": server, "password": password, "login": login, "display": display}
-        manner = {"policy": policy or {}, "loops": loops, "tone_hz": tone_hz, "transport": transport}
+        manner = {"policy": policy or {}, "loops": loops, "tone_hz": tone_hz, "transport": transport, "codecs": codecs}
         arguments: dict[str, Any] = {**identity, **manner}
         await self.do("account", name=user, expires_s=expires_s, **arguments)
         phone = self._phones[user] = Phone(self, user, server)
