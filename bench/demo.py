@@ -87,9 +87,9 @@ class Stage:
         )
 
 
-async def run(site: Path, *, keep: bool = False) -> int:
-    """Play it; 0 if every check holds. One line on stderr if it can't be played."""
-    console, errors = Console(), Console(stderr=True)
+async def run(site: Path, *, keep: bool = False, picture: Path | None = None) -> int:
+    """Play it; 0 if every check holds. One line on stderr if it can't be played. `picture`: an SVG of what is shown."""
+    console, errors = Console(record=picture is not None, width=110 if picture else None), Console(stderr=True)
     started = time.monotonic()
     try:
         missing = {ALICE, BRUNO, EMMA} - load(site).agents.keys()
@@ -102,6 +102,8 @@ async def run(site: Path, *, keep: bool = False) -> int:
         return 2 if isinstance(error, SoftphoneMissing | DidNotStart) else 1
     console.print(f"\n{'[green]all holds[/green]' if ok else '[bold red]failed[/bold red]'}", end="")
     console.print(f" after {time.monotonic() - started:.1f} s")
+    if picture is not None:
+        console.save_svg(str(picture), title="plateau demo")
     return 0 if ok else 1
 
 

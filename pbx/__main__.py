@@ -341,6 +341,7 @@ def token(
 def demo(
     site: Annotated[Path, typer.Option(help="the site to serve", show_default=False)] = DEMO_SITE,
     keep: Annotated[bool, typer.Option("--keep", help="keep the logs and records of the run")] = False,
+    picture: Annotated[Path | None, typer.Option("--picture", help="save what was shown as an SVG file")] = None,
 ) -> None:
     """Play a whole contact: web visitor, call, IVR, queue, screen pop, conversation - with real softphones."""
     try:
@@ -350,7 +351,7 @@ def demo(
             f"the demo needs the optional extra softphone ({error.name} is missing): "
             "pip install 'plateau-pbx[softphone]'"
         )
-    raise typer.Exit(asyncio.run(run_demo(site, keep=keep)))
+    raise typer.Exit(asyncio.run(run_demo(site, keep=keep, picture=picture)))
 
 
 @app.command()
