@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import html
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -58,21 +59,31 @@ def write_page(path: Path, title: str, facts: dict[str, str], series: Sequence[S
     )
 
 
+def _ticks(largest: float) -> list[float]:
+    """Round numbers from 0 to `largest` or just above it."""
+    largest = largest or 1
+    rough = largest / 5
+    power: float = 10 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    return [round(step * tick, 9) for tick in range(math.ceil(largest / step - 1e-9) + 1)]
+
+
 def svg(series: Series) -> str:
     """A line plot from zero, with its limit dashed."""
     width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
-    top_x = max((x for x, _ in series.points), default=1) or 1
-    top_y = 1.15 * max([y for _, y in series.points] + [series.limit or 0]) or 1
+    ticks_x = _ticks(max((x for x, _ in series.points), default=0))
+    ticks_y = _ticks(1.1 * max([y for _, y in series.points] + [series.limit or 0]))
+    top_x, top_y = ticks_x[-1], ticks_y[-1]
 
     def place(x: float, y: float) -> tuple[float, float]:
         return round(_LEFT + width * x / top_x, 1), round(_TOP + height * (1 - y / top_y), 1)
 
     parts = [f'<svg width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="{html.escape(series.title)}">']
-    for step in range(5):
-        x, y = place(top_x * step / 4, top_y * step / 4)
+    for tick in ticks_y:
+        _, y = place(0, tick)
         parts.append(f'<line x1="{_LEFT}" x2="{_LEFT + width}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text x="{_LEFT - 22}" y="{y + 4}">{top_y * step / 4:.3g}</text>')
-        parts.append(f'<text x="{x}" y="{_TOP + height + 18}">{top_x * step / 4:.4g}</text>')
+        parts.append(f'<text x="{_LEFT - 20}" y="{y + 4}">{tick:g}</text>')
+    parts += [f'<text x="{place(tick, 0)[0]}" y="{_TOP + height + 18}">{tick:g}</text>' for tick in ticks_x]
     if series.limit is not None:
         _, y = place(0, series.limit)
         parts.append(f'<line class="limit" x1="{_LEFT}" x2="{_LEFT + width}" y1="{y}" y2="{y}"/>')

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
 from rich.console import Console
 
 from bench.__main__ import judge, write_results
@@ -15,7 +16,7 @@ from bench.checks import Checks
 from bench.cti_client import Received
 from bench.ladder import Ladder
 from bench.media_cost import MediaStep
-from bench.report import Series, svg, table_of
+from bench.report import Series, _ticks, svg, table_of
 from bench.sip_cost import SipStep
 from bench.sipp import _milliseconds
 
@@ -62,6 +63,19 @@ def test_results_are_written(tmp_path: Path) -> None:
 def test_a_plot_is_well_formed_whatever_the_points() -> None:
     for points in ((), ((0.0, 0.0),), ((1.0, 2.0), (3.0, 1.0))):
         ElementTree.fromstring(svg(Series("a < b", "x", "y & z", points, 1.5 if points else None)))
+
+
+@pytest.mark.parametrize(
+    "largest, ticks",
+    [
+        (2000, [0, 500, 1000, 1500, 2000]),
+        (1.3, [0, 0.5, 1, 1.5]),
+        (0.27, [0, 0.1, 0.2, 0.3]),
+        (0, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+    ],
+)
+def test_ticks_are_round(largest: float, ticks: list[float]) -> None:
+    assert _ticks(largest) == ticks
 
 
 def test_tables_show_markup_as_it_is() -> None:
