@@ -27,8 +27,8 @@ class Ids:
         return "z9hG4bK" + self.token()
 
     def call_id(self, now: float) -> str:
-        """19 hexadecimal digits that grow with time, so that the journal's index by call is appended to: the milliseconds
-        since 1970, then 32 random bits."""
+        """19 hexadecimal digits: the milliseconds since 1970, then 32 random bits. They grow with time, so that the
+        journal's index by call is appended to."""
         return f"{int(now * 1000):011x}{self.token()[:8]}"
 
     def number(self) -> int:

@@ -17,7 +17,8 @@ def secret(site: Site) -> str:
 
 
 def test_from_the_file_beside_the_site(site: LoadSite) -> None:
-    assert secret(site(API, secrets="api_key: 0123456789012345678901234567890123\n")) == "0123456789012345678901234567890123"
+    digits = "0123" * 8  # stays text though it looks like a number
+    assert secret(site(API, secrets=f"api_key: {digits}\n")) == digits
 
 
 def test_the_environment_wins(site: LoadSite) -> None:
