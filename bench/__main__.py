@@ -143,7 +143,7 @@ def main(
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder, Progress(*columns, console=console) as progress:
             measured = asyncio.run(measure(wanted, seconds, progress, Path(folder)))
-    except (PlateauError, SippError, MediaLoadError) as error:
+    except (PlateauError, SippError, MediaLoadError, OSError) as error:
         Console(stderr=True).print(f"bench: {error}", style="bold red", markup=False)
         raise typer.Exit(2) from None
     tables: dict[str, Sequence[SipStep | MediaStep]] = {**measured[0], "media": measured[1]}

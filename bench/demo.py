@@ -26,8 +26,7 @@ from bench.cti_client import EventClient, Received, desktop, supervisor
 from bench.ladder import Ladder
 from bench.plateau import DidNotStart, Plateau, PlateauError
 from bench.sites import Instead
-from bench.softphones import Phone, PhoneCall, SoftphoneError, SoftphoneMissing, Softphones
-from bench.softphones.phone import Heard, answer
+from bench.softphones import Heard, Phone, PhoneCall, SoftphoneError, SoftphoneMissing, Softphones, answer
 from config.loader import load
 from config.schema import Site
 

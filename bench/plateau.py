@@ -60,15 +60,20 @@ class Plateau:
         self.exit_status: int | None = None
         self.left_over: list[int] = []  # processes of its that outlived it: there must be none
         self._core, self._keep = core, keep
+        ports = free_ports(media_ports)
         self.folder = Path(tempfile.mkdtemp(prefix="plateau-"))
         sip = f"{self.host}:{self.sip_port}"
-        own = {
+        own: dict[str, Any] = {
             "listen": {"sip": [f"udp:{sip}", f"tcp:{sip}"], "http": f"{self.host}:{self.http_port}"},
-            "media": {"ports": free_ports(media_ports)},
+            "media": {"ports": ports},
             "records": {"url": f"sqlite:///{self.folder}/records.db"},
             "api": {"secret": _API_SECRET},
         }
-        self.site = copy_site(site, self.folder, own, changes or {})
+        try:
+            self.site = copy_site(site, self.folder, own, changes or {})
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
         self._tokens = Tokens(_API_SECRET)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None

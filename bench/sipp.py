@@ -98,8 +98,11 @@ class Sipp:
         )
 
     async def __aenter__(self) -> Self:
-        await self.start()
         tcp = "t1" in self._command
+        if is_listening(self.port, tcp=tcp, host=self.host):
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise SippError(f"port {self.port} of {self.host} is taken by another process")
+        await self.start()
         deadline = time.monotonic() + _LISTEN_S
         while not is_listening(self.port, tcp=tcp, host=self.host):
             if time.monotonic() > deadline or (self._process is not None and self._process.returncode is not None):

@@ -1,12 +1,18 @@
 """Headless softphones in child processes: PJSIP and baresip behind one asyncio API."""
 
-from bench.softphones.phone import (
+from bench.softphones.call import (
     CallFailed,
-    Phone,
+    Heard,
     PhoneCall,
     SoftphoneError,
     SoftphoneMissing,
-    Softphones,
+    answer,
+    reject,
+    ring_only,
 )
+from bench.softphones.phone import Phone, Softphones
 
-__all__ = ["CallFailed", "Phone", "PhoneCall", "SoftphoneError", "SoftphoneMissing", "Softphones"]
+__all__ = [
+    "CallFailed", "Heard", "Phone", "PhoneCall", "SoftphoneError", "SoftphoneMissing", "Softphones",
+    "answer", "reject", "ring_only",
+]  # fmt: skip

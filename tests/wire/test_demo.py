@@ -6,7 +6,7 @@ import pytest
 
 from bench import demo
 from bench.plateau import SITES
-from bench.softphones.phone import Heard, PhoneCall
+from bench.softphones import Heard, PhoneCall
 from tests.wire.conftest import OFFICE
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]

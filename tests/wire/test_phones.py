@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from bench.softphones import CallFailed, Phone, Softphones
-from bench.softphones.phone import answer, reject, ring_only
+from bench.softphones import CallFailed, Phone, Softphones, answer, reject, ring_only
 from tests.wire.conftest import Office
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.cti_client import desktop, supervisor
-from bench.softphones import Softphones
-from bench.softphones.phone import answer, ring_only
+from bench.softphones import Softphones, answer, ring_only
 from tests.wire.conftest import Office
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]

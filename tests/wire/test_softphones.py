@@ -9,8 +9,7 @@ import asyncio
 
 import pytest
 
-from bench.softphones import CallFailed, SoftphoneError, Softphones
-from bench.softphones.phone import answer, reject, ring_only
+from bench.softphones import CallFailed, SoftphoneError, Softphones, answer, reject, ring_only
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 
