@@ -5,12 +5,20 @@ What never changes in a request is made once (`_head`): a request in a dialog is
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from dataclasses import dataclass, field
 
 from pbx.sip.address import uri_of
+from pbx.sip.errors import BadUri, SipError
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, Response
 from pbx.sip.uri import host_port_of
+
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
+_REQUEST_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:[^\s<>\"\x00-\x1f\x7f]++")
+_LOOSE = re.compile(r";lr(?:[;=?>]|\Z)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -27,7 +35,7 @@ class Dialog:
     hop: Hop
     route_set: tuple[str, ...] = ()  # Route values, first hop first
     local_cseq: int = 0
-    remote_cseq: int = 0
+    remote_cseq: int = -1  # none yet: the peer's first may be 0
     max_forwards: int = 70
     _head: str = field(default="", repr=False)
 
@@ -41,7 +49,7 @@ class Dialog:
             remote=request.get("From") or "",
             local_tag=local_tag,
             remote_tag=request.from_tag,
-            remote_target=uri_of(request.get("Contact") or request.get("From") or ""),
+            remote_target=_target_of(request.get("Contact") or "") or _target_of(request.get("From") or ""),
             contact=contact,
             hop=hop,
             route_set=tuple(request.values("Record-Route")) if request.get("Record-Route") else (),
@@ -49,18 +57,18 @@ class Dialog:
         )
 
     def establish(self, response: Response, hop: Hop) -> None:
-        """The UAC's dialog takes tag, target and route set from a response (12.1.2, 13.2.2.4)."""
+        """The UAC's dialog takes tag, target and route set from a 2xx, whatever it was before (12.1.2, 13.2.2.4)."""
         self.remote = response.get("To") or self.remote
         self.remote_tag = response.to_tag
-        if response.get("Record-Route"):
-            self.route_set = tuple(reversed(response.values("Record-Route")))
+        recorded = response.get("Record-Route")
+        self.route_set = tuple(reversed(response.values("Record-Route"))) if recorded else ()
         self.refresh(response, hop)
 
     def refresh(self, message: Request | Response, hop: Hop) -> None:
         """Target refresh (12.2): the peer's Contact may have moved."""
         contact = message.get("Contact")
         if contact:
-            self.remote_target = uri_of(contact)
+            self.remote_target = _target_of(contact) or self.remote_target
         self.hop = hop
         self._head = ""
 
@@ -82,16 +90,27 @@ class Dialog:
     def request(self, method: str, cseq: int, via: str, headers: str = "", body: str = "") -> bytes:
         """A request in this dialog (12.2.1.1). `via` is a whole Via value; ACK of a 2xx takes the INVITE's CSeq."""
         if not self._head:
-            routes = "".join(f"Route: {route}\r\n" for route in self.route_set)
+            routes = "".join(f"Route: {route}\r\n" for route in self._routes())
             self._head = (
                 f"Max-Forwards: {self.max_forwards}\r\nFrom: {self.local}\r\nTo: {self.remote}\r\n"
                 f"Call-ID: {self.call_id}\r\n{routes}"
                 f"Contact: {self.contact}\r\n"
             )
         return (
-            f"{method} {self.remote_target} SIP/2.0\r\nVia: {via}\r\n{self._head}CSeq: {cseq} {method}\r\n"
+            f"{method} {self._request_uri()} SIP/2.0\r\nVia: {via}\r\n{self._head}CSeq: {cseq} {method}\r\n"
             f"{headers}Content-Length: {len(body.encode()) if body else 0}\r\n\r\n{body}"
         ).encode("utf-8", "surrogateescape")
+
+    def _is_strict(self) -> bool:
+        """Whether the first hop is a strict router of RFC 2543 (16.12.1.2)."""
+        return bool(self.route_set) and not _LOOSE.search(self.route_set[0])
+
+    def _request_uri(self) -> str:
+        """12.2.1.1: the remote target, or a strict router that is to be addressed itself."""
+        return uri_of(self.route_set[0]) if self.route_set and self._is_strict() else self.remote_target
+
+    def _routes(self) -> tuple[str, ...]:
+        return (*self.route_set[1:], f"<{self.remote_target}>") if self._is_strict() else self.route_set
 
     def next_hop(self) -> Hop:
         """Where the next request goes: the first route, or the peer's Contact; the address it was heard from when the
@@ -103,18 +122,45 @@ class Dialog:
 
 
 def hop_of(uri: str, heard: Hop) -> Hop:
-    """The hop of a URI whose host is an address; else, or when it is a private address seen from outside, `heard`."""
-    host, port, transport = host_port_of(uri)
-    host = host.strip("[]")
-    if not is_ip(host) or (host != heard.host and is_private(host) and not is_private(heard.host)):
+    """The hop of a URI whose host is an address and whose transport is one we speak. `heard` for any other, and for a
+    private address seen from outside."""
+    try:
+        host, port, transport = host_port_of(uri)
+    except BadUri:
+        return heard
+    if transport not in (None, "udp", "tcp") or not is_ip(host):
+        return heard
+    if ":" in host:
+        host = ipaddress.IPv6Address(host).compressed  # as the network itself writes it
+    if host != heard.host and is_private(host) and not is_private(heard.host):
         return heard
     transport = transport or "udp"
     return Hop(transport, host, port or 5060, heard.listener if transport == heard.transport else 0)
 
 
+def _target_of(value: str) -> str:
+    """The URI of a Contact, to send requests to, without its headers (19.1.5); "" if it could be no Request-URI."""
+    try:
+        uri = uri_of(value)
+    except SipError:
+        return ""
+    if not _REQUEST_URI.fullmatch(uri):
+        return ""
+    if "?" not in uri:
+        return uri
+    user, at, rest = uri.rpartition("@")  # a user part may hold a question mark
+    return f"{user}{at}{rest.partition('?')[0]}"
+
+
 def is_ip(host: str) -> bool:
-    """Whether a host is an IPv4 or IPv6 literal."""
-    return ":" in host or (host[-1:].isdigit() and host.replace(".", "").isdigit() and host.count(".") == 3)
+    """Whether a host is an IPv4 or IPv6 literal. Strict: the socket would ask the name service for anything else."""
+    if ":" not in host:
+        return _IPV4.fullmatch(host) is not None
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_private(host: str) -> bool:
