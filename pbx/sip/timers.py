@@ -50,13 +50,15 @@ class Timers:
     def fire(self, now: float) -> None:
         """Call every owner whose time has come, in order of due time within each delay."""
         self.earliest = -NEVER  # timers set meanwhile need no notice
-        for line in tuple(self._lines.values()):
-            while line and line[0][0] <= now:
-                _, owner, kind = line.popleft()
-                owner.on_timer(kind, now)
-        self.earliest = min((line[0][0] for line in self._lines.values() if line), default=NEVER)
-        if self.earliest < NEVER and self.on_earlier is not None:
-            self.on_earlier(self.earliest)
+        try:
+            for line in tuple(self._lines.values()):
+                while line and line[0][0] <= now:
+                    _, owner, kind = line.popleft()
+                    owner.on_timer(kind, now)
+        finally:  # an owner that fails must not stop all others for ever
+            self.earliest = min((line[0][0] for line in self._lines.values() if line), default=NEVER)
+            if self.earliest < NEVER and self.on_earlier is not None:
+                self.on_earlier(self.earliest)
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))
