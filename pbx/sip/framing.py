@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from pbx.sip.errors import BadResponse
+from pbx.sip.errors import BadMessage, BadResponse
 from pbx.sip.message import MAX_BODY_BYTES, MAX_HEAD_BYTES
 
 _LENGTH = re.compile(rb"^(?:content-length|l)[ \t]*:[ \t]*(\d{1,9})[ \t]*\r?$", re.I | re.M)
@@ -12,41 +13,48 @@ PING, PONG = b"\r\n\r\n", b"\r\n"
 
 
 class Framer:
-    """Bytes in, whole messages out. Memory is bounded: a head or body over the limit raises BadResponse, and the stream
-    is to be closed, since nobody can tell where its next message begins."""
+    """Bytes in, whole messages out. Memory is bounded: a head or body over the limit raises SipError, and the stream is
+    to be closed, since nobody can tell where its next message begins. A body over the limit is BadMessage, and its
+    `message` the head, to be answered first."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._need = 0  # bytes of the whole message, once its head is known
+        self._searched = 0  # bytes in which no end of a head begins
 
     @property
     def partial(self) -> bool:
-        """Whether a message has begun and not ended."""
-        return bool(self._buffer)
+        """Whether a message has begun and not ended. A lone line end is a peer's keep-alive, not half a message."""
+        return bool(self._buffer) and self._buffer != PONG
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take what came; returns the messages it completes, and PING for each keep-alive (RFC 5626 4.4.1)."""
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take what came; gives the messages it completes, and PING for each keep-alive (RFC 5626 4.4.1). What stands
+        before something over the limit is given first."""
         self._buffer += data
-        out: list[bytes] = []
         while message := self._next():
-            out.append(message)
-        return out
+            yield message
 
     def _next(self) -> bytes | None:
         buffer = self._buffer
         if not self._need:
             if buffer[:2] == PONG:
                 return self._skip_blank()
-            end = buffer.find(b"\r\n\r\n")
+            end = buffer.find(b"\r\n\r\n", self._searched)
             if end < 0:
                 if len(buffer) > MAX_HEAD_BYTES:
                     raise BadResponse("Head too large")
+                self._searched = max(0, len(buffer) - 3)
                 return None
+            self._searched = 0
             length = _LENGTH.search(buffer, 0, end + 2)
             if length is None:
                 raise BadResponse("No Content-Length on a stream")  # RFC 3261 20.14
-            if end > MAX_HEAD_BYTES or int(length[1]) > MAX_BODY_BYTES:
-                raise BadResponse("Message too large")
+            if end > MAX_HEAD_BYTES:
+                raise BadResponse("Head too large")
+            if int(length[1]) > MAX_BODY_BYTES:
+                error = BadMessage("Request Entity Too Large", 413)
+                error.message = bytes(buffer[: end + 4])
+                raise error
             self._need = end + 4 + int(length[1])
         if len(buffer) < self._need:
             return None

@@ -40,7 +40,7 @@ class Names:
         for host in sorted(self._watched):
             try:
                 found = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-            except OSError:
+            except (OSError, UnicodeError):  # the latter: a label that is empty or too long
                 self._counters["dns_failures"] += 1
             else:
                 self._addresses[host] = str(found[0][4][0])

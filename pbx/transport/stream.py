@@ -15,6 +15,7 @@ PARTIAL_S = 10.0  # how long half a message may stand (slow loris)
 WRITE_LIMIT_BYTES = 1 << 20  # unsent bytes after which a peer that does not read is cut off
 WAITING = 64  # messages that may wait for a connection being made
 CONNECT_S = 5.0
+LINGER_S = 2.0  # how long the last words may take to a peer that is being cut off
 
 
 class Stream(asyncio.Protocol):
@@ -30,46 +31,69 @@ class Stream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
-        host, port = transport.get_extra_info("peername")[:2]
-        self.hop = Hop("tcp", host, port, self._listener)
+        peer = transport.get_extra_info("peername")
+        if not peer:  # gone again already
+            self._transport.abort()
+            return
+        self.hop = Hop("tcp", peer[0], peer[1], self._listener)
         self._streams.add(self)
 
     def data_received(self, data: bytes) -> None:
+        complete = False
         try:
-            messages = self._framer.feed(data)
-        except SipError:
+            for message in self._framer.feed(data):
+                complete = True
+                if message == PING:
+                    self.send(PONG)
+                else:
+                    self._streams.receive(message, self.hop)
+        except SipError as error:
             self._streams.counters["tcp_unframeable"] += 1
+            if isinstance(error.message, bytes):
+                self._streams.receive(error.message, self.hop)  # the head alone: it is answered with 413
             self.close()
             return
-        for message in messages:
-            if message == PING:
-                self.send(PONG)
-            else:
-                self._streams.receive(message, self.hop)
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        if self._framer.partial:
+        if complete or not self._framer.partial:  # drops of a message don't move its deadline
+            self._cancel_deadline()
+        if self._framer.partial and self._deadline is None:
             self._deadline = asyncio.get_running_loop().call_later(PARTIAL_S, self._too_slow)
 
     def _too_slow(self) -> None:
+        self._deadline = None
         self._streams.counters["tcp_partial_timeouts"] += 1
         self.close()
 
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    @property
+    def closing(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
+
     def send(self, data: bytes) -> None:
+        if self.closing:
+            self._streams.counters["tcp_sends_lost"] += 1
+            return
         assert self._transport is not None
         self._transport.write(data)
         if self._transport.get_write_buffer_size() > WRITE_LIMIT_BYTES:
             self._streams.counters["tcp_slow_readers"] += 1
+            self._streams.remove(self)
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self._cancel_deadline()
         self._streams.remove(self)
 
     def close(self) -> None:
-        if self._transport is not None:
+        """What was written still goes out, if the peer reads it soon; what comes later needs a new connection."""
+        self._streams.remove(self)
+        if not self.closing:
+            assert self._transport is not None
+            self._cancel_deadline()
+            self._deadline = asyncio.get_running_loop().call_later(LINGER_S, self._transport.abort)
             self._transport.close()
 
 
@@ -147,7 +171,10 @@ class Streams:
             self.counters["tcp_connect_failures"] += 1
             self._failed(hop)
             return
-        for data in self._waiting.pop(key):
+        waiting = self._waiting.pop(key)
+        if stream.closing:  # one too many, or gone again
+            self._failed(hop)
+        for data in waiting:
             stream.send(data)
 
     async def close(self) -> None:
