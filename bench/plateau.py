@@ -111,6 +111,7 @@ class Plateau:
         self._process = await asyncio.create_subprocess_exec(
             *command, cwd=_ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1"}, limit=1 << 20,
+            start_new_session=True,
         )  # fmt: skip
         self._reading = asyncio.create_task(self._read())
         self._http = aiohttp.ClientSession(self.http)

@@ -94,7 +94,7 @@ class Sipp:
         nowhere = asyncio.subprocess.DEVNULL
         self._started = time.monotonic()
         self._process = await asyncio.create_subprocess_exec(
-            *self._command, cwd=self._folder, stdin=nowhere, stdout=nowhere, stderr=nowhere
+            *self._command, cwd=self._folder, stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True
         )
 
     async def __aenter__(self) -> Self:

@@ -90,7 +90,8 @@ class Softphones:
         path = os.pathsep.join(part for part in (_ROOT, os.environ.get("PYTHONPATH")) if part)
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.PIPE, pass_fds=(write_end,), env={**os.environ, "PYTHONPATH": path}
+                *command, stdin=asyncio.subprocess.PIPE, pass_fds=(write_end,), start_new_session=True,
+                env={**os.environ, "PYTHONPATH": path},
             )
         finally:
             os.close(write_end)
