@@ -52,7 +52,7 @@ class Dialog:
             remote_target=_target_of(request.get("Contact") or "") or _target_of(request.get("From") or ""),
             contact=contact,
             hop=hop,
-            route_set=tuple(request.values("Record-Route")) if request.get("Record-Route") else (),
+            route_set=_routes_of(request),
             remote_cseq=request.cseq,
         )
 
@@ -60,8 +60,7 @@ class Dialog:
         """The UAC's dialog takes tag, target and route set from a 2xx, whatever it was before (12.1.2, 13.2.2.4)."""
         self.remote = response.get("To") or self.remote
         self.remote_tag = response.to_tag
-        recorded = response.get("Record-Route")
-        self.route_set = tuple(reversed(response.values("Record-Route"))) if recorded else ()
+        self.route_set = _routes_of(response)[::-1]
         self.refresh(response, hop)
 
     def refresh(self, message: Request | Response, hop: Hop) -> None:
@@ -136,6 +135,20 @@ def hop_of(uri: str, heard: Hop) -> Hop:
         return heard
     transport = transport or "udp"
     return Hop(transport, host, port or 5060, heard.listener if transport == heard.transport else 0)
+
+
+def _routes_of(message: Request | Response) -> tuple[str, ...]:
+    """The Record-Route values that can be read: a request could not be sent by another."""
+    if message.get("Record-Route") is None:
+        return ()
+    return tuple(route for route in message.values("Record-Route") if _target_of(route))
+
+
+def _recorded(message: Request | Response) -> tuple[str, ...]:
+    """The values of Record-Route, top first. One without a URI is passed over: nobody could read our requests."""
+    if not message.get("Record-Route"):
+        return ()
+    return tuple([value for value in message.values("Record-Route") if _target_of(value)])
 
 
 def _target_of(value: str) -> str:

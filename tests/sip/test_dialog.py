@@ -137,6 +137,15 @@ def test_loose_routers(route: str) -> None:
     assert sent(dialog).uri == "sip:bob@198.51.100.7" and sent(dialog).all("Route") == [route]
 
 
+@pytest.mark.parametrize("bad", ["<sip:[:\\", "", "x", "<>", "<sip:p;lr", '"'])
+def test_a_route_that_cant_be_read_is_none(bad: str) -> None:
+    routes = f"Record-Route: <sip:203.0.113.1;lr>\r\nRecord-Route: {bad}\r\n"
+    dialog = calling()
+    dialog.establish(ok(routes=routes), HOP)
+    for one in (dialog, called(invite(routes=routes))):
+        assert sent(one).all("Route") == ["<sip:203.0.113.1;lr>"] and one.next_hop().host == "203.0.113.1"
+
+
 # --- in the dialog -------------------------------------------------------------------------------------------------
 
 
