@@ -324,7 +324,7 @@ class Switch:
         """A second 2xx to one INVITE, from another phone behind a proxy: acknowledge and hang up (13.2.2.4)."""
         self.counters["sip_second_answers"] += 1
         dialog = Dialog(
-            response.call_id, response.get("From") or "", "", "", None, uri_of(response.get("Contact") or ""),
+            response.call_id, response.get("From") or "", "", "", None, uri_of(response.get("To") or ""),
             self.contact(hop), hop,
         )  # fmt: skip
         dialog.establish(response, hop)
