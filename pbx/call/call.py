@@ -11,7 +11,7 @@ from pbx.call import events
 from pbx.call.attempt import Attempt
 from pbx.call.called_leg import CalledLeg
 from pbx.call.caller_leg import CallerLeg
-from pbx.call.leg import Leg
+from pbx.call.leg import Leg, ReInvite
 from pbx.sip.errors import SipError
 from pbx.sip.message import Request
 from pbx.sip.server_transaction import ServerTransaction
@@ -117,7 +117,7 @@ class Call:
         self.attributes: dict[str, Attribute] = {}
         self.answered = False
         self.ended = False
-        self.reinviting = False  # a re-INVITE of one side is on its way to the other
+        self.reinviting: ReInvite | None = None  # of one side, on its way to the other
         self.controller: Controller = NOBODY
         self.connected: Attempt | None = None  # who the caller talks with
         self.connected_at: float | None = None
@@ -290,6 +290,9 @@ class Call:
 
     def leg_hung_up(self, leg: Leg) -> None:
         """A BYE came."""
+        if leg is self.caller and not self.answered:  # 15.1.2: the INVITE still gets its final response
+            self.caller_cancelled()
+            return
         self.switch.forget_leg(leg)
         if leg is self.caller:
             leg.call = None
@@ -322,7 +325,7 @@ class Call:
         self.controller.on_ended(self, attempt)
 
     def caller_cancelled(self) -> None:
-        """CANCEL while unanswered: 487."""
+        """CANCEL or BYE while unanswered: 487."""
         self.caller.refuse(487, self.clock.now())
         self._caller_gone("caller hung up", 487)
 

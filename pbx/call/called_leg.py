@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pbx.call.leg import ALLOW, SDP, UNHEARD, Leg
+from pbx.call.leg import ALLOW, SDP, Leg
+from pbx.call.sent_invite import SentInvite
 from pbx.sip.dialog import Dialog
 from pbx.sip.digest import DigestClient, choose_challenge
 from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
-from pbx.sip.message import Response
-from pbx.sip.timers import TIMEOUT
+from pbx.sip.message import Request, Response
+from pbx.sip.server_transaction import ServerTransaction
 
 if TYPE_CHECKING:
     from pbx.call.attempt import Attempt
     from pbx.call.call import Call
     from pbx.call.switch import Switch
     from pbx.call.targets import Target
-    from pbx.sip.client_transaction import ClientTransaction
 
 _CHALLENGES = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
 
@@ -27,17 +27,7 @@ TRYING, RINGING, ANSWERED, DROPPED, ENDED = "trying", "ringing", "answered", "dr
 class CalledLeg(Leg):
     """One INVITE we sent. TRYING -> RINGING -> ANSWERED; DROPPED: we want it gone and wait for its final response."""
 
-    __slots__ = (
-        "_branch",
-        "_challenged",
-        "_cseq",
-        "_invite_hop",
-        "_offer",
-        "_transaction",
-        "attempt",
-        "state",
-        "target",
-    )
+    __slots__ = ("_challenged", "_invite", "_offer", "attempt", "state", "target")
 
     def __init__(self, switch: Switch, call: Call, attempt: Attempt, target: Target, max_forwards: int) -> None:
         tag = switch.ids.token()
@@ -60,10 +50,7 @@ class CalledLeg(Leg):
         self.state = TRYING
         self._offer = ""
         self._challenged = False
-        self._branch = ""
-        self._cseq = 0
-        self._invite_hop = hop
-        self._transaction: ClientTransaction | None = None
+        self._invite: SentInvite | None = None
 
     def invite(self, prefer: tuple[str, ...], now: float) -> None:
         """Send the INVITE; `prefer` are the codecs that the caller has, best first. Raises SipError without a port."""
@@ -71,14 +58,16 @@ class CalledLeg(Leg):
         self._send_invite("", now)
 
     def _send_invite(self, authorization: str, now: float) -> None:
-        switch = self.switch
-        self._branch, self._cseq = switch.ids.branch(), self.dialog.next_cseq()
-        headers = f"{authorization}{self.target.headers}Allow: {ALLOW}\r\nSupported: replaces\r\n{SDP}"
-        via = switch.via(self._invite_hop, self._branch)
-        data = self.dialog.request("INVITE", self._cseq, via, headers, self._offer)
-        self._transaction = switch.layer.request(data, self._branch, "INVITE", self._invite_hop, self, now)
+        headers = f"{authorization}{self.target.headers}Allow: {ALLOW}\r\n{SDP}"
+        self._invite = SentInvite(self.switch, self.dialog, self.target.hop, headers, self._offer, self, now)
 
     # --- what comes back --------------------------------------------------------------------------------------------
+
+    def on_request(self, request: Request, transaction: ServerTransaction, now: float) -> None:
+        if self.state in (TRYING, RINGING, DROPPED):  # 15: the called side has no dialog to end before its 2xx
+            transaction.respond(481, now)
+        else:
+            super().on_request(request, transaction, now)
 
     def on_response(self, response: Response, hop: Hop, now: float) -> None:
         if response.status < 200:
@@ -92,19 +81,18 @@ class CalledLeg(Leg):
 
     def _on_provisional(self, response: Response, now: float) -> None:
         if self.state == DROPPED:
-            self._cancel(now)  # 9.1: a CANCEL may go out only after a provisional response
-        elif self.state == TRYING:
+            assert self._invite is not None
+            self._invite.cancel(now)
+        elif self.state == TRYING and response.status > 100:
             self.state = RINGING
-            if response.status > 100 and self.attempt is not None:
+            if self.attempt is not None:
                 self.attempt.leg_ringing(self)
-            elif response.status == 100:
-                self.state = TRYING
 
     def _on_success(self, response: Response, hop: Hop, now: float) -> None:
-        transaction, self._transaction = self._transaction, None
+        invite, self._invite = self._invite, None
+        assert invite is not None
         self.dialog.establish(response, hop)
-        if transaction is not None:
-            transaction.user = self.acknowledge(response, self._cseq)
+        invite.transaction.user = self.acknowledge(response, invite.cseq)
         self.confirmed = True
         if self.state == DROPPED:  # our CANCEL crossed the 200: the call stands and must be hung up (9.1, 15)
             self.switch.counters["sip_cancel_crossed_200"] += 1
@@ -159,36 +147,16 @@ class CalledLeg(Leg):
             self._finish()
             self.end()
         elif state in (TRYING, RINGING):
-            provisional = self._transaction is not None and self._transaction.state == "proceeding"
             self.call = None
             self.audio.release()
             self.switch.leg_free(self.target)
             self.state = DROPPED
-            if provisional:
-                self._cancel(now)
-
-    def _cancel(self, now: float) -> None:
-        if self._branch == "":
-            return  # sent already
-        branch, self._branch = self._branch, ""
-        via = self.switch.via(self._invite_hop, branch)
-        data = self.dialog.request("CANCEL", self._cseq, via)
-        self.switch.layer.request(data, branch, "CANCEL", self._invite_hop, UNHEARD, now)
-        self.switch.layer.timers.set(TIMEOUT, self, "cancelled", now)
-
-    def on_timer(self, kind: str, now: float) -> None:
-        if kind != "cancelled":
-            super().on_timer(kind, now)
-        elif self.state == DROPPED and self._transaction is not None:  # 9.1: no final response for 64*T1
-            self.switch.counters["sip_cancel_unanswered"] += 1
-            transaction = self._transaction
-            self._finish()
-            self.switch.forget_leg(self)
-            transaction.input("abandoned", now)
+            if self._invite is not None:
+                self._invite.cancel(now)
 
     def _finish(self) -> None:
         self.attempt = None
-        self._transaction = None
+        self._invite = None
         if self.state not in (DROPPED, ENDED):
             self.audio.release()
             self.switch.leg_free(self.target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pbx.call.audio import Audio
-from pbx.sip.client_transaction import ClientTransaction
+from pbx.call.sent_invite import UNHEARD, Acknowledger, SentInvite
 from pbx.sip.dialog import Dialog
 from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
@@ -21,21 +21,12 @@ ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS"
 SDP = "Content-Type: application/sdp\r\n"
 
 
-class _Unheard:
-    """The user of a request whose response changes nothing: BYE, CANCEL, a refresh."""
-
-    def on_response(self, response: Response, hop: Hop, now: float) -> None: ...
-    def on_failure(self, status: int, now: float) -> None: ...
-
-
-UNHEARD = _Unheard()
-
-
 class Leg:
     """One dialog and its audio. `call` is None once the leg has ended."""
 
     __slots__ = (
         "_final",
+        "_final_cseq",
         "_reinvite",
         "_repeat_s",
         "_repeats_until",
@@ -55,6 +46,7 @@ class Leg:
         self.audio = Audio(switch.plane, switch.host_for(dialog.hop), switch.codecs, switch.ids.number())
         self.confirmed = False  # the ACK of our 200, or our ACK of theirs, has passed
         self._final = b""  # our 200, repeated until its ACK comes (13.3.1.4)
+        self._final_cseq = -1  # which INVITE it answers: an ACK of an earlier one is not its ACK
         self._repeat_s = 0.0
         self._repeats_until = 0.0
         self._reinvite: ServerTransaction | None = None  # a re-INVITE of the peer that has no final response yet
@@ -64,15 +56,17 @@ class Leg:
     def send_final(self, transaction: ServerTransaction, headers: str, body: str, now: float) -> None:
         """Send 200 and repeat it until the ACK comes: the user's task, not the transaction's (13.3.1.4)."""
         hop = transaction.hop
+        assert transaction.request is not None
+        self._final_cseq = transaction.request.cseq
         self._final = transaction.respond(200, now, to_tag=self.dialog.local_tag, headers=headers, body=body)
         self._repeat_s = T1
         self._repeats_until = now + TIMEOUT
         self.confirmed = False
         self.dialog.hop = hop
-        self.switch.layer.timers.set(T1, self, "2xx", now)
+        self.switch.layer.timers.set(T1, self, f"2xx {self._final_cseq}", now)
 
     def on_timer(self, kind: str, now: float) -> None:
-        if kind != "2xx" or self.confirmed:
+        if self.confirmed or kind != f"2xx {self._final_cseq}":
             return
         if now >= self._repeats_until:
             self.switch.counters["sip_2xx_unacknowledged"] += 1
@@ -84,21 +78,20 @@ class Leg:
             return
         self.switch.layer.send(self._final, self.dialog.hop)
         self._repeat_s = min(2 * self._repeat_s, T2)
-        self.switch.layer.timers.set(self._repeat_s, self, "2xx", now)
+        self.switch.layer.timers.set(self._repeat_s, self, kind, now)
 
     def on_ack(self, request: Request) -> None:
-        if self.confirmed:
+        if self.confirmed or request.cseq != self._final_cseq:
             return
         self.confirmed = True
         self._final = b""
-        if self.call is not None and request.body and self.audio.offered:
+        if self.call is None:
+            self._send_bye()
+        elif self.audio.offered and (request.body or self.audio.codec is None):  # else the session stays as it was
             try:
                 self.audio.accept(request.body.decode("utf-8", "replace"))
             except SipError:
                 self.call.leg_lost(self, "bad SDP in ACK")
-                return
-        if self.call is None:
-            self._send_bye()
 
     # --- requests inside the dialog ---------------------------------------------------------------------------------
 
@@ -107,6 +100,7 @@ class Leg:
             transaction.respond(500, now, reason="CSeq out of order")  # 12.2.2
         elif request.method == "BYE":
             transaction.respond(200, now)
+            self.confirmed = True  # who hangs up needs our 200 no more, should its ACK be lost
             self.refuse_reinvite(487, now)
             if self.call is not None:
                 self.call.leg_hung_up(self)
@@ -125,7 +119,10 @@ class Leg:
         """Pass a re-INVITE to whom this leg is bridged with, else answer it here (14.2)."""
         call = self.call
         assert call is not None
-        if self._reinvite is not None or not self.confirmed or call.reinviting:
+        if self._reinvite is not None:
+            transaction.respond(500, now, headers=f"Retry-After: {self.switch.retry_after_s()}\r\n")
+            return
+        if not self.confirmed or call.reinviting is not None:
             transaction.respond(491, now)
             return
         self.dialog.refresh(request, transaction.hop)
@@ -166,16 +163,19 @@ class Leg:
             transaction.respond(status, now)
 
     def on_cancel(self, request: Request, now: float) -> None:
-        """The peer cancels its pending re-INVITE."""
+        """The peer cancels its pending re-INVITE: so do we what we passed on."""
         self.refuse_reinvite(487, now)
+        if self.call is not None and self.call.reinviting is not None:
+            self.call.reinviting.cancel(now)
 
     # --- requests we send -------------------------------------------------------------------------------------------
 
     def pass_on_reinvite(self, origin: Leg, offer: str, direction: str, now: float) -> bool:
         """Send this leg's peer a re-INVITE with `direction`; False when this leg can't take one now."""
-        if not self.confirmed or self._reinvite is not None:
+        call = self.call
+        if call is None or not self.confirmed or self._reinvite is not None:
             return False
-        ReInvite(self, origin, offer, direction, now)
+        call.reinviting = ReInvite(call, self, origin, offer, direction, now)
         return True
 
     def acknowledge(self, response: Response, cseq: int) -> Acknowledger:
@@ -202,54 +202,45 @@ class Leg:
             self._send_bye()
 
 
-class Acknowledger:
-    """Takes the place of a leg as the user of its INVITE after the 2xx: acknowledges repeats, and ends what another
-    fork answered (13.2.2.4). It knows no leg, so that one can go while the transaction lingers (RFC 6026)."""
-
-    __slots__ = ("_ack", "_hop", "_switch", "_tag")
-
-    def __init__(self, switch: Switch, response: Response, ack: bytes, hop: Hop) -> None:
-        self._switch = switch
-        self._tag = response.to_tag
-        self._ack = ack
-        self._hop = hop
-
-    def on_response(self, response: Response, hop: Hop, now: float) -> None:
-        if response.to_tag == self._tag:
-            self._switch.layer.send(self._ack, self._hop)
-        else:
-            self._switch.end_fork(response, hop, now)
-
-    def on_failure(self, status: int, now: float) -> None: ...
-
-
 class ReInvite:
-    """A re-INVITE that we send to one leg because the peer of the other sent one."""
+    """A re-INVITE that we send to one leg because the peer of the other sent one. The call knows it until it is
+    settled."""
 
-    __slots__ = ("_cseq", "_leg", "_offer", "_origin", "_transaction")
+    __slots__ = ("_call", "_cancelled", "_invite", "_leg", "_offer", "_origin")
 
-    def __init__(self, leg: Leg, origin: Leg, offer: str, direction: str, now: float) -> None:
-        assert leg.call is not None
-        leg.call.reinviting = True
+    def __init__(self, call: Call, leg: Leg, origin: Leg, offer: str, direction: str, now: float) -> None:
+        self._call = call
         self._leg = leg
         self._origin = origin
         self._offer = offer
-        switch, dialog = leg.switch, leg.dialog
-        branch, hop = switch.ids.branch(), dialog.next_hop()
-        self._cseq = dialog.next_cseq()
+        self._cancelled = False
         body = leg.audio.reoffer(direction)
-        data = dialog.request("INVITE", self._cseq, switch.via(hop, branch), f"Allow: {ALLOW}\r\n{SDP}", body)
-        self._transaction: ClientTransaction | None = switch.layer.request(data, branch, "INVITE", hop, self, now)
+        hop = leg.dialog.next_hop()
+        self._invite: SentInvite | None = SentInvite(
+            leg.switch, leg.dialog, hop, f"Allow: {ALLOW}\r\n{SDP}", body, self, now
+        )
+        leg.switch.layer.timers.set(TIMEOUT, self, "limit", now)
+
+    def cancel(self, now: float) -> None:
+        """The peer took its own back, or there was no final response for 64*T1."""
+        self._cancelled = True
+        if self._invite is not None:
+            self._invite.cancel(now)
+
+    def on_timer(self, kind: str, now: float) -> None:
+        self.cancel(now)
 
     def on_response(self, response: Response, hop: Hop, now: float) -> None:
         if response.status < 200:
+            if self._cancelled:
+                self.cancel(now)  # only now it may go out (9.1)
             return
-        leg, transaction = self._settle()
+        invite, leg = self._settle(), self._leg
         if response.status >= 300:
             self._refused(response.status, now)
             return
         leg.dialog.refresh(response, hop)
-        transaction.user = leg.acknowledge(response, self._cseq)
+        invite.transaction.user = leg.acknowledge(response, invite.cseq)
         if leg.call is None:  # hung up meanwhile
             return
         try:
@@ -263,15 +254,16 @@ class ReInvite:
         self._settle()
         self._refused(status, now)
 
-    def _settle(self) -> tuple[Leg, ClientTransaction]:
+    def _settle(self) -> SentInvite:
         """The other side may send the next one; the cycle with the transaction is broken."""
-        transaction, self._transaction = self._transaction, None
-        assert transaction is not None
-        if self._leg.call is not None:
-            self._leg.call.reinviting = False
-        return self._leg, transaction
+        invite, self._invite = self._invite, None
+        assert invite is not None
+        self._call.reinviting = None
+        return invite
 
     def _refused(self, status: int, now: float) -> None:
-        self._origin.refuse_reinvite(status, now)
-        if status in (408, 481) and self._leg.call is not None:  # 12.2.1.2: the dialog is gone
+        """14.1: the session goes on as it was; 12.2.1.2: unless the dialog is gone. The origin is not told what
+        concerns us alone: a challenge, a redirection, the end of the dialog with the other side."""
+        self._origin.refuse_reinvite(488 if status < 400 or status in (401, 407, 408, 481) else status, now)
+        if status in (408, 481) and self._leg.call is not None:
             self._leg.call.leg_lost(self._leg, "no answer to re-INVITE" if status == 408 else "dialog gone")

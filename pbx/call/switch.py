@@ -13,8 +13,9 @@ from pbx.call.call import Call, Origin
 from pbx.call.called_leg import CalledLeg
 from pbx.call.clock import Clock
 from pbx.call.ids import Ids
-from pbx.call.leg import ALLOW, UNHEARD, Leg
+from pbx.call.leg import ALLOW, Leg
 from pbx.call.screening import Screening
+from pbx.call.sent_invite import UNHEARD
 from pbx.call.targets import Target, Targets
 from pbx.routing.admission import Admission, Refuse
 from pbx.routing.dial_plan import Caller, DialPlan

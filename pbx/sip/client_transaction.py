@@ -79,7 +79,7 @@ class InviteClient(ClientTransaction):
         (PROCEEDING, "2xx"): (("start_m", "deliver"), ACCEPTED),
         (PROCEEDING, "300-699"): (("start_d", "acknowledge", "deliver", "let_go"), COMPLETED),
         (PROCEEDING, "transport error"): (("fail_transport",), TERMINATED),
-        (PROCEEDING, "abandoned"): ((), TERMINATED),  # 9.1: cancelled, and no final response for 64*T1
+        (PROCEEDING, "abandoned"): (("fail_timeout",), TERMINATED),  # 9.1: cancelled, and no final response for 64*T1
         (COMPLETED, "300-699"): (("resend_ack",), COMPLETED),
         (COMPLETED, "transport error"): ((), TERMINATED),
         (COMPLETED, "D"): ((), TERMINATED),

@@ -1,0 +1,77 @@
+"""An INVITE of ours: sent, cancelled, given up, acknowledged (RFC 3261 9.1, 13.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pbx.sip.client_transaction import PROCEEDING
+from pbx.sip.dialog import Dialog
+from pbx.sip.hop import Hop
+from pbx.sip.message import Response
+from pbx.sip.timers import TIMEOUT
+from pbx.sip.transaction import ClientUser
+
+if TYPE_CHECKING:
+    from pbx.call.switch import Switch
+
+
+class _Unheard:
+    """The user of a request whose response changes nothing: BYE, CANCEL."""
+
+    def on_response(self, response: Response, hop: Hop, now: float) -> None: ...
+    def on_failure(self, status: int, now: float) -> None: ...
+
+
+UNHEARD = _Unheard()
+
+
+class SentInvite:
+    """An INVITE in or for a dialog, until its final response."""
+
+    __slots__ = ("_branch", "_dialog", "_hop", "_switch", "cseq", "transaction")
+
+    def __init__(
+        self, switch: Switch, dialog: Dialog, hop: Hop, headers: str, body: str, user: ClientUser, now: float
+    ) -> None:
+        self._switch = switch
+        self._dialog = dialog
+        self._hop = hop
+        self._branch = switch.ids.branch()
+        self.cseq = dialog.next_cseq()
+        data = dialog.request("INVITE", self.cseq, switch.via(hop, self._branch), headers, body)
+        self.transaction = switch.layer.request(data, self._branch, "INVITE", hop, user, now)
+
+    def cancel(self, now: float) -> None:
+        """CANCEL, once, and not before a provisional response (9.1): call it again when one comes. When the peer gives
+        no final response for 64*T1 after it, the user hears of a failure."""
+        if self.transaction.state != PROCEEDING or not self._branch:
+            return
+        branch, self._branch = self._branch, ""
+        data = self._dialog.request("CANCEL", self.cseq, self._switch.via(self._hop, branch))
+        self._switch.layer.request(data, branch, "CANCEL", self._hop, UNHEARD, now)
+        self._switch.layer.timers.set(TIMEOUT, self, "cancelled", now)
+
+    def on_timer(self, kind: str, now: float) -> None:
+        if self.transaction.input("abandoned", now):
+            self._switch.counters["sip_cancel_unanswered"] += 1
+
+
+class Acknowledger:
+    """Takes the place of a leg as the user of its INVITE after the 2xx: acknowledges repeats, and ends what another
+    fork answered (13.2.2.4). It knows no leg, so that one can go while the transaction lingers (RFC 6026)."""
+
+    __slots__ = ("_ack", "_hop", "_switch", "_tag")
+
+    def __init__(self, switch: Switch, response: Response, ack: bytes, hop: Hop) -> None:
+        self._switch = switch
+        self._tag = response.to_tag
+        self._ack = ack
+        self._hop = hop
+
+    def on_response(self, response: Response, hop: Hop, now: float) -> None:
+        if response.to_tag == self._tag:
+            self._switch.layer.send(self._ack, self._hop)
+        else:
+            self._switch.end_fork(response, hop, now)
+
+    def on_failure(self, status: int, now: float) -> None: ...
