@@ -49,7 +49,8 @@ class Attempt:
         now = self.call.clock.now()
         for other in others:
             other.drop(now)
-        self.call.attempt_answered(self)
+        if self.call is not None:  # who heard that the others are free may have dropped this one
+            self.call.attempt_answered(self)
 
     def leg_failed(self, leg: CalledLeg, status: int, reason: str) -> None:
         if leg in self.legs:

@@ -214,6 +214,9 @@ class Call:
         """Ring whoever `destination` is. Failure at once is told a moment later, never from in here."""
         self._last_number += 1
         attempt = Attempt(self, self._last_number, destination, agent)
+        if self.ended:  # and who dials has yet to hear of it
+            attempt.close()
+            return attempt
         self._attempts.append(attempt)
         now = self.clock.now()
         targets, status, cause = self.switch.targets.find(self, destination)
@@ -241,6 +244,7 @@ class Call:
             return
         self._forget(attempt)
         self._leg_ended(attempt, 200 if attempt is self.connected else 487, cause or "dropped")
+        self._part(attempt)
         attempt.close()
 
     def bridge(self, attempt: Attempt) -> None:
@@ -258,6 +262,12 @@ class Call:
         self.connected = attempt
         self.connected_at = self.clock.now()
         self.switch.emit(events.CallConnected(self.connected_at, self.id, attempt.number, attempt.agent))
+
+    def _part(self, attempt: Attempt) -> None:
+        """The caller no longer talks with it, if he did."""
+        if attempt is self.connected:
+            self.connected = None
+            self.silence()
 
     def partner_of(self, leg: Leg) -> Leg | None:
         """The leg that is bridged with this one."""
@@ -319,9 +329,7 @@ class Call:
         self._forget(attempt)
         attempt.close()
         self._leg_ended(attempt, 200, cause)
-        if attempt is self.connected:
-            self.connected = None
-            self.silence()
+        self._part(attempt)
         self.controller.on_ended(self, attempt)
 
     def caller_cancelled(self) -> None:
@@ -338,7 +346,7 @@ class Call:
         self._caller_gone("media lost")
 
     def _give_up(self, status: int, cause: str) -> None:
-        if not self.ended:
+        if not self.ended and not self.answered:
             self.caller.refuse(status, self.clock.now())
             self._caller_gone(cause, status)
 
@@ -376,6 +384,8 @@ class Call:
         now = self.clock.now()
         attempts, self._attempts, self.connected = self._attempts, [], None
         for attempt in attempts:
+            if attempt.call is None:  # dropped by who heard that a phone became free
+                continue
             answered = attempt.winner is not None
             attempt.close()
             self._leg_ended(attempt, 200 if answered else 487, cause)

@@ -55,6 +55,8 @@ class CalledLeg(Leg):
     def invite(self, prefer: tuple[str, ...], now: float) -> None:
         """Send the INVITE; `prefer` are the codecs that the caller has, best first. Raises SipError without a port."""
         self._offer = self.audio.offer(prefer)
+        assert self.audio.port is not None
+        self.audio.port.on_lost = self._media_lost
         self._send_invite("", now)
 
     def _send_invite(self, authorization: str, now: float) -> None:
@@ -153,6 +155,16 @@ class CalledLeg(Leg):
             self.state = DROPPED
             if self._invite is not None:
                 self._invite.cancel(now)
+
+    def _media_lost(self) -> None:
+        """The media worker died, and the port that this phone was offered is gone: its answer could not be heard."""
+        self.switch.counters["legs_media_lost"] += 1
+        attempt = self.attempt
+        if self.state == ANSWERED and self.call is not None:
+            self.call.leg_lost(self, "media lost")
+        elif attempt is not None:
+            self.drop(self.switch.clock.now())
+            attempt.leg_failed(self, 503, "media lost")
 
     def _finish(self) -> None:
         self.attempt = None
