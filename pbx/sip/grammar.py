@@ -54,7 +54,9 @@ def unquote(text: str) -> str:
 
 def unescape(text: str) -> str:
     """`%41` -> `A` (RFC 3261 25.1 `escaped`). Octets that are no UTF-8 become U+FFFD."""
-    return unquote_to_bytes(text).decode("utf-8", "replace") if "%" in text else text
+    if "%" not in text:
+        return text
+    return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
 
 
 def escape(text: str, allowed: frozenset[str]) -> str:

@@ -21,7 +21,8 @@ _REQUEST_LINE = re.compile(rf"({grammar.TOKEN}) ([^ <>\"\x00-\x1f\x7f]++) (?i:SI
 _STATUS_LINE = re.compile(r"(?i:SIP)/2\.0 ([1-6][0-9][0-9])(?: (.*))?")
 _CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]++({grammar.TOKEN})")
 _USUAL_ADDRESS = re.compile(  # the form nearly every peer sends; anything else goes the long way
-    r'(?:"[^"\\]*+"|[\w.!%*+`\'~-]++)?[ \t]*+<sips?:[^<>\s?]++>(?:;[\w.-]++(?:=[\w.!%*+`\'~:@-]++)?)*+', re.ASCII
+    r'(?:"[^"\\\x00-\x08\x0a-\x1f\x7f]*+"|[\w.!%*+`\'~-]++)?[ \t]*+'
+    r'<sips?:[^<>\s?]++>(?:;[\w.-]++(?:=[\w.!%*+`\'~:@-]++)?)*+', re.ASCII
 )
 _USUAL_VIA = re.compile(  # a port of five digits goes the long way too: it may be out of range
     r"SIP/2\.0/[A-Z]{2,4} [\w.-]++(?::[1-9]\d{0,3})?(?:;[\w-]++(?:=[\w.!%*+`'~:|@-]++)?)*+", re.ASCII

@@ -255,6 +255,11 @@ def test_a_high_port_in_via() -> None:
     assert request(changed("192.0.2.1:5062;branch", "192.0.2.1:65535;branch")).branch == "z9hG4bKnashds8"
 
 
+@pytest.mark.parametrize("name", ['"\x00"', '"a\x1fb"', '"\x7f"', '"a', '"a""', 'a"b"', "a,b"])
+def test_display_names_that_are_none(name: str) -> None:
+    assert status_of(changed('"Anna Martin"', name)) == 400
+
+
 def test_a_bad_request_comes_with_what_was_read_of_it() -> None:
     with pytest.raises(BadMessage) as caught:
         parse(changed("CSeq: 314 INVITE\r\n", "").encode())

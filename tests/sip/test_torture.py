@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pbx.routing.dial_plan import Caller, DialPlan, Route
 from pbx.sip.address import uri_of
@@ -248,3 +250,31 @@ def test_the_call_of_an_old_peer_is_a_whole_call(tmp_path: Path) -> None:
     phone.answer(phone.request("BYE"), 200)
     world.run(100)
     assert world.leaks() == {} and not peer.inbox
+
+
+USERS = st.lists(
+    st.sampled_from(
+        [*"+0189*#.-() ;:/?=&%$,!~'\x00\x7f²٣é＋", "\udcff", "\udced\udca0\udc80", "%41", "%ff", "%00", "%c3%a9", "%",
+         "%2", "555", "+33180000001", "anonymous", "x" * 300, ";phone-context=+33", "a@b"]
+    ),
+    max_size=5,
+).map("".join)  # fmt: skip
+
+
+ONE_FOLDER = [HealthCheck.function_scoped_fixture]
+
+
+@settings(derandomize=True, max_examples=150, deadline=None, suppress_health_check=ONE_FOLDER)
+@given(called=USERS, caller=USERS, form=st.sampled_from(["sip:{}@pbx", "sips:{}@pbx", "tel:{}"]))
+def test_any_octets_as_number_and_name(called: str, caller: str, form: str, tmp_path: Path) -> None:
+    """The dial plan, the caller's identity and the From of our own INVITE: nothing raises, whoever is called."""
+    for world in (World(folder=tmp_path), hardy_world(tmp_path)):
+        peer = world.phone(TRUNK)
+        peer_text = (
+            f"INVITE {form.format(called)} SIP/2.0\r\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bKu\r\n"
+            f'From: "{caller.replace(chr(34), "")}" <{form.format(caller)}>;tag=1\r\nTo: <sip:x@pbx>\r\nCall-ID: u\r\n'
+            f"CSeq: 1 INVITE\r\nContact: <sip:a@{TRUNK}>\r\nContent-Length: 0\r\n\r\n"
+        )
+        world.layer.receive_bytes(peer_text.encode("utf-8", "surrogateescape"), peer.hop, world.clock.now())
+        world.run(200)
+        assert world.leaks() == {}
