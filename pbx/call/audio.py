@@ -44,7 +44,7 @@ class Audio:
         try:
             stream = self._heard = read_audio(text_of(body))
             theirs = [(stream.codec_of(one) or "").partition("/")[0] for one in stream.formats]
-            common = [codec for codec in theirs if codec in self._policy]
+            common = [codec for codec in dict.fromkeys(theirs) if codec in self._policy]
             if not common:
                 raise NoCommonCodec(f"no codec in common (ours: {', '.join(self._policy)})")
         except SdpError as error:

@@ -15,6 +15,7 @@ RING_S = 60.0  # how long a phone rings when nobody says otherwise
 
 #: What the caller is told instead: a challenge to us is none to him, a time-out of ours is no fault of his request.
 _TOLD = {401: 403, 407: 403, 408: 480}
+_REDIRECTED = 480  # nor can he follow a redirection whose Contact he is not given
 
 
 class DirectBridge:
@@ -40,7 +41,7 @@ class DirectBridge:
         call.bridge(attempt)
 
     def on_failed(self, call: Call, attempt: Attempt, status: int, cause: str) -> None:
-        call.refuse(_TOLD.get(status, status), cause)
+        call.refuse(_TOLD.get(status, status) if status >= 400 else _REDIRECTED, cause)
 
     def on_ended(self, call: Call, attempt: Attempt) -> None:
         call.hang_up("callee hung up")

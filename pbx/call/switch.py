@@ -113,14 +113,13 @@ class Switch:
     def on_stateless(self, request: Request, hop: Hop, via: str, now: float) -> bool:
         """OPTIONS and the first REGISTER of a phone are answered without a transaction (8.2.7): whoever repeats them
         gets the same answer, and nothing is kept for a flood of them."""
-        if request.to_tag is not None or self._refusal(request) is not None:
+        login = request.method == "REGISTER" and request.get("Authorization") is None
+        if not (login or request.method == "OPTIONS") or request.to_tag is not None or self._refusal(request):
             return False
-        if request.method == "OPTIONS":
-            status, headers = 200, f"Allow: {ALLOW}\r\nAccept: application/sdp\r\n"
-        elif request.method == "REGISTER" and request.get("Authorization") is None:
+        if login:
             status, headers = self.rules.screening.challenge(now)
         else:
-            return False
+            status, headers = 200, f"Allow: {ALLOW}\r\nAccept: application/sdp\r\n"
         self.layer.reply(request, hop, status, via=via, to_tag=self.ids.token(), headers=headers)
         return True
 
@@ -157,8 +156,7 @@ class Switch:
             kind = (request.get("Content-Type") or "").partition(";")[0].strip().lower()
             if kind != "application/sdp" or (request.get("Content-Encoding") or "identity").lower() != "identity":
                 return 415, "Accept: application/sdp\r\nAccept-Encoding: identity\r\n"
-        accept = request.get("Accept")
-        if accept is not None and request.method == "INVITE" and not _takes_sdp(accept):
+        if request.method == "INVITE" and request.get("Accept") is not None and not _takes_sdp(request.all("Accept")):
             return 406, ""
         return None
 
@@ -180,7 +178,7 @@ class Switch:
     # --- a new call -------------------------------------------------------------------------------------------------
 
     def _on_invite(self, request: Request, transaction: ServerTransaction, now: float) -> None:
-        identity = self.rules.screening.identify(request, transaction.hop, now)
+        identity = self.rules.screening.identify(request, transaction.source, now)
         if isinstance(identity, tuple):
             status, headers = identity
             transaction.respond(status, now, to_tag=self.ids.token(), headers=headers)
@@ -238,8 +236,12 @@ class Switch:
                 call.caller.dialog.call_id,
             )
         )
-        self.on_call(call)
-        call.route(destination)
+        try:
+            self.on_call(call)
+            call.route(destination)
+        except Exception:
+            call.refuse(500, "fault")  # of ours: the call must not stay for ever
+            raise
 
     def _refuse(
         self,
@@ -253,7 +255,7 @@ class Switch:
     ) -> None:
         self.counters[f"calls_refused_{status}"] += 1
         transaction.respond(status, now, to_tag=self.ids.token(), headers=headers)
-        self.emit(events.CallRefused(now, new.number, new.dialled, str(transaction.hop), status, reason))
+        self.emit(events.CallRefused(now, new.number, new.dialled, str(transaction.source), status, reason))
 
     def handle(self, call: Call, destination: Destination) -> None:
         """Give a call to whoever serves this kind of destination."""
@@ -336,6 +338,6 @@ class Switch:
         self.layer.request(data, branch, "BYE", next_hop, UNHEARD, now)
 
 
-def _takes_sdp(accept: str) -> bool:
-    kinds = [kind.partition(";")[0].strip().lower() for kind in accept.split(",")]
+def _takes_sdp(accept: list[str]) -> bool:
+    kinds = [kind.partition(";")[0].strip().lower() for line in accept for kind in line.split(",")]
     return any(kind in ("application/sdp", "application/*", "*/*") for kind in kinds)
