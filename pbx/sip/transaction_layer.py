@@ -45,12 +45,18 @@ class Core(Protocol):
 Origin = tuple[str, str | None, int]
 
 
-class TransactionLayer:
-    """All live transactions, by the keys of RFC 3261 17.1.3 and 17.2.3."""
+LIMIT = 500_000  # transactions at once: 3,000 calls a second, of which each leaves four for 32 s
+RETRY_AFTER_S = 10
 
-    def __init__(self, send: Callable[[bytes, Hop], None], counters: Counter[str]) -> None:
+
+class TransactionLayer:
+    """All live transactions, by the keys of RFC 3261 17.1.3 and 17.2.3. Beyond `limit` of them, requests are refused
+    without one: a flood costs no memory."""
+
+    def __init__(self, send: Callable[[bytes, Hop], None], counters: Counter[str], limit: int = LIMIT) -> None:
         self.send = send
         self.counters = counters
+        self.limit = limit
         self.timers = Timers()
         self.core: Core | None = None
         self._transactions: dict[tuple[str, ...], Transaction] = {}
@@ -103,6 +109,11 @@ class TransactionLayer:
         core = self.core
         assert core is not None
         via = via_stamp(request.via, hop.host, hop.port)
+        if len(self._transactions) >= self.limit:
+            self.counters["sip_overload_refused"] += 1
+            retry = f"Retry-After: {RETRY_AFTER_S}\r\n"
+            self.reply(request, hop, 503, via=via, to_tag="overload", headers=retry)
+            return
         if method == "CANCEL":
             self._receive_cancel(request, key, hop, via, now)
             return
@@ -116,7 +127,11 @@ class TransactionLayer:
             if request.to_tag is None and self._merged(request, key):
                 new.respond(482, now, to_tag="merged")
                 return
-        core.on_request(request, new, now)
+        try:
+            core.on_request(request, new, now)
+        except Exception:
+            new.respond(500, now, to_tag="fault")  # of ours: the transaction must not stay for ever
+            raise
 
     def _merged(self, request: Request, key: tuple[str, ...]) -> bool:
         """8.2.2.2: the same request came before by another way and is being served. One that was refused does not
