@@ -156,6 +156,10 @@ class World:
         found = {
             "calls": len(list(self.switch.calls())), "busy": self.switch.busy, "transactions": len(self.layer),
             "ports": len(self.plane.leased), "admitted": self.admission.calls,
+            "trunk calls": sum(self.admission.trunk_calls(name) for name in self.site.trunks),
+            "extension legs": sum(self.switch.extension_legs(name) for name in self.site.extensions),
+            "SIP timers": len(self.layer.timers),
+            "other timers": sum(timer.callback is not None for timer in self.clock.timers),
         }  # fmt: skip
         return {name: count for name, count in found.items() if count}
 
@@ -198,16 +202,18 @@ class Phone:
     # --- as a caller ------------------------------------------------------------------------------------------------
 
     def invite(self, number: str, *, call: str = "c1", body: str | None = None, cseq: int = 1, user: str = "anna",
-               extra: str = "", to_tag: str = "", branch: str = "") -> str:  # fmt: skip
+               extra: str = "", to_tag: str = "", branch: str = "", contact: str | None = None,
+               via_port: int | None = None) -> str:  # fmt: skip
         """Send an INVITE; returns it as text, to be repeated or cancelled."""
         body = sdp(host=self.host) if body is None else body
         tag = f";tag={to_tag}" if to_tag else ""
         kind = "Content-Type: application/sdp\r\n" if body else ""
+        contact = f"<sip:{user}@{self.host}:{self.port}>" if contact is None else contact
         text = (
-            f"INVITE sip:{number}@192.0.2.100 SIP/2.0\r\nVia: SIP/2.0/UDP {self.host}:{self.port};"
+            f"INVITE sip:{number}@192.0.2.100 SIP/2.0\r\nVia: SIP/2.0/UDP {self.host}:{via_port or self.port};"
             f"branch={branch or self.branch()}\r\nMax-Forwards: 70\r\nFrom: <sip:{user}@{self.host}>;tag=f{call}\r\n"
             f"To: <sip:{number}@192.0.2.100>{tag}\r\nCall-ID: {call}\r\nCSeq: {cseq} INVITE\r\n"
-            f"Contact: <sip:{user}@{self.host}:{self.port}>\r\n{extra}{kind}Content-Length: {len(body)}\r\n\r\n{body}"
+            f"Contact: {contact}\r\n{extra}{kind}Content-Length: {len(body)}\r\n\r\n{body}"
         )
         self.send(text)
         return text
@@ -238,16 +244,18 @@ class Phone:
 
     # --- as a called phone ------------------------------------------------------------------------------------------
 
-    def answer(self, request: Request, status: int, *, body: str = "", tag: str = "callee", extra: str = "") -> None:
-        """Respond to a request."""
+    def answer(self, request: Request, status: int, *, body: str = "", tag: str = "callee", extra: str = "",
+               contact: str | None = "") -> None:  # fmt: skip
+        """Respond to a request; `contact` None: without one."""
         via = "".join(f"Via: {value}\r\n" for value in request.all("Via"))
         to = request.get("To") or ""
         to = to if "tag=" in to else f"{to};tag={tag}"
+        line = "" if contact is None else f"Contact: {contact or f'<sip:x@{self.host}:{self.port}>'}\r\n"
         kind = "Content-Type: application/sdp\r\n" if body else ""
         self.send(
             f"SIP/2.0 {status} Whatever\r\n{via}From: {request.get('From')}\r\nTo: {to}\r\n"
             f"Call-ID: {request.call_id}\r\n"
-            f"CSeq: {request.get('CSeq')}\r\nContact: <sip:x@{self.host}:{self.port}>\r\n{extra}{kind}"
+            f"CSeq: {request.get('CSeq')}\r\n{line}{extra}{kind}"
             f"Content-Length: {len(body)}\r\n\r\n{body}"
         )
 
