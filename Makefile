@@ -26,7 +26,7 @@ $(VENV)/.installed: pyproject.toml setup.py $(wildcard media/worker/*.pyx media/
 install-test: $(VENV)/.installed-test
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/pip install --quiet --editable '.[dev,bench,softphone]'
+	$(BIN)/pip install --quiet --editable '.[dev,softphone]'
 	@touch $@
 
 packages:
