@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 560, 300, 60, 45, 20, 20
@@ -27,13 +28,20 @@ class Series:
 
 
 def table_of(title: str, steps: Sequence[Any]) -> Table:
-    """A table with a column for each field of the (dataclass) steps."""
-    table = Table(title=title, title_justify="left")
-    for one in fields(steps[0]):
-        table.add_column(one.name.replace("_", " "), justify="right", overflow="fold")
-    for step in steps:
-        table.add_row(*(f"{value:g}" if isinstance(value, float) else str(value) for value in asdict(step).values()))
+    """A table with a column for each field of the (dataclass) steps; headings break between words, figures never."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    names = [one.name for one in fields(steps[0]) if one.name != "work"]  # that is the title
+    rows = [[_shown(asdict(step)[name]) for name in names] for step in steps]
+    for name, cells in zip(names, zip(*rows, strict=True), strict=True):
+        widest = max(map(len, [*name.split("_"), *cells]))
+        table.add_column(name.replace("_", "\n"), justify="right", min_width=widest)
+    for row in rows:
+        table.add_row(*row)
     return table
+
+
+def _shown(value: object) -> str:
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def write_csv(path: Path, steps: Sequence[Any]) -> None:
