@@ -93,11 +93,11 @@ class Dialog:
             self._head = (
                 f"Max-Forwards: {self.max_forwards}\r\nFrom: {self.local}\r\nTo: {self.remote}\r\n"
                 f"Call-ID: {self.call_id}\r\n{routes}"
-                f"Contact: {self.contact}\r\n"
             )
+        contact = f"Contact: {self.contact}\r\n" if method == "INVITE" else ""  # 20: BYE and CANCEL must not have one
         return (
             f"{method} {self._request_uri()} SIP/2.0\r\nVia: {via}\r\n{self._head}CSeq: {cseq} {method}\r\n"
-            f"{headers}Content-Length: {len(body.encode()) if body else 0}\r\n\r\n{body}"
+            f"{contact}{headers}Content-Length: {len(body.encode()) if body else 0}\r\n\r\n{body}"
         ).encode("utf-8", "surrogateescape")
 
     def _is_strict(self) -> bool:

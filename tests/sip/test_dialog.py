@@ -60,7 +60,8 @@ def test_the_side_that_was_called() -> None:
     assert bye.get("To") == "Bob <sip:bob@example.com>;tag=bt"
     assert (bye.call_id, bye.cseq, bye.get("Max-Forwards")) == ("cid", 1, "70")
     assert bye.all("Route") == ["<sip:p1;lr>", "<sip:p2;lr>", "<sip:p3;lr>"]
-    assert bye.get("Contact") == CONTACT
+    assert bye.get("Contact") is None  # 20, table 2: not applicable
+    assert sent(called(), "INVITE").get("Contact") == CONTACT
 
 
 def test_a_peer_without_tag() -> None:
