@@ -289,6 +289,8 @@ class Server:
 
     async def close(self) -> None:
         """Close what is open, the journal last of all but the media worker's end."""
+        if self._reloading is not None:
+            self._reloading.cancel()
         await self.http.close()
         await self.driver.close()
         await self.names.close()
@@ -310,7 +312,6 @@ class Server:
         for part in ("listen", "records", "api"):
             if getattr(site, part) != getattr(self.site, part):
                 log.warning("needs a restart to take effect", part=part)
-        gone = [aor for aor, _ in self.location if aor not in Users(site).passwords]
         self.site = site
         self.admission.reconfigure(site)
         self.switch.configure(self._rules(site))
@@ -318,16 +319,19 @@ class Server:
         self.desk.reconfigure(site)
         self.matching.reconfigure(site.web)
         self.sessions.reconfigure(site.web, site.locale.country)
-        for aor in gone:
-            self.location.remove(aor, self.driver.now())
+        for aor, _ in self.location:
+            if aor not in self.users.passwords:
+                self.location.remove(aor, self.driver.now())
         for name in site.extensions:
             self.desk.phone_registered(name, self.location.is_registered(name, self.driver.now()))
-        self._reloading = asyncio.get_running_loop().create_task(self._reload_slowly(site))
+        self._reloading = asyncio.get_running_loop().create_task(self._reload_slowly(site, self._reloading))
         self.counters["reloads"] += 1
         log.info("site file reloaded", file=str(self.site_file))
 
-    async def _reload_slowly(self, site: Site) -> None:
-        """What takes its time: host names and prompts."""
+    async def _reload_slowly(self, site: Site, before: asyncio.Task[None] | None) -> None:
+        """What takes its time, host names and prompts: one reload after the other."""
+        if before is not None:
+            await asyncio.wait((before,))
         await self.names.watch(hosts_of(site))
         try:
             await self.plane.reload_prompts()
