@@ -34,7 +34,7 @@ class Attempt:
 
     # --- from the legs ----------------------------------------------------------------------------------------------
 
-    def leg_ringing(self, leg: CalledLeg) -> None:
+    def leg_ringing(self) -> None:
         if not self._ringing and self.call is not None:
             self._ringing = True
             self.call.attempt_ringing(self)

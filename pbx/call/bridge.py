@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from config.schema import Destination
+from pbx.call.call import Call, Passive
 
 if TYPE_CHECKING:
     from pbx.call.attempt import Attempt
-    from pbx.call.call import Call
 
 RING_S = 60.0  # how long a phone rings when nobody says otherwise
 
@@ -18,7 +18,7 @@ _TOLD = {401: 403, 407: 403, 408: 480}
 _REDIRECTED = 480  # nor can he follow a redirection whose Contact he is not given
 
 
-class DirectBridge:
+class DirectBridge(Passive):
     """Rings the destination, joins it with the caller, ends both when one ends. Holds no state: one serves all
     calls."""
 
@@ -29,10 +29,6 @@ class DirectBridge:
         """The handler of destinations of this kind."""
         call.controller = self
         call.dial(Destination(self._kind, name), ring_s=RING_S)  # type: ignore[arg-type]
-
-    def on_digit(self, call: Call, digit: str) -> None: ...
-
-    def on_played(self, call: Call, play_id: int) -> None: ...
 
     def on_ringing(self, call: Call, attempt: Attempt) -> None:
         call.ring()
@@ -45,5 +41,3 @@ class DirectBridge:
 
     def on_ended(self, call: Call, attempt: Attempt) -> None:
         call.hang_up("callee hung up")
-
-    def on_caller_gone(self, call: Call, cause: str) -> None: ...

@@ -57,8 +57,8 @@ class Origin(NamedTuple):
     max_forwards: int  # for the INVITEs that this call makes
 
 
-class Nobody:
-    """The controller of a call that has ended."""
+class Passive:
+    """A controller that lets everything happen."""
 
     def on_digit(self, call: Call, digit: str) -> None: ...
     def on_played(self, call: Call, play_id: int) -> None: ...
@@ -69,37 +69,16 @@ class Nobody:
     def on_caller_gone(self, call: Call, cause: str) -> None: ...
 
 
-NOBODY = Nobody()
+NOBODY = Passive()  # in charge of a call that has ended
 
 
 class Call:
     """One call, from the INVITE that made it to the end of its last leg."""
 
     __slots__ = (
-        "_attempts",
-        "_headers",
-        "_last_number",
-        "_play_id",
-        "answered",
-        "attributes",
-        "caller",
-        "clock",
-        "connected",
-        "connected_at",
-        "controller",
-        "destination",
-        "dialled",
-        "direction",
-        "ended",
-        "from_name",
-        "from_number",
-        "id",
-        "max_forwards",
-        "reinviting",
-        "started_at",
-        "switch",
-        "to_number",
-        "trunk",
+        "_attempts", "_headers", "_last_number", "_play_id", "answered", "attributes", "caller", "clock", "connected",
+        "connected_at", "controller", "destination", "dialled", "direction", "ended", "from_name", "from_number", "id",
+        "max_forwards", "reinviting", "started_at", "switch", "to_number", "trunk",
     )  # fmt: skip
 
     def __init__(self, switch: Switch, request: Request, transaction: ServerTransaction, origin: Origin) -> None:
@@ -304,23 +283,18 @@ class Call:
             self.caller_cancelled()
             return
         self.switch.forget_leg(leg)
-        if leg is self.caller:
-            leg.call = None
-            self._caller_gone("caller hung up")
-        else:
-            self._called_side_gone(leg, "callee hung up")
+        leg.call = None
+        self._gone(leg, "caller hung up" if leg is self.caller else "callee hung up")
 
     def leg_lost(self, leg: Leg, cause: str) -> None:
         """A peer that answers no more: hang up and go on as if it had."""
-        if leg is self.caller:
-            leg.end()
-            self._caller_gone(cause)
-        else:
-            leg.end()
-            self._called_side_gone(leg, cause)
+        leg.end()
+        self._gone(leg, cause)
 
-    def _called_side_gone(self, leg: Leg, cause: str) -> None:
-        assert isinstance(leg, CalledLeg)
+    def _gone(self, leg: Leg, cause: str) -> None:
+        if not isinstance(leg, CalledLeg):
+            self._caller_gone(cause)
+            return
         attempt = leg.attempt
         leg.over()
         if attempt is None or attempt.call is None:
@@ -334,16 +308,13 @@ class Call:
 
     def caller_cancelled(self) -> None:
         """CANCEL or BYE while unanswered: 487."""
-        self.caller.refuse(487, self.clock.now())
-        self._caller_gone("caller hung up", 487)
+        self._give_up(487, "caller hung up")
 
     def _media_lost(self) -> None:
         """The media worker died: a call without sound is ended cleanly."""
-        if self.ended:
-            return
-        self.switch.counters["calls_media_lost"] += 1
-        self.caller.end()
-        self._caller_gone("media lost")
+        if not self.ended:
+            self.switch.counters["calls_media_lost"] += 1
+            self.leg_lost(self.caller, "media lost")
 
     def _give_up(self, status: int, cause: str) -> None:
         if not self.ended and not self.answered:
@@ -357,20 +328,15 @@ class Call:
 
     def hang_up(self, cause: str) -> None:
         """End the call: BYE, or 480 if it was never answered."""
-        if self.ended:
-            return
-        if self.answered:
-            self.caller.end()
-            self._finish(cause, 200)
-        else:
-            self.refuse(480, cause)
+        self.refuse(480, cause)
 
     def refuse(self, status: int, cause: str) -> None:
         """A final response to the caller; BYE if it was answered."""
         if self.ended:
             return
         if self.answered:
-            self.hang_up(cause)
+            self.caller.end()
+            self._finish(cause, 200)
             return
         retry = f"Retry-After: {self.switch.retry_after_s()}\r\n" if status == 503 else ""
         self.caller.refuse(status, self.clock.now(), retry)
@@ -409,15 +375,9 @@ def _end_report(
     def report(stats: PortStats) -> None:
         emit(
             events.CallEnded(
-                at,
-                call_id,
-                cause,
-                status,
-                stats.packets_received,
-                stats.packets_sent,
-                stats.packets_lost,
+                at, call_id, cause, status, stats.packets_received, stats.packets_sent, stats.packets_lost,
                 stats.jitter_ms,
             )
-        )
+        )  # fmt: skip
 
     return report

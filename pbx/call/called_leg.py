@@ -88,7 +88,7 @@ class CalledLeg(Leg):
         elif self.state == TRYING and response.status > 100:
             self.state = RINGING
             if self.attempt is not None:
-                self.attempt.leg_ringing(self)
+                self.attempt.leg_ringing()
 
     def _on_success(self, response: Response, hop: Hop, now: float) -> None:
         invite, self._invite = self._invite, None
@@ -177,8 +177,7 @@ class CalledLeg(Leg):
     def unsent(self) -> None:
         """No INVITE could be sent."""
         self.switch.forget_leg(self)
-        self._finish()
-        self.call = None
+        self.over()
 
     def over(self) -> None:
         """The peer hung up, or is lost: nothing more to send."""

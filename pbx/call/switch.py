@@ -138,7 +138,8 @@ class Switch:
         elif request.method == "INVITE":
             self._on_invite(request, transaction, now)
         elif request.method == "REGISTER":
-            self._on_register(request, transaction, now)
+            reply = self.rules.registrar.register(request, transaction.source, now)
+            transaction.respond(reply.status, now, to_tag=self.ids.token(), reason=reply.reason, headers=reply.headers)
         elif request.method == "BYE":
             transaction.respond(481, now, to_tag=self.ids.token())
         else:
@@ -171,10 +172,6 @@ class Switch:
         leg = self._legs.get(request.to_tag or "")
         return leg if leg is not None and leg.dialog.belongs(request) else None
 
-    def _on_register(self, request: Request, transaction: ServerTransaction, now: float) -> None:
-        reply = self.rules.registrar.register(request, transaction.source, now)
-        transaction.respond(reply.status, now, to_tag=self.ids.token(), reason=reply.reason, headers=reply.headers)
-
     # --- a new call -------------------------------------------------------------------------------------------------
 
     def _on_invite(self, request: Request, transaction: ServerTransaction, now: float) -> None:
@@ -185,31 +182,27 @@ class Switch:
             return
         forwards = int(request.get("Max-Forwards") or 70)
         new = Origin(
-            identity.number,
-            identity.display_name,
-            user_of(request.uri),
-            identity.trunk,
-            identity.extension,
+            identity.number, identity.display_name, user_of(request.uri), identity.trunk, identity.extension,
             forwards - 1,
-        )
+        )  # fmt: skip
         if forwards < 1:
-            self._refuse(request, transaction, new, 483, "too many hops", now)
+            self._refuse(transaction, new, 483, "too many hops", now)
             return
         caller = Caller("trunk", new.trunk) if new.trunk else Caller("extension", new.extension or "")
         route = self.rules.dial_plan.resolve(caller, new.dialled)
         if route is None:
-            self._refuse(request, transaction, new, 404, f"nothing at {new.dialled}", now)
+            self._refuse(transaction, new, 404, f"nothing at {new.dialled}", now)
             return
         verdict = self.admission.admit(new.trunk)
         if isinstance(verdict, Refuse):
             retry = f"Retry-After: {verdict.retry_after_s}\r\n" if verdict.retry_after_s else ""
-            self._refuse(request, transaction, new, verdict.status, verdict.reason, now, retry)
+            self._refuse(transaction, new, verdict.status, verdict.reason, now, retry)
             return
         try:
             call = Call(self, request, transaction, new)
         except SipError as error:
             self.admission.leave(new.trunk)
-            self._refuse(request, transaction, new, error.status or 488, error.reason, now)
+            self._refuse(transaction, new, error.status or 488, error.reason, now)
             return
         if route.dial is not None:
             call.dialled = route.dial
@@ -226,16 +219,10 @@ class Switch:
             self._count_legs(call.caller.extension, 1)
         self.emit(
             events.CallStarted(
-                now,
-                call.id,
-                call.direction,
-                call.from_number,
-                call.to_number,
-                call.trunk,
-                str(destination),
+                now, call.id, call.direction, call.from_number, call.to_number, call.trunk, str(destination),
                 call.caller.dialog.call_id,
             )
-        )
+        )  # fmt: skip
         try:
             self.on_call(call)
             call.route(destination)
@@ -244,14 +231,7 @@ class Switch:
             raise
 
     def _refuse(
-        self,
-        request: Request,
-        transaction: ServerTransaction,
-        new: Origin,
-        status: int,
-        reason: str,
-        now: float,
-        headers: str = "",
+        self, transaction: ServerTransaction, new: Origin, status: int, reason: str, now: float, headers: str = ""
     ) -> None:
         self.counters[f"calls_refused_{status}"] += 1
         transaction.respond(status, now, to_tag=self.ids.token(), headers=headers)
