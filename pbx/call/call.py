@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from config.schema import Destination
-from media.plane import PortStats, UnknownPrompt
+from media.plane import PlaylistTooLong, PortStats, UnknownPrompt
 from pbx.call import events
 from pbx.call.attempt import Attempt
 from pbx.call.called_leg import CalledLeg
@@ -158,14 +158,14 @@ class Call:
 
     def play(self, prompts: Sequence[str], *, loop: bool = False) -> int:
         """Play prompts to the caller, answering first; returns the id that `on_played` will tell. A prompt that does
-        not exist is counted and taken as played."""
+        not exist, or a list that is too long, is counted and taken as played."""
         self.answer()
         port = self.caller.audio.port
         if port is None or self.ended:
             return 0
         try:
             return self.switch.plane.play(port, prompts, loop=loop)
-        except UnknownPrompt:
+        except (UnknownPrompt, PlaylistTooLong):
             self.switch.counters["media_unknown_prompts"] += 1
             self._play_id -= 1
             self.clock.after(0, self._played, self._play_id)

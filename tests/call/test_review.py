@@ -396,6 +396,18 @@ def test_dropping_who_the_caller_talks_with(world: World) -> None:
     carrier.response(200)
 
 
+@pytest.mark.parametrize("prompts", [["nowhere"], ["music"] * 33])
+def test_what_cannot_be_played_counts_as_played(world: World, prompts: list[str]) -> None:
+    """Else an IVR would wait for its end for ever."""
+    carrier, invite, tag, phone, _ = talking(world)
+    (call,) = world.switch.calls()
+    controller = call.controller = Recorder()
+    assert call.play(prompts) < 0
+    world.run(0)
+    assert controller.heard == ["played"]
+    hang_up(carrier, invite, tag, phone)
+
+
 def test_a_fault_of_ours_leaves_no_transaction(world: World) -> None:
     def broken(call: Call, name: str) -> None:
         raise RuntimeError("a handler's fault")
