@@ -323,7 +323,11 @@ class Desk:
             return
         destination = self._destinations.get(offer.agent)
         if destination is not None:  # None: dismissed by a reload; the withdrawal is on its way
-            offer.attempt = entry.call.dial(destination, ring_s=offer.ring_s, agent=offer.agent)
+            attempt = entry.call.dial(destination, ring_s=offer.ring_s, agent=offer.agent)
+            if entry.offer is offer:
+                offer.attempt = attempt
+            else:  # withdrawn while dialling: the phone's connection turned out to be gone
+                entry.call.drop(attempt, "withdrawn")
 
     def _withdraw(self, command: WithdrawOffer) -> None:
         entry = self._calls.get(command.item_id)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 REFRESH_S = 60.0
+RESOLVE_S = 3.0  # a dead name service delays the start by no more
 
 
 class Names:
@@ -36,14 +37,16 @@ class Names:
             await self._refresh()
 
     async def _refresh(self) -> None:
-        loop = asyncio.get_running_loop()
-        for host in sorted(self._watched):
-            try:
-                found = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-            except (OSError, UnicodeError):  # the latter: a label that is empty or too long
-                self._counters["dns_failures"] += 1
-            else:
-                self._addresses[host] = str(found[0][4][0])
+        await asyncio.gather(*map(self._resolve, sorted(self._watched)))
+
+    async def _resolve(self, host: str) -> None:
+        try:
+            async with asyncio.timeout(RESOLVE_S):
+                found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+        except (OSError, UnicodeError):  # TimeoutError is an OSError; UnicodeError: a label that is empty or too long
+            self._counters["dns_failures"] += 1
+        else:
+            self._addresses[host] = str(found[0][4][0])
 
     async def close(self) -> None:
         if self._task is not None:

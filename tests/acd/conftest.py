@@ -195,6 +195,7 @@ class FakeCall:
         self.note("dial", destination)
         self.attempts.append(FakeAttempt(destination, agent, ring_s))
         self.floor.legs(destination, 1)
+        self.floor.on_dial()
         return self.attempts[-1]
 
     def drop(self, attempt: FakeAttempt, cause: str = "") -> None:
@@ -291,6 +292,7 @@ class FakeFloor:
         self.counters: Counter[str] = Counter()
         self.calls: dict[str, FakeCall] = {}
         self._legs: Counter[str] = Counter()
+        self.on_dial: Callable[[], None] = lambda: None
         self.desk = Desk(site, self.clock, self.events.append, cast(Any, self.pops), self.counters)
 
     def legs(self, destination: Destination, change: int) -> None:

@@ -270,6 +270,16 @@ def test_unregister_while_ringing(floor: Open) -> None:
     assert f.state("ann") == ("READY", "unregistered")
 
 
+def test_the_phone_is_lost_in_the_very_act_of_dialling(floor: Open) -> None:
+    """Its TCP connection is cut off by what we send: unregistered before `dial` returns."""
+    f = floor()
+    f.agents("ann")
+    f.on_dial = lambda: f.desk.phone_registered("x-ann", False)
+    call = f.call("c1")
+    assert [line for line in f.what() if "c1 d" in line] == ["c1 dial extension x-ann", "c1 drop withdrawn"]
+    assert not call.attempts[0].live
+
+
 @pytest.mark.parametrize("command", ["not ready", "logout"])
 def test_agent_leaves_while_ringing(floor: Open, command: str) -> None:
     f = floor()
