@@ -274,8 +274,10 @@ def test_the_phone_is_lost_in_the_very_act_of_dialling(floor: Open) -> None:
     """Its TCP connection is cut off by what we send: unregistered before `dial` returns."""
     f = floor()
     f.agents("ann")
+    f.pops.slow = True
     f.on_dial = lambda: f.desk.phone_registered("x-ann", False)
     call = f.call("c1")
+    f.pops.waiting.pop()()
     assert [line for line in f.what() if "c1 d" in line] == ["c1 dial extension x-ann", "c1 drop withdrawn"]
     assert not call.attempts[0].live
 
