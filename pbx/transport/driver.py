@@ -14,6 +14,8 @@ from pbx.transport.local import Local
 from pbx.transport.stream import Streams
 from pbx.transport.udp import UdpSocket
 
+SLACK_S = 0.01  # timers are late by up to this, so that thousands a second cost a hundred wake-ups
+
 
 class ListenError(Exception):
     """A listener could not be opened; says which and why."""
@@ -92,7 +94,10 @@ class Driver:
     def _arm(self, due: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(due - self._epoch, self._fire)
+        when = due - self._epoch
+        if when - self._loop.time() > SLACK_S:  # what is due now is not put off
+            when += SLACK_S
+        self._timer = self._loop.call_at(when, self._fire)
 
     def _fire(self) -> None:
         self._timer = None
