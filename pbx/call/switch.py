@@ -118,6 +118,8 @@ class Switch:
             return False
         if login:
             status, headers = self.rules.screening.challenge(now)
+        elif self.admission.draining:  # a proxy in front sends its calls elsewhere
+            status, headers = 503, f"Retry-After: {self.retry_after_s()}\r\n"
         else:
             status, headers = 200, f"Allow: {ALLOW}\r\nAccept: application/sdp\r\n"
         self.layer.reply(request, hop, status, via=via, to_tag=self.ids.token(), headers=headers)

@@ -498,6 +498,8 @@ def test_draining_refuses_new_calls_and_keeps_live_ones(world: World) -> None:
     refusal = carrier.response(503)
     assert refusal.get("Retry-After")
     carrier.ack_refusal(second, refusal)
+    carrier.send(second.replace("INVITE", "OPTIONS").replace("branch=", "branch=z9hG4bKo"))
+    assert carrier.response(503).cseq_method == "OPTIONS"  # what a load balancer asks
     hang_up(carrier, invite, tag, phone)
 
 
