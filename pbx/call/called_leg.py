@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pbx.call.credentials import credentials_for
 from pbx.call.leg import ALLOW, SDP, Leg
 from pbx.call.sent_invite import SentInvite
 from pbx.sip.dialog import Dialog
-from pbx.sip.digest import DigestClient, choose_challenge
 from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, Response
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pbx.call.call import Call
     from pbx.call.switch import Switch
     from pbx.call.targets import Target
-
-_CHALLENGES = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
 
 TRYING, RINGING, ANSWERED, DROPPED, ENDED = "trying", "ringing", "answered", "dropped", "ended"
 
@@ -52,6 +50,10 @@ class CalledLeg(Leg):
         self._challenged = False
         self._invite: SentInvite | None = None
 
+    @property
+    def login(self) -> tuple[str, str] | None:
+        return self.target.login
+
     def invite(self, prefer: tuple[str, ...], now: float) -> None:
         """Send the INVITE; `prefer` are the codecs that the caller has, best first. Raises SipError without a port."""
         self._offer = self.audio.offer(prefer)
@@ -76,7 +78,7 @@ class CalledLeg(Leg):
             self._on_provisional(response, now)
         elif response.status < 300:
             self._on_success(response, hop, now)
-        elif response.status in (401, 407) and self._answer_challenge(response, now):
+        elif self._answer_challenge(response, now):
             return
         else:
             self._on_refusal(response.status, response.reason, now)
@@ -119,14 +121,12 @@ class CalledLeg(Leg):
         login = self.target.login
         if login is None or self._challenged or self.state == DROPPED:
             return False
-        self._challenged = True
-        asked, answered = _CHALLENGES[response.status]
-        challenge = choose_challenge(response.all(asked))
-        if challenge is None:
+        cnonce = self.switch.ids.token()
+        line = credentials_for(response, login, "INVITE", self.target.uri, cnonce, self._offer.encode())
+        if not line:
             return False
-        client = DigestClient(challenge, *login)
-        credentials = client.credentials("INVITE", self.target.uri, self.switch.ids.token(), self._offer.encode())
-        self._send_invite(f"{answered}: {credentials}\r\n", now)
+        self._challenged = True
+        self._send_invite(line, now)
         return True
 
     def _on_refusal(self, status: int, reason: str, now: float) -> None:

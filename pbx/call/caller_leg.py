@@ -11,14 +11,17 @@ from pbx.sip.server_transaction import ServerTransaction
 
 if TYPE_CHECKING:
     from pbx.call.call import Call
+    from pbx.call.clock import Timer
     from pbx.call.switch import Switch
+
+RING_AGAIN_S = 60.0
 
 
 class CallerLeg(Leg):
     """The leg that an INVITE from outside made. `extension` is whose phone it is, None on a trunk. Raises SipError when
     its offer is nothing for us."""
 
-    __slots__ = ("_transaction", "extension", "ringing")
+    __slots__ = ("_ringing", "_transaction", "extension")
 
     def __init__(
         self, switch: Switch, call: Call, request: Request, transaction: ServerTransaction, extension: str | None
@@ -27,15 +30,27 @@ class CallerLeg(Leg):
         dialog = Dialog.of_request(request, switch.ids.token(), contact, transaction.hop)
         super().__init__(switch, call, 1, dialog)
         self.extension = extension
-        self.ringing = False
+        self._ringing: Timer | None = None
         self.audio.hear(request.body)
         self._transaction: ServerTransaction | None = transaction
         transaction.user = self
 
     def ring(self, now: float) -> None:
-        if self._transaction is not None and not self.ringing:
-            self.ringing = True
-            self._respond(180, now)
+        """180, and again each minute, so that no proxy gives up on a call that waits long (13.3.1.1)."""
+        if self._transaction is not None and self._ringing is None:
+            self._ring_again()
+
+    def _ring_again(self) -> None:
+        self._respond(180, self.switch.clock.now())
+        self._ringing = self.switch.clock.after(RING_AGAIN_S, self._ring_again)
+
+    def _take_transaction(self) -> ServerTransaction | None:
+        """The INVITE's transaction, to be given its final response."""
+        transaction, self._transaction = self._transaction, None
+        if self._ringing is not None:
+            self._ringing.cancel()
+            self._ringing = None
+        return transaction
 
     def answer(self, prefer: str | None, now: float) -> None:
         """200 with our SDP; `prefer` is the codec that spares a transcoding. Raises SipError when there is no codec in
@@ -43,12 +58,13 @@ class CallerLeg(Leg):
         if self._transaction is None:
             return
         body = self.audio.answer(prefer)
-        transaction, self._transaction = self._transaction, None
+        transaction = self._take_transaction()
+        assert transaction is not None
         self.send_final(transaction, f"Contact: {self.dialog.contact}\r\nAllow: {ALLOW}\r\n{SDP}", body, now)
 
     def refuse(self, status: int, now: float, headers: str = "") -> None:
         """The final response of a call that is not answered."""
-        transaction, self._transaction = self._transaction, None
+        transaction = self._take_transaction()
         self.call = None
         self.switch.forget_leg(self)
         if transaction is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pbx.call.audio import Audio
-from pbx.call.sent_invite import UNHEARD, Acknowledger, SentInvite
+from pbx.call.sent_bye import SentBye
+from pbx.call.sent_invite import Acknowledger, SentInvite
 from pbx.sip.dialog import Dialog
 from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
@@ -50,6 +51,11 @@ class Leg:
         self._repeat_s = 0.0
         self._repeats_until = 0.0
         self._reinvite: ServerTransaction | None = None  # a re-INVITE of the peer that has no final response yet
+
+    @property
+    def login(self) -> tuple[str, str] | None:
+        """What we answer with when the peer asks who we are."""
+        return None
 
     # --- 2xx until ACK ----------------------------------------------------------------------------------------------
 
@@ -181,17 +187,13 @@ class Leg:
     def acknowledge(self, response: Response, cseq: int) -> Acknowledger:
         """Send the ACK of a 2xx and return who repeats it (13.2.2.4)."""
         switch = self.switch
-        hop = self.dialog.next_hop()
+        hop = self.switch.next_hop(self.dialog)
         ack = self.dialog.request("ACK", cseq, switch.via(hop, switch.ids.branch()))
         switch.layer.send(ack, hop)
         return Acknowledger(switch, response, ack, hop)
 
     def _send_bye(self) -> None:
-        now = self.switch.clock.now()
-        branch = self.switch.ids.branch()
-        hop = self.dialog.next_hop()
-        data = self.dialog.request("BYE", self.dialog.next_cseq(), self.switch.via(hop, branch))
-        self.switch.layer.request(data, branch, "BYE", hop, UNHEARD, now)
+        SentBye(self.switch, self.dialog, self.login)
         self.switch.forget_leg(self)
 
     def end(self) -> None:
@@ -215,7 +217,7 @@ class ReInvite:
         self._offer = offer
         self._cancelled = False
         body = leg.audio.reoffer(direction)
-        hop = leg.dialog.next_hop()
+        hop = leg.switch.next_hop(leg.dialog)
         self._invite: SentInvite | None = SentInvite(
             leg.switch, leg.dialog, hop, f"Allow: {ALLOW}\r\n{SDP}", body, self, now
         )

@@ -15,7 +15,7 @@ from pbx.call.clock import Clock
 from pbx.call.ids import Ids
 from pbx.call.leg import ALLOW, Leg
 from pbx.call.screening import Screening
-from pbx.call.sent_invite import UNHEARD
+from pbx.call.sent_bye import SentBye
 from pbx.call.targets import Target, Targets
 from pbx.routing.admission import Admission, Refuse
 from pbx.routing.dial_plan import Caller, DialPlan
@@ -66,6 +66,7 @@ class Switch:
         self.ids = Ids()
         self.handlers: dict[str, Handler] = {}
         self.on_extension_legs: Callable[[str, int], None] = lambda extension, legs: None
+        self.connected: Callable[[Hop], bool] = lambda hop: True  # whether a stream is there to be used again
         self.on_call: Callable[[Call], None] = lambda call: None
         self._rules: Rules | None = None
         self._calls: dict[str, Call] = {}
@@ -256,6 +257,9 @@ class Switch:
     def via(self, hop: Hop, branch: str) -> str:
         return f"SIP/2.0/{hop.transport.upper()} {self.local.sent_by(hop)};branch={branch};rport"
 
+    def next_hop(self, dialog: Dialog) -> Hop:
+        return dialog.next_hop(connected=self.connected(dialog.hop))
+
     def contact(self, hop: Hop) -> str:
         transport = "" if hop.transport == "udp" else f";transport={hop.transport}"
         return f"<sip:plateau@{self.local.sent_by(hop)}{transport}>"
@@ -310,14 +314,12 @@ class Switch:
         self.counters["sip_second_answers"] += 1
         dialog = Dialog(
             response.call_id, response.get("From") or "", "", "", None, uri_of(response.get("To") or ""),
-            self.contact(hop), hop,
+            self.contact(hop), hop, local_cseq=response.cseq,
         )  # fmt: skip
         dialog.establish(response, hop)
-        next_hop = dialog.next_hop()
+        next_hop = self.next_hop(dialog)
         self.layer.send(dialog.request("ACK", response.cseq, self.via(next_hop, self.ids.branch())), next_hop)
-        branch = self.ids.branch()
-        data = dialog.request("BYE", response.cseq + 1, self.via(next_hop, branch))
-        self.layer.request(data, branch, "BYE", next_hop, UNHEARD, now)
+        SentBye(self, dialog, None)
 
 
 def _takes_sdp(accept: list[str]) -> bool:

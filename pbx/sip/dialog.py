@@ -111,10 +111,11 @@ class Dialog:
     def _routes(self) -> tuple[str, ...]:
         return (*self.route_set[1:], f"<{self.remote_target}>") if self._is_strict() else self.route_set
 
-    def next_hop(self) -> Hop:
-        """Where the next request goes: the first route, or the peer's Contact; the address it was heard from when the
-        Contact can't be reached (a name, or a private address behind NAT), and always on a stream (RFC 5923)."""
-        if self.hop.reliable:
+    def next_hop(self, *, connected: bool = True) -> Hop:
+        """Where the next request goes: on the stream that the peer was heard on, if it is still `connected` (RFC 5923);
+        else to the first route or the peer's Contact, or to where it was heard from when the Contact can't be reached
+        (a name, or a private address behind NAT)."""
+        if self.hop.reliable and connected:
             return self.hop
         target = uri_of(self.route_set[0]) if self.route_set else self.remote_target
         return hop_of(target, self.hop)
@@ -142,13 +143,6 @@ def _routes_of(message: Request | Response) -> tuple[str, ...]:
     if message.get("Record-Route") is None:
         return ()
     return tuple(route for route in message.values("Record-Route") if _target_of(route))
-
-
-def _recorded(message: Request | Response) -> tuple[str, ...]:
-    """The values of Record-Route, top first. One without a URI is passed over: nobody could read our requests."""
-    if not message.get("Record-Route"):
-        return ()
-    return tuple([value for value in message.values("Record-Route") if _target_of(value)])
 
 
 def _target_of(value: str) -> str:

@@ -45,6 +45,10 @@ class Driver:
     def on_closed(self, told: Callable[[Hop], None]) -> None:
         self._streams.on_closed = told
 
+    def connected(self, hop: Hop) -> bool:
+        """Whether what is sent to `hop` needs no new connection."""
+        return not hop.reliable or hop in self._streams
+
     # --- the clock --------------------------------------------------------------------------------------------------
 
     def now(self) -> float:

@@ -121,6 +121,10 @@ class Streams:
     def __len__(self) -> int:
         return len(self._open)
 
+    def __contains__(self, hop: Hop) -> bool:
+        """Whether there is a connection to `hop`."""
+        return (hop.host, hop.port) in self._open
+
     async def listen(self, host: str, port: int, listener: int) -> tuple[str, int]:
         server = await asyncio.get_running_loop().create_server(lambda: Stream(self, listener), host, port)
         self._servers.append(server)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pbx.sip.digest import DigestClient, DigestServer, Outcome, choose_challenge
+from pbx.sip.hop import Hop
 from pbx.sip.message import Request
 
+from .test_trunk_calls import test_trunk_asks_for_a_login, test_trunk_asks_for_a_login_at_the_end_too
 from .world import Phone, World, sdp
 
 DID = "+33180000001"
@@ -173,6 +174,20 @@ def test_nobody_answers(world: World) -> None:
     phone.answer(phone.request("CANCEL"), 200)
     phone.answer(request, 487)
     carrier.ack_refusal(invite, carrier.response(480))
+
+
+def test_ringing_is_said_again_each_minute(world: World) -> None:
+    """13.3.1.1: else a proxy on the way gives up after three."""
+    world.switch.handlers["extension"] = lambda call, name: call.ring()  # somebody who lets the caller wait
+    carrier = world.phone("198.51.100.1")
+    invite = carrier.invite(DID)
+    world.run(150)
+    assert [carrier.response(180).status for _ in range(3)] == [180] * 3 and not carrier.inbox
+    carrier.follow("CANCEL", invite)
+    carrier.response(200)
+    carrier.ack_refusal(invite, carrier.response(487))
+    world.run(100)
+    assert not carrier.inbox
 
 
 def test_phone_is_unreachable(world: World) -> None:
@@ -421,56 +436,6 @@ def test_caller_hangs_up_while_its_hold_is_pending(world: World) -> None:
     phone.request("ACK")
 
 
-# --- by a trunk -----------------------------------------------------------------------------------------------------
-
-
-def test_trunk_asks_for_a_login(world: World) -> None:
-    """22.2: a 407 is answered once, in the same call."""
-    digest = DigestServer("carrier", b"y" * 32, {"us": "trunk-pw"}.get)
-    caller = authenticated(world)
-    carrier = world.phone("198.51.100.1")
-    invite = call_out(world, caller, "0123456789")
-    request = carrier.request("INVITE")
-    assert request.uri == "sip:0123456789@198.51.100.1"
-    carrier.answer(request, 407, extra=digest.challenge_lines(world.clock.time, proxy=True))
-    carrier.request("ACK")
-    again = carrier.request("INVITE")
-    assert again.cseq == request.cseq + 1 and again.call_id == request.call_id
-    verdict = digest.verify("INVITE", again.all("Proxy-Authorization"), world.clock.time, again.body)
-    assert verdict.outcome is Outcome.ACCEPTED
-    carrier.answer(again, 486)
-    carrier.request("ACK")
-    caller.ack_refusal(invite, caller.response(486))
-    assert world.admission.trunk_calls("carrier") == 0
-
-
-def test_trunk_that_refuses_our_login_is_not_asked_again(world: World) -> None:
-    digest = DigestServer("carrier", b"y" * 32, {"us": "other"}.get)
-    caller = authenticated(world)
-    carrier = world.phone("198.51.100.1")
-    invite = call_out(world, caller, "0123456789")
-    for _ in range(2):
-        request = carrier.request("INVITE")
-        carrier.answer(request, 401, extra=digest.challenge_lines(world.clock.time))
-        carrier.request("ACK")
-    caller.ack_refusal(invite, caller.response(403))
-
-
-def authenticated(world: World) -> Phone:
-    return world.phone("192.0.2.77")
-
-
-def call_out(world: World, caller: Phone, number: str) -> str:
-    """An extension's call: 401, then with its password. Returns the INVITE that was accepted."""
-    first = caller.invite(number, user="105", call="out")
-    challenge = caller.response(401)
-    caller.ack_refusal(first, challenge)
-    asked = choose_challenge(challenge.all("WWW-Authenticate"))
-    assert asked
-    credentials = DigestClient(asked, "105", "secret").credentials("INVITE", f"sip:{number}@192.0.2.100", "cnonce")
-    return caller.invite(number, user="105", call="out", cseq=2, extra=f"Authorization: {credentials}\r\n")
-
-
 # --- who is it ------------------------------------------------------------------------------------------------------
 
 
@@ -532,7 +497,7 @@ def test_no_flow_leaves_anything_for_the_collector(tmp_path: Path) -> None:
         test_caller_hangs_up, test_callee_hangs_up, test_cancel_while_ringing, test_cancel_crosses_the_200_of_the_phone,
         test_nobody_answers, test_hold_is_passed_on, test_two_phones_answer_at_once_and_one_is_hung_up,
         test_dead_media_worker_ends_the_call_on_both_sides, test_refused_hold_leaves_the_call,
-        test_trunk_asks_for_a_login,
+        test_trunk_asks_for_a_login, test_trunk_asks_for_a_login_at_the_end_too,
         test_caller_hangs_up_while_its_hold_is_pending, test_a_fork_behind_a_proxy_answers_twice, test_late_offer,
     ]  # fmt: skip
     world = World(folder=tmp_path)
@@ -555,3 +520,16 @@ def test_no_flow_leaves_anything_for_the_collector(tmp_path: Path) -> None:
             assert gc.collect() == 0, flow.__name__
     finally:
         gc.enable()
+
+
+def test_requests_go_to_the_contact_when_the_connection_is_gone(world: World) -> None:
+    """RFC 5923 lets a stream be used again; a closed one leads nowhere."""
+    carrier, _, _, phone, request = talking(world)
+    contact = world.phone("198.51.100.1", 5070)
+    leg = next(iter(world.switch.calls())).caller
+    leg.dialog.hop = Hop("tcp", carrier.host, 40123)  # heard on a connection from an ephemeral port
+    leg.dialog.remote_target = "sip:anna@198.51.100.1:5070;transport=tcp"
+    world.switch.connected = lambda hop: False
+    phone.bye(request)
+    phone.response(200)
+    contact.answer(contact.request("BYE"), 200)

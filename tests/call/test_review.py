@@ -13,7 +13,8 @@ from pbx.call.call import Call
 from pbx.sip.message import Request
 from pbx.sip.registrar import Binding
 
-from .test_flows import DID, authenticated, call_out, hang_up, ringing, talking
+from .test_flows import DID, hang_up, ringing, talking
+from .test_trunk_calls import authenticated, call_out
 from .world import SITE, Phone, World, sdp
 
 BAD_CONTACTS = ["<sip:nobody", "*", '"', "<>", "sip:", "tel:+331", "<sip:a b@c>", '"a\\" <sip:x@y>', "<mailto:x@y>"]
