@@ -43,5 +43,7 @@ async def test_a_tone_that_does_not_come_fails_the_demo(
         return await real(self, tone_hz + 90 if tone_hz else None, 0.5)
 
     monkeypatch.setattr(PhoneCall, "hear", deaf)
-    assert await demo.run(TRAVEL) == 1
-    assert "failed" in capsys.readouterr().out
+    status = await demo.run(TRAVEL)
+    said = capsys.readouterr()
+    assert status == 1, said
+    assert "failed" in said.out
