@@ -17,10 +17,12 @@ from zoneinfo import ZoneInfo
 import aiohttp
 import structlog
 import typer
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree
 
 from config.errors import SiteError
@@ -33,7 +35,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console()
+# Into a pipe or a file nothing is wrapped or cut: it will be searched.
+out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 1000)
 err = Console(stderr=True)
 
 SiteFile = Annotated[Path, typer.Argument(help="The site file (YAML)", metavar="SITE")]
@@ -83,7 +86,7 @@ def run(main: Callable[[], Awaitable[Any]]) -> Any:
 @app.command()
 def serve(
     site: SiteFile,
-    drain: Annotated[float, typer.Option(help="seconds that live calls may go on after SIGTERM")] = 20.0,
+    drain: Annotated[float, typer.Option(help="seconds that live calls may go on after SIGTERM", min=0)] = 20.0,
     log_level: Annotated[str, typer.Option(help="debug (shows every SIP message), info, warning or error")] = "info",
 ) -> None:
     """Serve a site until SIGTERM. SIGHUP reads the site file again."""
@@ -109,7 +112,8 @@ async def serve_site(path: Path, drain_s: float, trace: bool) -> int:
         return UNUSABLE
     welcome(server.site, path)
     await server.run()
-    out.print(f"stopped; {server.counters['calls_ended']} calls served")
+    served = server.counters["calls_ended"]
+    out.print(f"stopped; {served} call{'s' if served != 1 else ''} served")
     return 0
 
 
@@ -199,7 +203,8 @@ def route(
         explained = explain_route(read, caller, to, when)
     except LookupError as error:
         fail(str(error.args[0]))
-    tree = Tree(f"[bold]{caller}[/bold] dials [bold]{to}[/bold] at {when:%Y-%m-%d %H:%M} {read.locale.timezone}")
+    at_time = f" at {when:%Y-%m-%d %H:%M} {read.locale.timezone}"
+    tree = Tree(Text.assemble((caller, "bold"), " dials ", (to, "bold"), at_time))
     grow(tree, explained.steps)
     out.print(tree)
     if not explained.found:
@@ -208,7 +213,7 @@ def route(
 
 def grow(tree: Tree, steps: Any) -> None:
     for step in steps:
-        grow(tree.add(step.text), step.below)
+        grow(tree.add(Text(step.text)), step.below)  # Text: what was dialled may look like rich's markup
 
 
 # --- the running server ---------------------------------------------------------------------------------------------
@@ -257,16 +262,25 @@ async def watch_calls(base: str, token: str, once: bool) -> None:
 
 
 def calls_table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(title=f"{len(rows)} live call{'s' if len(rows) != 1 else ''}", title_justify="left")
-    for column in ("call", "from", "to", "state", "with", "for", "attributes"):
-        table.add_column(column)
+    table = records_table(f"{len(rows)} live call{'s' if len(rows) != 1 else ''}")
+    for column in ("from", "to", "state", "for", "with"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("attributes")
     now = time.time()
     for row in rows:
         attributes = " ".join(f"{key}={value}" for key, value in row["attributes"].items())
-        held = f"{now - row['since']:.0f} s"
-        who = row["with"] or row["destination"]
-        table.add_row(row["id"], row["from"], row["to"], row["state"], str(who), held, attributes)
+        who = str(row["with"] or row["destination"])
+        add_row(table, row["from"], row["to"], row["state"], seconds(now - row["since"]), who, attributes)
     return table
+
+
+def records_table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+
+
+def add_row(table: Table, *cells: str) -> None:
+    """As they are: names and numbers come from callers and may look like rich's markup."""
+    table.add_row(*map(Text, cells))
 
 
 @app.command()
@@ -288,21 +302,30 @@ def cdr(
         found = run(rows)
     except StoreError as error:
         fail(str(error))
-    table = Table(title=f"last {len(found)} calls", title_justify="left")
-    for column in ("started", "from", "to", "destination", "queue", "agent", "waited", "talked", "status", "cause"):
+    table = records_table(f"last {len(found)} call{'s' if len(found) != 1 else ''}")
+    queues = any(row.queue for row in found)  # else three columns that tell nothing
+    for column in ("started", "from", "to"):
+        table.add_column(column, no_wrap=True)
+    for column in ("destination", *(("agent",) if queues else ())):
         table.add_column(column)
+    for column in (*(("waited",) if queues else ()), "talked", "lasted"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("status and cause")
     for row in reversed(found):
-        started = dt.datetime.fromtimestamp(row.started_at, zone)
-        table.add_row(
-            f"{started:%d %b %H:%M:%S}", row.from_number, row.to_number, row.destination,
-            row.queue or "", row.agent or "",
-            seconds(row.waited_s), seconds(row.talked_s), str(row.status), row.cause,
-        )  # fmt: skip
+        started = f"{dt.datetime.fromtimestamp(row.started_at, zone):%d %b %H:%M:%S}"
+        where = row.destination
+        if row.queue and row.destination != f"queue {row.queue}":
+            where += f", queue {row.queue}"
+        agent = (row.agent or "",) if queues else ()
+        waited = (seconds(row.waited_s) if row.queue else "",) if queues else ()
+        talked, lasted = seconds(row.talked_s), seconds(row.ended_at - row.started_at)
+        add_row(table, started, row.from_number, row.to_number, where, *agent, *waited, talked, lasted,
+                f"{row.status} {row.cause}")  # fmt: skip
     out.print(table)
 
 
-def seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.0f} s"
+def seconds(value: float) -> str:
+    return f"{value:.0f} s"
 
 
 @app.command()
@@ -329,6 +352,8 @@ def token(
     if len(given) != 1:
         fail("expected exactly one of --agent NAME, --supervisor NAME, --shop NAME")
     role, name = given[0]
+    if not name:
+        fail(f"--{role}: expected a name, found nothing")
     if role == "agent" and name not in read.agents:
         fail(f"no agent {name} in this site; there are: {', '.join(read.agents) or 'none'}")
     print(Tokens(read.api.secret.get_secret_value()).make(role, name, time.time(), hours * 3600))
@@ -358,6 +383,19 @@ def demo(
 def version() -> None:
     """Say which version this is."""
     print(f"plateau {version_of('plateau-pbx')}")
+
+
+def say_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    _: Annotated[bool, typer.Option("--version", callback=say_version, is_eager=True, help="as the command")] = False,
+) -> None:
+    pass
 
 
 def main() -> None:
