@@ -271,6 +271,7 @@ def _flow(site: Site, name: str, names: Names, *, whole: bool) -> Iterator[Findi
         path: Path = ("ivr", name, state_name)
         for key, target in flows.exits(state):
             if target not in raw_flow:
+                whole = False  # what that was to lead to is no second mistake
                 hint = did_you_mean(target, raw_flow)
                 yield Finding((*path, *key), f'"{target}"', f"a state of the flow {name}", hint)
         yield from _verb(state, path, names)
