@@ -17,7 +17,6 @@ from zoneinfo import ZoneInfo
 import aiohttp
 import structlog
 import typer
-from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
@@ -28,6 +27,7 @@ from rich.tree import Tree
 from config.errors import SiteError
 from config.schema import Site
 from pbx.site import load_site
+from pbx.tables import calls_table, cdr_table
 
 app = typer.Typer(
     help="Plateau: SIP softswitch and contact centre. The web session follows the call.",
@@ -248,7 +248,7 @@ async def watch_calls(base: str, token: str, once: bool) -> None:
                 async with session.get(f"{base}/v1/calls") as reply:
                     if reply.status != 200:
                         fail(f"{base} answered {reply.status}: {await reply.text()}")
-                    return calls_table((await reply.json())["calls"])
+                    return calls_table((await reply.json())["calls"], time.time())
             except aiohttp.ClientConnectionError:
                 fail(f"nothing listens at {base}: is the server running? (plateau serve SITE)", WRONG)
 
@@ -259,28 +259,6 @@ async def watch_calls(base: str, token: str, once: bool) -> None:
             while True:
                 await asyncio.sleep(1)
                 live.update(await table())
-
-
-def calls_table(rows: list[dict[str, Any]]) -> Table:
-    table = records_table(f"{len(rows)} live call{'s' if len(rows) != 1 else ''}")
-    for column in ("from", "to", "state", "for", "with"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("attributes")
-    now = time.time()
-    for row in rows:
-        attributes = " ".join(f"{key}={value}" for key, value in row["attributes"].items())
-        who = str(row["with"] or row["destination"])
-        add_row(table, row["from"], row["to"], row["state"], seconds(now - row["since"]), who, attributes)
-    return table
-
-
-def records_table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-
-
-def add_row(table: Table, *cells: str) -> None:
-    """As they are: names and numbers come from callers and may look like rich's markup."""
-    table.add_row(*map(Text, cells))
 
 
 @app.command()
@@ -302,30 +280,7 @@ def cdr(
         found = run(rows)
     except StoreError as error:
         fail(str(error))
-    table = records_table(f"last {len(found)} call{'s' if len(found) != 1 else ''}")
-    queues = any(row.queue for row in found)  # else three columns that tell nothing
-    for column in ("started", "from", "to"):
-        table.add_column(column, no_wrap=True)
-    for column in ("destination", *(("agent",) if queues else ())):
-        table.add_column(column)
-    for column in (*(("waited",) if queues else ()), "talked", "lasted"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("status and cause")
-    for row in reversed(found):
-        started = f"{dt.datetime.fromtimestamp(row.started_at, zone):%d %b %H:%M:%S}"
-        where = row.destination
-        if row.queue and row.destination != f"queue {row.queue}":
-            where += f", queue {row.queue}"
-        agent = (row.agent or "",) if queues else ()
-        waited = (seconds(row.waited_s) if row.queue else "",) if queues else ()
-        talked, lasted = seconds(row.talked_s), seconds(row.ended_at - row.started_at)
-        add_row(table, started, row.from_number, row.to_number, where, *agent, *waited, talked, lasted,
-                f"{row.status} {row.cause}")  # fmt: skip
-    out.print(table)
-
-
-def seconds(value: float) -> str:
-    return f"{value:.0f} s"
+    out.print(cdr_table(found[::-1], zone))
 
 
 @app.command()
@@ -393,7 +348,7 @@ def say_version(asked: bool) -> None:
 
 @app.callback()
 def options(
-    _: Annotated[bool, typer.Option("--version", callback=say_version, is_eager=True, help="as the command")] = False,
+    _: Annotated[bool, typer.Option("--version", callback=say_version, is_eager=True, help="say the version")] = False,
 ) -> None:
     pass
 

@@ -1,0 +1,65 @@
+"""The tables that `plateau calls` and `plateau cdr` print. They fit into 80 columns, on more lines."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from pbx.store.cdr import CdrRow
+
+
+def calls_table(rows: Sequence[dict[str, Any]], now: float) -> Table:
+    table = _table(f"{len(rows)} live call{'s' if len(rows) != 1 else ''}")
+    for column in ("from", "to", "state"):
+        table.add_column(column, min_width=8, overflow="fold")
+    table.add_column("for", justify="right", no_wrap=True)
+    for column in ("with", "attributes"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        attributes = " ".join(f"{key}={value}" for key, value in row["attributes"].items())
+        who = str(row["with"] or row["destination"])
+        _add(table, (row["from"], row["to"], row["state"], _seconds(now - row["since"]), who, attributes))
+    return table
+
+
+def cdr_table(rows: Sequence[CdrRow], zone: dt.tzinfo) -> Table:
+    """Oldest first, as in a log. What only queues have is left out if no call saw one."""
+    table = _table(f"last {len(rows)} call{'s' if len(rows) != 1 else ''}")
+    queues = any(row.queue for row in rows)
+    for column, width in (("started", 8), ("from", 12), ("to", 10), ("went to", 10)):
+        table.add_column(column, min_width=width, overflow="fold")
+    for column in (*(("wait",) if queues else ()), "talk", "total"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("end", overflow="fold")
+    for row in rows:
+        started = f"{dt.datetime.fromtimestamp(row.started_at, zone):%d %b %H:%M:%S}"
+        way = [row.destination]
+        if row.queue and row.destination != f"queue {row.queue}":
+            way.append(f"queue {row.queue}")
+        if row.agent:
+            way.append(row.agent)
+        cells = [started, row.from_number, row.to_number, ", ".join(way)]
+        if queues:
+            cells.append(_seconds(row.waited_s) if row.queue else "")
+        end = f"{row.status} {row.cause}" if row.status is not None else row.cause
+        cells += [_seconds(row.talked_s), _seconds(row.ended_at - row.started_at), end]
+        _add(table, cells)
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+
+
+def _add(table: Table, cells: Iterable[str]) -> None:
+    """As they are: names and numbers come from callers and may look like rich's markup."""
+    table.add_row(*map(Text, cells))
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.0f} s"
