@@ -237,7 +237,7 @@ class WorkerPlane:
         self._pool = deque(self._announced)
         self._announced = []
         if opened:
-            log.info("media worker ready", pid=self.worker_pid, ports=opened)
+            log.info("media worker ready", pid=self.worker_pid, port_pairs=opened)
         if self._ready is not None and not self._ready.done():
             if opened:
                 self._ready.set_result(opened)

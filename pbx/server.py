@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import os
 import secrets
 import signal
 from collections import Counter
@@ -55,6 +56,7 @@ from pbx.transport.names import Names
 log = structlog.get_logger("pbx.server")
 
 TRUNK_CONTACTS = 5  # places that one trunk may register from
+MISTAKES_LOGGED = 20  # of a site file that is refused on SIGHUP
 DRAIN_S = 20.0  # how long live calls may go on after SIGTERM
 EXPIRY_S = 1.0  # how often expired registrations are looked for
 COLLECT_S = 600.0  # how often the collector runs; no call path makes cycles, so it finds next to nothing
@@ -239,7 +241,8 @@ class Server:
             raise StartError(str(error)) from None
         except OSError as error:
             await self.close()
-            raise StartError(f"http {':'.join(map(str, site.listen.http or ()))}: {error.strerror or error}") from None
+            reason = os.strerror(error.errno) if error.errno else str(error)  # asyncio's text has the address again
+            raise StartError(f"http {':'.join(map(str, site.listen.http or ()))}: {reason}") from None
         self.driver.after(EXPIRY_S, self._expire)
         gc.collect()
         gc.freeze()
@@ -272,7 +275,8 @@ class Server:
     async def drain(self) -> None:
         """No new calls; live ones may end by themselves until the deadline, then they are hung up."""
         self.admission.drain()
-        log.info("draining", calls=self.switch.live, deadline_s=self.drain_s)
+        hint = {"hint": "a second signal hangs them up"} if self.switch.live else {}
+        log.info("draining", calls=self.switch.live, deadline_s=self.drain_s, **hint)
         await self._until(lambda: not self.switch.live, lambda: self.drain_s)
         for call in list(self.switch.calls()):
             self.counters["calls_drained"] += 1
@@ -308,7 +312,9 @@ class Server:
             site = load_site(self.site_file)
         except SiteError as error:
             self.counters["reload_failures"] += 1
-            log.error("site file refused, the old one stays", problems=[str(problem) for problem in error.problems])
+            for problem in error.problems[:MISTAKES_LOGGED]:
+                log.error("mistake in the site file", mistake=str(problem))
+            log.error("site file refused, the old one stays", mistakes=len(error.problems))
             return
         for part in ("listen", "records", "api"):
             if getattr(site, part) != getattr(self.site, part):
