@@ -27,6 +27,8 @@ function el(tag, { text, children = [], ...attributes } = {}) {
   return element;
 }
 
+/** Why the state is what it is, for people. */
+const reasonText = (reason) => (reason === "unregistered" ? "phone not registered" : reason ? words(reason) : "");
 const words = (name) => String(name).replaceAll("_", " ");
 const clock = (seconds) => {
   const s = Math.max(0, Math.floor(seconds));
@@ -154,8 +156,9 @@ const floor = {
     }
     const { type, sequence, at, ...rest } = message;
     const time = new Date(at * 1000).toLocaleTimeString();
+    const gone = type === "registered" && rest.expires_s === 0;
     $("events").prepend(el("li", { title: JSON.stringify(rest), children: [
-      el("time", { text: time }), el("b", { text: words(type) }), el("span", { text: summary(rest) }),
+      el("time", { text: time }), el("b", { text: gone ? "unregistered" : words(type) }), el("span", { text: summary(rest) }),
     ] }));
     while ($("events").children.length > EVENTS_SHOWN) $("events").lastElementChild.remove();
     if (!this.timer) this.timer = setTimeout(() => this.refresh(), REFRESH_MS);
@@ -189,7 +192,7 @@ const floor = {
     }));
     $("agents").replaceChildren(...agents.map((a) => el("li", { "data-state": a.state, children: [
       el("b", { text: a.display_name || a.name, title: a.name }),
-      el("span", { text: [STATE_NAMES[a.state] || a.state, a.reason].filter(Boolean).join(", ") + " " }),
+      el("span", { text: [STATE_NAMES[a.state] || a.state, reasonText(a.reason)].filter(Boolean).join(", ") + " " }),
       since(a.since),
     ] })));
     $("calls").replaceChildren(...rows(calls, 7, "no calls now", (c) => [
@@ -211,7 +214,7 @@ function rows(list, columns, none, cells) {
 }
 
 function summary(rest) {
-  const known = ["agent", "state", "reason", "queue", "from_number", "to_number", "destination", "target", "method", "cause", "outcome"];
+  const known = ["aor", "agent", "state", "reason", "queue", "from_number", "to_number", "destination", "target", "method", "cause", "outcome"];
   return known.filter((key) => rest[key]).map((key) => rest[key]).join(" · ") || (rest.attributes ? JSON.stringify(rest.attributes) : rest.call_id || "");
 }
 
@@ -260,7 +263,7 @@ const desktop = {
   state({ state, reason, since: at, pending }) {
     $("state").dataset.state = state;
     $("state").textContent = STATE_NAMES[state] || state;
-    $("state-reason").textContent = [reason && words(reason), pending && `then ${words(pending).toLowerCase()}`].filter(Boolean).join(", ");
+    $("state-reason").textContent = [reasonText(reason), pending && `then ${words(pending).toLowerCase()}`].filter(Boolean).join(", ");
     $("state-since").dataset.since = at ?? "";
     $("state-since").textContent = at ? clock(serverNow() - at) : "";
     const button = (name, text, kind = "quiet") => {
