@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
@@ -17,6 +15,7 @@ from acd.engine import Engine
 from acd.events import AcdEvent
 from acd.reservation import Outcome
 from config.schema import Destination, Site
+from tests.virtual_clock import VirtualClock
 
 T0 = 1_000.0
 T1 = 1_700_000_000.0
@@ -116,41 +115,6 @@ def stage(make_site: MakeSite) -> Callable[..., Scene]:
 
 
 # --- the desk's surroundings -----------------------------------------------------------------------------------------
-
-
-class FakeTimer:
-    def __init__(self, callback: Callable[..., None], args: tuple[object, ...]) -> None:
-        self.callback: Callable[..., None] | None = callback
-        self.args = args
-
-    def cancel(self) -> None:
-        self.callback, self.args = None, ()
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.time = T1
-        self._heap: list[tuple[float, int, FakeTimer]] = []
-        self._number = itertools.count()
-
-    def now(self) -> float:
-        return self.time
-
-    def after(self, delay_s: float, callback: Callable[..., None], *args: object) -> FakeTimer:
-        timer = FakeTimer(callback, args)
-        heapq.heappush(self._heap, (self.time + delay_s, next(self._number), timer))
-        return timer
-
-    def pending(self) -> int:
-        return sum(timer.callback is not None for _, _, timer in self._heap)
-
-    def run(self, seconds: float) -> None:
-        until = self.time + seconds
-        while self._heap and self._heap[0][0] <= until:
-            self.time, _, timer = heapq.heappop(self._heap)
-            if timer.callback is not None:
-                timer.callback(*timer.args)
-        self.time = until
 
 
 class FakeAttempt:
@@ -286,7 +250,7 @@ class FakeFloor:
 
     def __init__(self, site: Site) -> None:
         self.diary: list[tuple[str, ...]] = []
-        self.clock = FakeClock()
+        self.clock = VirtualClock(T1)
         self.events: list[Any] = []
         self.pops = FakePops(self.diary)
         self.counters: Counter[str] = Counter()

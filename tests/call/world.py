@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.loader import load
@@ -27,6 +24,7 @@ from pbx.sip.message import Request, Response, parse
 from pbx.sip.registrar import Binding, Registrar
 from pbx.sip.transaction_layer import TransactionLayer
 from pbx.transport.local import Local
+from tests.virtual_clock import VirtualClock
 
 SITE = """
 site: test
@@ -52,35 +50,6 @@ PCMA_SDP = (
 
 def sdp(port: int = 40000, types: str = "8 0 101", direction: str = "sendrecv", host: str = "192.0.2.1") -> str:
     return PCMA_SDP.format(host=host, port=port, types=types, direction=direction)
-
-
-@dataclass(order=True)
-class VirtualTimer:
-    due: float
-    number: int
-    callback: Callable[..., None] | None = field(compare=False)
-    args: tuple[object, ...] = field(compare=False, default=())
-
-    def cancel(self) -> None:
-        self.callback = None
-        self.args = ()
-
-
-class VirtualClock:
-    """Implements pbx.call.clock.Clock."""
-
-    def __init__(self) -> None:
-        self.time = 1_800_000_000.0
-        self.timers: list[VirtualTimer] = []
-        self._numbers = itertools.count()
-
-    def now(self) -> float:
-        return self.time
-
-    def after(self, delay_s: float, callback: Callable[..., None], *args: object) -> VirtualTimer:
-        timer = VirtualTimer(self.time + delay_s, next(self._numbers), callback, args)
-        heapq.heappush(self.timers, timer)
-        return timer
 
 
 class World:
@@ -140,15 +109,12 @@ class World:
         """Let `seconds` pass: every timer in its order."""
         end = self.clock.time + seconds
         while True:
-            due = min(self.layer.timers.earliest, self.clock.timers[0].due if self.clock.timers else float("inf"))
+            due = min(self.layer.timers.earliest, self.clock.due)
             if due > end:
                 break
             self.clock.time = max(self.clock.time, due)
             self.layer.timers.fire(self.clock.time)
-            while self.clock.timers and self.clock.timers[0].due <= self.clock.time:
-                timer = heapq.heappop(self.clock.timers)
-                if timer.callback is not None:
-                    timer.callback(*timer.args)
+            self.clock.fire()
         self.clock.time = end
 
     def leaks(self) -> dict[str, int]:
@@ -159,7 +125,7 @@ class World:
             "trunk calls": sum(self.admission.trunk_calls(name) for name in self.site.trunks),
             "extension legs": sum(self.switch.extension_legs(name) for name in self.site.extensions),
             "SIP timers": len(self.layer.timers),
-            "other timers": sum(timer.callback is not None for timer in self.clock.timers),
+            "other timers": self.clock.pending(),
         }  # fmt: skip
         return {name: count for name, count in found.items() if count}
 

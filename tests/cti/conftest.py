@@ -22,48 +22,10 @@ from cti.matching import Matching
 from cti.screen_pop import ScreenPops
 from cti.tokens import Tokens
 from cti.web_sessions import WebSessions
+from tests.virtual_clock import VirtualClock
 
 START = 1_700_000_000.0
 SECRET = "a secret of this test, long enough for HS256"
-
-
-@dataclass(slots=True, eq=False)
-class VirtualTimer:
-    at: float
-    callback: Callable[..., None]
-    args: tuple[object, ...]
-    live: bool = True
-
-    def cancel(self) -> None:
-        self.live = False
-
-
-class VirtualClock:
-    """Time stands still until `advance`."""
-
-    def __init__(self) -> None:
-        self.time = START
-        self.timers: list[VirtualTimer] = []
-
-    def now(self) -> float:
-        return self.time
-
-    def after(self, delay_s: float, callback: Callable[..., None], *args: object) -> VirtualTimer:
-        timer = VirtualTimer(self.time + delay_s, callback, args)
-        self.timers.append(timer)
-        return timer
-
-    def pending(self) -> int:
-        return sum(timer.live for timer in self.timers)
-
-    def advance(self, seconds: float) -> None:
-        end = self.time + seconds
-        while due := [t for t in self.timers if t.live and t.at <= end]:
-            timer = min(due, key=lambda t: t.at)
-            self.time, timer.live = timer.at, False
-            timer.callback(*timer.args)
-        self.time = end
-        self.timers = [t for t in self.timers if t.live]
 
 
 class LoopClock:
@@ -212,7 +174,7 @@ class Api:
 
 @pytest.fixture
 def clock() -> VirtualClock:
-    return VirtualClock()
+    return VirtualClock(START)
 
 
 @pytest.fixture

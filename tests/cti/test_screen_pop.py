@@ -13,7 +13,8 @@ from cti.screen_pop import _NEXT, HEAD_START_S, POP_BYTES
 from cti.tokens import Identity
 
 if TYPE_CHECKING:
-    from tests.cti.conftest import FakeCall, Floor, VirtualClock
+    from tests.cti.conftest import FakeCall, Floor
+    from tests.virtual_clock import VirtualClock
 
 MARIE = Identity("agent", "marie", 0)
 
@@ -50,12 +51,12 @@ def test_the_phone_rings_when_every_desktop_has_the_offer(
     one, two, other = Desktop(floor), Desktop(floor), Desktop(floor, Identity("agent", "paul", 0))
     floor.pops.offer(make_call(), "marie", "asia", 1, lambda: rung.append("now"))
     assert [e["type"] for e in one.read()] == ["offer"] and not rung
-    clock.advance(0.019)
+    clock.run(0.019)
     assert not rung
     assert [e["type"] for e in two.read()] == ["offer"] and not rung
-    clock.advance(HEAD_START_S)
+    clock.run(HEAD_START_S)
     assert rung == ["now"]
-    clock.advance(1)
+    clock.run(1)
     assert rung == ["now"] and not other.read() and not clock.pending() and not floor.counters["pops_late"]
 
 
@@ -64,7 +65,7 @@ def test_a_stuck_desktop_delays_the_ring_by_20_ms(
 ) -> None:
     stuck = Desktop(floor)
     floor.pops.offer(make_call(), "marie", "asia", 1, lambda: rung.append("now"))
-    clock.advance(0.020)
+    clock.run(0.020)
     assert rung == ["now"] and floor.counters["pops_late"] == 1
     stuck.read()
     assert rung == ["now"]
@@ -76,12 +77,12 @@ def test_a_desktop_that_leaves_or_was_cut_off_delays_nothing(
     desktop = Desktop(floor)
     floor.pops.offer(make_call(), "marie", "asia", 1, lambda: rung.append("left"))
     floor.hub.unsubscribe(desktop.subscription)
-    clock.advance(HEAD_START_S)
+    clock.run(HEAD_START_S)
     assert rung == ["left"]
     full = Desktop(floor)
     full.subscription.overflown = True
     floor.pops.offer(make_call("call-2"), "marie", "asia", 2, lambda: rung.append("cut off"))
-    clock.advance(HEAD_START_S)
+    clock.run(HEAD_START_S)
     assert rung == ["left", "cut off"] and not clock.pending()
 
 
@@ -91,7 +92,7 @@ def test_nothing_rings_after_a_retract(
     desktop, call = Desktop(floor), make_call()
     floor.pops.offer(call, "marie", "asia", 1, lambda: rung.append("now"))
     floor.pops.retract(call, "marie", "caller_hung_up")
-    clock.advance(1)
+    clock.run(1)
     offer, retract = desktop.read()
     assert not rung and not clock.pending()
     assert retract["type"] == "retract" and retract["reason"] == "caller_hung_up"
@@ -108,7 +109,7 @@ def test_a_whole_life(floor: Floor, clock: VirtualClock, make_call: type[FakeCal
     floor.sessions.upsert(WebSessionPost.model_validate(session), clock.now())
     desktop, call = Desktop(floor), make_call(headers={"X-Web-Session": "session-1"})
     floor.matching.on_call(call)
-    clock.advance(42)
+    clock.run(42)
     floor.pops.offer(call, "marie", "asia", 7, lambda: None)
     floor.pops.connected(call, "marie")
     floor.pops.updated(call)
@@ -164,7 +165,7 @@ def test_an_agent_has_one_pop_and_an_offer_is_made_once(
     assert [(m["type"], m["call_id"]) for m in desktop.read()] == [
         ("offer", "call-1"), ("retract", "call-1"), ("offer", "call-2"),
     ]  # fmt: skip
-    clock.advance(HEAD_START_S)
+    clock.run(HEAD_START_S)
     assert rung == ["second"]
     floor.pops.ended(first, "marie")
     assert not desktop.read(), "of a call that is not on the screen any more"

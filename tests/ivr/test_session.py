@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
-import heapq
-import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -15,6 +13,7 @@ import pytest
 from config.schema import Destination, Site
 from ivr.events import IvrDigits, IvrEnded, IvrStateEntered
 from ivr.session import IvrHandler, IvrSession
+from tests.virtual_clock import VirtualClock, VirtualTimer
 
 if TYPE_CHECKING:
     from pbx.call.call import Call
@@ -23,46 +22,10 @@ WEDNESDAY_10H = dt.datetime(2026, 3, 4, 10, 0, tzinfo=dt.UTC).timestamp()  # 11:
 PROMPT_S = 3.0
 
 
-class FakeTimer:
-    def __init__(self, callback: Callable[..., None], args: tuple[object, ...]) -> None:
-        self.callback: Callable[..., None] | None = callback
-        self.args = args
-
-    def cancel(self) -> None:
-        self.callback, self.args = None, ()
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self._now = WEDNESDAY_10H
-        self._heap: list[tuple[float, int, FakeTimer]] = []
-        self._number = itertools.count()
-
-    def now(self) -> float:
-        return self._now
-
-    def after(self, delay_s: float, callback: Callable[..., None], *args: object) -> FakeTimer:
-        timer = FakeTimer(callback, args)
-        heapq.heappush(self._heap, (self._now + delay_s, next(self._number), timer))
-        return timer
-
-    def pending(self) -> int:
-        return sum(timer.callback is not None for _, _, timer in self._heap)
-
-    def run(self, seconds: float) -> None:
-        until = self._now + seconds
-        while self._heap and self._heap[0][0] <= until:
-            self._now, _, timer = heapq.heappop(self._heap)
-            callback, timer.callback = timer.callback, None
-            if callback is not None:
-                callback(*timer.args)
-        self._now = until
-
-
 class FakeCall:
     """Does what `pbx.call.call.Call` promises to a controller, and writes it down."""
 
-    def __init__(self, clock: FakeClock, prompts: set[str]) -> None:
+    def __init__(self, clock: VirtualClock, prompts: set[str]) -> None:
         self.id = "call-1"
         self.clock = clock
         self.prompts = prompts
@@ -72,7 +35,7 @@ class FakeCall:
         self.controller: Any = None
         self.destination = Destination("ivr", "")
         self.routed: Destination | None = None
-        self._playing: FakeTimer | None = None
+        self._playing: VirtualTimer | None = None
         self._play_id = 0
         self._unknown_id = 0
 
@@ -163,7 +126,7 @@ class Line:
     """One caller, one handler, everything written down."""
 
     def __init__(self) -> None:
-        self.clock = FakeClock()
+        self.clock = VirtualClock(WEDNESDAY_10H)
         self.events: list[object] = []
         self.counters: Counter[str] = Counter()
         self.gathered: list[tuple[str, str, dict[str, Any]]] = []
