@@ -281,6 +281,7 @@ Url = Annotated[
     Expected("sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"),
 ]
 Codec = Literal["PCMA", "PCMU"]
+DigestAlgorithm = Literal["MD5", "SHA-256"]
 Key = Annotated[str, Field(pattern=r"^[0-9*#A-D]$"), Expected("one key of a telephone: 0-9, *, #, A-D")]
 AttributeName = Annotated[
     str, Field(pattern=r"^[a-z][a-z0-9_]*$"), Expected("a name of small letters, digits and _, as web_code")

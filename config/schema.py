@@ -21,6 +21,7 @@ from config.fields import (
     Date,
     Destination,
     DestinationText,
+    DigestAlgorithm,
     HostPort,
     HostPortText,
     Key,
@@ -97,11 +98,13 @@ class Locale(Model):
 
 
 class Listen(Model):
-    """The sockets. `advertise` is the address peers reach us at, when it is not the one we listen on (NAT)."""
+    """The sockets. `advertise` is the address peers reach us at, when it is not the one we listen on (NAT). `digest`:
+    the algorithms that phones are asked for, in that order (RFC 8760)."""
 
     sip: Annotated[tuple[ListenerText, ...], OneOrMany] = Field(min_length=1)
     http: HostPortText | None = None
     advertise: str | None = None
+    digest: Annotated[tuple[DigestAlgorithm, ...], OneOrMany] = Field(("MD5",), min_length=1)
 
 
 class Media(Model):

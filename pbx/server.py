@@ -143,7 +143,10 @@ class Server:
         }
         self.switch.on_call = self._call_started
         self.switch.on_extension_legs = self.desk.phone_calls
-        self.digest = DigestServer(realm_of(site), secrets.token_bytes(32), lambda user: self.users.password(user))
+        self.digest = DigestServer(
+            realm_of(site), secrets.token_bytes(32), lambda user: self.users.password(user),
+            algorithms=site.listen.digest,
+        )  # fmt: skip
         self.switch.configure(self._rules(site))
 
     def _rules(self, site: Site) -> Rules:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from bench.plateau import Plateau
 from bench.sipp import SippResult
 from bench.softphones import Softphones
-from tests.wire.conftest import Office
+from tests.wire.conftest import OFFICE, Office
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 Fails = Callable[[SippResult], str]
@@ -47,3 +48,11 @@ async def test_pjsip_registers_and_unregisters(office: Office, pjsip: Softphones
 async def test_pjsip_with_a_wrong_password(office: Office, pjsip: Softphones) -> None:
     phone = await pjsip.phone("106", server=office.plateau.sip, password="guess")
     assert await phone.register() in (401, 403)
+
+
+async def test_sha_256_alone(baresip: Softphones) -> None:
+    """RFC 8760: a site whose phones all know it may ask for nothing weaker. (The PJSIP here was built without.)"""
+    async with Plateau(OFFICE, changes={"listen": {"digest": ["SHA-256"]}}) as plateau:
+        phone = await baresip.phone("107", server=plateau.sip, password="wire")
+        assert await phone.register() == 200
+        await phone.unregister()
