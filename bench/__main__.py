@@ -49,6 +49,8 @@ async def measure(what: Sequence[str], seconds: float, progress: Progress, folde
     """Run the steps; what is overloaded is not loaded more. Raises PlateauError, SippError, MediaLoadError."""
     cores = (os.cpu_count() or 1) > 1
     server, load = (SERVER_CORE, LOAD_CORE) if cores else (None, None)
+    if load is not None:
+        os.sched_setaffinity(0, {load})  # the progress bar is not to disturb the server's core
     sip_steps: dict[str, list[SipStep]] = {}
     media_steps: list[MediaStep] = []
     async with (
@@ -129,6 +131,12 @@ def write_results(folder: Path, measured: Measured) -> list[Path]:
     return written
 
 
+def progress_bar(console: Console) -> Progress:
+    """Redrawn once a second: drawing costs the load generator's core its time."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, refresh_per_second=1)
+
+
 def main(
     what: Annotated[list[str] | None, typer.Argument(help="calls, queue, registrations, media; all if none")] = None,
     seconds: Annotated[float, typer.Option(help="how long each step is held")] = 8.0,
@@ -140,9 +148,8 @@ def main(
     wanted = what or known
     if unknown := set(wanted) - set(known):
         raise typer.BadParameter(f"expected some of {', '.join(known)}, found {', '.join(sorted(unknown))}")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder, Progress(*columns, console=console) as progress:
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder, progress_bar(console) as progress:
             measured = asyncio.run(measure(wanted, seconds, progress, Path(folder)))
     except (PlateauError, SippError, MediaLoadError, OSError) as error:
         Console(stderr=True).print(f"bench: {error}", style="bold red", markup=False)
