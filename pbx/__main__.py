@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -44,6 +44,8 @@ DEMO_SITE = Path(__file__).resolve().parent.parent / "config" / "sites" / "trave
 
 #: Exit statuses: 1 something was found wrong, 2 the command can't be done as given.
 WRONG, UNUSABLE = 1, 2
+
+LOG_VALUE_LENGTH = 1000  # characters
 
 
 def fail(text: str, status: int = UNUSABLE) -> NoReturn:
@@ -148,6 +150,15 @@ def welcome(site: Site, path: Path) -> None:
     sys.stdout.flush()
 
 
+def printable(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A log's values on one line, without control characters and not endless: peers have written some of them."""
+    for key, value in event.items():
+        if isinstance(value, str) and (len(value) > LOG_VALUE_LENGTH or not value.isprintable()):
+            shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value[:LOG_VALUE_LENGTH])
+            event[key] = shown[:LOG_VALUE_LENGTH]
+    return event
+
+
 def set_up_logs(level: str) -> None:
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
@@ -157,6 +168,7 @@ def set_up_logs(level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            printable,
             structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pbx.__main__ import app
+from pbx.__main__ import app, printable
 
 SITE = str(Path(__file__).parents[2] / "config" / "sites" / "travel.yaml")
 
@@ -28,6 +28,12 @@ SITE = str(Path(__file__).parents[2] / "config" / "sites" / "travel.yaml")
 def test_what_cant_be_done(arguments: tuple[str, ...], says: str) -> None:
     result = CliRunner().invoke(app, [arguments[0], SITE, *arguments[1:]], env={"COLUMNS": "200"})
     assert result.exit_code == 2 and says in result.output and "Traceback" not in result.output
+
+
+def test_what_a_stranger_sends_can_neither_forge_nor_flood_the_log() -> None:
+    """The user of a refused REGISTER is the stranger's text."""
+    said = printable(None, "warning", {"user": "a\r\x1b[2J" + "x" * 5000, "status": 403})
+    assert said["user"].startswith("a\\r\\x1b[2Jxxx") and len(said["user"]) <= 1000 and said["status"] == 403
 
 
 @pytest.mark.parametrize("number", ["[/x]", "[bold]", "", "*43", "01 80 00 00 00"])
