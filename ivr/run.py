@@ -57,6 +57,16 @@ class Run:
         self.phase = phase
         self.out.append(Play(prompts))
 
+    def again(self, prompts: tuple[str, ...], phase: Phase, otherwise: str | None) -> None:
+        """Nothing usable came: ask once more while the state's retries last, then go on elsewhere. What was typed ahead
+        goes: after a wrong key the others are likely wrong as well."""
+        self.typed.clear()
+        if self.attempts_left == 0:
+            self.go(otherwise)
+        else:
+            self.attempts_left -= 1
+            self.play(prompts, phase)
+
     def stop_play(self) -> None:
         self.out.append(StopPlay())
 

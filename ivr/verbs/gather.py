@@ -72,12 +72,7 @@ def _finish(run: Run, gather: Gather) -> None:
         run.out.append(Gathered(gather.into, digits))
         run.go(gather.then)
         return
-    run.typed.clear()
-    if run.attempts_left == 0:
-        run.go(gather.otherwise)
-    else:
-        run.attempts_left -= 1
-        run.play(gather.invalid + gather.gather, Phase.GATHER_PROMPT)
+    run.again(gather.invalid + gather.gather, Phase.GATHER_PROMPT, gather.otherwise)
 
 
 ROWS: Rows = {

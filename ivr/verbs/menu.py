@@ -44,12 +44,7 @@ def choose(run: Run, menu: Menu, digit: Digit) -> None:
 
 def again(run: Run, menu: Menu, _: Digit | TimedOut) -> None:
     run.stop_timer()
-    run.typed.clear()  # after a wrong key the others are likely wrong as well
-    if run.attempts_left == 0:
-        run.go(menu.otherwise)
-    else:
-        run.attempts_left -= 1
-        run.play(menu.invalid + menu.menu, Phase.MENU_PROMPT)
+    run.again(menu.invalid + menu.menu, Phase.MENU_PROMPT, menu.otherwise)
 
 
 ROWS: Rows = {
