@@ -34,6 +34,7 @@ from media.worker_plane import WorkerPlane
 from pbx.call import events
 from pbx.call.bridge import DirectBridge
 from pbx.call.call import Call
+from pbx.call.clock import Timer
 from pbx.call.screening import Screening
 from pbx.call.switch import Rules, Switch
 from pbx.call.targets import Targets
@@ -116,6 +117,7 @@ class Server:
         self.http = self._build_http(site)
         self._stop = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
+        self._chores: dict[Callable[[], None], Timer] = {}  # what is done again and again, and its next turn
 
     # --- building ---------------------------------------------------------------------------------------------------
 
@@ -246,19 +248,26 @@ class Server:
             await self.close()
             reason = os.strerror(error.errno) if error.errno else str(error)  # asyncio's text has the address again
             raise StartError(f"http {':'.join(map(str, site.listen.http or ()))}: {reason}") from None
-        self.driver.after(EXPIRY_S, self._expire)
+        self._every(EXPIRY_S, self._expire)
         gc.collect()
         gc.freeze()
         gc.disable()  # see pbx/call/README.md: a full collection under load stalls calls for a third of a second
-        self.driver.after(COLLECT_S, self._collect)
+        self._every(COLLECT_S, self._collect)
+
+    def _every(self, period_s: float, chore: Callable[[], None]) -> None:
+        """Do a chore again and again until `close`."""
+
+        def turn() -> None:
+            chore()
+            self._every(period_s, chore)
+
+        self._chores[chore] = self.driver.after(period_s, turn)
 
     def _expire(self) -> None:
         self.location.expire(self.driver.now())
-        self.driver.after(EXPIRY_S, self._expire)
 
     def _collect(self) -> None:
         self.counters["gc_objects_found"] += gc.collect(1)
-        self.driver.after(COLLECT_S, self._collect)
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain; a second signal ends it at once. SIGHUP reads the site again."""
@@ -297,6 +306,8 @@ class Server:
 
     async def close(self) -> None:
         """Close what is open, the journal last of all but the media worker's end."""
+        for timer in self._chores.values():
+            timer.cancel()
         if self._reloading is not None:
             self._reloading.cancel()
         await self.http.close()
@@ -311,6 +322,8 @@ class Server:
     def reload(self) -> None:
         """Read the site file again. A bad one changes nothing; a good one never touches live calls or agents'
         states."""
+        if self._stop.is_set():
+            return
         try:
             site = load_site(self.site_file)
         except SiteError as error:
