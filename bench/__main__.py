@@ -152,7 +152,7 @@ def main(
         with tempfile.TemporaryDirectory(prefix="bench-") as folder, progress_bar(console) as progress:
             measured = asyncio.run(measure(wanted, seconds, progress, Path(folder)))
     except (PlateauError, SippError, MediaLoadError, OSError) as error:
-        Console(stderr=True).print(f"bench: {error}", style="bold red", markup=False)
+        Console(stderr=True, soft_wrap=True).print(f"bench: {error}", style="bold red", markup=False)
         raise typer.Exit(2) from None
     tables: dict[str, Sequence[SipStep | MediaStep]] = {**measured[0], "media": measured[1]}
     for name, steps in tables.items():

@@ -37,7 +37,7 @@ app = typer.Typer(
 )
 # Into a pipe or a file nothing is wrapped or cut: it will be searched.
 out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 1000)
-err = Console(stderr=True)
+err = Console(stderr=True, soft_wrap=True)
 
 SiteFile = Annotated[Path, typer.Argument(help="The site file (YAML)", metavar="SITE")]
 DEMO_SITE = Path(__file__).resolve().parent.parent / "config" / "sites" / "travel.yaml"
