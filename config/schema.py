@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from config.fields import (
     WEEKDAYS,
@@ -21,15 +21,11 @@ from config.fields import (
     Date,
     Destination,
     DestinationText,
-    DigestAlgorithm,
     HostPort,
-    HostPortText,
     Key,
     Level,
-    ListenerText,
     Name,
     Names,
-    Network,
     Number,
     OneOrMany,
     OpenSpan,
@@ -45,6 +41,10 @@ from config.fields import (
     Url,
     Yes,
 )
+from config.listen import Listen
+from config.model import Login, Model
+from config.phones import Extension
+from config.trunks import Trunk
 
 __all__ = [
     "VERBS",
@@ -84,27 +84,11 @@ __all__ = [
 ]
 
 
-class Model(BaseModel):
-    """A frozen part of the site; a key nobody knows is an error, never ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
 class Locale(Model):
     """Where the site is: how numbers without a country code are read and which clock opening hours follow."""
 
     country: Country = "FR"
     timezone: str = "Europe/Paris"
-
-
-class Listen(Model):
-    """The sockets. `advertise` is the address peers reach us at, when it is not the one we listen on (NAT). `digest`:
-    the algorithms that phones are asked for, in that order (RFC 8760)."""
-
-    sip: Annotated[tuple[ListenerText, ...], OneOrMany] = Field(min_length=1)
-    http: HostPortText | None = None
-    advertise: str | None = None
-    digest: Annotated[tuple[DigestAlgorithm, ...], OneOrMany] = Field(("MD5",), min_length=1)
 
 
 class Media(Model):
@@ -144,38 +128,6 @@ class Web(Model):
     session_valid_s: Seconds = 7200
     code_valid_s: Seconds = 1200
     caller_id_valid_s: Seconds = 7200
-
-
-class Extension(Model):
-    """A phone that registers: its key is its number and its user name."""
-
-    password: Secret
-    name: str = ""
-    caller_id: str | None = None
-    max_contacts: int = Field(5, ge=1, le=50)
-
-
-class Login(Model):
-    username: str
-    password: Secret
-
-
-class Trunk(Model):
-    """A carrier or another PBX. Calls from its addresses (`from`), or from where it registered, are its calls."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    sources: Annotated[tuple[Network, ...], OneOrMany] = Field((), alias="from")
-    gateway: SipUri | None = None
-    login: Login | None = None
-    registers_as: Login | None = None
-    caller_id: str | None = None
-    max_calls: int | None = Field(None, ge=1)
-
-    @model_validator(mode="after")
-    def _reachable(self) -> Trunk:
-        if not self.sources and not self.gateway and not self.registers_as:
-            raise ValueError("expected at least one of: from, gateway, registers_as")
-        return self
 
 
 class DialRule(Model):
