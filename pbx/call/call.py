@@ -210,7 +210,9 @@ class Call:
                 leg.unsent()
                 continue
             attempt.legs.append(leg)
-            self.switch.emit(events.LegStarted(now, self.id, attempt.number, target.uri, agent))
+            self.switch.emit(
+                events.LegStarted(now, self.id, attempt.number, target.uri, agent, leg.dialog.call_id)
+            )
         if attempt.legs:
             attempt.limit(self.clock.after(ring_s, self.attempt_failed, attempt, 408, "no answer"))
         else:

@@ -51,6 +51,7 @@ class LegStarted:
     leg: int  # 1 is the caller's leg, called ones count from 2
     target: str  # SIP URI
     agent: str | None
+    sip_call_id: str = ""  # its Call-ID
 
 
 @dataclass(frozen=True, slots=True)
