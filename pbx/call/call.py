@@ -105,7 +105,7 @@ class Call:
         self._last_number = 1
         self._play_id = 0
         self._headers = request.headers
-        self.caller = CallerLeg(switch, self, request, transaction, origin.extension)
+        self.caller = CallerLeg(switch, self, request, transaction, origin.extension, origin.trunk)
 
     # --- facts ------------------------------------------------------------------------------------------------------
 
@@ -201,7 +201,7 @@ class Call:
         targets, status, cause = self.switch.targets.find(self, destination)
         for target in targets:
             leg = CalledLeg(self.switch, self, attempt, target, self.max_forwards)
-            self.switch.add_called(leg, target)
+            self.switch.add(leg)
             try:
                 leg.invite(self.caller.audio.codecs, now)
             except SipError as error:
@@ -284,7 +284,7 @@ class Call:
         if leg is self.caller and not self.answered:  # 15.1.2: the INVITE still gets its final response
             self.caller_cancelled()
             return
-        self.switch.forget_leg(leg)
+        self.switch.forget(leg)
         leg.call = None
         self._gone(leg, "caller hung up" if leg is self.caller else "callee hung up")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pbx.call.credentials import credentials_for
-from pbx.call.leg import ALLOW, SDP, Leg
+from pbx.call.leg import SDP, Leg
 from pbx.call.sent_invite import SentInvite
 from pbx.sip.dialog import Dialog
 from pbx.sip.errors import SipError
@@ -42,7 +42,7 @@ class CalledLeg(Leg):
             route_set=target.route,
             max_forwards=max_forwards,
         )
-        super().__init__(switch, call, attempt.number, dialog)
+        super().__init__(switch, call, attempt.number, dialog, target.extension, target.trunk)
         self.attempt: Attempt | None = attempt
         self.target = target
         self.state = TRYING
@@ -54,6 +54,9 @@ class CalledLeg(Leg):
     def login(self) -> tuple[str, str] | None:
         return self.target.login
 
+    def _phase(self) -> str:
+        return {TRYING: "trying", RINGING: "early", ANSWERED: "confirmed"}.get(self.state, "terminated")
+
     def invite(self, prefer: tuple[str, ...], now: float) -> None:
         """Send the INVITE; `prefer` are the codecs that the caller has, best first. Raises SipError without a port."""
         self._offer = self.audio.offer(prefer)
@@ -62,7 +65,7 @@ class CalledLeg(Leg):
         self._send_invite("", now)
 
     def _send_invite(self, authorization: str, now: float) -> None:
-        headers = f"{authorization}{self.target.headers}Allow: {ALLOW}\r\n{SDP}"
+        headers = f"{authorization}{self.target.headers}Allow: {self.switch.allow}\r\n{SDP}"
         self._invite = SentInvite(self.switch, self.dialog, self.target.hop, headers, self._offer, self, now)
 
     # --- what comes back --------------------------------------------------------------------------------------------
@@ -89,6 +92,7 @@ class CalledLeg(Leg):
             self._invite.cancel(now)
         elif self.state == TRYING and response.status > 100:
             self.state = RINGING
+            self.switch.on_leg(self)
             if self.attempt is not None:
                 self.attempt.leg_ringing()
 
@@ -113,6 +117,7 @@ class CalledLeg(Leg):
             if attempt is not None:
                 attempt.leg_failed(self, 488, error.reason)
             return
+        self.switch.on_leg(self)
         if self.attempt is not None:
             self.attempt.leg_answered(self)
 
@@ -132,7 +137,7 @@ class CalledLeg(Leg):
     def _on_refusal(self, status: int, reason: str, now: float) -> None:
         attempt = self.attempt
         self._finish()
-        self.switch.forget_leg(self)
+        self.switch.forget(self)
         if attempt is not None:
             attempt.leg_failed(self, status, reason)
 
@@ -150,9 +155,8 @@ class CalledLeg(Leg):
             self.end()
         elif state in (TRYING, RINGING):
             self.call = None
-            self.audio.release()
-            self.switch.leg_free(self.target)
             self.state = DROPPED
+            self.free()
             if self._invite is not None:
                 self._invite.cancel(now)
 
@@ -169,14 +173,12 @@ class CalledLeg(Leg):
     def _finish(self) -> None:
         self.attempt = None
         self._invite = None
-        if self.state not in (DROPPED, ENDED):
-            self.audio.release()
-            self.switch.leg_free(self.target)
         self.state = ENDED
+        self.free()
 
     def unsent(self) -> None:
         """No INVITE could be sent."""
-        self.switch.forget_leg(self)
+        self.switch.forget(self)
         self.over()
 
     def over(self) -> None:

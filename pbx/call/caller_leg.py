@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pbx.call.leg import ALLOW, SDP, Leg
+from pbx.call.leg import SDP, Leg
 from pbx.sip.dialog import Dialog
 from pbx.sip.message import Request
 from pbx.sip.server_transaction import ServerTransaction
@@ -18,27 +18,32 @@ RING_AGAIN_S = 60.0
 
 
 class CallerLeg(Leg):
-    """The leg that an INVITE from outside made. `extension` is whose phone it is, None on a trunk. Raises SipError when
-    its offer is nothing for us."""
+    """The leg that an INVITE from outside made. Raises SipError when its offer is nothing for us."""
 
-    __slots__ = ("_ringing", "_transaction", "extension")
+    __slots__ = ("_ringing", "_transaction")
 
     def __init__(
-        self, switch: Switch, call: Call, request: Request, transaction: ServerTransaction, extension: str | None
-    ) -> None:
+        self, switch: Switch, call: Call, request: Request, transaction: ServerTransaction, extension: str | None,
+        trunk: str | None,
+    ) -> None:  # fmt: skip
         contact = switch.contact(transaction.hop)
         dialog = Dialog.of_request(request, switch.ids.token(), contact, transaction.hop)
-        super().__init__(switch, call, 1, dialog)
-        self.extension = extension
+        super().__init__(switch, call, 1, dialog, extension, trunk)
         self._ringing: Timer | None = None
         self.audio.hear(request.body)
         self._transaction: ServerTransaction | None = transaction
         transaction.user = self
 
+    def _phase(self) -> str:
+        if self._transaction is None:
+            return "confirmed"
+        return "trying" if self._ringing is None else "early"
+
     def ring(self, now: float) -> None:
         """180, and again each minute, so that no proxy gives up on a call that waits long (13.3.1.1)."""
         if self._transaction is not None and self._ringing is None:
             self._ring_again()
+            self.switch.on_leg(self)
 
     def _ring_again(self) -> None:
         self._respond(180, self.switch.clock.now())
@@ -60,13 +65,15 @@ class CallerLeg(Leg):
         body = self.audio.answer(prefer)
         transaction = self._take_transaction()
         assert transaction is not None
-        self.send_final(transaction, f"Contact: {self.dialog.contact}\r\nAllow: {ALLOW}\r\n{SDP}", body, now)
+        headers = f"Contact: {self.dialog.contact}\r\nAllow: {self.switch.allow}\r\n{SDP}"
+        self.send_final(transaction, headers, body, now)
+        self.switch.on_leg(self)
 
     def refuse(self, status: int, now: float, headers: str = "") -> None:
         """The final response of a call that is not answered."""
         transaction = self._take_transaction()
         self.call = None
-        self.switch.forget_leg(self)
+        self.switch.forget(self)
         if transaction is not None:
             transaction.respond(status, now, to_tag=self.dialog.local_tag, headers=headers)
 

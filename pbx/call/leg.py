@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from media.plane import PortStats
 from pbx.call.audio import Audio
 from pbx.call.sent_bye import SentBye
 from pbx.call.sent_invite import Acknowledger, SentInvite
@@ -18,16 +20,17 @@ if TYPE_CHECKING:
     from pbx.call.call import Call
     from pbx.call.switch import Switch
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS"
 SDP = "Content-Type: application/sdp\r\n"
 
 
 class Leg:
-    """One dialog and its audio. `call` is None once the leg has ended."""
+    """One dialog and its audio. `call` is None once the leg has ended. `extension` is whose phone it is, `trunk` the
+    trunk on which it holds a place."""
 
     __slots__ = (
         "_final",
         "_final_cseq",
+        "_freed",
         "_reinvite",
         "_repeat_s",
         "_repeats_until",
@@ -35,15 +38,22 @@ class Leg:
         "call",
         "confirmed",
         "dialog",
+        "extension",
         "number",
         "switch",
+        "trunk",
     )
 
-    def __init__(self, switch: Switch, call: Call, number: int, dialog: Dialog) -> None:
+    def __init__(
+        self, switch: Switch, call: Call, number: int, dialog: Dialog, extension: str | None, trunk: str | None
+    ) -> None:
         self.switch = switch
         self.call: Call | None = call
         self.number = number
         self.dialog = dialog
+        self.extension = extension
+        self.trunk = trunk
+        self._freed = False
         self.audio = Audio(switch.plane, switch.host_for(dialog.hop), switch.codecs, switch.ids.number())
         self.confirmed = False  # the ACK of our 200, or our ACK of theirs, has passed
         self._final = b""  # our 200, repeated until its ACK comes (13.3.1.4)
@@ -51,6 +61,21 @@ class Leg:
         self._repeat_s = 0.0
         self._repeats_until = 0.0
         self._reinvite: ServerTransaction | None = None  # a re-INVITE of the peer that has no final response yet
+
+    @property
+    def phase(self) -> str:
+        """RFC 4235 3.7.1: "trying", "early", "confirmed" or "terminated"."""
+        return "terminated" if self._freed else self._phase()
+
+    def _phase(self) -> str:
+        raise NotImplementedError
+
+    def free(self, on_stats: Callable[[PortStats], None] | None = None) -> None:
+        """Give back the port, the phone and the place on the trunk, once; `on_stats` is told the port's counters."""
+        self.audio.release(on_stats)
+        if not self._freed:
+            self._freed = True
+            self.switch.leg_freed(self)
 
     @property
     def login(self) -> tuple[str, str] | None:
@@ -111,15 +136,17 @@ class Leg:
             if self.call is not None:
                 self.call.leg_hung_up(self)
             else:
-                self.switch.forget_leg(self)
+                self.switch.forget(self)
         elif self.call is None:
             transaction.respond(481, now)
         elif request.method == "INVITE":
             self._on_reinvite(request, transaction, now)
         elif request.method == "OPTIONS":
-            transaction.respond(200, now, headers=f"Allow: {ALLOW}\r\n")
+            transaction.respond(200, now, headers=f"Allow: {self.switch.allow}\r\n")
+        elif (serve := self.switch.inside.get(request.method)) is not None:
+            serve(self, request, transaction, now)
         else:
-            transaction.respond(405, now, headers=f"Allow: {ALLOW}\r\n")
+            transaction.respond(405, now, headers=f"Allow: {self.switch.allow}\r\n")
 
     def _on_reinvite(self, request: Request, transaction: ServerTransaction, now: float) -> None:
         """Pass a re-INVITE to whom this leg is bridged with, else answer it here (14.2)."""
@@ -159,7 +186,8 @@ class Leg:
         transaction, self._reinvite = self._reinvite, None
         assert transaction is not None
         transaction.user = None
-        self.send_final(transaction, f"Contact: {self.dialog.contact}\r\nAllow: {ALLOW}\r\n{SDP}", body, now)
+        headers = f"Contact: {self.dialog.contact}\r\nAllow: {self.switch.allow}\r\n{SDP}"
+        self.send_final(transaction, headers, body, now)
 
     def refuse_reinvite(self, status: int, now: float) -> None:
         """Refuse the peer's pending re-INVITE; the session goes on as it was (14.2)."""
@@ -194,7 +222,7 @@ class Leg:
 
     def _send_bye(self) -> None:
         SentBye(self.switch, self.dialog, self.login)
-        self.switch.forget_leg(self)
+        self.switch.forget(self)
 
     def end(self) -> None:
         """Hang up: BYE at once, or when the ACK of our 200 has come (RFC 3261 15). The port is released by the call."""
@@ -219,7 +247,7 @@ class ReInvite:
         body = leg.audio.reoffer(direction)
         hop = leg.switch.next_hop(leg.dialog)
         self._invite: SentInvite | None = SentInvite(
-            leg.switch, leg.dialog, hop, f"Allow: {ALLOW}\r\n{SDP}", body, self, now
+            leg.switch, leg.dialog, hop, f"Allow: {leg.switch.allow}\r\n{SDP}", body, self, now
         )
         leg.switch.layer.timers.set(TIMEOUT, self, "limit", now)
 

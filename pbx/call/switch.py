@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from config.schema import Destination, Site
 from media.plane import MediaPlane, PortStats
 from pbx.call import events
 from pbx.call.call import Call, Origin
-from pbx.call.called_leg import CalledLeg
 from pbx.call.clock import Clock
 from pbx.call.ids import Ids
-from pbx.call.leg import ALLOW, Leg
-from pbx.call.screening import Screening
+from pbx.call.leg import Leg
+from pbx.call.screening import Identity, Screening
 from pbx.call.sent_bye import SentBye
-from pbx.call.targets import Target, Targets
+from pbx.call.targets import Targets
 from pbx.routing.admission import Admission, Refuse
 from pbx.routing.dial_plan import Caller, DialPlan
 from pbx.sip.address import uri_of
@@ -30,11 +30,25 @@ from pbx.sip.transaction_layer import TransactionLayer
 from pbx.sip.uri import user_of
 from pbx.transport.local import Local
 
-KNOWN_METHODS = frozenset(
-    ("INFO", "MESSAGE", "NOTIFY", "PRACK", "PUBLISH", "REFER", "SUBSCRIBE", "UPDATE")
-)  # known, but not served outside or inside a dialog
+ALWAYS_SERVED = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER")
+KNOWN_METHODS = frozenset(("INFO", "MESSAGE", "NOTIFY", "PRACK", "PUBLISH", "REFER", "SUBSCRIBE", "UPDATE"))
 
 Handler = Callable[[Call, str], None]
+#: Serves a request outside a dialog; the sender has said who he is.
+Service = Callable[[Request, ServerTransaction, Identity, float], None]
+#: Serves a request inside the dialog of a leg that lives.
+LegService = Callable[[Leg, Request, ServerTransaction, float], None]
+
+
+class DialogUser(Protocol):
+    """Whoever has a dialog: a leg, a subscription."""
+
+    @property
+    def dialog(self) -> Dialog: ...
+
+    def on_request(self, request: Request, transaction: ServerTransaction, now: float) -> None: ...
+
+    def on_ack(self, request: Request) -> None: ...
 
 
 @dataclass(slots=True)
@@ -49,8 +63,9 @@ class Rules:
 
 
 class Switch:
-    """All legs and calls. `handlers` serve the kinds of destination; `on_extension_legs(extension, legs)` is told how
-    many live legs an extension has, direct calls included; `on_call(call)` of each new call before it is routed."""
+    """All dialogs, legs and calls. `handlers` serve the kinds of destination; `on_extension_legs(extension, legs)` is
+    told how many live legs an extension has, direct calls included; `on_call(call)` of each new call before it is
+    routed; `on_leg(leg)` whenever the phase of a leg has changed. Methods beyond INVITE's are added by `serve`."""
 
     def __init__(
         self, layer: TransactionLayer, local: Local, clock: Clock, plane: MediaPlane, admission: Admission,
@@ -68,14 +83,27 @@ class Switch:
         self.on_extension_legs: Callable[[str, int], None] = lambda extension, legs: None
         self.connected: Callable[[Hop], bool] = lambda hop: True  # whether a stream is there to be used again
         self.on_call: Callable[[Call], None] = lambda call: None
+        self.on_leg: Callable[[Leg], None] = lambda leg: None
+        self.allow = ", ".join(ALWAYS_SERVED)
+        self.inside: dict[str, LegService] = {}  # by method
+        self._outside: dict[str, Service] = {}
         self._rules: Rules | None = None
         self._calls: dict[str, Call] = {}
-        self._legs: dict[str, Leg] = {}  # by our tag
-        self._extension_legs: Counter[str] = Counter()
+        self._dialogs: dict[str, DialogUser] = {}  # by our tag
+        self._legs = 0
+        self._legs_of: dict[str, list[Leg]] = {}  # by extension
         self._reports = 0  # ended calls whose counters the media worker has yet to tell
 
     def configure(self, rules: Rules) -> None:
         self._rules = rules
+
+    def serve(self, method: str, outside: Service | None = None, inside: LegService | None = None) -> None:
+        """Add a method to those that are served, outside dialogs, inside the dialogs of legs, or both."""
+        if outside is not None:
+            self._outside[method] = outside
+        if inside is not None:
+            self.inside[method] = inside
+        self.allow = ", ".join((*ALWAYS_SERVED, *sorted({*self._outside, *self.inside})))
 
     @property
     def rules(self) -> Rules:
@@ -104,10 +132,10 @@ class Switch:
     @property
     def busy(self) -> int:
         """Calls, legs and reports that are not over: a drain waits for them."""
-        return len(self._calls) + len(self._legs) + self._reports
+        return len(self._calls) + self._legs + self._reports
 
     def extension_legs(self, extension: str) -> int:
-        return self._extension_legs[extension]
+        return len(self._legs_of.get(extension, ()))
 
     # --- requests ---------------------------------------------------------------------------------------------------
 
@@ -122,7 +150,7 @@ class Switch:
         elif self.admission.draining:  # a proxy in front sends its calls elsewhere
             status, headers = 503, f"Retry-After: {self.retry_after_s()}\r\n"
         else:
-            status, headers = 200, f"Allow: {ALLOW}\r\nAccept: application/sdp\r\n"
+            status, headers = 200, f"Allow: {self.allow}\r\nAccept: application/sdp\r\n"
         self.layer.reply(request, hop, status, via=via, to_tag=self.ids.token(), headers=headers)
         return True
 
@@ -133,11 +161,11 @@ class Switch:
             self.counters[f"sip_refused_{status}"] += 1
             transaction.respond(status, now, to_tag=self.ids.token(), headers=headers)
         elif request.to_tag is not None:
-            leg = self._leg_of(request)
-            if leg is None:
+            user = self._dialog_of(request)
+            if user is None:
                 transaction.respond(481, now)
             else:
-                leg.on_request(request, transaction, now)
+                user.on_request(request, transaction, now)
         elif request.method == "INVITE":
             self._on_invite(request, transaction, now)
         elif request.method == "REGISTER":
@@ -145,9 +173,23 @@ class Switch:
             transaction.respond(reply.status, now, to_tag=self.ids.token(), reason=reply.reason, headers=reply.headers)
         elif request.method == "BYE":
             transaction.respond(481, now, to_tag=self.ids.token())
+        elif (serve := self._outside.get(request.method)) is not None:
+            identity = self._identify(request, transaction, now)
+            if identity is not None:
+                serve(request, transaction, identity, now)
         else:
             known = request.method in KNOWN_METHODS
-            transaction.respond(405 if known else 501, now, to_tag=self.ids.token(), headers=f"Allow: {ALLOW}\r\n")
+            headers = f"Allow: {self.allow}\r\n"
+            transaction.respond(405 if known else 501, now, to_tag=self.ids.token(), headers=headers)
+
+    def _identify(self, request: Request, transaction: ServerTransaction, now: float) -> Identity | None:
+        """Who sends this; None when the answer has been given: a challenge or a refusal."""
+        identity = self.rules.screening.identify(request, transaction.source, now)
+        if isinstance(identity, Identity):
+            return identity
+        status, headers = identity
+        transaction.respond(status, now, to_tag=self.ids.token(), headers=headers)
+        return None
 
     def _refusal(self, request: Request) -> tuple[int, str] | None:
         """What is wrong with any request (8.2.2, 8.2.3): status and headers."""
@@ -165,23 +207,21 @@ class Switch:
         return None
 
     def on_ack(self, request: Request, hop: Hop, now: float) -> None:
-        leg = self._leg_of(request)
-        if leg is None:
+        user = self._dialog_of(request)
+        if user is None:
             self.counters["sip_acks_unmatched"] += 1
         else:
-            leg.on_ack(request)
+            user.on_ack(request)
 
-    def _leg_of(self, request: Request) -> Leg | None:
-        leg = self._legs.get(request.to_tag or "")
-        return leg if leg is not None and leg.dialog.belongs(request) else None
+    def _dialog_of(self, request: Request) -> DialogUser | None:
+        user = self._dialogs.get(request.to_tag or "")
+        return user if user is not None and user.dialog.belongs(request) else None
 
     # --- a new call -------------------------------------------------------------------------------------------------
 
     def _on_invite(self, request: Request, transaction: ServerTransaction, now: float) -> None:
-        identity = self.rules.screening.identify(request, transaction.source, now)
-        if isinstance(identity, tuple):
-            status, headers = identity
-            transaction.respond(status, now, to_tag=self.ids.token(), headers=headers)
+        identity = self._identify(request, transaction, now)
+        if identity is None:
             return
         forwards = int(request.get("Max-Forwards") or 70)
         new = Origin(
@@ -204,7 +244,9 @@ class Switch:
         try:
             call = Call(self, request, transaction, new)
         except SipError as error:
-            self.admission.leave(new.trunk)
+            self.admission.leave()
+            if new.trunk is not None:
+                self.admission.free(new.trunk)
             self._refuse(transaction, new, error.status or 488, error.reason, now)
             return
         if route.dial is not None:
@@ -217,9 +259,7 @@ class Switch:
 
     def _start(self, call: Call, destination: Destination, now: float) -> None:
         self._calls[call.id] = call
-        self._legs[call.caller.dialog.local_tag] = call.caller
-        if call.caller.extension is not None:
-            self._count_legs(call.caller.extension, 1)
+        self.add(call.caller)
         self.emit(
             events.CallStarted(
                 now, call.id, call.direction, call.from_number, call.to_number, call.trunk, str(destination),
@@ -272,42 +312,49 @@ class Switch:
         """Seconds to put in Retry-After of a 503; spread, so that refused callers don't return together."""
         return 1 + int(self.ids.token()[:2], 16) % 10
 
-    def add_called(self, leg: CalledLeg, target: Target) -> None:
-        self._legs[leg.dialog.local_tag] = leg
-        if target.extension is not None:
-            self._count_legs(target.extension, 1)
+    def add(self, user: DialogUser) -> None:
+        """Requests in this dialog go to `user` from now on."""
+        self._dialogs[user.dialog.local_tag] = user
+        if isinstance(user, Leg):
+            self._legs += 1
+            if user.extension is not None:
+                legs = self._legs_of.setdefault(user.extension, [])
+                legs.append(user)
+                self.on_extension_legs(user.extension, len(legs))
+            self.on_leg(user)
 
-    def leg_free(self, target: Target) -> None:
-        """A called leg no longer occupies its phone or trunk."""
-        if target.extension is not None:
-            self._count_legs(target.extension, -1)
-        if target.trunk is not None:
-            self.admission.free(target.trunk)
+    def leg_freed(self, leg: Leg) -> None:
+        """A leg no longer occupies its phone or trunk."""
+        if leg.extension is not None:
+            legs = self._legs_of[leg.extension]
+            legs.remove(leg)
+            if not legs:
+                del self._legs_of[leg.extension]
+            self.on_extension_legs(leg.extension, len(legs))
+        if leg.trunk is not None:
+            self.admission.free(leg.trunk)
+        self.on_leg(leg)
 
-    def forget_leg(self, leg: Leg) -> None:
-        self._legs.pop(leg.dialog.local_tag, None)
+    def forget(self, user: DialogUser) -> None:
+        """The dialog is over."""
+        if self._dialogs.pop(user.dialog.local_tag, None) is not None and isinstance(user, Leg):
+            self._legs -= 1
 
-    def _count_legs(self, extension: str, change: int) -> None:
-        legs = self._extension_legs[extension] + change
-        if legs:
-            self._extension_legs[extension] = legs
-        else:
-            del self._extension_legs[extension]
-        self.on_extension_legs(extension, legs)
+    def legs_of(self, extension: str) -> list[Leg]:
+        """The live legs of a phone."""
+        return list(self._legs_of.get(extension, ()))
 
     def call_ended(self, call: Call, report: Callable[[PortStats], None]) -> None:
         """The call is over: give its port back and report when the counters are here."""
         del self._calls[call.id]
-        self.admission.leave(call.trunk)
-        if call.caller.extension is not None:
-            self._count_legs(call.caller.extension, -1)
+        self.admission.leave()
         self._reports += 1
 
         def done(stats: PortStats) -> None:
             self._reports -= 1
             report(stats)
 
-        call.caller.audio.release(done)
+        call.caller.free(done)
 
     def end_fork(self, response: Response, hop: Hop, now: float) -> None:
         """A second 2xx to one INVITE, from another phone behind a proxy: acknowledge and hang up (13.2.2.4)."""

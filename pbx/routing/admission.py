@@ -1,6 +1,6 @@
 """May one more call come in, may one more go out: counts what is in use, decides, never waits.
 
-    verdict = admission.admit("carrier")      # Admit: counted until `leave("carrier")`
+    verdict = admission.admit("carrier")      # Admit: counted until `leave()` and `free("carrier")`
     if isinstance(verdict, Refuse): ...       # answer with its status, reason and Retry-After
 """
 
@@ -72,7 +72,8 @@ class Admission:
         return self._trunks[trunk]
 
     def admit(self, trunk: str | None) -> Verdict:
-        """A new call, from a trunk or (None) from an extension. If admitted, `leave` must follow once."""
+        """A new call, from a trunk or (None) from an extension. If admitted, `leave` must follow once, and `free` for
+        the trunk: the caller's leg may outlive the call, in another one."""
         if self._draining:
             return self._refuse("admission_draining", "draining", self._retry_after_s())
         if self._max_calls is not None and self._calls >= self._max_calls:
@@ -84,11 +85,9 @@ class Admission:
             self._trunks[trunk] += 1
         return ADMIT
 
-    def leave(self, trunk: str | None) -> None:
+    def leave(self) -> None:
         """The call is over."""
         self._calls -= 1
-        if trunk is not None:
-            self.free(trunk)
 
     def seize(self, trunk: str) -> Verdict:
         """A leg of an admitted call, out by a trunk: not refused by a drain. If admitted, `free` must follow once."""
@@ -98,7 +97,7 @@ class Admission:
         return ADMIT
 
     def free(self, trunk: str) -> None:
-        """That leg is over."""
+        """A leg on this trunk is over."""
         if self._trunks[trunk] <= 1:
             del self._trunks[trunk]
         else:

@@ -41,7 +41,9 @@ def test_everything_is_given_back(counters: Counter[str]) -> None:
     for trunk in ("carrier", "carrier", None, "other"):
         assert admission.admit(trunk) == ADMIT
     for trunk in ("carrier", "carrier", None, "other"):
-        admission.leave(trunk)
+        admission.leave()
+        if trunk is not None:
+            admission.free(trunk)
     assert admission.calls == 0
     assert not admission._trunks
 
@@ -54,7 +56,7 @@ def test_max_calls(counters: Counter[str]) -> None:
     assert (verdict.status, verdict.reason) == (503, "too many calls")
     assert counters["admission_full"] == 1
     assert admission.trunk_calls("carrier") == 0  # a refused call takes nothing
-    admission.leave(None)
+    admission.leave()
     assert admission.admit("carrier") == ADMIT
 
 
@@ -77,7 +79,8 @@ def test_reload_changes_limits_not_counts(counters: Counter[str]) -> None:
     admission.admit("carrier")
     admission.admit("carrier")
     admission.reconfigure(site(1))
-    admission.leave("carrier")
+    admission.leave()
+    admission.free("carrier")
     assert isinstance(admission.admit("carrier"), Refuse)
     admission.reconfigure(site(None))
     assert admission.admit("carrier") == ADMIT
