@@ -16,7 +16,7 @@ from pbx.call.ids import Ids
 from pbx.call.leg import Leg
 from pbx.call.screening import Identity, Screening
 from pbx.call.sent_bye import SentBye
-from pbx.call.targets import Targets
+from pbx.call.targets import Target, Targets
 from pbx.routing.admission import Admission, Refuse
 from pbx.routing.dial_plan import Caller, DialPlan
 from pbx.sip.address import uri_of
@@ -84,6 +84,7 @@ class Switch:
         self.connected: Callable[[Hop], bool] = lambda hop: True  # whether a stream is there to be used again
         self.on_call: Callable[[Call], None] = lambda call: None
         self.on_leg: Callable[[Leg], None] = lambda leg: None
+        self.on_hop_result: Callable[[Target, bool], None] = lambda target, ok: None  # `target.hop` answered, or failed
         self.allow = ", ".join(ALWAYS_SERVED)
         self.inside: dict[str, LegService] = {}  # by method
         self._outside: dict[str, Service] = {}

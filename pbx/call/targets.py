@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from config.schema import Destination, Site
@@ -31,6 +31,14 @@ class Target:
     login: tuple[str, str] | None = None  # what we answer a challenge with
     route: tuple[str, ...] = ()  # the Route of the INVITE (RFC 3327)
     headers: str = ""  # further header lines of the INVITE
+    alternatives: tuple[Hop, ...] = ()  # of the same URI, best first: for when `hop` fails (RFC 3263 4.3)
+    fallback: Target | None = None  # the trunk's next gateway, for when no hop of this one is left
+
+    def after_failure(self) -> Target | None:
+        """What to try when the hop timed out, could not be reached or said 503; None when nothing is left."""
+        if self.alternatives:
+            return replace(self, hop=self.alternatives[0], alternatives=self.alternatives[1:])
+        return self.fallback
 
 
 Found = tuple[list[Target], int, str]  # targets; when there are none, the status and cause to tell
