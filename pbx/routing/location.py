@@ -10,17 +10,27 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 
-from pbx.sip.registrar import Binding, Change
+from pbx.sip.binding import Binding, Change
 
 #: A hard bound on contacts of one AOR, whatever the registrar's policy is.
 MAX_CONTACTS = 50
 
 
-class Location:
-    """Bindings by AOR. `on_change(aor, registered)` is called when an AOR gets its first contact or loses its last."""
+#: The flows of one device (RFC 5626), one to be tried after the other: the newest of the highest q first. Mostly one.
+Device = tuple[Binding, ...]
 
-    def __init__(self, on_change: Callable[[str, bool], None] = lambda aor, registered: None) -> None:
+
+class Location:
+    """Bindings by AOR. `on_change(aor, registered)` is called when an AOR gets its first contact or loses its last,
+    `on_write(aor)` after every change, refreshes included."""
+
+    def __init__(
+        self,
+        on_change: Callable[[str, bool], None] = lambda aor, registered: None,
+        on_write: Callable[[str], None] = lambda aor: None,
+    ) -> None:
         self.on_change = on_change
+        self.on_write = on_write
         self._bindings: dict[str, tuple[Binding, ...]] = {}
         self._heap: list[tuple[float, str]] = []
         self._due: dict[str, float] = {}  # AOR -> the time of its live entry in the heap
@@ -38,22 +48,41 @@ class Location:
         """The live bindings of an AOR: highest q first, of equal ones the oldest first."""
         return [one for one in self._bindings.get(aor, ()) if one.expires_at > now]
 
+    def devices(self, aor: str, now: float, instance: str | None = None) -> list[Device]:
+        """The devices of an AOR, each to be rung once: highest q first, of equal ones the oldest first. With an
+        `instance` (the `gr` of a GRUU, RFC 5627) only that device."""
+        found: dict[object, list[Binding]] = {}
+        for one in self.contacts(aor, now):
+            if instance is not None and one.instance != f"<{instance}>":
+                continue
+            found.setdefault(one.instance if one.reg_id else one, []).append(one)
+        return [tuple(sorted(flows[::-1], key=_by_preference)) for flows in found.values()]
+
+    def bindings(self, aor: str) -> tuple[Binding, ...]:
+        """All bindings of an AOR, expired ones included until `expire` has run."""
+        return self._bindings.get(aor, ())
+
     def is_registered(self, aor: str, now: float) -> bool:
         return any(one.expires_at > now for one in self._bindings.get(aor, ()))
 
     def replace(self, aor: str, bindings: Sequence[Binding], now: float) -> None:
         """The AOR has these bindings from now on (none: it is not registered). Keeps at most the last MAX_CONTACTS."""
         before = self._bindings.get(aor, ())
-        after = tuple(sorted(bindings[-MAX_CONTACTS:], key=_by_preference))
-        self._index(aor, before, after)
+        after = tuple(bindings)
+        if len(after) > 1:
+            after = tuple(sorted(after[-MAX_CONTACTS:], key=_by_preference))
+        if [one.source for one in before] != [one.source for one in after]:
+            self._index(aor, before, after)
         if not after:
             if before:
                 del self._bindings[aor]
                 del self._due[aor]
+                self.on_write(aor)
                 self.on_change(aor, False)
             return
         self._bindings[aor] = after
         self._schedule(aor, min([one.expires_at for one in after]))
+        self.on_write(aor)
         if not before:
             self.on_change(aor, True)
 
@@ -66,13 +95,19 @@ class Location:
     def drop_source(self, source: tuple[str, str, int], now: float) -> list[Change]:
         """A connection (transport, host, port) closed: contacts that are reached only through it are gone."""
         changes: list[Change] = []
-        for aor in list(self._aors_by_source.get(source[1:], ())):
+        for aor in sorted(self._aors_by_source.get(source[1:], ())):
             old = self._bindings[aor]
             kept = [one for one in old if one.hop[:3] != source]
             changes += [Change("removed", aor, one) for one in old if one.hop[:3] == source]
             if len(kept) < len(old):
                 self.replace(aor, kept, now)
         return changes
+
+    def drop_flow(self, aor: str, flow: Binding, now: float) -> None:
+        """A flow failed, as a 430 or the silence of its far end said (RFC 5626 5.3): its device keeps its others. One
+        that was registered again meanwhile stays."""
+        kept = [one for one in self._bindings.get(aor, ()) if one != flow]
+        self.replace(aor, kept, now)
 
     def aor_of_source(self, host: str, port: int) -> str | None:
         """Who registered from this address: None if nobody or several did."""

@@ -4,62 +4,46 @@
     Require understood? -----no--> 420          `*` and Expires 0 ---> all removed
     credentials good? -------no--> 401, 403     otherwise -----------> each contact added, refreshed or removed;
     the user's own AOR? -----no--> 403                                  all of them or none (10.3 step 7)
+    a flow, and a proxy between
+    that keeps none? --------yes-> 439 (RFC 5626 6)
 
 The AOR is known by its user part: extensions and trunk logins of a site have unique names, and phones register them at
 whatever name or address of ours they were given. Nothing is told about who exists before a right password was shown.
+
+No Service-Route (RFC 3608) is given: phones call by the way they register, there is no other way into a site.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, Protocol
 
-from pbx.sip.address import parts_of, uri_of, validate_contact
+from pbx.sip.address import uri_of
+from pbx.sip.binding import Binding, Change, Contact, hop_by_path, hop_for, read_contact, read_path, same_device
 from pbx.sip.digest import DigestServer, Outcome
-from pbx.sip.errors import BadMessage, BadUri, SipError
-from pbx.sip.grammar import Params, format_params, param, parse_params, without_params
+from pbx.sip.errors import BadMessage, SipError
+from pbx.sip.grammar import split_values
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request
-from pbx.sip.uri import Uri, host_port_of, user_of
+from pbx.sip.uri import host_port_of, user_of
 
-SUPPORTED: Final = frozenset({"path"})
+SUPPORTED: Final = frozenset({"path", "outbound", "gruu"})
+MAX_CONTACTS: Final = 10  # of one request
+#: How often a phone is to show that its flow lives (RFC 5626 4.4, 5.4): most NATs forget a UDP flow after 30 s.
+FLOW_TIMER_S: Final = {"udp": 25}
+STREAM_FLOW_TIMER_S: Final = 120
 _MAX_DELTA_S: Final = (1 << 32) - 1  # RFC 3261 20.19
+_OB = re.compile(r";ob(?:[;=?>]|\Z)", re.IGNORECASE)
+_URN = re.compile(r"<(urn:[\w:.-]{1,100})>", re.ASCII)
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-
-class Binding(NamedTuple):
-    """One contact of an AOR. A tuple: thousands are made a second, one for each refresh."""
-
-    contact: str  # URI as the phone wrote it, embedded headers included
-    params: str  # the Contact's parameters but `expires`, as ";q=0.5;+sip.instance=..."
-    q: float
-    expires_at: float
-    call_id: str
-    cseq: int
-    source: Hop  # where the REGISTER came from
-    hop: Hop  # where requests to this contact go (see `hop_for`)
-    instance: str | None = None  # +sip.instance with its reg-id: the device (RFC 5626 4.1)
-    path: tuple[str, ...] = ()  # RFC 3327: the Route of requests to this contact
-
-    @property
-    def request_uri(self) -> str:
-        """The Request-URI of requests to this contact: embedded headers are not acted on (RFC 3261 19.1.5)."""
-        if "?" not in self.contact:
-            return self.contact
-        user, at, rest = self.contact.rpartition("@")  # a user part may hold a question mark
-        return f"{user}{at}{rest.partition('?')[0]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What happened to one binding."""
-
-    kind: Literal["added", "refreshed", "removed", "expired"]
-    aor: str
-    binding: Binding
+AtLimit = Literal["replace oldest", "refuse"]
 
 
 class Bindings(Protocol):
@@ -80,21 +64,19 @@ class Reply:
     changes: tuple[Change, ...] = ()
 
 
-class _Contact(NamedTuple):
-    """One Contact value, read."""
-
-    uri: str
-    params: str  # without `expires`
-    q: float
-    instance: str | None
-    expires: str | None
-
-
 class _Wish(NamedTuple):
     """One Contact of the request, and for how long."""
 
-    contact: _Contact
+    contact: Contact
     expires_s: int
+
+
+class _Flow(NamedTuple):
+    """What a request says about how its contacts are reached."""
+
+    source: Hop
+    path: tuple[str, ...]
+    outbound: bool  # the contact is a flow of its device (RFC 5626)
 
 
 class _Refused(SipError):
@@ -110,7 +92,8 @@ class Registrar:
 
     `max_contacts_of(user)` is None for who may not register. `is_local(host)` says whether a host (lower case, IPv6
     without brackets) is ours; without it any is. `on_auth_failure(user, source)` is told of wrong passwords and of
-    registrations for somebody else.
+    registrations for somebody else. `at_limit`: what happens to one contact too many. `outbound`: whether flows of a
+    device are kept apart (RFC 5626).
     """
 
     def __init__(
@@ -125,6 +108,8 @@ class Registrar:
         min_expires_s: int = 60,
         max_expires_s: int = 3600,
         default_expires_s: int = 3600,
+        at_limit: AtLimit = "replace oldest",
+        outbound: bool = True,
     ) -> None:
         self._store = store
         self._digest = digest
@@ -135,6 +120,8 @@ class Registrar:
         self._min_expires_s = min_expires_s
         self._max_expires_s = max_expires_s
         self._default_expires_s = default_expires_s
+        self._at_limit = at_limit
+        self._outbound = outbound
 
     def register(self, request: Request, source: Hop, now: float) -> Reply:
         """Answer a REGISTER. Either all of its changes are made or none."""
@@ -163,6 +150,7 @@ class Registrar:
         return user
 
     def _check_require(self, request: Request) -> None:
+        """Step 2."""
         if request.get("Require") is None:
             return
         unknown = [option for option in request.values("Require") if option.lower() not in SUPPORTED]
@@ -190,26 +178,37 @@ class Registrar:
 
     def _update(self, request: Request, aor: str, limit: int, source: Hop, now: float) -> Reply:
         """Steps 6 to 8."""
-        old = list(self._store.contacts(aor, now))
+        old = self._store.contacts(aor, now)
         values = request.values("Contact")
+        options = _options(",".join(request.all("Supported"))) | _options(request.get("Require") or "")
+        gruu = _gruu_of(request) if "gruu" in options else None
         if not values:
-            return Reply(200, _contact_lines(old, now))
+            return Reply(200, _lines(old, now, gruu))
         if "*" in values:
             self._check_star(request, values)
             for binding in old:
                 _check_order(binding, request)
             self._store.replace(aor, (), now)
             self._counters["registrations_removed"] += len(old)
-            return Reply(200, "", None, tuple(Change("removed", aor, one) for one in old))
+            return Reply(200, _date(int(now)), None, tuple([Change("removed", aor, one) for one in old]))
+        if len(values) > MAX_CONTACTS:
+            raise _Refused(403, "Too many contacts")
         wishes = [self._wish(request, value) for value in values]
-        new, changes = _apply(wishes, old, aor, request, source, now)
-        new = _within(limit, new, old, aor, changes)
+        path = read_path(request.values("Path")) if request.get("Path") is not None else ()
+        flow = _Flow(source, path, self._is_flow(request, wishes, path, options))
+        new, changes = _apply(wishes, old, aor, request, flow, now)
+        if len(new) > limit:
+            new = self._within(limit, new, old, aor, changes)
         self._store.replace(aor, new, now)
         for change in changes:
             self._counters[f"registrations_{change.kind}"] += 1
-        lines = _contact_lines(self._store.contacts(aor, now), now)
-        if (path := request.all("Path")) and "path" in (one.lower() for one in request.values("Supported")):
-            lines += "".join(f"Path: {one}\r\n" for one in path)
+        lines = _lines(new, now, gruu)
+        if path and "path" in options:  # RFC 3327 5.3
+            lines += "".join([f"Path: {one}\r\n" for one in path])
+        if flow.outbound:
+            lines += "Require: outbound\r\n"
+            if not path:  # the phone's first hop is ours
+                lines += f"Flow-Timer: {FLOW_TIMER_S.get(source.transport, STREAM_FLOW_TIMER_S)}\r\n"
         return Reply(200, lines, None, tuple(changes))
 
     def _check_star(self, request: Request, values: list[str]) -> None:
@@ -217,29 +216,37 @@ class Registrar:
             raise BadMessage("Contact * needs Expires 0 and stands alone")  # 10.2.2, 10.3 step 6
 
     def _wish(self, request: Request, value: str) -> _Wish:
-        contact = _read_usual(value) if len(value) <= _USUAL_LENGTH else _read_contact(value)
+        contact = read_contact(value)
         text = request.get("Expires") if contact.expires is None else contact.expires
         expires_s = self._default_expires_s if text is None else _delta_seconds(text)
         if 0 < expires_s < self._min_expires_s:
             raise _Refused(423, headers=f"Min-Expires: {self._min_expires_s}\r\n")
         return _Wish(contact, min(expires_s, self._max_expires_s))
 
+    def _is_flow(self, request: Request, wishes: list[_Wish], path: tuple[str, ...], options: frozenset[str]) -> bool:
+        """RFC 5626 6: a contact with instance and reg-id of a phone that knows outbound, alone in its request. The
+        first proxy, if there is one, must keep the flow to the phone: it says so by `ob` in its Path."""
+        if not self._outbound or "outbound" not in options or not any([one.contact.reg_id for one in wishes]):
+            return False
+        if len(wishes) > 1 and any([one.expires_s for one in wishes]):
+            raise BadMessage("A contact with reg-id stands alone")
+        if not _OB.search(path[-1]) if path else len(request.values("Via")) > 1:
+            raise _Refused(439, "First Hop Lacks Outbound Support")
+        return True
 
-def _read_contact(value: str) -> _Contact:
-    """Raises SipError when it is no contact that could be called."""
-    validate_contact(value)
-    _, uri, position = parts_of(value)
-    if uri[:4].lower() != "sip:" and uri[:5].lower() != "sips:":
-        raise BadUri("Contact is no SIP URI")
-    host_port_of(uri)
-    params = parse_params(value, position)
-    kept = format_params(without_params(params, ("expires",)))
-    return _Contact(uri, kept, _q(params), _instance(params), param(params, "expires"))
-
-
-#: A phone refreshes with the same Contact each time: read once, kept while it is short.
-_read_usual = lru_cache(maxsize=8192)(_read_contact)
-_USUAL_LENGTH: Final = 300  # characters
+    def _within(
+        self, limit: int, new: list[Binding], old: Sequence[Binding], aor: str, changes: list[Change]
+    ) -> list[Binding]:
+        """At most `limit` bindings: those nearest to their end make room, so that a phone that crashed and came back
+        under another port is never locked out by its own past. More in one request than the limit is refused."""
+        excess = len(new) - limit
+        untouched = sorted([one for one in new if one in old], key=lambda one: one.expires_at)
+        if excess > len(untouched) or (self._at_limit == "refuse" and len(new) > len(old)):
+            self._counters["registrations_refused_at_limit"] += 1
+            raise _Refused(403, "Too many contacts")
+        gone = untouched[:excess]
+        changes += [Change("removed", aor, one) for one in gone]
+        return [one for one in new if one not in gone]
 
 
 def _delta_seconds(text: str) -> int:
@@ -249,16 +256,24 @@ def _delta_seconds(text: str) -> int:
     return min(int(text), _MAX_DELTA_S) if len(text) <= 10 else _MAX_DELTA_S
 
 
+@lru_cache(maxsize=256)
+def _options(text: str) -> frozenset[str]:
+    """The option tags of Supported or Require; phones of one model write the same."""
+    return frozenset([one.lower() for one in split_values(text)])
+
+
 def _apply(
-    wishes: Iterable[_Wish], old: Sequence[Binding], aor: str, request: Request, source: Hop, now: float
+    wishes: Iterable[_Wish], old: Sequence[Binding], aor: str, request: Request, flow: _Flow, now: float
 ) -> tuple[list[Binding], list[Change]]:
     """The bindings after the request, newest last, and what changed; nothing is stored yet."""
     new = list(old)
     changes: list[Change] = []
-    path = tuple(request.values("Path"))
+    path = flow.path
     for wish in wishes:
-        uri, params, q, instance, _ = wish.contact
-        same = [one for one in new if _same_device(one, uri, instance)]
+        uri, params, q, instance, reg_id, _ = wish.contact
+        if not flow.outbound:
+            reg_id = 0
+        same = [one for one in new if same_device(one, uri, instance, reg_id)]
         for binding in same:
             if binding in old:
                 _check_order(binding, request)
@@ -266,29 +281,16 @@ def _apply(
         if wish.expires_s == 0:
             changes += [Change("removed", aor, binding) for binding in same]
             continue
+        hop = hop_by_path(path[0], flow.source) if path else hop_for(uri, flow.source)
         binding = Binding(
             uri, params, q, now + wish.expires_s,
-            request.call_id, request.cseq, source, hop_for(uri, source), instance, path,
+            request.call_id, request.cseq, flow.source, hop, instance, path, reg_id,
         )  # fmt: skip
         new.append(binding)
         changes += [Change("removed", aor, one) for one in same if one.contact != uri]
-        refreshed = any(one.contact == uri for one in same)
+        refreshed = any([one.contact == uri for one in same])
         changes.append(Change("refreshed" if refreshed else "added", aor, binding))
     return new, changes
-
-
-def _within(limit: int, new: list[Binding], old: Sequence[Binding], aor: str, changes: list[Change]) -> list[Binding]:
-    """At most `limit` bindings: those nearest to their end make room, so that a phone that crashed and came back under
-    another port is never locked out by its own past. More in one request than the limit is refused."""
-    excess = len(new) - limit
-    if excess <= 0:
-        return new
-    untouched = sorted([one for one in new if one in old], key=lambda one: one.expires_at)
-    if excess > len(untouched):
-        raise _Refused(403, "Too many contacts")
-    gone = untouched[:excess]
-    changes += [Change("removed", aor, one) for one in gone]
-    return [one for one in new if one not in gone]
 
 
 def _check_order(binding: Binding, request: Request) -> None:
@@ -297,56 +299,26 @@ def _check_order(binding: Binding, request: Request) -> None:
         raise _Refused(500, "Registration out of order")
 
 
-def _same_device(binding: Binding, contact: str, instance: str | None) -> bool:
-    """The same contact by URI comparison (10.3 step 7), or the same device by its instance (RFC 5626 6)."""
-    if binding.contact == contact:
-        return True
-    if instance is not None and binding.instance is not None:
-        return instance == binding.instance
-    return Uri.parse(binding.contact).matches(Uri.parse(contact))
+def _gruu_of(request: Request) -> str:
+    """What the public GRUUs of the AOR have in common (RFC 5627 3.1.1). There are no temporary ones: nobody but us
+    ever sees a phone's Contact, so they would hide nothing."""
+    return f'{uri_of(request.get("To") or "").partition(";")[0].partition("?")[0]};gr='
 
 
-def _instance(params: Params) -> str | None:
-    instance = param(params, "+sip.instance")
-    if not instance:
-        return None
-    return f"{instance};{param(params, 'reg-id') or ''}"
-
-
-def _q(params: Params) -> float:
-    text = param(params, "q") or "1"
-    try:
-        return min(1.0, max(0.0, float(text)))
-    except ValueError:
-        return 1.0
-
-
-def hop_for(contact: str, source: Hop) -> Hop:
-    """Where requests to a contact go. A contact on the very host the REGISTER came from is believed, its port included.
-    Any other may be a private address behind a NAT or a name only the phone knows: the source is where it is reached.
-    Over TCP the source is the connection itself (RFC 5626 5.3), the only way back through a NAT or a firewall."""
-    host, port, transport = host_port_of(contact)
-    if source.transport != "udp" or transport not in (None, "udp", "tcp") or not _same_host(host, source.host):
-        return source
-    if transport == "tcp":
-        return Hop("tcp", source.host, port or 5060)
-    port = port or 5060
-    return source if port == source.port else source._replace(port=port)
-
-
-def _same_host(a: str, b: str) -> bool:
-    if a == b:
-        return True
-    if ":" not in a:
-        return False
-    try:
-        return ipaddress.ip_address(a) == ipaddress.ip_address(b)
-    except ValueError:
-        return False
-
-
-def _contact_lines(bindings: Sequence[Binding], now: float) -> str:
+def _lines(bindings: Sequence[Binding], now: float, gruu: str | None) -> str:
     """Every binding of the AOR with what is left of its time (step 8)."""
-    return "".join(
-        [f"Contact: <{one.contact}>{one.params};expires={max(0, round(one.expires_at - now))}\r\n" for one in bindings]
-    )
+    lines = _date(int(now))
+    for one in bindings:
+        public = ""
+        if gruu is not None and one.instance is not None and (urn := _URN.fullmatch(one.instance)):
+            public = f';pub-gruu="{gruu}{urn[1]}"'
+        left_s = max(0, round(one.expires_at - now))
+        lines += f"Contact: <{one.contact}>{one.params}{public};expires={left_s}\r\n"
+    return lines
+
+
+@lru_cache(maxsize=1)
+def _date(now: int) -> str:
+    """The Date line that tells a phone the time (step 8; RFC 3261 20.17)."""
+    at = datetime.fromtimestamp(now, UTC)
+    return f"Date: {_DAYS[at.weekday()]}, {at:%d} {_MONTHS[at.month - 1]} {at:%Y %H:%M:%S} GMT\r\n"

@@ -18,10 +18,11 @@ from pbx.routing.admission import Admission
 from pbx.routing.dial_plan import DialPlan
 from pbx.routing.location import Location
 from pbx.routing.trunk import TrunkTable
+from pbx.sip.binding import Binding
 from pbx.sip.digest import DigestServer
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, Response, parse
-from pbx.sip.registrar import Binding, Registrar
+from pbx.sip.registrar import Registrar
 from pbx.sip.transaction_layer import TransactionLayer
 from pbx.transport.local import Local
 from tests.virtual_clock import VirtualClock

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pbx.routing.location import MAX_CONTACTS, Location
+from pbx.sip.binding import Binding
 from pbx.sip.hop import Hop
-from pbx.sip.registrar import Binding
 
 HOP = Hop("udp", "192.0.2.9", 5062)
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from pbx.sip.binding import Binding, hop_for
 from pbx.sip.digest import DigestClient, DigestServer, choose_challenge
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, parse
-from pbx.sip.registrar import Binding, Registrar, Reply, hop_for
+from pbx.sip.registrar import Registrar, Reply
 
 NOW = 1_700_000_000.0
 SOURCE = Hop("udp", "192.0.2.9", 5062)
@@ -224,8 +225,8 @@ def test_whose_registrar_this_is() -> None:
 
 
 def test_unknown_extension_is_named() -> None:
-    reply = Phone().send("Require: path, gruu", "Require: nothing", authenticate=False)
-    assert (reply.status, reply.headers) == (420, "Unsupported: gruu, nothing\r\n")
+    reply = Phone().send("Require: path, timer", "Require: nothing", authenticate=False)
+    assert (reply.status, reply.headers) == (420, "Unsupported: timer, nothing\r\n")
 
 
 def test_path_is_kept_and_echoed() -> None:
