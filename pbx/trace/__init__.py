@@ -1,0 +1,1 @@
+"""Seeing SIP: the ring of messages, call ladders, exports."""

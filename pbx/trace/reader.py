@@ -1,0 +1,44 @@
+"""One who reads the ring: from the oldest entry on, at his own pace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from pbx.sip.hop import Hop
+from pbx.trace.captured import Address, Captured
+from pbx.trace.filters import Filter
+from pbx.trace.ring import Ring
+
+STEP: Final = 64  # entries looked at in one go: well under a millisecond, then calls have their turn
+
+
+class Reader:
+    """Gives the messages that its filter lets through. `behind` says whether there is more to read at once."""
+
+    def __init__(
+        self, ring: Ring, ours: Callable[[Hop], Address], wanted: Filter | None = None, *, first: int = 0
+    ) -> None:
+        """`ours` tells our address on a hop; `first`: the sequence to begin with."""
+        self._ring = ring
+        self._ours = ours
+        self._wanted = wanted
+        self.next = max(first, ring.oldest)
+        self.missed = 0  # entries that were gone before they could be read
+
+    @property
+    def behind(self) -> bool:
+        return self.next < self._ring.next
+
+    def step(self) -> Iterator[Captured]:
+        """The messages among the next few entries. To be gone through before anything else happens."""
+        entries = self._ring.read(self.next, STEP)
+        if not entries:
+            return
+        self.missed += entries[0].sequence - self.next
+        self.next = entries[-1].sequence + 1
+        for entry in entries:
+            if entry.hop is not None:
+                message = Captured.of(entry, self._ring, self._ours(entry.hop))
+                if self._wanted is None or self._wanted.matches(message):
+                    yield message
