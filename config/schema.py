@@ -44,6 +44,7 @@ from config.fields import (
 from config.listen import Listen
 from config.model import Login, Model
 from config.phones import Extension
+from config.trace import Trace
 from config.trunks import Trunk
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "SipListener",
     "Site",
     "State",
+    "Trace",
     "Trunk",
     "Wait",
     "Web",
@@ -298,6 +300,7 @@ class Site(Model):
     records: Records = Records()
     api: Api | None = None
     web: Web = Web()
+    trace: Trace = Trace()
     extensions: dict[Name, Extension] = Field(default_factory=dict)
     trunks: dict[Name, Trunk] = Field(default_factory=dict)
     numbers: dict[Number, DestinationText] = Field(default_factory=dict)
