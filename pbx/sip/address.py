@@ -81,7 +81,7 @@ def parts_of(text: str) -> tuple[str | None, str, int]:
     """(display name unquoted or None, URI text, where the header parameters begin)."""
     found = _NAME_ADDR.match(text)
     if found is not None:
-        name = found[1].strip()
+        name = found[1].strip(" \t")
         return (unquote(name) if name else None), found[2], found.end()
     found = _ADDR_SPEC.match(text)
     if found is None or ":" not in found[1] or "<" in text[: text.find(";", found.end())]:
@@ -105,7 +105,7 @@ def uri_of(value: str) -> str:
     """The URI text of a name-addr or addr-spec value."""
     opening = value.find("<")
     if opening < 0:
-        return value.partition(";")[0].strip()
+        return value.partition(";")[0].strip(" \t")
     if value[0] == '"' and "\\" not in value:
         opening = value.find("<", value.find('"', 1))  # a display name may hold a "<"
     elif '"' in value and value.find('"') < opening:
@@ -140,7 +140,7 @@ def validate_address(value: str) -> None:
 def validate_contact(text: str) -> None:
     """Refuse a Contact header line (one or several values, or `*`) with a bad value (RFC 4475 3.1.2.1, 3.1.2.13)."""
     if "," not in text:
-        if text.strip() != "*":
+        if text.strip(" \t") != "*":
             validate_address(text)
         return
     for value in split_values(text):

@@ -21,12 +21,14 @@ TOKEN: Final = rf"[{TOKEN_CHARS}]++"
 QUOTED: Final = r'"(?:[^"\\\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f]++|\\[^\r\n\u0080-\U0010ffff])*+"'
 LABEL: Final = r"[A-Za-z0-9_]++(?:-++[A-Za-z0-9_]++)*+"  # underscores are not in RFC 1123 but in many networks
 HOST: Final = rf"(?:\[[0-9A-Fa-f:.]++\]|{LABEL}(?:\.{LABEL})*+\.?)"
-# gen-value = token / host / quoted-string; bare IPv6 too, as Via has it in `received` (RFC 3261 25.1, via-received)
-PARAM: Final = rf"{WS};{WS}[{TOKEN_CHARS}]++(?:{WS}={WS}(?:[{TOKEN_CHARS}\[\]:]++|{QUOTED}))?+"
+# gen-value = token / host / quoted-string; bare IPv6 too, as Via has it in `received` (RFC 3261 25.1, via-received), and
+# `@` and `|`, of which some peers make tags and branches
+BARE: Final = rf"[{TOKEN_CHARS}\[\]:@|]++"
+PARAM: Final = rf"{WS};{WS}{TOKEN}(?:{WS}={WS}(?:{BARE}|{QUOTED}))?+"
 
 _TOKEN = re.compile(TOKEN)
-_BARE_VALUE = re.compile(rf"[{TOKEN_CHARS}\[\]:]++")
-_PARAM = re.compile(rf"{WS};{WS}([{TOKEN_CHARS}]++)(?:{WS}={WS}([{TOKEN_CHARS}\[\]:]++|{QUOTED}))?+")
+_BARE_VALUE = re.compile(BARE)
+_PARAM = re.compile(rf"{WS};{WS}({TOKEN})(?:{WS}={WS}({BARE}|{QUOTED}))?+")
 _TRAILING = re.compile(rf"{WS}\Z")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _NEEDS_BACKSLASH = re.compile(r'(["\\])')
@@ -74,24 +76,24 @@ def split_values(text: str) -> list[str]:
     Empty elements are kept: the grammar has none, so a validator must see them (RFC 4475 3.1.2.1). "" has no values.
     """
     if "," not in text:
-        text = text.strip()
+        text = text.strip(" \t")  # of all that Unicode calls a space no more than that
         return [text] if text else []
     if '"' not in text and "<" not in text:
-        return [one.strip() for one in text.split(",")]
+        return [one.strip(" \t") for one in text.split(",")]
     values: list[str] = []
     start = position = 0
     while found := _NOT_TOP_LEVEL_PLAIN.search(text, position):
         position = found.end()
         mark = found[0]
         if mark == ",":
-            values.append(text[start : position - 1].strip())
+            values.append(text[start : position - 1].strip(" \t"))
             start = position
         elif mark == '"':
             end = _END_OF_QUOTED.match(text, position)
             position = end.end() if end else len(text)
         else:
             position = text.find(">", position) + 1 or len(text)
-    values.append(text[start:].strip())
+    values.append(text[start:].strip(" \t"))
     return values
 
 

@@ -12,6 +12,7 @@ from pbx.sip import grammar, via
 from pbx.sip.address import Address, split_values, tag_of
 from pbx.sip.errors import BadMessage, BadResponse, BadUri, SipError
 from pbx.sip.headers import CANONICAL, SINGLE, canonical
+from pbx.sip.uri import SIP_URI_PLAIN
 
 MAX_BODY_BYTES = 65_536
 MAX_HEAD_BYTES = 65_536
@@ -21,11 +22,11 @@ _REQUEST_LINE = re.compile(rf"({grammar.TOKEN}) ([^ <>\"\x00-\x1f\x7f]++) (?i:SI
 _STATUS_LINE = re.compile(r"(?i:SIP)/2\.0 ([1-6][0-9][0-9])(?: (.*))?")
 _CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]++({grammar.TOKEN})")
 _USUAL_ADDRESS = re.compile(  # the form nearly every peer sends; anything else goes the long way
-    r'(?:"[^"\\\x00-\x08\x0a-\x1f\x7f]*+"|[\w.!%*+`\'~-]++)?[ \t]*+'
-    r'<sips?:[^<>\s?]++>(?:;[\w.-]++(?:=[\w.!%*+`\'~:@-]++)?)*+', re.ASCII
+    rf'(?:{grammar.QUOTED}|[\w.!%*+`\'~-]++)?[ \t]*+<{SIP_URI_PLAIN}>(?:;[\w.-]++(?:=[\w.!%*+`\'~:@-]++)?)*+', re.ASCII
 )
 _USUAL_VIA = re.compile(  # a port of five digits goes the long way too: it may be out of range
-    r"SIP/2\.0/[A-Z]{2,4} [\w.-]++(?::[1-9]\d{0,3})?(?:;[\w-]++(?:=[\w.!%*+`'~:|@-]++)?)*+", re.ASCII
+    rf"SIP/2\.0/[A-Z]{{2,4}} {grammar.LABEL}(?:\.{grammar.LABEL})*+(?::[1-9][0-9]{{0,3}})?"
+    r"(?:;[\w-]++(?:=[\w.!%*+`'~:|@-]++)?)*+", re.ASCII
 )
 
 
@@ -232,7 +233,7 @@ REASONS = {
     416: "Unsupported URI Scheme", 420: "Bad Extension", 421: "Extension Required", 423: "Interval Too Brief",
     480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
     484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
-    491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway",
+    489: "Bad Event", 491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway",
     503: "Service Unavailable", 504: "Server Time-out", 505: "Version Not Supported", 600: "Busy Everywhere",
     603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
 }  # fmt: skip
@@ -268,4 +269,4 @@ def _other_vias(request: Request) -> str:
     lines = request.all("Via")
     if len(lines) == 1 and "," not in lines[0]:
         return ""
-    return "".join(f"Via: {value}\r\n" for value in request.values("Via")[1:])
+    return "".join(f"Via: {value}\r\n" for value in request.values("Via")[1:] if value)

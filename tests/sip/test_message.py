@@ -16,7 +16,7 @@ from pbx.sip.address import uri_of
 from pbx.sip.errors import BadMessage, BadResponse, SipError
 from pbx.sip.headers import CANONICAL, COMPACT, KNOWN, canonical
 from pbx.sip.message import MAX_BODY_BYTES, MAX_HEAD_BYTES, REASONS, Request, Response, parse, respond
-from pbx.sip.via import branch_of
+from pbx.sip.via import Via, branch_of, via_stamp
 
 PROFILE = settings(derandomize=True, max_examples=200, deadline=None)
 
@@ -255,6 +255,31 @@ def test_a_high_port_in_via() -> None:
     assert request(changed("192.0.2.1:5062;branch", "192.0.2.1:65535;branch")).branch == "z9hG4bKnashds8"
 
 
+@pytest.mark.parametrize("via", ["\x1f", "\u2028", "\u0085", ",", " ,\xa0"])
+def test_a_via_of_nothing_but_what_unicode_calls_space(via: str) -> None:
+    assert status_of(re.sub("Via: .*\r\n", f"Via: {via}\r\n", INVITE)) == 400
+
+
+@pytest.mark.parametrize("host", ["192.0..2", "-h", "h-", ".", "h..", "h-.d"])
+def test_a_host_that_is_none_in_via(host: str) -> None:
+    assert status_of(changed("192.0.2.1:5062;branch", f"{host}:5062;branch")) == 400
+
+
+@pytest.mark.parametrize("more", [";received=192.0.2.7", ";RPORT", ";rport;rport=1"])
+@pytest.mark.parametrize("mark", ["@", "|"])
+def test_marks_that_some_peers_use_in_a_branch(mark: str, more: str) -> None:
+    """Read as a usual Via or the long way: both must take it, and give it back as it was."""
+    message = request(changed("nashds8;rport", f"nash{mark}ds8{more}"))
+    assert message.branch == Via.parse(message.via).branch == f"z9hG4bKnash{mark}ds8"
+    assert f";branch=z9hG4bKnash{mark}ds8" in via_stamp(message.via, "192.0.2.9", 5060)
+
+
+@pytest.mark.parametrize("octet", ["\x00", "\x1c", "\x1f", "\x7f"])
+def test_a_control_character_in_the_uri_of_from(octet: str) -> None:
+    """It would become the target of our requests when there is no Contact."""
+    assert status_of(changed("anna@example", f"anna@ex{octet}ample")) == 400
+
+
 @pytest.mark.parametrize("name", ['"\x00"', '"a\x1fb"', '"\x7f"', '"a', '"a""', 'a"b"', "a,b"])
 def test_display_names_that_are_none(name: str) -> None:
     assert status_of(changed('"Anna Martin"', name)) == 400
@@ -481,6 +506,11 @@ def test_a_tag_is_never_added_twice() -> None:
     ):
         reply = reply_to(changed("<sip:+33180000001@example.com>", to))
         assert reply.to_tag == "theirs" and reply.get("To") == to
+
+
+def test_gaps_between_vias_are_not_repeated() -> None:
+    reply = reply_to(changed("nashds8;rport", "nashds8,,,SIP/2.0/UDP h,"))
+    assert reply.all("Via") == ["SIP/2.0/UDP 192.0.2.1:5062;branch=z9hG4bKnashds8", "SIP/2.0/UDP h"]
 
 
 def test_a_reply_without_tag() -> None:
