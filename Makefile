@@ -4,10 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SITE ?= config/sites/travel.yaml
+RUNS ?= 1000000
 TEST_PACKAGES := sip-tester chromium chromium-driver postgresql espeak-ng iproute2
 APT := $(shell [ "$$(id -u)" = 0 ] || echo sudo) env DEBIAN_FRONTEND=noninteractive apt-get
 
-.PHONY: run install install-test test lint demo bench prompts clean packages
+.PHONY: run install install-test test lint fuzz demo bench prompts clean packages
 
 run: install
 	$(BIN)/plateau serve $(SITE)
@@ -39,6 +40,10 @@ test: packages install-test lint
 lint: install-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+fuzz: install-test
+	$(BIN)/python -m tests.fuzz message --runs $(RUNS)
+	$(BIN)/python -m tests.fuzz flows --runs $$(( $(RUNS) / 1000 ))
 
 demo: install
 	$(BIN)/pip install --quiet --editable '.[softphone]'

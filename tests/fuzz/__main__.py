@@ -1,0 +1,91 @@
+"""`python -m tests.fuzz TARGET`: long runs with atheris, replay of an input, and the kept corpus.
+
+    message   one input as message, stream and session description, and every value in it (fuzz_message)
+    flows     a whole switch, its peers and its network by the input (fuzz_flows)
+
+New inputs go to build/fuzz/TARGET, those that fail to build/fuzz/findings; the exit status is 1 if there are any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.fuzz.budget import checked
+from tests.fuzz.mutator import TOKENS
+
+ROOT = Path(__file__).parents[2]
+KEPT = Path(__file__).parent / "corpus"
+WORK = ROOT / "build" / "fuzz"
+TARGETS = ("message", "flows")
+MAX_WORD = 64  # of libFuzzer
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.partition("\n")[0])
+    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("--runs", type=int, default=1_000_000, help="executions; default: %(default)s")
+    parser.add_argument("--max-bytes", type=int, default=4096, help="longest input; default: %(default)s")
+    parser.add_argument("--keep", action="store_true", help="after the run take what found new ways into the corpus")
+    parser.add_argument("--replay", nargs="+", type=Path, metavar="FILE", help="run these inputs once, without atheris")
+    asked = parser.parse_args()
+    if asked.replay:
+        return replay(asked.target, asked.replay)
+    status = fuzz(asked.target, asked.runs, asked.max_bytes)
+    return keep(asked.target) or status if asked.keep else status
+
+
+def replay(target: str, files: list[Path]) -> int:
+    """1 if one of them fails; the exception is shown."""
+    run = importlib.import_module(f"tests.fuzz.fuzz_{target}").run
+    for file in files:
+        checked(run, file.read_bytes())
+    return 0
+
+
+def fuzz(target: str, runs: int, max_bytes: int) -> int:
+    findings = WORK / "findings"
+    for folder in (findings, WORK / target, KEPT / target):
+        folder.mkdir(parents=True, exist_ok=True)
+    before = set(findings.glob("*.txt"))
+    words = WORK / "words"
+    words.write_text("".join(f'"{escaped(token)}"\n' for token in TOKENS if len(token) <= MAX_WORD))
+    options = [f"-runs={runs}", f"-max_len={max_bytes}", f"-dict={words}", "-print_final_stats=1", "-verbosity=0"]
+    folders = [str(WORK / target), str(KEPT / target)]
+    done = engine(target, findings, *options, *folders)
+    new = sorted(set(findings.glob("*.txt")) - before)
+    for file in new:
+        sys.stdout.write(f"finding: {file}\n")
+    return 1 if new or done else 0
+
+
+def escaped(token: bytes) -> str:
+    return "".join(f"\\x{octet:02x}" for octet in token)
+
+
+def keep(target: str) -> int:
+    """Take the smallest set of inputs that goes every way which the found ones went into the kept corpus."""
+    fresh = WORK / f"{target}.kept"
+    fresh.mkdir(parents=True, exist_ok=True)
+    for file in fresh.iterdir():
+        file.unlink()
+    folders = [str(fresh), str(KEPT / target), str(WORK / target)]
+    status = engine(target, WORK / "findings", "-merge=1", "-max_len=100000", "-verbosity=0", *folders)
+    if status == 0:
+        for file in (KEPT / target).iterdir():
+            file.unlink()
+        for file in fresh.iterdir():
+            (KEPT / target / file.name[:16]).write_bytes(file.read_bytes())
+    return status
+
+
+def engine(target: str, findings: Path, *options: str) -> int:
+    command = [sys.executable, "-m", "tests.fuzz.engine", target, str(findings), *options]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

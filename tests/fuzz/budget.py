@@ -1,0 +1,25 @@
+"""How long an input may take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+LIMIT_S = 0.010
+TRIES = 8  # another process may have had the core meanwhile: what is slow is slow each time
+
+
+class TooSlow(Exception):
+    """An input that costs more than it may."""
+
+
+def checked(target: Callable[[bytes], None], data: bytes, limit_s: float = LIMIT_S) -> None:
+    """Run the target; TooSlow if it takes longer than `limit_s` every time."""
+    best = float("inf")
+    for _ in range(TRIES):
+        began = time.perf_counter()
+        target(data)
+        best = min(best, time.perf_counter() - began)
+        if best <= limit_s:
+            return
+    raise TooSlow(f"{len(data)} bytes took {best * 1000:.1f} ms, {data[:60]!r} ...")
