@@ -55,6 +55,7 @@ class Origin(NamedTuple):
     trunk: str | None
     extension: str | None
     max_forwards: int  # for the INVITEs that this call makes
+    instance: str | None = None  # the one device that was asked for by its GRUU (RFC 5627)
 
 
 class Passive:
@@ -78,7 +79,7 @@ class Call:
     __slots__ = (
         "_attempts", "_headers", "_last_number", "_play_id", "answered", "attributes", "caller", "clock", "connected",
         "connected_at", "controller", "destination", "dialled", "direction", "ended", "from_name", "from_number", "id",
-        "max_forwards", "reinviting", "started_at", "switch", "to_number", "trunk",
+        "instance", "max_forwards", "reinviting", "started_at", "switch", "to_number", "trunk",
     )  # fmt: skip
 
     def __init__(self, switch: Switch, request: Request, transaction: ServerTransaction, origin: Origin) -> None:
@@ -90,6 +91,7 @@ class Call:
         self.from_number = origin.number
         self.from_name = origin.name
         self.to_number = origin.dialled
+        self.instance = origin.instance
         self.trunk = origin.trunk
         self.dialled = origin.dialled  # what a trunk is to dial, after the dial plan
         self.destination = Destination("refuse", "404")

@@ -20,6 +20,7 @@ from pbx.call.targets import Target, Targets
 from pbx.routing.admission import Admission, Refuse
 from pbx.routing.dial_plan import Caller, DialPlan
 from pbx.sip.address import uri_of
+from pbx.sip.binding import gruu_instance
 from pbx.sip.dialog import Dialog
 from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
@@ -197,7 +198,8 @@ class Switch:
         scheme = request.uri.partition(":")[0].lower()
         if scheme not in ("sip", "sips", "tel"):
             return 416, ""
-        if (required := request.get("Require")) is not None:
+        required = request.get("Require")
+        if required is not None and request.method != "REGISTER":  # the registrar knows some of them
             return 420, f"Unsupported: {required}\r\n"
         if request.body and request.method == "INVITE":
             kind = (request.get("Content-Type") or "").partition(";")[0].strip().lower()
@@ -227,7 +229,7 @@ class Switch:
         forwards = int(request.get("Max-Forwards") or 70)
         new = Origin(
             identity.number, identity.display_name, user_of(request.uri), identity.trunk, identity.extension,
-            forwards - 1,
+            forwards - 1, gruu_instance(request.uri),
         )  # fmt: skip
         if forwards < 1:
             self._refuse(transaction, new, 483, "too many hops", now)

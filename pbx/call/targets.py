@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from config.schema import Destination, Site
 from pbx.routing.admission import Admission, Refuse
-from pbx.routing.location import Location
+from pbx.routing.location import Device, Location
 from pbx.routing.trunk import TrunkTable, uri_with_user
 from pbx.sip.dialog import is_ip
 from pbx.sip.grammar import escape, quote
@@ -71,10 +71,10 @@ class Targets:
     def _extension(self, call: Call, name: str) -> Found:
         if name not in self._site.extensions:
             return [], 404, "no such extension"
-        bindings = self._location.contacts(name, call.clock.now())
+        instance = call.instance if name == call.to_number else None  # of a GRUU that the caller dialled
+        devices = self._location.devices(name, call.clock.now(), instance)
         caller = caller_of(call.from_name, call.from_number)
-        targets = [Target(b.request_uri, b.hop, caller, extension=name, route=b.path) for b in bindings]
-        return targets, 480, "not registered"
+        return [_device_target(device, caller, name) for device in devices], 480, "not registered"
 
     def _uri(self, call: Call, uri: str) -> Found:
         hop = self._hop(uri)
@@ -86,7 +86,7 @@ class Targets:
         trunk = self._site.trunks.get(name)
         if trunk is None:
             return [], 404, "no such trunk"
-        uri, hop = self._gateway(call, name)
+        uri, hop, route = self._gateway(call, name)
         if uri is None or hop is None:
             return [], 503, f"trunk {name} can't be reached"
         verdict = self._admission.seize(name)
@@ -94,18 +94,18 @@ class Targets:
             return [], verdict.status, verdict.reason
         number = self._trunks.caller_id(name, call.caller.extension, call.from_number)
         login = (trunk.login.username, trunk.login.password.get_secret_value()) if trunk.login else None
-        return [Target(uri, hop, caller_of(call.from_name, number), trunk=name, login=login)], 503, ""
+        return [Target(uri, hop, caller_of(call.from_name, number), trunk=name, login=login, route=route)], 503, ""
 
-    def _gateway(self, call: Call, name: str) -> tuple[str | None, Hop | None]:
-        """The Request-URI and hop for what the call dialled: at the gateway, else where the trunk registered."""
+    def _gateway(self, call: Call, name: str) -> tuple[str | None, Hop | None, tuple[str, ...]]:
+        """Request-URI, hop and Route for what the call dialled: at the gateway, else where the trunk registered."""
         uri = self._trunks.gateway_uri(name, call.dialled)
         if uri is not None:
-            return uri, self._hop(uri)
+            return uri, self._hop(uri), ()
         aor = self._trunks.aor(name)
         bindings = self._location.contacts(aor, call.clock.now()) if aor else []
         if not bindings:
-            return None, None
-        return uri_with_user(bindings[0].request_uri, call.dialled), bindings[0].hop
+            return None, None, ()
+        return uri_with_user(bindings[0].request_uri, call.dialled), bindings[0].hop, bindings[0].path
 
     def _hop(self, uri: str) -> Hop | None:
         """Where a URI leads; None while its host's address is unknown."""
@@ -113,6 +113,15 @@ class Targets:
         host = host.strip("[]")
         address = host if is_ip(host) else self._resolve(host)
         return Hop(transport or "udp", address, port or 5060) if address else None
+
+
+def _device_target(flows: Device, caller: str, extension: str) -> Target:
+    """The newest flow of a device, the others for when it fails: one at a time (RFC 5626 6)."""
+    target: Target | None = None
+    for flow in reversed(flows):
+        target = Target(flow.request_uri, flow.hop, caller, extension=extension, route=flow.path, fallback=target)
+    assert target is not None
+    return target
 
 
 def caller_of(name: str, number: str) -> str:

@@ -1,8 +1,9 @@
-"""A contact binding (RFC 3261 10, RFC 5626): what is read from a Contact value, which device it is, where it is reached."""
+"""A contact binding (RFC 3261 10, RFC 5626): what a Contact value says, which device it is, where it is reached."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,9 +15,10 @@ from pbx.sip.grammar import Params, format_params, param, parse_params, without_
 from pbx.sip.hop import Hop
 from pbx.sip.uri import Uri, host_port_of
 
+_GR: Final = re.compile(r";gr=([^;?]++)", re.IGNORECASE)
 MAX_PATH: Final = 8  # proxies between a phone and us
 MAX_PATH_LENGTH: Final = 1000  # characters
-_OURS: Final = ("expires", "pub-gruu", "temp-gruu")  # parameters that the registrar writes (RFC 3261 10.3, RFC 5627 5.2)
+_OURS: Final = ("expires", "pub-gruu", "temp-gruu")  # parameters that the registrar writes (RFC 5627 5.2)
 
 
 class Binding(NamedTuple):
@@ -107,6 +109,12 @@ def read_path(values: Sequence[str]) -> tuple[str, ...]:
         validate_contact(value)
         host_port_of(uri_of(value))
     return tuple(values)
+
+
+def gruu_instance(uri: str) -> str | None:
+    """The device that a public GRUU speaks of (RFC 5627 3.1.1); None if the URI is none."""
+    found = _GR.search(uri)
+    return found[1] if found is not None else None
 
 
 def _q(params: Params) -> float:

@@ -10,8 +10,8 @@ from acd.desk import Desk
 from config.schema import Destination
 from pbx.call.attempt import Attempt
 from pbx.call.call import Call
-from pbx.sip.message import Request
 from pbx.sip.binding import Binding
+from pbx.sip.message import Request
 
 from .test_flows import DID, hang_up, ringing, talking
 from .test_trunk_calls import authenticated, call_out
