@@ -25,7 +25,7 @@ TRYING, RINGING, ANSWERED, DROPPED, ENDED = "trying", "ringing", "answered", "dr
 class CalledLeg(Leg):
     """One INVITE we sent. TRYING -> RINGING -> ANSWERED; DROPPED: we want it gone and wait for its final response."""
 
-    __slots__ = ("_challenged", "_invite", "_offer", "attempt", "state", "target")
+    __slots__ = ("_challenged", "_invite", "_offer", "state", "target")
 
     def __init__(self, switch: Switch, call: Call, attempt: Attempt, target: Target, max_forwards: int) -> None:
         tag = switch.ids.token()
@@ -43,7 +43,7 @@ class CalledLeg(Leg):
             max_forwards=max_forwards,
         )
         super().__init__(switch, call, attempt.number, dialog, target.extension, target.trunk)
-        self.attempt: Attempt | None = attempt
+        self.attempt = attempt
         self.target = target
         self.state = TRYING
         self._offer = ""

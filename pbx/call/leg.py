@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from media.plane import PortStats
 from pbx.call.audio import Audio
@@ -17,10 +17,18 @@ from pbx.sip.server_transaction import ServerTransaction
 from pbx.sip.timers import T1, T2, TIMEOUT
 
 if TYPE_CHECKING:
+    from pbx.call.attempt import Attempt
     from pbx.call.call import Call
     from pbx.call.switch import Switch
 
 SDP = "Content-Type: application/sdp\r\n"
+
+
+class Party(NamedTuple):
+    """Who is at the other end of a leg."""
+
+    name: str
+    number: str
 
 
 class Leg:
@@ -34,12 +42,15 @@ class Leg:
         "_reinvite",
         "_repeat_s",
         "_repeats_until",
+        "attempt",
         "audio",
         "call",
         "confirmed",
         "dialog",
         "extension",
         "number",
+        "party",
+        "refers",
         "switch",
         "trunk",
     )
@@ -49,7 +60,10 @@ class Leg:
     ) -> None:
         self.switch = switch
         self.call: Call | None = call
+        self.attempt: Attempt | None = None  # that it is called for, or won; None: it is the caller
         self.number = number
+        self.party = Party("", "")
+        self.refers = 0  # how often its peer has sent REFER (RFC 3515 2.4.6)
         self.dialog = dialog
         self.extension = extension
         self.trunk = trunk
@@ -223,6 +237,18 @@ class Leg:
     def _send_bye(self) -> None:
         SentBye(self.switch, self.dialog, self.login)
         self.switch.forget(self)
+
+    def drop(self, now: float) -> None:
+        """Hang up and give back what the leg holds; nobody hears more of it."""
+        self.attempt = None
+        self.free()
+        self.end()
+
+    def over(self) -> None:
+        """The peer hung up, or is lost: nothing more to send."""
+        self.attempt = None
+        self.call = None
+        self.free()
 
     def end(self) -> None:
         """Hang up: BYE at once, or when the ACK of our 200 has come (RFC 3261 15). The port is released by the call."""
