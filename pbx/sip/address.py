@@ -91,7 +91,7 @@ def parts_of(text: str) -> tuple[str | None, str, int]:
 
 def tag_of(value: str) -> str | None:
     """The tag of a From or To value, None if it has none."""
-    at = value.rfind(";tag=")
+    at = value.find(";tag=")  # the first: of two in one value it is the one that everything else reads
     if at < 0:
         tail = value[value.rfind(">") + 1 :]
         if ";" not in tail and '"' not in tail:  # a quoted parameter may hold a ">"

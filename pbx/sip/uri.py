@@ -165,7 +165,7 @@ def host_port_of(uri: str) -> tuple[str, int | None, str | None]:
         raise _what_is_wrong(uri)
     host, port, rest = found.groups()
     if host[0] == "[":
-        host = host[1:-1]
+        host = host[1:-1].replace(":::", "::")  # RFC 5118 4.10: RFC 3261's grammar has a colon too many
     transport = None
     if rest and ";" in rest and (carried := _TRANSPORT.search(rest.partition("?")[0])):
         transport = carried[1].lower()

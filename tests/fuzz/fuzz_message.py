@@ -183,7 +183,7 @@ def _uri(text: str) -> None:
         return
     assert Uri.parse(str(uri)) == uri and uri.matches(uri)
     if uri.scheme != "tel":
-        host = uri.host.strip("[]")
+        host = uri.host.strip("[]").replace(":::", "::") if uri.host[0] == "[" else uri.host
         assert place == (host, uri.port, uri.transport), (place, uri)
         assert user == uri.username
 

@@ -185,6 +185,12 @@ def test_semicolon_belongs_to_the_header_without_brackets() -> None:
     assert (inside.params, inside.uri.params) == ((), (("unknownparam", None),))
 
 
+def test_of_two_tags_the_first_counts() -> None:
+    """RFC 3261 7.3.1 allows but one; whoever sends two gets the same answer from every reader."""
+    value = "<sip:a@b>;tag=a;tag=b"
+    assert tag_of(value) == Address.parse(value).tag == "a"
+
+
 def test_with_param_replaces_in_place() -> None:
     address = Address.parse("<sip:a@b>;Expires=1;q=0.5").with_param("expires", "60").with_param("x", None)
     assert str(address) == "<sip:a@b>;Expires=60;q=0.5;x"
