@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 import zoneinfo
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,16 +106,36 @@ def _listeners(site: Site) -> Iterator[Finding]:
     if site.listen.http is not None:
         sockets.append((("listen", "http"), "tcp", *site.listen.http))  # type: ignore[arg-type]
     for path, transport, host, port in sockets:
-        for other_transport, other_host, other_port, other in taken:
-            same_host = host == other_host or {"0.0.0.0", "::"} & {host, other_host}
-            if (transport, port) == (other_transport, other_port) and port and same_host:
+        kind = "udp" if transport == "udp" else "tcp"  # whatever runs over it
+        for other_kind, other_host, other_port, other in taken:
+            same_host = host == other_host or {_any_of(host)} & {host, other_host} and _any_of(host) == _any_of(other_host)
+            if (kind, port) == (other_kind, other_port) and port and same_host:
                 yield Finding(path, f"{transport} {host}:{port}", "each address and port once", f"taken by {other}")
-        taken.append((transport, host, port, ".".join(str(part) for part in path[:2])))
+        taken.append((kind, host, port, ".".join(str(part) for part in path[:2])))
+        if transport in ("tls", "wss") and (site.listen.tls is None or site.listen.tls.certificate is None):
+            yield Finding(path, "no certificate", f"listen.tls.certificate, which {transport} needs")
         if transport == "udp" and site.media.ports.first <= port <= site.media.ports.last:
             expected = f"a UDP port outside media.ports ({site.media.ports.first}-{site.media.ports.last})"
             yield Finding(path, str(port), expected)
-    if site.listen.advertise is not None and not _is_host(site.listen.advertise):
-        yield Finding(("listen", "advertise"), f'"{site.listen.advertise}"', "an IP address or a host name")
+    yield from _advertised(site.listen.advertise)
+
+
+def _any_of(host: str) -> str:
+    """The address that takes a port of every address of this one's family; the families do not hinder each other."""
+    return "::" if ":" in host else "0.0.0.0"
+
+
+def _advertised(advertise: Sequence[str]) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for i, text in enumerate(advertise):
+        path = ("listen", "advertise", i)
+        if not _is_host(text):
+            yield Finding(path, f'"{text}"', "an IP address or a host name")
+            continue
+        kind = "a host name" if re.search("[g-zG-Z-]", text) else "an IPv6 address" if ":" in text else "an IPv4 address"
+        if kind in seen:
+            yield Finding(path, f"{kind} again", "at most one address of each family, and one host name")
+        seen.add(kind)
 
 
 def _is_host(text: str) -> bool:
@@ -245,6 +265,8 @@ def _prompts(site: Site) -> Iterator[Finding]:
     used: list[tuple[Path, str]] = [
         (("queues", name, "music"), queue.music) for name, queue in site.queues.items() if queue.music is not None
     ]
+    if site.calls.hold_music is not None:
+        used.append((("calls", "hold_music"), site.calls.hold_music))
     for flow_name, flow in site.ivr.items():
         for state_name, state in flow.items():
             for key in ("say", "menu", "gather", "invalid"):

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from config.calls import Calls
 from config.fields import (
     WEEKDAYS,
     AttributeName,
@@ -53,6 +54,7 @@ __all__ = [
     "Agent",
     "Api",
     "ByHours",
+    "Calls",
     "Connect",
     "Destination",
     "DialRule",
@@ -297,6 +299,7 @@ class Site(Model):
     locale: Locale = Locale()
     listen: Listen
     media: Media = Media()
+    calls: Calls = Calls()
     records: Records = Records()
     api: Api | None = None
     web: Web = Web()
