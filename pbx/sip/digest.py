@@ -59,10 +59,10 @@ def read_params(text: str, scheme: str = "digest") -> dict[str, str] | None:
     found = _SCHEME.match(text)
     if found is None or found[1].lower() != scheme:
         return None
-    params: dict[str, str] = {}
-    for name, quoted, bare in _PARAM.findall(found[2]):
-        params[name.lower()] = bare or (unquote(f'"{quoted}"') if "\\" in quoted else quoted)
-    return params
+    parts = _PARAM.findall(found[2])
+    if "\\" in text:
+        return {name.lower(): bare or unquote(f'"{quoted}"') for name, quoted, bare in parts}
+    return {name.lower(): bare or quoted for name, quoted, bare in parts}
 
 
 def digest_response(
@@ -82,6 +82,11 @@ def digest_response(
 
 def digest_ha1(algorithm: str, username: str, realm: str, password: str) -> str:
     return _HASHES[algorithm](_octets(f"{username}:{realm}:{password}"))
+
+
+def session_ha1(algorithm: str, ha1: str, nonce: str, cnonce: str) -> str:
+    """The HA1 of MD5-sess and SHA-256-sess (RFC 7616 3.4.2), each nonce and cnonce a session of its own."""
+    return _HASHES[algorithm](_octets(f"{ha1}:{nonce}:{cnonce}"))
 
 
 class Outcome(enum.Enum):
@@ -160,7 +165,8 @@ class DigestServer:
         self._algorithms: tuple[str, ...] = tuple(algorithms)
         self._counts = NonceCounts(nonce_valid_s, max_nonces)
         self._issued = 0
-        self._ha1: dict[tuple[str, str], tuple[str, str]] = {}  # (algorithm, user) -> (password, HA1)
+        # algorithm -> user -> (password, HA1); only of users that exist, so the site is its bound
+        self._ha1: dict[str, dict[str, tuple[str, str]]] = {name: {} for name in self._algorithms}
         dummy = hashlib.sha256(b"dummy:" + secret).hexdigest()
         self._dummy = {name: digest_ha1(name, dummy, realm, dummy) for name in self._algorithms}
         self._tails = [f'", algorithm={name}, qop="auth"' for name in self._algorithms]
@@ -191,7 +197,7 @@ class DigestServer:
             if params is None or params.get("realm") != self.realm:
                 continue
             algorithm = params.get("algorithm", "MD5").upper()
-            if algorithm not in self._dummy:
+            if algorithm.removesuffix("-SESS") not in self._dummy:
                 continue
             verdict = self._judge(algorithm, params, method, body, now)
             if verdict.outcome is Outcome.ACCEPTED:
@@ -212,8 +218,11 @@ class DigestServer:
         nc = params.get("nc")
         if qop is not None and (qop not in ("auth", "auth-int") or nc is None or not _NONCE_COUNT.fullmatch(nc)):
             raise BadCredentials("credentials with bad qop or nc")
-        known, ha1 = self._ha1_of(algorithm, username)
-        expected = digest_response(algorithm, ha1, method, uri, nonce, nc, params.get("cnonce", ""), qop, body)
+        base, cnonce = algorithm.removesuffix("-SESS"), params.get("cnonce", "")
+        known, ha1 = self._ha1_of(base, username)
+        if base != algorithm:
+            ha1 = session_ha1(base, ha1, nonce, cnonce)
+        expected = digest_response(base, ha1, method, uri, nonce, nc, cnonce, qop, body)
         right = hmac.compare_digest(_octets(expected), _octets(response.lower())) and known
         live = self._is_live(nonce, now)
         if not right:
@@ -225,17 +234,19 @@ class DigestServer:
         return Verdict(Outcome.ACCEPTED, username)
 
     def _ha1_of(self, algorithm: str, username: str) -> tuple[bool, str]:
-        """(user exists, HA1). A user who doesn't exist costs the same hashes, with an HA1 that nobody can know."""
+        """(user exists, HA1). A user who doesn't exist costs the same hashes, with an HA1 that nobody can know.
+        The HA1 of one who does is made once: a microsecond at the first request in his name, by whomever."""
         password = self._password_of(username)
-        key = (algorithm, username)
+        kept = self._ha1[algorithm]
+        cached = kept.get(username)
         if password is None:
-            self._ha1.pop(key, None)
+            if cached is not None:
+                del kept[username]
             return False, self._dummy[algorithm]
-        cached = self._ha1.get(key)
         if cached is not None and cached[0] == password:
             return True, cached[1]
         ha1 = digest_ha1(algorithm, username, self.realm, password)
-        self._ha1[key] = (password, ha1)
+        kept[username] = (password, ha1)
         return True, ha1
 
     def _nonce(self, now: float) -> str:
@@ -316,7 +327,7 @@ class DigestClient:
         base = c.algorithm.removesuffix("-sess")
         ha1 = digest_ha1(base, self._username, c.realm, self._password)
         if c.algorithm != base:
-            ha1 = _HASHES[base](_octets(f"{ha1}:{c.nonce}:{cnonce}"))
+            ha1 = session_ha1(base, ha1, c.nonce, cnonce)
         self._count += 1
         nc = f"{self._count:08x}"
         response = digest_response(base, ha1, method, uri, c.nonce, nc, cnonce, c.qop, body)

@@ -254,6 +254,45 @@ def test_session_algorithm() -> None:
     assert params["response"] == digest_response("MD5", ha1, "INVITE", URI, "n", "00000001", "cn", "auth")
 
 
+@pytest.mark.parametrize("algorithm", ["MD5-sess", "SHA-256-sess"])
+@pytest.mark.parametrize("qop", ["auth", "auth-int"])
+def test_server_takes_session_algorithms_and_auth_int(algorithm: str, qop: str) -> None:
+    """Offered is what every phone knows; what a phone chooses beyond it is judged as well."""
+    judge = server()
+    base = algorithm.removesuffix("-sess")
+    [text] = [one for one in judge.challenges(NOW) if f"algorithm={base}," in one]
+    challenge = Challenge.parse(text.replace(base, algorithm).replace('qop="auth"', f'qop="{qop}"'))
+    assert challenge is not None and (challenge.algorithm, challenge.qop) == (algorithm, qop)
+    answer = DigestClient(challenge, "101", "secret").credentials("REGISTER", URI, "c", b"body")
+    if qop == "auth-int":
+        assert judge.verify("REGISTER", [answer], NOW, b"other").outcome is Outcome.WRONG
+    assert judge.verify("REGISTER", [answer], NOW, b"body").outcome is Outcome.ACCEPTED
+    assert judge.verify("REGISTER", [answer], NOW, b"body").outcome is Outcome.STALE
+
+
+def test_an_unknown_user_costs_the_same_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[int] = []
+    real = hashlib.md5
+
+    def counting(data: bytes, *, usedforsecurity: bool) -> object:
+        hashed.append(len(data))
+        return real(data, usedforsecurity=usedforsecurity)
+
+    judge = server()
+    answer = client(judge.challenges(NOW)).credentials("REGISTER", URI, "c")
+    assert judge.verify("REGISTER", [answer], NOW).outcome is Outcome.ACCEPTED  # his HA1 is kept from now on
+    attempts = [
+        client(judge.challenges(NOW), user, "guess").credentials("REGISTER", URI, "c") for user in ("101", "999")
+    ]
+    monkeypatch.setattr("pbx.sip.digest.hashlib.md5", counting)
+    costs = []
+    for attempt in attempts:
+        hashed.clear()
+        assert judge.verify("REGISTER", [attempt], NOW).outcome is Outcome.WRONG
+        costs.append(list(hashed))
+    assert costs[0] == costs[1] and len(costs[0]) == 2
+
+
 @settings(derandomize=True, max_examples=200)
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
