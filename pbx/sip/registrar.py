@@ -180,7 +180,7 @@ class Registrar:
         """Steps 6 to 8."""
         old = self._store.contacts(aor, now)
         values = request.values("Contact")
-        options = _options(",".join(request.all("Supported"))) | _options(request.get("Require") or "")
+        options = _options(",".join([*request.all("Supported"), *request.all("Require")]))
         gruu = _gruu_of(request) if "gruu" in options else None
         if not values:
             return Reply(200, _lines(old, now, gruu))
@@ -258,7 +258,7 @@ def _delta_seconds(text: str) -> int:
 
 @lru_cache(maxsize=256)
 def _options(text: str) -> frozenset[str]:
-    """The option tags of Supported or Require; phones of one model write the same."""
+    """The option tags of Supported and Require; phones of one model write the same."""
     return frozenset([one.lower() for one in split_values(text)])
 
 

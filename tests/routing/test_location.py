@@ -117,6 +117,55 @@ def test_contacts_of_an_aor_are_bounded() -> None:
     assert len(kept) == MAX_CONTACTS and kept[-1].contact == "sip:999@h"
 
 
+def flow(reg_id: int, instance: str = "<urn:x>", q: float = 1.0, contact: str = "sip:a@h") -> Binding:
+    return Binding(contact, "", q, 100, f"c{reg_id}", 1, HOP, HOP, instance, (), reg_id)
+
+
+def test_flows_are_grouped_by_device_newest_first() -> None:
+    """RFC 5626 6: one at a time of a device."""
+    location = Location()
+    plain = binding("sip:plain@h")
+    location.replace("101", [flow(1), plain, flow(1, "<urn:y>"), flow(2)], 0)
+    assert [[one.call_id for one in device] for device in location.devices("101", 1)] == [["c2", "c1"], ["c1"], ["c1"]]
+    assert location.devices("101", 1)[1] == (plain,)
+    assert location.devices("101", 1, "urn:y") == [(flow(1, "<urn:y>"),)]
+    assert location.devices("101", 100) == [] and location.devices("102", 1) == []
+
+
+def test_higher_q_first_among_devices_and_flows() -> None:
+    location = Location()
+    location.replace("101", [flow(1, q=0.2), flow(1, "<urn:y>", 0.5), flow(2), flow(3, q=0.5)], 0)
+    assert [[one.q for one in device] for device in location.devices("101", 1)] == [[1.0, 0.5, 0.2], [0.5]]
+
+
+def test_same_instance_without_reg_id_is_a_device_a_contact() -> None:
+    location = Location()
+    location.replace("101", [flow(0, contact="sip:a@h"), flow(0, contact="sip:b@h")], 0)
+    assert len(location.devices("101", 1)) == 2
+
+
+def test_a_failed_flow_goes_alone() -> None:
+    location = Watched()
+    location.replace("101", [flow(1), flow(2)], 0)
+    location.drop_flow("101", flow(1), 1)
+    location.drop_flow("101", flow(1)._replace(cseq=2), 1)  # registered again meanwhile
+    assert location.contacts("101", 1) == [flow(2)]
+    location.drop_flow("101", flow(2), 1)
+    assert location.said == [("101", True), ("101", False)]
+    location.drop_flow("101", flow(2), 1)
+
+
+def test_every_change_is_told_for_the_store() -> None:
+    written: list[str] = []
+    location = Location(on_write=written.append)
+    location.replace("101", [binding()], 0)
+    location.replace("101", [binding(expires_at=200)], 0)
+    assert location.bindings("101") == (binding(expires_at=200),)
+    location.expire(300)
+    location.replace("101", [], 0)
+    assert written == ["101"] * 3 and location.bindings("101") == ()
+
+
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["101", "102", "103"]),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 
 import pytest
 
-from pbx.sip.binding import Binding, hop_for
+from pbx.sip.binding import Binding, after_restart, hop_for
 from pbx.sip.digest import DigestClient, DigestServer, choose_challenge
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, parse
@@ -235,6 +236,168 @@ def test_path_is_kept_and_echoed() -> None:
     reply = phone.send("Contact: <sip:a@h>", "Path: <sip:edge.example.com;lr>", "Supported: path")
     assert "Path: <sip:edge.example.com;lr>\r\n" in reply.headers
     assert phone.store.kept["101"][0].path == ("<sip:edge.example.com;lr>",)
+
+
+URN = "urn:uuid:00000000-0000-4000-8000-000000000001"
+FLOWS = ("Supported: path, outbound",)
+OB = "Path: <sip:edge.example.com;lr;ob>"
+SECOND_VIA = "Via: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bKphone"
+
+
+def flow(reg_id: int, *lines: str, host: str = "192.0.2.9", urn: str = URN) -> tuple[str, ...]:
+    return (f'Contact: <sip:101@{host};ob>;+sip.instance="<{urn}>";reg-id={reg_id}', *FLOWS, *lines)
+
+
+def test_flows_of_a_device_are_kept_apart_and_each_replaces_itself() -> None:
+    """RFC 5626 6."""
+    phone = Phone()
+    reply = phone.send(*flow(1), call_id="a")
+    assert "Require: outbound\r\n" in reply.headers and "Flow-Timer: 25\r\n" in reply.headers
+    assert "Flow-Timer: 120\r\n" in phone.send(*flow(2), call_id="b", source=Hop("tcp", "192.0.2.9", 4000)).headers
+    assert [one.reg_id for one in phone.store.kept["101"]] == [1, 2]  # one URI, two flows
+    reply = phone.send(*flow(1, host="192.0.2.77"), call_id="c")
+    assert [(one.kind, one.binding.reg_id) for one in reply.changes] == [("removed", 1), ("added", 1)]
+    reply = phone.send(*flow(1, urn="urn:uuid:other"), call_id="d")
+    assert [one.kind for one in reply.changes] == ["added"]
+    reply = phone.send(*flow(2, "Expires: 0"), call_id="e")
+    assert [one.kind for one in reply.changes] == ["removed"] and len(phone.store.kept["101"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "flow_timer"),
+    [
+        ((OB,), 200, False),
+        (("Path: <sip:outer.example.com;lr>, <sip:edge.example.com;ob;lr>", SECOND_VIA), 200, False),
+        (("Path: <sip:edge.example.com;lr;obey>",), 439, False),
+        (("Path: <sip:outer.example.com;lr;ob>, <sip:edge.example.com;lr>",), 439, False),  # the phone's edge is last
+        ((SECOND_VIA,), 439, False),
+        ((), 200, True),
+    ],
+)
+def test_the_first_proxy_must_keep_flows(lines: tuple[str, ...], status: int, flow_timer: bool) -> None:
+    phone = Phone()
+    reply = phone.send(*flow(1, *lines))
+    assert (reply.status, "Flow-Timer" in reply.headers) == (status, flow_timer)
+    assert ("Require: outbound" in reply.headers) == bool(phone.store.kept) == (status == 200)
+    if status != 200:
+        assert reply.reason == "First Hop Lacks Outbound Support"
+    assert Phone(outbound=False).send(*flow(1, *lines)).status == 200
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ('Contact: <sip:a@h>;+sip.instance="<urn:x>";reg-id=1',),  # not Supported
+        ("Contact: <sip:a@h>;reg-id=1", *FLOWS),  # no instance
+        ('Contact: <sip:a@h>;+sip.instance="<urn:x>";reg-id=0', *FLOWS),
+        ('Contact: <sip:a@h>;+sip.instance="<urn:x>";reg-id=2147483648', *FLOWS),
+        ('Contact: <sip:a@h>;+sip.instance="<urn:x>"', *FLOWS),
+    ],
+)
+def test_what_is_no_flow_is_a_contact_like_any(lines: tuple[str, ...]) -> None:
+    phone = Phone()
+    reply = phone.send(*lines)
+    assert len(contacts(reply)) == 1 and "Require" not in reply.headers and "Flow-Timer" not in reply.headers
+    assert phone.store.kept["101"][0].reg_id == 0
+
+
+def test_a_flow_stands_alone_in_its_request() -> None:
+    phone = Phone()
+    assert phone.send(*flow(1), "Contact: <sip:b@h>").status == 400
+    assert not phone.store.kept
+
+
+def test_outbound_may_be_required() -> None:
+    phone = Phone()
+    line = flow(1)[0]
+    assert "Require: outbound" in phone.send(line, "Require: outbound").headers
+
+
+def test_public_gruu() -> None:
+    """RFC 5627 5.2; what the phone itself says of GRUUs is not believed."""
+    phone = Phone()
+    lines = (f'Contact: <sip:a@192.0.2.9>;+sip.instance="<{URN}>";pub-gruu="sip:boss@h;gr=x"', "Contact: <sip:b@h>")
+    one, other = contacts(phone.send(*lines, "Supported: gruu"))
+    assert one == f'<sip:a@192.0.2.9>;+sip.instance="<{URN}>";pub-gruu="sip:101@pbx.example.com;gr={URN}";expires=3600'
+    assert "gruu" not in other
+    assert all("gruu" not in one for one in contacts(phone.send()))
+
+
+def test_at_the_limit_it_may_be_refused() -> None:
+    phone = Phone("102", "other", at_limit="refuse")
+    assert phone.send("Contact: <sip:a@h>").status == 200
+    assert phone.send("Contact: <sip:b@h>").status == 403
+    assert phone.counters["registrations_refused_at_limit"] == 1
+    assert phone.send("Contact: <sip:a@h>").status == 200  # a refresh
+    assert phone.send("Contact: <sip:b@h>, <sip:a@h>;expires=0").status == 200  # a change
+    assert [one.contact for one in phone.store.kept["102"]] == ["sip:b@h"]
+
+
+def test_contacts_of_one_request_are_bounded() -> None:
+    phone = Phone()
+    assert phone.send(*["Contact: <sip:a@h>;expires=0"] * 11).status == 403
+
+
+def test_the_time_is_told() -> None:
+    assert "Date: Tue, 14 Nov 2023 22:13:20 GMT\r\n" in Phone().send().headers
+
+
+@pytest.mark.parametrize(
+    "path", ["edge.example.com", "<edge.example.com>", "<sip:a b>", "<sip:h;lr>," * 9, f"<sip:{'h' * 1000}>"]
+)
+def test_bad_path(path: str) -> None:
+    phone = Phone()
+    assert phone.send("Contact: <sip:a@h>", f"Path: {path}").status == 400
+    assert not phone.store.kept
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "hop"),
+    [
+        ("<sip:192.0.2.7;lr>", Hop("udp", "192.0.2.7", 5080), Hop("udp", "192.0.2.7", 5060)),
+        ("<sip:10.0.0.1;lr>", Hop("udp", "192.0.2.7", 5080), Hop("udp", "192.0.2.7", 5080)),
+        ("<sip:edge.example.com;lr>", Hop("udp", "192.0.2.7", 5080), Hop("udp", "192.0.2.7", 5080)),
+        ("<sip:192.0.2.7;lr;transport=tcp>", Hop("tcp", "192.0.2.7", 40000), Hop("tcp", "192.0.2.7", 5060)),
+        ("<sip:192.0.2.7;lr>", Hop("tcp", "192.0.2.7", 40000), Hop("tcp", "192.0.2.7", 40000)),
+    ],
+)
+def test_a_phone_behind_a_proxy_is_reached_by_the_proxy(path: str, source: Hop, hop: Hop) -> None:
+    phone = Phone()
+    phone.send("Contact: <sip:a@10.9.9.9>", f"Path: {path}", source=source)
+    assert phone.store.kept["101"][0].hop == hop
+
+
+TCP = Hop("tcp", "192.0.2.9", 51000)
+
+
+@pytest.mark.parametrize(
+    ("contact", "source", "hop"),
+    [
+        ("sip:a@10.0.0.4:5060", SOURCE, SOURCE),  # UDP lives on
+        ("sip:a@192.0.2.9:5070;transport=tcp", TCP, Hop("tcp", "192.0.2.9", 5070)),
+        ("sip:a@192.0.2.9;transport=tcp", TCP, Hop("tcp", "192.0.2.9", 5060)),
+        ("sip:a@192.0.2.9:51000;transport=tcp", TCP, None),  # the connection's own port
+        ("sip:a@10.0.0.4:5070;transport=tcp", TCP, None),  # behind a NAT
+        ("sip:a@192.0.2.9:5070", TCP, None),
+        ("sip:a@x.invalid;transport=ws", Hop("ws", "192.0.2.9", 51000), None),
+    ],
+)
+def test_what_is_left_after_a_restart(contact: str, source: Hop, hop: Hop | None) -> None:
+    kept = Binding(contact, "", 1.0, NOW, "c", 1, source, hop_for(contact, source))
+    left = after_restart(kept)
+    assert (left.hop if left else None) == hop
+
+
+def test_a_flow_is_gone_with_its_connection_and_a_proxy_is_not() -> None:
+    own = "sip:a@192.0.2.9:5070;transport=tcp"
+    assert after_restart(Binding(own, "", 1.0, NOW, "c", 1, TCP, TCP, "<urn:x>", (), 1)) is None
+    proxied = Binding("sip:a@h", "", 1.0, NOW, "c", 1, TCP, TCP._replace(port=5060), None, ("<sip:192.0.2.9;lr>",))
+    assert after_restart(proxied) is proxied
+
+
+def test_a_binding_survives_as_json() -> None:
+    binding = Binding("sip:\udcff@h", ";q=0.5", 0.5, NOW, "c", 7, TCP, SOURCE, "<urn:x>", ("<sip:h;lr>",), 2)
+    assert Binding.of_record(json.loads(json.dumps(binding.as_record()))) == binding
 
 
 @pytest.mark.parametrize(
