@@ -35,6 +35,8 @@ from pbx.call import events
 from pbx.call.bridge import DirectBridge
 from pbx.call.call import Call
 from pbx.call.clock import Timer
+from pbx.call.leg import Leg
+from pbx.call.message_relay import MessageRelay
 from pbx.call.screening import Screening
 from pbx.call.switch import Rules, Switch
 from pbx.call.targets import Targets
@@ -51,6 +53,11 @@ from pbx.site import load_site
 from pbx.store.errors import StoreError
 from pbx.store.journal import Journal
 from pbx.store.records import Records
+from pbx.subscriptions.dialog_info import DialogInfo
+from pbx.subscriptions.message_summary import MessageSummary
+from pbx.subscriptions.notifier import Notifier
+from pbx.subscriptions.presence import Presence, State
+from pbx.subscriptions.reg_info import RegInfo
 from pbx.transport.driver import Driver, ListenError
 from pbx.transport.names import Names
 
@@ -145,11 +152,29 @@ class Server:
         }
         self.switch.on_call = self._call_started
         self.switch.on_extension_legs = self.desk.phone_calls
+        self._build_subscriptions()
         self.digest = DigestServer(
             realm_of(site), secrets.token_bytes(32), lambda user: self.users.password(user),
             algorithms=site.listen.digest,
         )  # fmt: skip
         self.switch.configure(self._rules(site))
+
+    def _build_subscriptions(self) -> None:
+        switch = self.switch
+        self.messages = MessageSummary(self._is_extension)
+        self.notifier = Notifier(
+            switch,
+            (
+                DialogInfo(switch.legs_of, self._is_extension), Presence(self._presence, self._is_extension),
+                RegInfo(self.location), self.messages,
+            ),
+            self.counters,
+        )  # fmt: skip
+        self.messages.on_change = lambda extension: self.notifier.changed("message-summary", extension)
+        switch.on_leg = self._leg_changed
+        switch.serve("SUBSCRIBE", self.notifier.serve)
+        relay = MessageRelay(switch, self.location)
+        switch.serve("MESSAGE", relay.serve, relay.serve_inside)
 
     def _rules(self, site: Site) -> Rules:
         """What a reload replaces."""
@@ -176,6 +201,7 @@ class Server:
                 "journal_pending": lambda: self.journal.pending,
                 "sip_transactions": lambda: len(self.driver.layer),
                 "registered_contacts": lambda: len(self.location),
+                "subscriptions": lambda: len(self.notifier),
             },
             health=self._health,
         )  # fmt: skip
@@ -211,6 +237,22 @@ class Server:
         contacts = self.location.contacts(aor, self.driver.now())
         contact = contacts[0].contact if contacts else ""
         self.emit(events.Registered(self.driver.now(), aor, contact, 1 if registered else 0))
+        for event in ("presence", "reg"):
+            self.notifier.changed(event, aor)
+
+    def _is_extension(self, name: str) -> bool:
+        return name in self.site.extensions
+
+    def _leg_changed(self, leg: Leg) -> None:
+        """For whoever has a lamp of this phone."""
+        if leg.extension is not None and len(self.notifier):
+            self.notifier.changed("dialog", leg.extension)
+            self.notifier.changed("presence", leg.extension)
+
+    def _presence(self, extension: str) -> State:
+        if not self.location.is_registered(extension, self.driver.now()):
+            return "offline"
+        return "on the phone" if self.switch.extension_legs(extension) else "open"
 
     def _connection_closed(self, hop: Hop) -> None:
         """Contacts that were reached by this connection alone are gone with it."""
@@ -293,6 +335,7 @@ class Server:
         for call in list(self.switch.calls()):
             self.counters["calls_drained"] += 1
             call.hang_up("drained")
+        self.notifier.close()
         # BYEs are answered, the counters of the last ports come.
         await self._until(lambda: not self.switch.busy and not self.driver.layer.pending_clients, lambda: 1.0)
 
@@ -345,6 +388,7 @@ class Server:
         for aor, _ in self.location:
             if aor not in self.users.passwords:
                 self.location.remove(aor, self.driver.now())
+        self.messages.reconfigure()
         for name in site.extensions:
             self.desk.phone_registered(name, self.location.is_registered(name, self.driver.now()))
         self._reloading = asyncio.get_running_loop().create_task(self._reload_slowly(site, self._reloading))

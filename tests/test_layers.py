@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "pbx.store": "config",
         "pbx.trace": "pbx.sip config",
         "pbx.call": "pbx.sip pbx.sdp pbx.transport pbx.routing media config",
+        "pbx.subscriptions": "pbx.sip pbx.routing pbx.call config",
         "media": "config",
         "acd": "config",
         "acd.desk": "acd pbx.call config",

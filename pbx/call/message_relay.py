@@ -1,0 +1,122 @@
+"""MESSAGE from one phone to another (RFC 3428): relayed, never kept, answered when a phone has taken it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pbx.call.leg import Leg
+from pbx.call.screening import Identity
+from pbx.call.targets import caller_of
+from pbx.routing.dial_plan import Caller
+from pbx.sip.binding import Binding
+from pbx.sip.hop import Hop
+from pbx.sip.message import Request, Response
+from pbx.sip.server_transaction import ServerTransaction
+from pbx.sip.uri import user_of
+
+if TYPE_CHECKING:
+    from pbx.call.switch import Switch
+    from pbx.routing.location import Location
+
+MOST_BYTES: Final = 16_384  # of text; a picture belongs elsewhere
+PASSED: Final = ("Content-Type", "Content-Disposition", "Content-Language", "Subject", "Date", "Priority")
+
+
+class MessageRelay:
+    """Finds the phones of who is addressed. `serve` takes a MESSAGE outside a dialog, `serve_inside` one in a call."""
+
+    def __init__(self, switch: Switch, location: Location) -> None:
+        self._switch = switch
+        self._location = location
+
+    def serve(self, request: Request, transaction: ServerTransaction, identity: Identity, now: float) -> None:
+        switch = self._switch
+        caller = Caller("trunk", identity.trunk) if identity.trunk else Caller("extension", identity.extension or "")
+        route = switch.rules.dial_plan.resolve(caller, user_of(request.uri))
+        refusal = self._refusal(request) or (0 if route is not None else 404)
+        phones: list[Binding] = []
+        if route is not None and not refusal:
+            if route.destination.kind == "extension":
+                phones = self._location.contacts(route.destination.name, now)
+            refusal = 0 if phones else 480
+        if refusal:
+            switch.counters[f"messages_refused_{refusal}"] += 1
+            transaction.respond(refusal, now, to_tag=switch.ids.token())
+            return
+        forwards = int(request.get("Max-Forwards") or 70) - 1
+        origin = caller_of(identity.display_name, identity.number)
+        relayed = _Relayed(switch, transaction, len(phones))
+        for phone in phones:
+            branch = switch.ids.branch()
+            routes = "".join(f"Route: {route}\r\n" for route in phone.path)
+            head = (
+                f"MESSAGE {phone.request_uri} SIP/2.0\r\nVia: {switch.via(phone.hop, branch)}\r\n"
+                f"Max-Forwards: {forwards}\r\nFrom: {origin}@{switch.local.sent_by(phone.hop)}>;"
+                f"tag={switch.ids.token()}\r\nTo: <{phone.request_uri}>\r\nCall-ID: {switch.ids.token()}\r\n"
+                f"CSeq: 1 MESSAGE\r\n{routes}"
+            )
+            data = _with_body(head, request)
+            switch.layer.request(data, branch, "MESSAGE", phone.hop, relayed, now)
+
+    def serve_inside(self, leg: Leg, request: Request, transaction: ServerTransaction, now: float) -> None:
+        """To whom the sender talks with."""
+        switch = self._switch
+        partner = leg.call.partner_of(leg) if leg.call is not None else None
+        refusal = self._refusal(request) or (0 if partner is not None and partner.confirmed else 480)
+        if refusal or partner is None:
+            switch.counters[f"messages_refused_{refusal}"] += 1
+            transaction.respond(refusal, now)
+            return
+        hop, branch = switch.next_hop(partner.dialog), switch.ids.branch()
+        head = partner.dialog.request("MESSAGE", partner.dialog.next_cseq(), switch.via(hop, branch))
+        data = _with_body(head.decode("utf-8", "surrogateescape").partition("Content-Length:")[0], request)
+        switch.layer.request(data, branch, "MESSAGE", hop, _Relayed(switch, transaction, 1), now)
+
+    @staticmethod
+    def _refusal(request: Request) -> int:
+        """The status that refuses it for its form; 0: none does."""
+        if len(request.body) > MOST_BYTES:
+            return 413
+        if request.body and request.get("Content-Type") is None:
+            return 400
+        if (request.get("Max-Forwards") or "70") == "0":
+            return 483
+        return 0
+
+
+class _Relayed:
+    """Answers the sender: with the first 2xx of the phones, else with the best refusal."""
+
+    __slots__ = ("_best", "_left", "_switch", "_transaction")
+
+    def __init__(self, switch: Switch, transaction: ServerTransaction, phones: int) -> None:
+        self._switch = switch
+        self._transaction: ServerTransaction | None = transaction
+        self._left = phones
+        self._best = 480
+
+    def on_response(self, response: Response, hop: Hop, now: float) -> None:
+        if 200 <= response.status < 300:
+            self._answer(response.status, now)
+        elif response.status >= 300:
+            self.on_failure(response.status, now)
+
+    def on_failure(self, status: int, now: float) -> None:
+        self._left -= 1
+        if 400 <= status < 500 and status not in (401, 407, 408):  # those are between the phone and us
+            self._best = status
+        if not self._left:
+            self._answer(self._best, now)
+
+    def _answer(self, status: int, now: float) -> None:
+        transaction, self._transaction = self._transaction, None
+        if transaction is not None:
+            self._switch.counters["messages_relayed" if status < 300 else f"messages_refused_{status}"] += 1
+            transaction.respond(status, now, to_tag=self._switch.ids.token())
+
+
+def _with_body(head: str, request: Request) -> bytes:
+    """A request of ours with the body of another, octet by octet."""
+    lines = "".join(f"{name}: {value}\r\n" for name in PASSED for value in request.all(name)[:1])
+    text = f"{head}{lines}Content-Length: {len(request.body)}\r\n\r\n"
+    return text.encode("utf-8", "surrogateescape") + request.body

@@ -1,0 +1,97 @@
+"""MESSAGE between phones (RFC 3428)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.subscriptions.conftest import Watched
+from tests.subscriptions.watcher import Watcher
+
+TEXT = "Content-Type: text/plain;charset=utf-8\r\n"
+URI = "sip:101@192.0.2.100"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Watched]:
+    world = Watched(tmp_path)
+    yield world
+    world.run(100)
+    assert world.leaks() == {}
+
+
+def ask(world: Watched, body: str = "Bonjour, ça va ?", headers: str = TEXT) -> Watcher:
+    """Extension 105 writes to 101, and says who he is."""
+    sender = world.watcher("192.0.2.50", "105")
+    sender.prove("MESSAGE", URI, headers, body)
+    return sender
+
+
+def test_relayed_and_answered_by_the_phone(world: Watched) -> None:
+    phone = world.phone("192.0.2.10")
+    world.register("101", phone)
+    sender = ask(world)
+    message = phone.request("MESSAGE")
+    assert message.body.decode() == "Bonjour, ça va ?"
+    assert message.get("Content-Type") == "text/plain;charset=utf-8"
+    assert (message.get("From") or "").startswith("<sip:105@192.0.2.100")
+    assert message.get("Authorization") is None
+    assert message.get("Max-Forwards") == "69"
+    assert not sender.inbox  # not before a phone has it
+    phone.answer(message, 200, contact=None)
+    sender.response(200)
+    assert world.counters["messages_relayed"] == 1
+
+
+def test_two_phones_the_first_that_takes_it_answers(world: Watched) -> None:
+    one, two = world.phone("192.0.2.10"), world.phone("192.0.2.11")
+    world.register("101", one)
+    world.register("101", two)
+    sender = ask(world)
+    one.answer(one.request("MESSAGE"), 415, contact=None)
+    assert not sender.inbox
+    two.answer(two.request("MESSAGE"), 202, contact=None)
+    sender.response(202)
+
+
+def test_no_phone_takes_it(world: Watched) -> None:
+    phone = world.phone("192.0.2.10")
+    world.register("101", phone)
+    sender = ask(world)
+    phone.answer(phone.request("MESSAGE"), 415, contact=None)
+    sender.response(415)
+
+
+def test_phone_that_is_gone(world: Watched) -> None:
+    phone = world.phone("192.0.2.10")
+    world.register("101", phone)
+    sender = ask(world)
+    world.run(33)
+    sender.response(480)
+    phone.inbox.clear()
+
+
+def test_challenge_of_the_phone_is_not_the_senders(world: Watched) -> None:
+    phone = world.phone("192.0.2.10")
+    world.register("101", phone)
+    sender = ask(world)
+    phone.answer(phone.request("MESSAGE"), 401, contact=None)
+    sender.response(480)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [("x", TEXT, 480), ("x", "", 400), ("x" * 20_000, TEXT, 413)],
+)
+def test_refused(world: Watched, body: str, headers: str, status: int) -> None:
+    ask(world, body, headers).response(status)
+    assert world.counters[f"messages_refused_{status}"] == 1
+
+
+def test_nobody_is_told_anything_before_he_says_who_he_is(world: Watched) -> None:
+    known, unknown = world.watcher("192.0.2.50", "105"), world.watcher("192.0.2.51", "105")
+    known.say("MESSAGE", URI, TEXT, "x")
+    unknown.say("MESSAGE", "sip:nobody@192.0.2.100", TEXT, "x")
+    assert known.take().get("WWW-Authenticate") and unknown.take().get("WWW-Authenticate")
