@@ -52,10 +52,11 @@ class Notifier:
         self._limit = limit
         self._watching: dict[tuple[str, str], list[Subscription]] = {}  # (event, resource)
         self._watchers: Counter[str] = Counter()
+        self._count = 0
         self.allow_events = ", ".join(sorted(self._packages))
 
     def __len__(self) -> int:
-        return self._watchers.total()
+        return self._count
 
     def changed(self, event: str, resource: str) -> None:
         """What `resource` looks like in the package `event` is another now."""
@@ -98,6 +99,7 @@ class Notifier:
         one = Subscription(self, package, dialog, event, resource, entity, watcher)
         self._watching.setdefault((package.event, resource), []).append(one)
         self._watchers[watcher] += 1
+        self._count += 1
         self.switch.add(one)
         self._counters["subscriptions_begun"] += 1
         self._accept(one, request, transaction, now)
@@ -168,6 +170,7 @@ class Notifier:
         ones.remove(one)
         if not ones:
             del self._watching[key]
+        self._count -= 1
         self._watchers[one.watcher] -= 1
         if not self._watchers[one.watcher]:
             del self._watchers[one.watcher]
