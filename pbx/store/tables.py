@@ -63,3 +63,12 @@ projection: Final = Table(
     Column("seq", BigInteger, nullable=False),  # read up to here
     Column("open_from", BigInteger, nullable=False),  # what it still holds in memory began here or later
 )
+
+# Who is registered where, a row for each AOR: read at start, written behind the registrar's back.
+bindings: Final = Table(
+    "bindings",
+    metadata,
+    Column("aor", Text, primary_key=True),
+    Column("expires_at", Double, nullable=False),  # seconds since 1970 (UTC): of its last contact
+    Column("contacts", Text, nullable=False),  # a JSON array of objects
+)
