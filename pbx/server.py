@@ -60,6 +60,7 @@ from pbx.subscriptions.presence import Presence, State
 from pbx.subscriptions.reg_info import RegInfo
 from pbx.transport.driver import Driver, ListenError
 from pbx.transport.names import Names
+from pbx.tracing import Tracing
 
 log = structlog.get_logger("pbx.server")
 
@@ -129,6 +130,7 @@ class Server:
     # --- building ---------------------------------------------------------------------------------------------------
 
     def _build_media(self, site: Site) -> None:
+        self.tracing = Tracing(site, self.driver, self._trunk_of, self.names.address, self.counters)
         hosts = [listener.host for listener in site.listen.sip]
         host = hosts[0] if len(set(hosts)) == 1 else "0.0.0.0"
         self.plane = WorkerPlane(host, site.listen.advertise or host, site.media.ports, self.prompts, self.counters)
@@ -179,7 +181,7 @@ class Server:
     def _rules(self, site: Site) -> Rules:
         """What a reload replaces."""
         self.users = users = Users(site)
-        trunks = TrunkTable(site, self.location.aor_of_source)
+        self.trunks = trunks = TrunkTable(site, self.location.aor_of_source)
         registrar = Registrar(
             self.location, self.digest, users.contacts.get,
             on_auth_failure=self._registration_refused, counters=self.counters,
@@ -206,6 +208,7 @@ class Server:
             health=self._health,
         )  # fmt: skip
 
+            traces=self.tracing.traces,
     # --- what the parts tell each other -----------------------------------------------------------------------------
 
     def emit(self, event: object) -> None:
@@ -221,6 +224,7 @@ class Server:
         if call.trunk is not None:
             self.matching.on_call(call)
 
+        self.tracing.event(event)
     def _session_updated(self, call: CallView) -> None:
         """The shopper went on while waiting: the agent's screen and the order of the queue follow."""
         self.pops.updated(call)
@@ -267,6 +271,9 @@ class Server:
     def _health(self) -> dict[str, bool]:
         return {
             "media": self.plane.worker_pid is not None,
+    def _trunk_of(self, host: str, port: int) -> str | None:
+        return self.trunks.trunk_of(host, port)
+
             "records": not self.journal.down,
             "accepting": not self.admission.draining,
         }
@@ -300,6 +307,7 @@ class Server:
         """Do a chore again and again until `close`."""
 
         def turn() -> None:
+        self.tracing.start()
             chore()
             self._every(period_s, chore)
 
@@ -341,12 +349,14 @@ class Server:
 
     async def _until(self, done: Callable[[], bool], limit_s: Callable[[], float]) -> None:
         """Wait for `done`; the limit is asked again each time, so that a second signal can end the wait."""
+        self.tracing.trim()
         started = self.driver.now()
         for _ in itertools.count():
             if done() or self.driver.now() - started >= limit_s():
                 return
             await asyncio.sleep(0.02)
 
+        await self.tracing.close()
     async def close(self) -> None:
         """Close what is open, the journal last of all but the media worker's end."""
         for timer in self._chores.values():
@@ -390,6 +400,7 @@ class Server:
                 self.location.remove(aor, self.driver.now())
         self.messages.reconfigure()
         for name in site.extensions:
+        await self.tracing.reconfigure(site)
             self.desk.phone_registered(name, self.location.is_registered(name, self.driver.now()))
         self._reloading = asyncio.get_running_loop().create_task(self._reload_slowly(site, self._reloading))
         self.counters["reloads"] += 1
