@@ -13,6 +13,7 @@ CtiError                     400
 |-- WrongMediaType           415: a body that doesn't say it is JSON
 |-- NotAWebsocket            426: the event stream asked for by plain HTTP
 |-- TooManyClients           503: more websockets than the server holds
+|-- TooManyReaders           503: more traces looked at than the server bears
 |-- CodesExhausted           503: too many typed codes are live to keep guessing hopeless
 +-- WeakSecret               500, at start: the signing secret is too short (RFC 7518 3.2)
 """
@@ -133,6 +134,13 @@ class TooManyClients(CtiError):
 
     status = 503
     title = "Too many clients"
+
+
+class TooManyReaders(CtiError):
+    """So many look at traces already that calls would suffer."""
+
+    status = 503
+    title = "Too many readers"
 
 
 class CodesExhausted(CtiError):

@@ -25,17 +25,22 @@ from cti.rest import ANYONE, Ask, Health, Rest
 from cti.routes import ROUTES, Query, Route
 from cti.screen_pop import ScreenPops
 from cti.tokens import Identity, Tokens
+from cti.traces import Traces
 from cti.views import LiveView
 from cti.web_sessions import WebSessions
 from cti.websocket import EventStream, bearer
 from pbx.call.clock import Clock, Timer
+from pbx.trace.svg import CSS as LADDER_CSS
 
 BODY_BYTES = 64 * 1024
 TRIM_S = 30.0
 SHUTDOWN_S = 3.0
 _PAGE: Final = {
     "/": ("index.html", "text/html"),
+    "/calls/{id}": ("call.html", "text/html"),
+    "/common.js": ("common.js", "text/javascript"),
     "/app.js": ("app.js", "text/javascript"),
+    "/call.js": ("call.js", "text/javascript"),
     "/style.css": ("style.css", "text/css"),
 }
 _PAGE_HEADERS: Final = {
@@ -53,17 +58,18 @@ class HttpServer:
     def __init__(
         self, *, tokens: Tokens | None, desk: AgentDesk, switch: Calls, records: CallRecords, sessions: WebSessions,
         matching: Matching, hub: EventHub, pops: ScreenPops, clock: Clock, counters: Counter[str],
-        gauges: Gauges | None = None, health: Health = dict, shop_origins: Collection[str] = (),
+        traces: Traces, gauges: Gauges | None = None, health: Health = dict, shop_origins: Collection[str] = (),
     ) -> None:  # fmt: skip
         """`health` says which parts work; `shop_origins`: web origins whose pages may post sessions themselves."""
         view = LiveView(desk, switch)
         commands = AgentCommands(view, counters)
-        self._hub, self._clock = hub, clock
+        self._hub, self._clock, self._traces = hub, clock, traces
         self._stream = EventStream(hub, pops, view, commands, tokens, clock, counters)
         self._rest = Rest(
             view=view, records=records, sessions=sessions, matching=matching, pops=pops, commands=commands,
-            stream=self._stream, metrics_source=Metrics(counters, gauges or {}, view, hub, sessions), health=health,
-            clock=clock, document=openapi.document(ROUTES, _version()),
+            stream=self._stream, traces=traces, health=health, clock=clock,
+            metrics_source=Metrics(counters, gauges or {}, view, hub, sessions),
+            document=openapi.document(ROUTES, _version()),
         )  # fmt: skip
         self.app = build_app(self._rest, self._stream, counters, shop_origins)
         self._runner: web.AppRunner | None = None
@@ -77,6 +83,7 @@ class HttpServer:
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         self._trim()
+        self._traces.closing = False
         address = self._runner.addresses[0]
         return str(address[0]), int(address[1])
 
@@ -86,6 +93,7 @@ class HttpServer:
             self._trimming.cancel()
             self._trimming = None
         if self._runner:
+            self._traces.closing = True
             await self._stream.close()
             await self._runner.cleanup()
             self._runner = None
@@ -106,7 +114,8 @@ def build_app(
         if route.cors and shop_origins:
             app.router.add_route(hdrs.METH_OPTIONS, route.path, _preflight)
     for path, (name, media_type) in _PAGE.items():
-        app.router.add_get(path, _file(name, media_type))
+        app.router.add_get(path, _content(files("cti.web").joinpath(name).read_bytes(), media_type))
+    app.router.add_get("/ladder.css", _content(LADDER_CSS.encode(), "text/css"))
     return app
 
 
@@ -177,9 +186,7 @@ async def _preflight(request: web.Request) -> web.StreamResponse:
     return web.Response(status=204, headers=headers)
 
 
-def _file(name: str, media_type: str) -> problems.Handler:
-    body = files("cti.web").joinpath(name).read_bytes()
-
+def _content(body: bytes, media_type: str) -> problems.Handler:
     async def serve(request: web.Request) -> web.StreamResponse:
         return web.Response(body=body, content_type=media_type, charset="utf-8", headers=_PAGE_HEADERS)
 

@@ -212,6 +212,42 @@ class Cdrs(Reply):
     cdrs: list[Cdr]
 
 
+class CallFacts(Reply):
+    """What is known of one call."""
+
+    id: str
+    live: Call | None = Field(description="null: it is over")
+    record: Cdr | None = Field(description="null: it is not over, or over since less than a second")
+    traced: bool = Field(description="its messages are still kept: there is a ladder")
+
+
+class LadderColumn(Reply):
+    title: str
+    address: str
+
+
+class LadderRow(Reply):
+    """An arrow from column `source` to column `target`, or a note."""
+
+    at: float
+    kind: str = Field(description="request, provisional, success, failure or note")
+    source: int
+    target: int
+    label: str
+    detail: str
+    repeats: int = Field(description="sent so many times: retransmissions are folded")
+    sequence: int | None = Field(description="of the message, as in /v1/trace")
+
+
+class Ladder(Reply):
+    """A call from the first message to the last. Column 0 is the caller, 1 Plateau."""
+
+    call_id: str
+    columns: list[LadderColumn]
+    rows: list[LadderRow]
+    left_off: int
+
+
 class Who(Reply):
     """Whose token this is."""
 

@@ -56,5 +56,5 @@ class AgentDesk(Protocol):
 class CallRecords(Protocol):
     """The records (`pbx.store.records.Records`)."""
 
-    async def cdrs(self, limit: int) -> Sequence[Any]:
-        """The newest call records, newest first."""
+    async def cdrs(self, limit: int, *, call_id: str | None = None) -> Sequence[Any]:
+        """The newest call records, newest first; or those of one call."""

@@ -19,10 +19,12 @@ from cti.models import NotReadyPost, WebSessionPost
 from cti.ports import CallRecords
 from cti.screen_pop import ScreenPops
 from cti.tokens import Identity
+from cti.traces import Traces
 from cti.views import LiveView
 from cti.web_sessions import WebSessions
 from cti.websocket import EventStream
 from pbx.call.clock import Clock
+from pbx.trace.svg import ladder_svg
 
 ANYONE: Final = Identity("shop", "", 0.0)  # on open routes, whose operations don't ask who it is
 
@@ -54,6 +56,7 @@ class Rest:
     pops: ScreenPops
     commands: AgentCommands
     stream: EventStream
+    traces: Traces
     metrics_source: Metrics
     health: Health
     clock: Clock
@@ -63,6 +66,16 @@ class Rest:
 
     async def calls(self, ask: Ask) -> web.StreamResponse:
         return reply(self.view.calls(ask.query["limit"]))
+
+    async def call(self, ask: Ask) -> web.StreamResponse:
+        call_id = ask.path["id"]
+        live = self.view.call(call_id)
+        rows = await self.records.cdrs(1, call_id=call_id)
+        traced = self.traces.knows(call_id)
+        if live is None and not rows and not traced:
+            raise UnknownResource("no such call, neither live nor in the records")
+        record = _plain(rows[0]) if rows else None
+        return reply({"id": call_id, "live": live, "record": record, "traced": traced})
 
     async def queues(self, ask: Ask) -> web.StreamResponse:
         return reply(self.view.queues())
@@ -75,6 +88,24 @@ class Rest:
 
     async def events(self, ask: Ask) -> web.StreamResponse:
         return await self.stream.serve(ask.request)
+
+    # --- SIP --------------------------------------------------------------------------------------------------------
+
+    async def call_ladder(self, ask: Ask) -> web.StreamResponse:
+        return reply((await self.traces.ladder(ask.path["id"])).view())
+
+    async def call_picture(self, ask: Ask) -> web.StreamResponse:
+        picture = ladder_svg(await self.traces.ladder(ask.path["id"]))
+        return web.Response(text=picture, content_type="image/svg+xml", headers=NOT_KEPT)
+
+    async def call_packets(self, ask: Ask) -> web.StreamResponse:
+        return await self.traces.packets_of_call(ask.request, ask.who, ask.path["id"])
+
+    async def trace(self, ask: Ask) -> web.StreamResponse:
+        return await self.traces.lines(ask.request, ask.who, ask.query["last_s"], bool(ask.query["follow"]))
+
+    async def trace_packets(self, ask: Ask) -> web.StreamResponse:
+        return await self.traces.packets(ask.request, ask.who, ask.query["last_s"], bool(ask.query["follow"]))
 
     # --- agents -----------------------------------------------------------------------------------------------------
 

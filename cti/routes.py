@@ -12,6 +12,8 @@ from pydantic import BaseModel
 
 from cti import models
 from cti.tokens import Role
+from cti.traces import JSON_LINES
+from pbx.trace import pcapng
 
 OPEN: Final[tuple[Role, ...]] = ()  # no token needed
 
@@ -49,6 +51,15 @@ _FLOOR: Final[tuple[Role, ...]] = ("supervisor",)
 _DESK: Final[tuple[Role, ...]] = ("agent", "supervisor")
 _SHOP: Final[tuple[Role, ...]] = ("shop", "supervisor")
 _LIMIT = "at most so many"
+_TRACE = (
+    Query("number", "a caller's or callee's number, in any form"),
+    Query("call", "a call's id: the messages of all its legs"),
+    Query("trunk", "a trunk of the site"),
+    Query("peer", "an address, address:port or network"),
+    Query("method", "a method; with the responses to it"),
+    Query("last_s", "not older than so many seconds", 600, least=0, most=86_400),
+    Query("follow", "1: go on with what comes", 0, least=0, most=1),
+)
 
 
 def _command(name: str, summary: str, body: type[BaseModel] | None = None) -> Route:
@@ -61,6 +72,17 @@ def _command(name: str, summary: str, body: type[BaseModel] | None = None) -> Ro
 ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/calls", "calls", "Live calls", _FLOOR, {200: models.Calls},
           query=(Query("limit", _LIMIT, 1000),)),
+    Route("GET", "/v1/calls/{id}", "call", "One call, live or over", _FLOOR, {200: models.CallFacts}, problems=(404,)),
+    Route("GET", "/v1/calls/{id}/ladder", "call_ladder", "Its messages as a ladder", _FLOOR, {200: models.Ladder},
+          problems=(404,), tag="trace"),
+    Route("GET", "/v1/calls/{id}/ladder.svg", "call_picture", "The ladder as a picture", _FLOOR,
+          {200: "image/svg+xml"}, problems=(404,), tag="trace"),
+    Route("GET", "/v1/calls/{id}/trace.pcapng", "call_packets", "Its messages for Wireshark", _FLOOR,
+          {200: pcapng.MEDIA_TYPE}, problems=(404, 503), tag="trace"),
+    Route("GET", "/v1/trace", "trace", "SIP messages as JSON lines, past and live", _FLOOR,
+          {200: JSON_LINES}, problems=(404, 503), query=_TRACE, tag="trace"),
+    Route("GET", "/v1/trace.pcapng", "trace_packets", "SIP messages for Wireshark, past and live", _FLOOR,
+          {200: pcapng.MEDIA_TYPE}, problems=(404, 503), query=_TRACE, tag="trace"),
     Route("GET", "/v1/queues", "queues", "Queues and who waits", _FLOOR, {200: models.Queues}),
     Route("GET", "/v1/agents", "agents", "Agents and their states", _FLOOR, {200: models.Agents}),
     Route("GET", "/v1/agents/{name}", "agent", "One agent's state", _DESK, {200: models.Agent},

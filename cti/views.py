@@ -24,6 +24,10 @@ class LiveView:
         live = iter(self._switch.calls())
         return {"calls": [call.view() for call in islice(live, limit)], "left_off": sum(1 for _ in live)}
 
+    def call(self, call_id: str) -> dict[str, Any] | None:
+        """A live call."""
+        return next((call.view() for call in self._switch.calls() if call.id == call_id), None)
+
     def call_count(self) -> int:
         return sum(1 for _ in self._switch.calls())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from pbx.sip.hop import Hop
 from pbx.sip.uri import user_of
@@ -32,6 +32,10 @@ _END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
 _NOT_SHOWN: Final = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]")
 
 Address = tuple[str, int]
+
+
+def address_text(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def plain(data: bytes) -> str:
@@ -150,6 +154,15 @@ class Captured:
     @cached_property
     def to_user(self) -> str:
         return _user(_TO.search(self.data))
+
+    def view(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "sequence": self.sequence, "at": self.at, "direction": "received" if self.received else "sent",
+            "transport": self.transport, "local": address_text(*self.ours), "peer": address_text(*self.peer),
+            "call_id": self.call_id, "sip_call_id": self.sip_call_id, "method": self.method, "status": self.status,
+            "title": self.title, "from": self.from_user, "to": self.to_user, "sdp": self.sdp, "text": self.text,
+        }  # fmt: skip
 
     def users(self) -> set[str]:
         """The user parts of everybody it speaks of: From, To, Request-URI, Contact, asserted identity, diversions."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from config.numbers import normalise
@@ -33,6 +33,10 @@ class Filter:
     peer: Addresses = field(default=_everybody)
     trunk: Addresses = field(default=_everybody)
     since: float = 0.0  # seconds since 1970
+
+    def but(self, *, trunk: Addresses | None = None, peer: Addresses | None = None) -> Filter:
+        """The same, with addresses."""
+        return replace(self, trunk=trunk or self.trunk, peer=peer or self.peer)
 
     def matches(self, message: Captured) -> bool:
         """The cheap questions first."""

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
 from pbx.sip.uri import user_of
-from pbx.trace.captured import Captured, plain
+from pbx.trace.captured import Captured, address_text, plain
 from pbx.trace.notes import note_of
 
 PLATEAU: Final = 1  # its column: the caller is at its left, those who are called at its right
@@ -65,10 +65,6 @@ class Ladder:
         """The inverse of `view`, also after JSON."""
         columns = tuple(Column(**column) for column in view["columns"])
         return Ladder(view["call_id"], columns, tuple(Row(**row) for row in view["rows"]), view["left_off"])
-
-
-def address_text(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class LadderMaker:

@@ -1,4 +1,4 @@
-"""One who reads the ring: from the oldest entry on, at his own pace."""
+"""Those who read the ring: from the oldest entry on, in small steps, each at his own pace."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from pbx.sip.hop import Hop
-from pbx.trace.captured import Address, Captured
+from pbx.trace.captured import Address, Captured, call_id_of
 from pbx.trace.filters import Filter
+from pbx.trace.ladder import Ladder, LadderMaker
 from pbx.trace.ring import Ring
 
 STEP: Final = 64  # entries looked at in one go: well under a millisecond, then calls have their turn
@@ -42,3 +43,31 @@ class Reader:
                 message = Captured.of(entry, self._ring, self._ours(entry.hop))
                 if self._wanted is None or self._wanted.matches(message):
                     yield message
+
+
+class LadderReader:
+    """Looks for one call in all that the ring holds; `ladder` is what it found."""
+
+    def __init__(self, ring: Ring, ours: Callable[[Hop], Address], call_id: str) -> None:
+        self._ring = ring
+        self._ours = ours
+        self._call_id = call_id
+        self._legs = frozenset(ring.legs(call_id))
+        self._maker = LadderMaker(call_id)
+        self._next = 0
+        self._end = ring.next
+
+    def step(self) -> bool:
+        """Look at the next few entries; False when there are none left."""
+        entries = self._ring.read(self._next, STEP)
+        for entry in entries:
+            if entry.hop is None:
+                if self._call_id in (getattr(entry.what, "call_id", None), getattr(entry.what, "item_id", None)):
+                    self._maker.event(entry.what)
+            elif call_id_of(entry.what) in self._legs:
+                self._maker.message(Captured.of(entry, self._ring, self._ours(entry.hop)))
+        self._next = entries[-1].sequence + 1 if entries else self._end
+        return self._next < self._end
+
+    def ladder(self) -> Ladder:
+        return self._maker.ladder()

@@ -21,7 +21,9 @@ from cti.http import HttpServer
 from cti.matching import Matching
 from cti.screen_pop import ScreenPops
 from cti.tokens import Tokens
+from cti.traces import Traces
 from cti.web_sessions import WebSessions
+from pbx.trace.ring import Ring
 from tests.virtual_clock import VirtualClock
 
 START = 1_700_000_000.0
@@ -112,7 +114,9 @@ class FakeSwitch:
 
 
 class FakeRecords:
-    async def cdrs(self, limit: int) -> list[dict[str, Any]]:
+    async def cdrs(self, limit: int, *, call_id: str | None = None) -> list[dict[str, Any]]:
+        if call_id is not None:
+            return [{"call_id": call_id, "cause": "caller hung up"}] if call_id.startswith("old-") else []
         return [{"call_id": f"old-{n}", "talked_s": 60.0 + n} for n in range(limit)]
 
 
@@ -132,6 +136,11 @@ class Floor:
         self.desk = FakeDesk(self.emit)
         self.switch = FakeSwitch()
         self.tokens = Tokens(SECRET)
+        self.ring = Ring(1 << 20, 600.0, clock.now, self.counters)
+        self.traces = Traces(
+            self.ring, lambda hop: ("192.0.2.1", 5060), {"carrier": lambda host, port: host == "198.51.100.7"}.get,
+            lambda: "FR", clock, self.counters,
+        )  # fmt: skip
 
     def emit(self, event: object) -> None:
         self.events.append(event)
@@ -140,7 +149,8 @@ class Floor:
     def server(self, **options: Any) -> HttpServer:
         return HttpServer(
             tokens=self.tokens, desk=self.desk, switch=self.switch, records=FakeRecords(), sessions=self.sessions,
-            matching=self.matching, hub=self.hub, pops=self.pops, clock=self.clock, counters=self.counters, **options,
+            matching=self.matching, hub=self.hub, pops=self.pops, clock=self.clock, counters=self.counters,
+            traces=self.traces, **options,
         )  # fmt: skip
 
 

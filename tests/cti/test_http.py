@@ -220,6 +220,7 @@ async def test_a_site_without_secret_lets_nobody_in(api: Api) -> None:
     server = HttpServer(
         tokens=None, desk=floor.desk, switch=floor.switch, records=None, sessions=floor.sessions,  # type: ignore[arg-type]
         matching=floor.matching, hub=floor.hub, pops=floor.pops, clock=floor.clock, counters=floor.counters,
+        traces=floor.traces,
     )  # fmt: skip
     host, port = await server.start("127.0.0.1", 0)
     async with api.http.get(f"http://{host}:{port}/v1/calls", headers={"Authorization": f"Bearer {token}"}) as answer:

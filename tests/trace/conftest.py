@@ -17,8 +17,10 @@ START = 1_795_300_000.0
 OURS = {"4": ("192.0.2.1", 5060), "6": ("2001:db8::1", 5060)}
 CARRIER = Hop("udp", "198.51.100.7", 5060)
 PHONE = Hop("tls", "192.0.2.44", 40123)
-SDP = "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8 0 101\r\n" \
-      "a=rtpmap:101 telephone-event/8000\r\n"  # fmt: skip
+SDP = (
+    "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n"
+    "m=audio 4000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+)
 
 
 def ours(hop: Hop) -> Address:

@@ -27,8 +27,10 @@ from cti.matching import Matching
 from cti.models import WebSessionPost
 from cti.screen_pop import ScreenPops
 from cti.tokens import Tokens
+from cti.traces import Traces
 from cti.web_sessions import WebSessions
 from pbx.call.events import CallStarted
+from pbx.trace.ring import Ring
 
 pytestmark = pytest.mark.wire
 
@@ -97,7 +99,7 @@ class FakeFloor:
             {"name": "cruise", "waiting": [], "longest_wait_s": 0.0} | numbers,
         ]
 
-    async def cdrs(self, limit: int) -> list[dict[str, Any]]:
+    async def cdrs(self, limit: int, *, call_id: str | None = None) -> list[dict[str, Any]]:
         return []
 
     def go(self, agent: str, state: str, reason: str | None = None) -> None:
@@ -137,9 +139,11 @@ class Site:
         self.post(SESSION)
         for call in self.floor.live:
             self.matching.on_call(call)
+        self.ring = Ring(1 << 20, 600.0, clock.now, counters)
         self.server = HttpServer(
             tokens=self.tokens, desk=self.floor, switch=self.floor, records=self.floor, sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=clock, counters=counters,
+            traces=Traces(self.ring, lambda hop: ("192.0.2.1", 5060), lambda name: None, lambda: "FR", clock, counters),
         )  # fmt: skip
 
     def post(self, body: dict[str, Any]) -> None:
