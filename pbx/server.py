@@ -58,9 +58,9 @@ from pbx.subscriptions.message_summary import MessageSummary
 from pbx.subscriptions.notifier import Notifier
 from pbx.subscriptions.presence import Presence, State
 from pbx.subscriptions.reg_info import RegInfo
+from pbx.tracing import Tracing
 from pbx.transport.driver import Driver, ListenError
 from pbx.transport.names import Names
-from pbx.tracing import Tracing
 
 log = structlog.get_logger("pbx.server")
 
@@ -122,6 +122,7 @@ class Server:
         self.sessions = WebSessions(site.web, site.locale.country, secrets.randbelow, self.counters)
         self._build_media(site)
         self._build_calls(site)
+        self.tracing = Tracing(site, self.driver, self._trunk_of, self.names.address, self.counters)
         self.http = self._build_http(site)
         self._stop = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
@@ -130,7 +131,6 @@ class Server:
     # --- building ---------------------------------------------------------------------------------------------------
 
     def _build_media(self, site: Site) -> None:
-        self.tracing = Tracing(site, self.driver, self._trunk_of, self.names.address, self.counters)
         hosts = [listener.host for listener in site.listen.sip]
         host = hosts[0] if len(set(hosts)) == 1 else "0.0.0.0"
         self.plane = WorkerPlane(host, site.listen.advertise or host, site.media.ports, self.prompts, self.counters)
@@ -199,6 +199,7 @@ class Server:
         return HttpServer(
             tokens=tokens, desk=self.desk, switch=self.switch, records=self.records, sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.driver, counters=self.counters,
+            traces=self.tracing.traces,
             gauges={
                 "journal_pending": lambda: self.journal.pending,
                 "sip_transactions": lambda: len(self.driver.layer),
@@ -208,13 +209,13 @@ class Server:
             health=self._health,
         )  # fmt: skip
 
-            traces=self.tracing.traces,
     # --- what the parts tell each other -----------------------------------------------------------------------------
 
     def emit(self, event: object) -> None:
         """Every domain event passes here: to the journal and to whoever listens."""
         self.journal.append(event)
         self.hub.publish(event)
+        self.tracing.event(event)
         if type(event) is events.CallEnded:
             self.matching.on_ended(event.call_id)
             self.counters["calls_ended"] += 1
@@ -224,7 +225,6 @@ class Server:
         if call.trunk is not None:
             self.matching.on_call(call)
 
-        self.tracing.event(event)
     def _session_updated(self, call: CallView) -> None:
         """The shopper went on while waiting: the agent's screen and the order of the queue follow."""
         self.pops.updated(call)
@@ -262,6 +262,9 @@ class Server:
         """Contacts that were reached by this connection alone are gone with it."""
         self.location.drop_source(hop[:3], self.driver.now())
 
+    def _trunk_of(self, host: str, port: int) -> str | None:
+        return self.trunks.trunk_of(host, port)
+
     def _auth_failed(self, user: str, source: str, method: str) -> None:
         log.warning("authentication failed", user=user, source=source, method=method)
 
@@ -271,9 +274,6 @@ class Server:
     def _health(self) -> dict[str, bool]:
         return {
             "media": self.plane.worker_pid is not None,
-    def _trunk_of(self, host: str, port: int) -> str | None:
-        return self.trunks.trunk_of(host, port)
-
             "records": not self.journal.down,
             "accepting": not self.admission.draining,
         }
@@ -297,6 +297,7 @@ class Server:
             await self.close()
             reason = os.strerror(error.errno) if error.errno else str(error)  # asyncio's text has the address again
             raise StartError(f"http {':'.join(map(str, site.listen.http or ()))}: {reason}") from None
+        self.tracing.start()
         self._every(EXPIRY_S, self._expire)
         gc.collect()
         gc.freeze()
@@ -307,7 +308,6 @@ class Server:
         """Do a chore again and again until `close`."""
 
         def turn() -> None:
-        self.tracing.start()
             chore()
             self._every(period_s, chore)
 
@@ -315,6 +315,7 @@ class Server:
 
     def _expire(self) -> None:
         self.location.expire(self.driver.now())
+        self.tracing.trim()
 
     def _collect(self) -> None:
         self.counters["gc_objects_found"] += gc.collect(1)
@@ -349,14 +350,12 @@ class Server:
 
     async def _until(self, done: Callable[[], bool], limit_s: Callable[[], float]) -> None:
         """Wait for `done`; the limit is asked again each time, so that a second signal can end the wait."""
-        self.tracing.trim()
         started = self.driver.now()
         for _ in itertools.count():
             if done() or self.driver.now() - started >= limit_s():
                 return
             await asyncio.sleep(0.02)
 
-        await self.tracing.close()
     async def close(self) -> None:
         """Close what is open, the journal last of all but the media worker's end."""
         for timer in self._chores.values():
@@ -365,6 +364,7 @@ class Server:
             self._reloading.cancel()
         await self.http.close()
         await self.driver.close()
+        await self.tracing.close()
         await self.names.close()
         await self.plane.close()
         await self.journal.close()
@@ -400,7 +400,6 @@ class Server:
                 self.location.remove(aor, self.driver.now())
         self.messages.reconfigure()
         for name in site.extensions:
-        await self.tracing.reconfigure(site)
             self.desk.phone_registered(name, self.location.is_registered(name, self.driver.now()))
         self._reloading = asyncio.get_running_loop().create_task(self._reload_slowly(site, self._reloading))
         self.counters["reloads"] += 1
@@ -411,6 +410,7 @@ class Server:
         if before is not None:
             await asyncio.wait((before,))
         await self.names.watch(hosts_of(site))
+        await self.tracing.reconfigure(site)
         try:
             await self.plane.reload_prompts()
         except MediaError as error:
