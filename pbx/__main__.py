@@ -105,8 +105,10 @@ async def serve_site(path: Path, drain_s: float, trace: bool) -> int:
     try:
         server = Server(path, drain_s)
         if trace:
-            server.driver.trace = lambda way, data, hop: err.print(
-                f"{way} {hop}\n{data.decode('utf-8', 'replace')}", markup=False, highlight=False, soft_wrap=True
+            server.tracing.print_messages(
+                lambda way, data, hop: err.print(
+                    f"{way} {hop}\n{data.decode('utf-8', 'replace')}", markup=False, highlight=False, soft_wrap=True
+                )
             )
         await server.start()
     except (StartError, StoreError, CtiError) as error:
