@@ -45,6 +45,7 @@ from config.fields import (
 from config.listen import Listen
 from config.model import Login, Model
 from config.phones import Extension
+from config.registration import Registration
 from config.trace import Trace
 from config.trunks import Trunk
 
@@ -96,11 +97,13 @@ class Locale(Model):
 
 
 class Media(Model):
-    """Audio: the RTP port range, the codecs in order of preference, the folder of prompts (NAME.wav is prompt NAME)."""
+    """Audio: the RTP port range, the codecs in order of preference, the folder of prompts (NAME.wav is prompt NAME).
+    `ringing` is the prompt that a caller who is answered already hears, again and again, while a phone rings."""
 
     ports: PortRangeText = PortRange(20000, 29999)
     codecs: Annotated[tuple[Codec, ...], OneOrMany] = Field(("PCMA", "PCMU"), min_length=1)
     prompts: str | None = None
+    ringing: str | None = None
 
 
 class Records(Model):
@@ -298,6 +301,7 @@ class Site(Model):
     site: str = Field(min_length=1)
     locale: Locale = Locale()
     listen: Listen
+    registration: Registration = Registration()
     media: Media = Media()
     calls: Calls = Calls()
     records: Records = Records()

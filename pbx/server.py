@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from acd.desk import Desk
 from config.errors import SiteError
+from config.listen import Listen
 from config.schema import Site
 from cti.events import EventHub
 from cti.http import HttpServer
@@ -44,12 +45,13 @@ from pbx.routing.admission import Admission
 from pbx.routing.dial_plan import DialPlan
 from pbx.routing.location import Location
 from pbx.routing.trunk import TrunkTable
-from pbx.sip.dialog import is_ip
+from pbx.sip.binding import restored
 from pbx.sip.digest import DigestServer
 from pbx.sip.hop import Hop
+from pbx.sip.next_hop import Speaks
 from pbx.sip.registrar import Registrar
-from pbx.sip.uri import host_port_of
-from pbx.site import load_site
+from pbx.site import load_site, tls_files
+from pbx.store.bindings import BindingStore, Record
 from pbx.store.errors import StoreError
 from pbx.store.journal import Journal
 from pbx.store.records import Records
@@ -60,7 +62,10 @@ from pbx.subscriptions.presence import Presence, State
 from pbx.subscriptions.reg_info import RegInfo
 from pbx.tracing import Tracing
 from pbx.transport.driver import Driver, ListenError
-from pbx.transport.names import Names
+from pbx.transport.local import LOCAL_NETWORKS
+from pbx.transport.resolver import Resolver
+from pbx.transport.streams import Limits
+from pbx.transport.tls import TlsError
 
 log = structlog.get_logger("pbx.server")
 
@@ -115,14 +120,17 @@ class Server:
         self.journal = Journal(site.records.url, site.records.buffer_events, self.counters)
         self.hub = EventHub(self.driver.now(), self.counters)
         self.records = Records(site.records.url)
-        self.names = Names(self.counters)
+        self.resolver = Resolver(
+            Speaks.of(site.listen.sip), self.driver.now, self.counters, nameservers_of(site.listen)
+        )
         self.prompts = PromptLibrary(site.media.prompts)
         self.location = Location(on_change=self._registration_changed)
+        self.bindings = BindingStore(site.records.url, self._contacts_of, self.counters)
         self.admission = Admission(site, self.counters)
         self.sessions = WebSessions(site.web, site.locale.country, secrets.randbelow, self.counters)
         self._build_media(site)
         self._build_calls(site)
-        self.tracing = Tracing(site, self.driver, self._trunk_of, self.names.address, self.counters)
+        self.tracing = Tracing(site, self.driver, self._trunk_of, self.resolver.address, self.counters)
         self.http = self._build_http(site)
         self._stop = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
@@ -131,9 +139,7 @@ class Server:
     # --- building ---------------------------------------------------------------------------------------------------
 
     def _build_media(self, site: Site) -> None:
-        hosts = [listener.host for listener in site.listen.sip]
-        host = hosts[0] if len(set(hosts)) == 1 else "0.0.0.0"
-        self.plane = WorkerPlane(host, site.listen.advertise or host, site.media.ports, self.prompts, self.counters)
+        self.plane = WorkerPlane(media_host(site), None, site.media.ports, self.prompts, self.counters)
 
     def _build_calls(self, site: Site) -> None:
         driver, counters = self.driver, self.counters
@@ -185,11 +191,14 @@ class Server:
         registrar = Registrar(
             self.location, self.digest, users.contacts.get,
             on_auth_failure=self._registration_refused, counters=self.counters,
+            min_expires_s=site.registration.min_s, max_expires_s=site.registration.max_s,
+            default_expires_s=site.registration.default_s, at_limit=site.registration.at_limit,
+            outbound=site.registration.outbound,
         )  # fmt: skip
         return Rules(
             site,
             DialPlan(site),
-            Targets(site, self.location, trunks, self.admission, self.names.address),
+            Targets(site, self.location, trunks, self.admission, self.resolver.hops),
             Screening(self.digest, trunks, users.names, users.trunks, self.counters, self._auth_failed),
             registrar,
         )
@@ -285,9 +294,10 @@ class Server:
         site = self.site
         try:
             await self.journal.open()
+            await self._restore_bindings()
             await self.plane.start()
-            await self.names.watch(hosts_of(site))
-            await self.driver.listen(site.listen.sip, site.listen.advertise)
+            await self.resolver.watch(uris_of(site))
+            await self._listen(site.listen)
             if site.listen.http is not None:
                 await self.http.start(*site.listen.http)
         except (StoreError, ListenError, MediaError) as error:
@@ -303,6 +313,30 @@ class Server:
         gc.freeze()
         gc.disable()  # see pbx/call/README.md: a full collection under load stalls calls for a third of a second
         self._every(COLLECT_S, self._collect)
+
+    async def _listen(self, listen: Listen) -> None:
+        limits = Limits(
+            listen.max_connections, listen.max_connections_per_address, listen.idle_s, listen.udp_max_bytes,
+            listen.origins,
+        )  # fmt: skip
+        networks = LOCAL_NETWORKS if listen.local_networks is None else listen.local_networks
+        await self.driver.listen(
+            listen.sip, listen.advertise, networks=networks, tls=tls_files(self.site), limits=limits
+        )
+
+    async def _restore_bindings(self) -> None:
+        """Who was registered when the last server ended is registered now, agents' phones among them."""
+        now = self.driver.now()
+        for aor, records in await self.bindings.open():
+            kept = restored(records, now) if aor in self.users.passwords else []
+            self.location.replace(aor, kept, now)
+            if len(kept) < len(records):
+                self.counters["registrations_not_restored"] += len(records) - len(kept)
+                self.bindings.changed(aor)
+        self.location.on_write = self.bindings.changed
+
+    def _contacts_of(self, aor: str) -> list[Record]:
+        return [one.as_record() for one in self.location.bindings(aor)]
 
     def _every(self, period_s: float, chore: Callable[[], None]) -> None:
         """Do a chore again and again until `close`."""
@@ -363,9 +397,10 @@ class Server:
         if self._reloading is not None:
             self._reloading.cancel()
         await self.http.close()
+        await self.bindings.close()  # connections that end with the server unregister nobody
         await self.driver.close()
         await self.tracing.close()
-        await self.names.close()
+        await self.resolver.close()
         await self.plane.close()
         await self.journal.close()
         await self.records.close()
@@ -386,8 +421,15 @@ class Server:
             log.error("site file refused, the old one stays", mistakes=len(error.problems))
             return
         for part in ("listen", "records", "api"):
-            if getattr(site, part) != getattr(self.site, part):
+            before, after = getattr(self.site, part), getattr(site, part)
+            if part == "listen":
+                before, after = (one.model_copy(update={"tls": None}) for one in (before, after))
+            if before != after:
                 log.warning("needs a restart to take effect", part=part)
+        try:
+            self.driver.reload_tls(tls_files(site))
+        except TlsError as error:
+            log.error("certificates not reloaded", problem=str(error))
         self.site = site
         self.admission.reconfigure(site)
         self.switch.configure(self._rules(site))
@@ -409,7 +451,7 @@ class Server:
         """What takes its time, host names and prompts: one reload after the other."""
         if before is not None:
             await asyncio.wait((before,))
-        await self.names.watch(hosts_of(site))
+        await self.resolver.watch(uris_of(site))
         await self.tracing.reconfigure(site)
         try:
             await self.plane.reload_prompts()
@@ -417,16 +459,29 @@ class Server:
             log.error("prompts not reloaded", problem=str(error))
 
 
+def media_host(site: Site) -> str:
+    """The address that audio is bound to: the one that SIP listens on, if it is one; else any, of both families if SIP
+    has both."""
+    hosts = {listener.host for listener in site.listen.sip}
+    if len(hosts) == 1:
+        return hosts.pop()
+    return "::" if any(":" in host for host in hosts) else "0.0.0.0"
+
+
 def realm_of(site: Site) -> str:
     """The digest realm: the site's name, without what a quoted string can't hold."""
     return "".join(c for c in site.site if c.isprintable() and c not in '"\\') or "plateau"
 
 
-def hosts_of(site: Site) -> Iterable[str]:
-    """Every host name that the site calls out to."""
+def nameservers_of(listen: Listen) -> list[tuple[str, int]]:
+    """The name servers to ask in place of the machine's own."""
+    return [(server.host, server.port) for server in listen.nameservers]
+
+
+def uris_of(site: Site) -> Iterable[str]:
+    """Every URI that the site calls out to."""
     uris = [trunk.gateway for trunk in site.trunks.values() if trunk.gateway]
     uris += [agent.contact for agent in site.agents.values() if agent.contact]
     uris += [rule.to.name for rule in site.dial_plan if rule.to.kind == "uri"]
     uris += [to.name for to in site.numbers.values() if to.kind == "uri"]
-    hosts = {host_port_of(uri)[0].strip("[]") for uri in uris if "{" not in uri.partition("@")[2]}
-    return {host for host in hosts if not is_ip(host)}
+    return [uri.replace("{number}", "0") for uri in uris if "{" not in (uri.partition("@")[2] or uri)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
@@ -184,6 +184,19 @@ def after_restart(binding: Binding) -> Binding | None:
     if not _same_host(host, source.host) or (port or 5060) == source.port:
         return None
     return binding._replace(hop=Hop("tcp", source.host, port or 5060))
+
+
+def restored(records: Iterable[Mapping[str, Any]], now: float) -> list[Binding]:
+    """The bindings of an AOR as a store gave them back at the start of a server; what can't be read is left out."""
+    found: list[Binding] = []
+    for record in records:
+        try:
+            binding = after_restart(Binding.of_record(record))
+        except (KeyError, TypeError, ValueError):
+            continue
+        if binding is not None and binding.expires_at > now:
+            found.append(binding)
+    return found
 
 
 def _same_host(a: str, b: str) -> bool:
