@@ -120,7 +120,9 @@ class Desk:
             return
         self._greet(call, settings)
         self._calls[call.id] = _Entry(call)
-        item = self._engine.enqueue(call.id, queue, call.attributes, self._clock.now(), self._ages.get(call.id))
+        now = self._clock.now()
+        age_from = self._ages.get(call.id, now - call.waited_s)  # who is transferred back has waited before
+        item = self._engine.enqueue(call.id, queue, call.attributes, now, age_from)
         if not item.eligible:
             self._counters["queue_nobody_fits"] += 1
         self._pump()
@@ -184,6 +186,11 @@ class Desk:
         call.hang_up("agent hung up")
         self._pump()
 
+    def on_taken(self, call: Call, to: str) -> None:
+        if call.id in self._calls:
+            self._leave(call, to)
+            self._pump()
+
     def on_caller_gone(self, call: Call, cause: str) -> None:
         entry = self._calls.get(call.id)
         if entry is None:
@@ -206,6 +213,7 @@ class Desk:
         if entry.agent is not None:
             self._wrapping[entry.agent] = entry.call
         del self._calls[entry.call.id]
+        entry.call.waited_s = self._engine.waited_s(entry.call.id)
         self._engine.complete(entry.call.id, self._clock.now())
 
     def _leave(self, call: Call, to: str) -> None:

@@ -125,6 +125,11 @@ class Engine:
         else:
             floor.apply(agent, Input.HANG_UP_NO_WRAP_UP)
 
+    def waited_s(self, item_id: str) -> float:
+        """How long a connected item waited, in all queues."""
+        item = self.floor.items[item_id]
+        return item.connected_at - item.age_from
+
     # --- reservations ---
 
     def answer(self, reservation: int, now: float) -> bool:

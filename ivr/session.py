@@ -124,6 +124,9 @@ class IvrSession:
     def on_caller_gone(self, call: Call, cause: str) -> None:
         self._end(cause)
 
+    def on_taken(self, call: Call, to: str) -> None:
+        self._end(to)
+
     def on_ringing(self, call: Call, attempt: Attempt) -> None:
         """A flow dials nobody: never called, as the three below."""
 

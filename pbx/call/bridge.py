@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from config.schema import Destination
-from pbx.call.call import Call, Passive
+from pbx.call.call import Call
+from pbx.call.controller import Passive
 
 if TYPE_CHECKING:
     from pbx.call.attempt import Attempt
@@ -41,3 +42,6 @@ class DirectBridge(Passive):
 
     def on_ended(self, call: Call, attempt: Attempt) -> None:
         call.hang_up("callee hung up")
+
+
+JOINED = DirectBridge("extension")  # in charge of a call whose parties others have brought together

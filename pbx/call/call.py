@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from config.schema import Destination
 from media.plane import PlaylistTooLong, PortStats, UnknownPrompt
@@ -11,39 +12,22 @@ from pbx.call import events
 from pbx.call.attempt import Attempt
 from pbx.call.called_leg import CalledLeg
 from pbx.call.caller_leg import CallerLeg
-from pbx.call.leg import Leg, ReInvite
+from pbx.call.controller import NOBODY, Controller, Errand
+from pbx.call.diversion import Diversion, invite_headers
+from pbx.call.leg import Leg, Party, ReInvite
 from pbx.sip.errors import SipError
 from pbx.sip.message import Request
 from pbx.sip.server_transaction import ServerTransaction
+from pbx.sip.uri import user_of
 
 if TYPE_CHECKING:
     from pbx.call.switch import Switch
+    from pbx.call.targets import Target
 
 Attribute = str | int | float
 
-
-class Controller(Protocol):
-    """Whoever is in charge of a call: an IVR session, a queue, a plain bridge. Told of everything that happens to
-    it."""
-
-    def on_digit(self, call: Call, digit: str) -> None: ...
-
-    def on_played(self, call: Call, play_id: int) -> None:
-        """A playlist came to its end by itself."""
-
-    def on_ringing(self, call: Call, attempt: Attempt) -> None: ...
-
-    def on_answered(self, call: Call, attempt: Attempt) -> None:
-        """Somebody took the call; nobody hears anybody until `call.bridge(attempt)`."""
-
-    def on_failed(self, call: Call, attempt: Attempt, status: int, cause: str) -> None:
-        """Every phone of the attempt refused (the best status), or none answered in time (408, "no answer")."""
-
-    def on_ended(self, call: Call, attempt: Attempt) -> None:
-        """The called side hung up; the caller is still there."""
-
-    def on_caller_gone(self, call: Call, cause: str) -> None:
-        """The caller hung up or was lost. The last thing heard of this call; its attempts are dropped already."""
+#: Destinations that have to be rung: whether the caller gets there shows later. All others take him at once.
+RUNG: Final = frozenset(("extension", "trunk", "uri", "group", "number"))
 
 
 class Origin(NamedTuple):
@@ -58,28 +42,14 @@ class Origin(NamedTuple):
     instance: str | None = None  # the one device that was asked for by its GRUU (RFC 5627)
 
 
-class Passive:
-    """A controller that lets everything happen."""
-
-    def on_digit(self, call: Call, digit: str) -> None: ...
-    def on_played(self, call: Call, play_id: int) -> None: ...
-    def on_ringing(self, call: Call, attempt: Attempt) -> None: ...
-    def on_answered(self, call: Call, attempt: Attempt) -> None: ...
-    def on_failed(self, call: Call, attempt: Attempt, status: int, cause: str) -> None: ...
-    def on_ended(self, call: Call, attempt: Attempt) -> None: ...
-    def on_caller_gone(self, call: Call, cause: str) -> None: ...
-
-
-NOBODY = Passive()  # in charge of a call that has ended
-
-
 class Call:
     """One call, from the INVITE that made it to the end of its last leg."""
 
     __slots__ = (
-        "_attempts", "_headers", "_last_number", "_play_id", "answered", "attributes", "caller", "clock", "connected",
-        "connected_at", "controller", "destination", "dialled", "direction", "ended", "from_name", "from_number", "id",
-        "instance", "max_forwards", "reinviting", "started_at", "switch", "to_number", "trunk",
+        "_attempts", "_headers", "_last_number", "_loop", "_play_id", "answered", "attributes", "caller", "clock", "connected",
+        "connected_at", "controller", "destination", "dialled", "direction", "diversions", "ended", "errand", "from_name",
+        "from_number", "id", "instance", "max_forwards", "parked", "referred_by", "reinviting", "started_at", "switch",
+        "to_number", "trunk", "waited_s",
     )  # fmt: skip
 
     def __init__(self, switch: Switch, request: Request, transaction: ServerTransaction, origin: Origin) -> None:
@@ -103,11 +73,18 @@ class Call:
         self.connected: Attempt | None = None  # who the caller talks with
         self.connected_at: float | None = None
         self.max_forwards = origin.max_forwards
+        self.diversions: tuple[Diversion, ...] = ()  # whom it was forwarded by, in order
+        self.referred_by = ""  # Referred-By of the transfer that is on its way (RFC 3892)
+        self.errand: Errand | None = None
+        self.parked = ""  # the slot
+        self.waited_s = 0.0  # in queues, before it was answered from one
+        self._loop: Sequence[str] = ()  # music that the caller hears
         self._attempts: list[Attempt] = []
         self._last_number = 1
         self._play_id = 0
         self._headers = request.headers
-        self.caller = CallerLeg(switch, self, request, transaction, origin.extension, origin.trunk)
+        self.caller: Leg = CallerLeg(switch, self, request, transaction, origin.extension, origin.trunk)
+        self.caller.party = Party(origin.name, origin.number)
 
     # --- facts ------------------------------------------------------------------------------------------------------
 
@@ -126,23 +103,28 @@ class Call:
         return {
             "id": self.id, "direction": self.direction, "from": self.from_number, "name": self.from_name,
             "to": self.to_number, "trunk": self.trunk, "destination": str(self.destination),
-            "state": "talking" if talking else "answered" if self.answered else "ringing",
+            "state": "talking" if talking else "parked" if self.parked else "answered" if self.answered else "ringing",
             "since": self.connected_at or self.started_at, "started_at": self.started_at,
             "with": None if talking is None else talking.agent or str(talking.destination),
-            "attributes": dict(self.attributes),
+            "attributes": dict(self.attributes), "slot": self.parked or None,
         }  # fmt: skip
 
     # --- the caller -------------------------------------------------------------------------------------------------
 
     def ring(self) -> None:
-        """180 to the caller."""
-        if not self.ended:
+        """180 to the caller; who is answered already hears the site's ringing tone."""
+        if self.ended:
+            return
+        tone = self.switch.rules.site.media.ringing
+        if isinstance(self.caller, CallerLeg) and not self.answered:
             self.caller.ring(self.clock.now())
+        elif tone is not None and self.connected is None and self._loop != (tone,):
+            self.play((tone,), loop=True)
 
     def answer(self, prefer: str | None = None) -> None:
         """200 to the caller; `prefer` is a codec to choose if the caller has it. Nothing happens if it is answered.
         When it can't be (no codec in common, no port) the call is refused a moment later."""
-        if self.answered or self.ended:
+        if self.answered or self.ended or not isinstance(self.caller, CallerLeg):
             return
         try:
             self.caller.answer(prefer, self.clock.now())
@@ -151,12 +133,16 @@ class Call:
             self.clock.after(0, self._give_up, error.status or 488, error.reason)
             return
         self.answered = True
+        self._listen()
+        self.switch.emit(events.CallAnswered(self.clock.now(), self.id))
+
+    def _listen(self) -> None:
+        """The caller's keys and sound are this call's."""
         port = self.caller.audio.port
         if port is not None:
             port.on_digit = self._digit
             port.on_played = self._played
             port.on_lost = self._media_lost
-        self.switch.emit(events.CallAnswered(self.clock.now(), self.id))
 
     def play(self, prompts: Sequence[str], *, loop: bool = False) -> int:
         """Play prompts to the caller, answering first; returns the id that `on_played` will tell. A prompt that does
@@ -165,6 +151,7 @@ class Call:
         port = self.caller.audio.port
         if port is None or self.ended:
             return 0
+        self._loop = tuple(prompts) if loop else ()
         try:
             return self.switch.plane.play(port, prompts, loop=loop)
         except (UnknownPrompt, PlaylistTooLong):
@@ -174,11 +161,13 @@ class Call:
             return self._play_id
 
     def silence(self) -> None:
+        self._loop = ()
         if self.caller.audio.port is not None:
             self.switch.plane.silence(self.caller.audio.port)
 
     def echo(self) -> None:
         """Let the caller hear himself, answering first."""
+        self._loop = ()
         self.answer()
         if self.caller.audio.port is not None:
             self.switch.plane.echo(self.caller.audio.port)
@@ -191,18 +180,35 @@ class Call:
 
     # --- the called side --------------------------------------------------------------------------------------------
 
-    def dial(self, destination: Destination, *, ring_s: float, agent: str | None = None) -> Attempt:
-        """Ring whoever `destination` is. Failure at once is told a moment later, never from in here."""
+    def dial(
+        self, destination: Destination, *, ring_s: float, agent: str | None = None, phones: Sequence[Destination] = ()
+    ) -> Attempt:
+        """Ring whoever `destination` is, or all `phones` in its place. Failure at once is told a moment later, never
+        from in here."""
         self._last_number += 1
         attempt = Attempt(self, self._last_number, destination, agent)
         if self.ended:  # and who dials has yet to hear of it
             attempt.close()
             return attempt
         self._attempts.append(attempt)
+        targets: list[Target] = []
+        for phone in phones or (destination,):
+            found, status, cause = self.switch.targets.find(self, phone)
+            targets += found
+        if targets:
+            attempt.plan(targets, ring_s)
+            self.ring_next(attempt)
+        else:
+            attempt.limit(self.clock.after(0, attempt.failed, status, cause))
+        return attempt
+
+    def ring_next(self, attempt: Attempt) -> None:
+        """INVITEs to the phones of an attempt that are next."""
         now = self.clock.now()
-        targets, status, cause = self.switch.targets.find(self, destination)
-        for target in targets:
-            leg = CalledLeg(self.switch, self, attempt, target, self.max_forwards)
+        status, cause = 503, ""
+        for target in attempt.waves.popleft():
+            leg = CalledLeg(self.switch, self, attempt, with_headers(self, target), self.max_forwards)
+            leg.party = Party("", target.extension or (self.dialled if target.trunk else user_of(target.uri)))
             self.switch.add(leg)
             try:
                 leg.invite(self.caller.audio.codecs, now)
@@ -213,13 +219,12 @@ class Call:
                 continue
             attempt.legs.append(leg)
             self.switch.emit(
-                events.LegStarted(now, self.id, attempt.number, target.uri, agent, leg.dialog.call_id)
+                events.LegStarted(now, self.id, attempt.number, target.uri, attempt.agent, leg.dialog.call_id)
             )
         if attempt.legs:
-            attempt.limit(self.clock.after(ring_s, self.attempt_failed, attempt, 408, "no answer"))
+            attempt.limit(self.clock.after(attempt.wave_s, attempt.timed_out))
         else:
             attempt.limit(self.clock.after(0, attempt.failed, status, cause))
-        return attempt
 
     def drop(self, attempt: Attempt, cause: str = "") -> None:
         """CANCEL or BYE an attempt; nothing more is heard of it."""
@@ -241,10 +246,12 @@ class Call:
             return  # it could not be answered: `_give_up` is on its way
         theirs.on_digit = None
         theirs.on_lost = self._media_lost
+        self._loop = ()
         self.switch.plane.bridge(mine, theirs)
         self.connected = attempt
         self.connected_at = self.clock.now()
         self.switch.emit(events.CallConnected(self.connected_at, self.id, attempt.number, attempt.agent))
+        self._reached()
 
     def _part(self, attempt: Attempt) -> None:
         """The caller no longer talks with it, if he did."""
@@ -256,10 +263,14 @@ class Call:
         """The leg that is bridged with this one."""
         if self.connected is None:
             return None
-        return self.connected.winner if leg is self.caller else self.caller
+        if leg is self.caller:
+            return self.connected.winner
+        return self.caller if leg is self.connected.winner else None
 
     def attempt_ringing(self, attempt: Attempt) -> None:
         self.controller.on_ringing(self, attempt)
+        if self.errand is not None:
+            self.errand.on_ringing(self)
 
     def attempt_answered(self, attempt: Attempt) -> None:
         self.controller.on_answered(self, attempt)
@@ -296,7 +307,7 @@ class Call:
         self._gone(leg, cause)
 
     def _gone(self, leg: Leg, cause: str) -> None:
-        if not isinstance(leg, CalledLeg):
+        if leg is self.caller:
             self._caller_gone(cause)
             return
         attempt = leg.attempt
@@ -308,7 +319,8 @@ class Call:
         attempt.close()
         self._leg_ended(attempt, 200, cause)
         self._part(attempt)
-        self.controller.on_ended(self, attempt)
+        if self.errand is None or not self.errand.on_left(self, attempt):
+            self.controller.on_ended(self, attempt)
 
     def caller_cancelled(self) -> None:
         """CANCEL or BYE while unanswered: 487."""
@@ -321,7 +333,7 @@ class Call:
             self.leg_lost(self.caller, "media lost")
 
     def _give_up(self, status: int, cause: str) -> None:
-        if not self.ended and not self.answered:
+        if not self.ended and not self.answered and isinstance(self.caller, CallerLeg):
             self.caller.refuse(status, self.clock.now())
             self._caller_gone(cause, status)
 
@@ -332,13 +344,21 @@ class Call:
 
     def hang_up(self, cause: str) -> None:
         """End the call: BYE, or 480 if it was never answered."""
-        self.refuse(480, cause)
+        self._end(480, cause)
 
     def refuse(self, status: int, cause: str) -> None:
-        """A final response to the caller; BYE if it was answered."""
+        """Where the call was to go it can't: a final response to the caller; BYE if it was answered. Unless whoever
+        sent it there knows another way."""
         if self.ended:
             return
-        if self.answered:
+        errand, self.errand = self.errand, None
+        if errand is None or not errand.on_refused(self, status, cause):
+            self._end(status, cause)
+
+    def _end(self, status: int, cause: str) -> None:
+        if self.ended:
+            return
+        if self.answered or not isinstance(self.caller, CallerLeg):
             self.caller.end()
             self._finish(cause, 200)
             return
@@ -352,6 +372,9 @@ class Call:
             return
         self.ended = True
         now = self.clock.now()
+        errand, self.errand = self.errand, None
+        if errand is not None:
+            errand.on_over(self, cause)
         attempts, self._attempts, self.connected = self._attempts, [], None
         for attempt in attempts:
             if attempt.call is None:  # dropped by who heard that a phone became free
@@ -366,9 +389,102 @@ class Call:
 
     def route(self, destination: Destination) -> None:
         """Give the call to the handler of that kind of destination."""
-        if not self.ended:
-            self.destination = destination
-            self.switch.handle(self, destination)
+        if self.ended:
+            return
+        self.destination = destination
+        errand = self.errand
+        self.switch.handle(self, destination)
+        if destination.kind not in RUNG and errand is not None and self.errand is errand:
+            self._reached()
+
+    def _reached(self) -> None:
+        errand, self.errand = self.errand, None
+        if errand is not None and not self.ended:
+            errand.on_reached(self)
+
+    def take(self, to: str, controller: Controller) -> None:
+        """Somebody else than who is in charge decides where the call goes on."""
+        before, self.controller = self.controller, controller
+        before.on_taken(self, to)
+
+    # --- legs that move: no party is hung up, no sound is lost but what was bridged --------------------------------
+
+    def set_aside(self) -> Attempt | None:
+        """The caller no longer talks with whom he talks with; both stay in the call."""
+        attempt, self.connected = self.connected, None
+        self.silence()
+        return attempt
+
+    def take_out(self, attempt: Attempt) -> Leg:
+        """Take out of the call who answered an attempt. He belongs to no call until one adopts him."""
+        leg = attempt.winner
+        assert leg is not None
+        self._forget(attempt)
+        attempt.let_go()
+        self._leg_ended(attempt, 200, "moved")
+        self._part(attempt)
+        _unheard(leg)
+        return leg
+
+    def adopt(self, leg: Leg, destination: Destination, agent: str | None = None) -> Attempt:
+        """An answered leg from elsewhere becomes part of this call as if it had been dialled; `bridge` it, then."""
+        self._last_number += 1
+        attempt = Attempt(self, self._last_number, destination, agent)
+        attempt.won_by(leg)
+        self._attempts.append(attempt)
+        self._moved_in(leg, attempt.number, agent)
+        return attempt
+
+    def replace_caller(self, leg: Leg) -> Leg:
+        """An answered leg from elsewhere takes the caller's place. Returns who had it, neither hung up nor, if he is
+        unanswered, refused."""
+        old, self.caller = self.caller, leg
+        _unheard(old)
+        leg.attempt = None
+        self.from_name, self.from_number = leg.party
+        self._moved_in(leg, 1, None)
+        if not self.answered:
+            self.answered = True
+            self.switch.emit(events.CallAnswered(self.clock.now(), self.id))
+        self._listen()
+        mine, other = leg.audio.port, self.partner_of(leg)
+        if mine is not None and other is not None and other.audio.port is not None:
+            self.switch.plane.bridge(mine, other.audio.port)
+        elif self._loop:
+            self.play(self._loop, loop=True)
+        return old
+
+    def swap(self) -> Attempt:
+        """Whom the caller talks with becomes the caller; the caller stays in the call as one who was called, and is
+        heard by nobody. Only for a call in which two talk."""
+        assert self.connected is not None
+        old = self.replace_caller(self.take_out(self.connected))
+        return self.adopt(old, Destination("extension", old.party.number))
+
+    def dissolve(self, cause: str) -> None:
+        """The caller has moved to another call: this one is over."""
+        self._finish(cause, 200)
+
+    def _moved_in(self, leg: Leg, number: int, agent: str | None) -> None:
+        before = leg.call
+        leg.call, leg.number = self, number
+        came_from = self.id if before is None else before.id
+        self.switch.emit(events.LegMoved(self.clock.now(), self.id, number, came_from, agent, leg.dialog.call_id))
+
+
+def _unheard(leg: Leg) -> None:
+    port = leg.audio.port
+    if port is not None:
+        port.on_digit = port.on_played = port.on_lost = None
+
+
+def with_headers(call: Call, target: Target) -> Target:
+    """The target with what the call's history adds to its INVITE."""
+    if not call.diversions and not call.referred_by:
+        return target
+    lines = invite_headers(call.diversions, call.referred_by, target.uri, target.hop.host)
+    fallback = None if target.fallback is None else with_headers(call, target.fallback)
+    return replace(target, headers=target.headers + lines, fallback=fallback)
 
 
 def _end_report(

@@ -106,3 +106,71 @@ class Registered:
     aor: str
     contact: str
     expires_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class LegMoved:
+    """An answered leg takes part in this call from now on, hung up by nobody: a transfer, a pickup, a parked call that
+    was fetched. Inside one call it changed its part."""
+
+    at: float
+    call_id: str
+    leg: int  # what it is here: 1 is the caller's
+    from_call_id: str
+    agent: str | None
+    sip_call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallTransferred:
+    """Somebody gave his party on, and is out of the call."""
+
+    at: float
+    call_id: str
+    kind: str  # blind, attended; replaced: another phone took his place by itself
+    by: str  # his number
+    to: str  # a destination: "extension 103", "queue asia"
+    other_call_id: str | None = None  # attended: his call with whom he gave the party to, over now
+    agent: str | None = None  # who talked, if he was an agent
+    to_agent: str | None = None  # who talks now
+
+
+@dataclass(frozen=True, slots=True)
+class CallForwarded:
+    """An extension does not take the call and says who shall."""
+
+    at: float
+    call_id: str
+    extension: str
+    to: str
+    reason: str  # unconditional, user-busy, no-answer, unavailable, do-not-disturb, deflection
+
+
+@dataclass(frozen=True, slots=True)
+class CallPickedUp:
+    """A ringing phone's call was taken at another one."""
+
+    at: float
+    call_id: str
+    extension: str  # whose phone rang
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallParked:
+    """The caller waits in a slot."""
+
+    at: float
+    call_id: str
+    slot: str  # "house 701"
+    by: str  # number of who parked it
+
+
+@dataclass(frozen=True, slots=True)
+class CallUnparked:
+    """Fetched from its slot, or sent back after too long a time."""
+
+    at: float
+    call_id: str
+    slot: str
+    by: str | None  # None: sent back

@@ -357,7 +357,10 @@ class Switch:
             self._reports -= 1
             report(stats)
 
-        call.caller.free(done)
+        if call.caller.call not in (None, call):  # it moved to another call, where its counters will be told
+            done(PortStats())
+        else:
+            call.caller.free(done)
 
     def end_fork(self, response: Response, hop: Hop, now: float) -> None:
         """A second 2xx to one INVITE, from another phone behind a proxy: acknowledge and hang up (13.2.2.4)."""

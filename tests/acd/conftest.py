@@ -134,6 +134,7 @@ class FakeCall:
         self.id = name
         self.attributes = dict(attributes)
         self.answered = False
+        self.waited_s = 0.0
         self.controller: Any = None
         self.attempts: list[FakeAttempt] = []
 

@@ -476,6 +476,9 @@ class Recorder:
     def on_ended(self, call: Call, attempt: Attempt) -> None:
         self._do("ended", call, attempt)
 
+    def on_taken(self, call: Call, to: str) -> None:
+        self.heard.append(f"taken: {to}")
+
     def on_caller_gone(self, call: Call, cause: str) -> None:
         self._do("gone", call)
 
