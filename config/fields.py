@@ -36,7 +36,7 @@ class Expected:
 class SipListener(NamedTuple):
     """`udp:0.0.0.0:5060`: where SIP is heard."""
 
-    transport: Literal["udp", "tcp"]
+    transport: Literal["udp", "tcp", "tls", "ws", "wss"]
     host: str
     port: int
 
@@ -82,13 +82,26 @@ def _host_port(value: object) -> HostPort:
     return HostPort(m[1].strip("[]"), int(m[2]))
 
 
+def _nameserver(value: object) -> HostPort:
+    if isinstance(value, HostPort):
+        return value
+    m = isinstance(value, str) and re.fullmatch(r"(\[[^\]]+\]|[0-9.]+|[0-9A-Fa-f:.]+(?=$))(?::(\d{1,5}))?", value)
+    try:
+        server = HostPort(str(ipaddress.ip_address(m[1].strip("[]"))), int(m[2] or 53)) if m else None
+    except ValueError:
+        server = None
+    if server is None or not 0 < server.port < 65536:
+        raise ValueError(f"expected {_NAMESERVER}")
+    return server
+
+
 def _sip_listener(value: object) -> SipListener:
     if isinstance(value, SipListener):
         return value
-    m = isinstance(value, str) and re.fullmatch(r"(udp|tcp):(\[[0-9A-Fa-f:.]+\]|[^:\s]+):(\d{1,5})", value)
+    m = isinstance(value, str) and re.fullmatch(r"(udp|tcp|tls|wss?):(\[[0-9A-Fa-f:.]+\]|[^:\s]+):(\d{1,5})", value)
     if not m or int(m[3]) > 65535:
         raise ValueError(f"expected {_LISTENER}")
-    return SipListener("udp" if m[1] == "udp" else "tcp", m[2].strip("[]"), int(m[3]))
+    return SipListener(m[1], m[2].strip("[]"), int(m[3]))  # type: ignore[arg-type]
 
 
 def _port_range(value: object) -> PortRange:
@@ -222,7 +235,9 @@ def _pattern(value: str) -> str:
 
 
 _HOST_PORT = "ADDRESS:PORT, as 127.0.0.1:8080"
-_LISTENER = "udp:ADDRESS:PORT or tcp:ADDRESS:PORT, as udp:0.0.0.0:5060"
+_NAMESERVER = "a name server's ADDRESS or ADDRESS:PORT, as 192.0.2.53"
+_LISTENER = "udp:ADDRESS:PORT, tcp:ADDRESS:PORT, tls:..., ws:... or wss:..., as udp:0.0.0.0:5060"
+_ORIGIN = "the origin of web pages, as https://shop.example.com"
 _PORT_RANGE = "FIRST-LAST within 1024-65535, FIRST even, as 20000-29999"
 _DESTINATION = (
     "one of: extension NAME, queue NAME, ivr NAME, trunk NAME, refuse STATUS, hang up, sip:USER@HOST"
@@ -253,6 +268,9 @@ Pattern = Annotated[str, AfterValidator(_pattern), Expected(_PATTERN)]
 ListenerText = Annotated[
     SipListener, BeforeValidator(_sip_listener, json_schema_input_type=str), Expected(_LISTENER)
 ]
+NameserverText = Annotated[
+    HostPort, BeforeValidator(_nameserver, json_schema_input_type=str), Expected(_NAMESERVER)
+]
 HostPortText = Annotated[HostPort, BeforeValidator(_host_port, json_schema_input_type=str), Expected(_HOST_PORT)]
 PortRangeText = Annotated[PortRange, BeforeValidator(_port_range, json_schema_input_type=str), Expected(_PORT_RANGE)]
 DestinationText = Annotated[
@@ -281,6 +299,7 @@ Url = Annotated[
     Expected("sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"),
 ]
 Codec = Literal["PCMA", "PCMU"]
+Origin = Annotated[str, Field(pattern=r"^https?://[^/\s]+$"), Expected(_ORIGIN)]
 DigestAlgorithm = Literal["MD5", "SHA-256"]
 Key = Annotated[str, Field(pattern=r"^[0-9*#A-D]$"), Expected("one key of a telephone: 0-9, *, #, A-D")]
 AttributeName = Annotated[

@@ -2,19 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from config.fields import DigestAlgorithm, HostPortText, ListenerText, OneOrMany
+from config.fields import (
+    DigestAlgorithm,
+    HostPortText,
+    ListenerText,
+    Name,
+    NameserverText,
+    Network,
+    OneOrMany,
+    Origin,
+    Seconds,
+)
 from config.model import Model
 
 
+class Certificate(Model):
+    """A certificate with the chain below it, and its private key: PEM files, relative to the site file. The key may
+    stand in the certificate's file."""
+
+    certificate: str
+    key: str | None = None
+
+
+class Tls(Model):
+    """What encrypted SIP (`tls`, `wss`) shows and asks for. `names`: other certificates for those who call us by
+    another host name (SNI). `ca`: who signs the servers we call; `client_ca`: who signs the peers that call us. Without
+    them: whom the system trusts. Read again on SIGHUP; connections that stand are kept."""
+
+    certificate: str | None = None
+    key: str | None = None
+    names: dict[Name, Certificate] = Field(default_factory=dict)
+    ca: str | None = None
+    client_ca: str | None = None
+    client_certificates: Literal["none", "optional", "required"] = "none"
+
+    @model_validator(mode="after")
+    def _shows_something(self) -> Tls:
+        if self.certificate is None and (self.key or self.names or self.client_certificates != "none"):
+            raise ValueError("expected certificate beside key, names or client_certificates")
+        return self
+
+
 class Listen(Model):
-    """The sockets. `advertise` is the address peers reach us at, when it is not the one we listen on (NAT). `digest`:
-    the algorithms that phones are asked for, in that order (RFC 8760)."""
+    """The sockets. `advertise` is the address peers outside `local_networks` reach us at, when it is not the one we
+    listen on (NAT): one for IPv4, one for IPv6, and a host name that stands for both. `digest`: the algorithms that
+    phones are asked for, in that order (RFC 8760). A request above `udp_max_bytes` goes by TCP (RFC 3261 18.1.1)."""
 
     sip: Annotated[tuple[ListenerText, ...], OneOrMany] = Field(min_length=1)
     http: HostPortText | None = None
-    advertise: str | None = None
+    advertise: Annotated[tuple[str, ...], OneOrMany] = ()
+    local_networks: Annotated[tuple[Network, ...], OneOrMany] | None = None
+    nameservers: Annotated[tuple[NameserverText, ...], OneOrMany] = ()
+    tls: Tls | None = None
+    origins: Annotated[tuple[Origin, ...], OneOrMany] = ()
     digest: Annotated[tuple[DigestAlgorithm, ...], OneOrMany] = Field(("MD5",), min_length=1)
+    udp_max_bytes: int = Field(1300, ge=500, le=65_000)
+    idle_s: Seconds = 900
+    max_connections: int = Field(10_000, ge=1)
+    max_connections_per_address: int = Field(100, ge=1)

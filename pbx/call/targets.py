@@ -10,10 +10,9 @@ from config.schema import Destination, Site
 from pbx.routing.admission import Admission, Refuse
 from pbx.routing.location import Device, Location
 from pbx.routing.trunk import TrunkTable, uri_with_user
-from pbx.sip.dialog import is_ip
 from pbx.sip.grammar import escape, quote
 from pbx.sip.hop import Hop
-from pbx.sip.uri import USER_ALLOWED, host_port_of
+from pbx.sip.uri import USER_ALLOWED
 
 if TYPE_CHECKING:
     from pbx.call.call import Call
@@ -31,6 +30,7 @@ class Target:
     login: tuple[str, str] | None = None  # what we answer a challenge with
     route: tuple[str, ...] = ()  # the Route of the INVITE (RFC 3327)
     headers: str = ""  # further header lines of the INVITE
+    q: float = 1.0  # phones of a lower one ring when those of a higher one don't answer (RFC 3261 16.6)
     alternatives: tuple[Hop, ...] = ()  # of the same URI, best first: for when `hop` fails (RFC 3263 4.3)
     fallback: Target | None = None  # the trunk's next gateway, for when no hop of this one is left
 
@@ -45,7 +45,7 @@ Found = tuple[list[Target], int, str]  # targets; when there are none, the statu
 
 
 class Targets:
-    """Finds them. `resolve` gives the address of a host name, if it is known."""
+    """Finds them. `hops` gives what a URI leads to, best first; None while that is unknown."""
 
     def __init__(
         self,
@@ -53,13 +53,13 @@ class Targets:
         location: Location,
         trunks: TrunkTable,
         admission: Admission,
-        resolve: Callable[[str], str | None],
+        hops: Callable[[str], tuple[Hop, ...] | None],
     ) -> None:
         self._site = site
         self._location = location
         self._trunks = trunks
         self._admission = admission
-        self._resolve = resolve
+        self._hops = hops
 
     def find(self, call: Call, destination: Destination) -> Found:
         if destination.kind == "extension":
@@ -77,49 +77,47 @@ class Targets:
         return [_device_target(device, caller, name) for device in devices], 480, "not registered"
 
     def _uri(self, call: Call, uri: str) -> Found:
-        hop = self._hop(uri)
-        if hop is None:
+        hops = self._hops(uri)
+        if not hops:
             return [], 503, f"unknown host in {uri}"
-        return [Target(uri, hop, caller_of(call.from_name, call.from_number))], 503, ""
+        caller = caller_of(call.from_name, call.from_number)
+        return [Target(uri, hops[0], caller, alternatives=hops[1:])], 503, ""
 
     def _trunk(self, call: Call, name: str) -> Found:
         trunk = self._site.trunks.get(name)
         if trunk is None:
             return [], 404, "no such trunk"
-        uri, hop, route = self._gateway(call, name)
-        if uri is None or hop is None:
+        uri, hops, route = self._gateway(call, name)
+        if not hops:
             return [], 503, f"trunk {name} can't be reached"
         verdict = self._admission.seize(name)
         if isinstance(verdict, Refuse):
             return [], verdict.status, verdict.reason
         number = self._trunks.caller_id(name, call.caller.extension, call.from_number)
         login = (trunk.login.username, trunk.login.password.get_secret_value()) if trunk.login else None
-        return [Target(uri, hop, caller_of(call.from_name, number), trunk=name, login=login, route=route)], 503, ""
+        caller = caller_of(call.from_name, number)
+        target = Target(uri, hops[0], caller, trunk=name, login=login, route=route, alternatives=hops[1:])
+        return [target], 503, ""
 
-    def _gateway(self, call: Call, name: str) -> tuple[str | None, Hop | None, tuple[str, ...]]:
-        """Request-URI, hop and Route for what the call dialled: at the gateway, else where the trunk registered."""
+    def _gateway(self, call: Call, name: str) -> tuple[str, tuple[Hop, ...], tuple[str, ...]]:
+        """Request-URI, hops and Route for what the call dialled: at the gateway, else where the trunk registered."""
         uri = self._trunks.gateway_uri(name, call.dialled)
         if uri is not None:
-            return uri, self._hop(uri), ()
+            return uri, self._hops(uri) or (), ()
         aor = self._trunks.aor(name)
         bindings = self._location.contacts(aor, call.clock.now()) if aor else []
         if not bindings:
-            return None, None, ()
-        return uri_with_user(bindings[0].request_uri, call.dialled), bindings[0].hop, bindings[0].path
-
-    def _hop(self, uri: str) -> Hop | None:
-        """Where a URI leads; None while its host's address is unknown."""
-        host, port, transport = host_port_of(uri)
-        host = host.strip("[]")
-        address = host if is_ip(host) else self._resolve(host)
-        return Hop(transport or "udp", address, port or 5060) if address else None
+            return "", (), ()
+        return uri_with_user(bindings[0].request_uri, call.dialled), (bindings[0].hop,), bindings[0].path
 
 
 def _device_target(flows: Device, caller: str, extension: str) -> Target:
     """The newest flow of a device, the others for when it fails: one at a time (RFC 5626 6)."""
     target: Target | None = None
     for flow in reversed(flows):
-        target = Target(flow.request_uri, flow.hop, caller, extension=extension, route=flow.path, fallback=target)
+        target = Target(
+            flow.request_uri, flow.hop, caller, extension=extension, route=flow.path, fallback=target, q=flows[0].q
+        )
     assert target is not None
     return target
 

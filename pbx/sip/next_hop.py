@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
@@ -70,34 +70,25 @@ Family = Literal["A", "AAAA"]
 
 @dataclass(frozen=True, slots=True)
 class Speaks:
-    """What this side can do: the transports that it listens on, in the order it would rather use them, the address
-    families likewise, and by which listener each pair of them goes out."""
+    """What this side can do: the transports that it listens on, in the order it would rather use them, and the address
+    families likewise."""
 
     transports: tuple[str, ...]
     families: tuple[Family, ...]
-    listeners: Mapping[tuple[str, Family], int]
 
     @classmethod
     def of(cls, listeners: Iterable[tuple[str, str, int]]) -> Speaks:
         """Of listeners as (transport, host, port), in the order of the site file."""
-        transports: dict[str, int] = {}
-        families: dict[Family, None] = {}
-        first: dict[tuple[str, Family], int] = {}
-        for transport, host, _ in listeners:
-            if transport not in WEB:
-                index = transports[transport] = transports.get(transport, -1) + 1
-                families[family_of(host)] = None
-                first.setdefault((transport, family_of(host)), index)
-        return cls(tuple(transports), tuple(families), first)
+        found = [(transport, family_of(host)) for transport, host, _ in listeners if transport not in WEB]
+        return cls(tuple(dict.fromkeys(one for one, _ in found)), tuple(dict.fromkeys(family for _, family in found)))
 
     def hop(self, transport: str, host: str, port: int, name: str = "") -> Hop | None:
         """None for an address family that we do not have."""
-        family = family_of(host)
-        if family not in self.families:
+        if family_of(host) not in self.families:
             return None
-        if family == "AAAA":
+        if ":" in host:
             host = ipaddress.IPv6Address(host).compressed  # as the network itself writes it
-        return Hop(transport, host, port, self.listeners.get((transport, family), 0), name)
+        return Hop(transport, host, port, name=name)
 
 
 def family_of(host: str) -> Family:

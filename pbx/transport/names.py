@@ -1,54 +1,91 @@
-"""Host names of the site's gateways and contacts, resolved ahead of need so that no call waits for DNS."""
+"""What the name service said: records by question, for as long as they are good (RFC 1035 7.4, RFC 2308, RFC 8767).
+
+Nothing here asks; `resolver` does. The last good answer stands while the name service is away.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections import Counter
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
 
-REFRESH_S = 60.0
-RESOLVE_S = 3.0  # a dead name service delays the start by no more
+from pbx.sip.dialog import is_ip
+from pbx.sip.next_hop import Question, Records, family_of
+
+MIN_TTL_S: Final = 10.0  # enough to ask again before it is over
+MAX_TTL_S: Final = 3600.0  # so that a mistake in a zone is not believed for a week
+MAX_NEGATIVE_S: Final = 300.0  # RFC 2308 5 allows hours; a gateway whose name was just made is wanted sooner
+RECHECK_S: Final = 30.0  # RFC 8767 5: how often a name service that gives no answer is asked again
+STALE_S: Final = 86_400.0  # RFC 8767 5: how long the last good answer may stand
+LIMIT: Final = 10_000  # questions
 
 
-class Names:
-    """Addresses of the hosts it was told to watch; the last good answer stands while the name service is away."""
+@dataclass(slots=True)
+class _Entry:
+    records: Records
+    expires_at: float
+    good_at: float  # when the name service last said so
 
-    def __init__(self, counters: Counter[str]) -> None:
-        self._counters = counters
-        self._addresses: dict[str, str] = {}
-        self._watched: set[str] = set()
-        self._task: asyncio.Task[None] | None = None
 
-    async def watch(self, hosts: Iterable[str]) -> None:
-        """Resolve these now and every REFRESH_S seconds, in place of those watched before."""
-        self._watched = set(hosts)
-        await self._refresh()
-        if self._task is None and self._watched:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+class NameCache:
+    """Answers. `hosts` are the machine's own (/etc/hosts), which need no name service; `kept` questions are
+    asked again and again: their last answer stands until the next, and is never dropped to make room."""
 
-    def address(self, host: str) -> str | None:
-        """The address of a watched host, None while it is unknown."""
-        return self._addresses.get(host)
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.hosts: Mapping[str, tuple[str, ...]] = {}
+        self.kept: frozenset[Question] = frozenset()
+        self._limit = limit
+        self._entries: OrderedDict[Question, _Entry] = OrderedDict()  # the newest answer last
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(REFRESH_S)
-            await self._refresh()
+    def __len__(self) -> int:
+        return len(self._entries)
 
-    async def _refresh(self) -> None:
-        await asyncio.gather(*map(self._resolve, sorted(self._watched)))
+    def records(self, question: Question, now: float) -> Records | None:
+        """() when there are none; None when nobody knows, or not any more."""
+        if question.name in self.hosts:  # also its NAPTR and SRV: whoever writes a host there wants that address
+            return tuple(one for one in self.hosts[question.name] if family_of(one) == question.type)
+        entry = self._entries.get(question)
+        if entry is None or (entry.expires_at <= now and question not in self.kept):
+            return None
+        return entry.records
 
-    async def _resolve(self, host: str) -> None:
-        try:
-            async with asyncio.timeout(RESOLVE_S):
-                found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-        except (OSError, UnicodeError):  # TimeoutError is an OSError; UnicodeError: a label that is empty or too long
-            self._counters["dns_failures"] += 1
-        else:
-            self._addresses[host] = str(found[0][4][0])
+    def ends_within(self, question: Question, margin_s: float, now: float) -> bool:
+        """Whether to ask again so that nobody waits."""
+        if question.name in self.hosts:
+            return False
+        entry = self._entries.get(question)
+        return entry is None or entry.expires_at <= now + margin_s
 
-    async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+    def answered(self, question: Question, records: Records, ttl_s: float, now: float) -> None:
+        """The name service said so; no records: the time to live is the SOA's (RFC 2308 5)."""
+        ttl_s = max(MIN_TTL_S, min(ttl_s, MAX_TTL_S if records else MAX_NEGATIVE_S))
+        self._put(question, _Entry(records, now + ttl_s, now))
+
+    def failed(self, question: Question, now: float) -> bool:
+        """No answer came; True if the last good one goes on standing."""
+        entry = self._entries.get(question)
+        if entry is not None and entry.records and now - entry.good_at < STALE_S:
+            entry.expires_at = max(entry.expires_at, now + RECHECK_S)
+            return True
+        self._put(question, _Entry((), now + RECHECK_S, 0.0))
+        return False
+
+    def _put(self, question: Question, entry: _Entry) -> None:
+        self._entries[question] = entry
+        self._entries.move_to_end(question)
+        if len(self._entries) > self._limit:
+            oldest = next((one for one in self._entries if one not in self.kept), question)
+            del self._entries[oldest]
+
+
+def hosts_in(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The names of a hosts file (`ADDRESS NAME NAME # remark`) and their addresses."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        address, *names = line.partition("#")[0].split() or [""]
+        if is_ip(address):
+            for name in names:
+                key = name.lower().removesuffix(".")
+                found[key] = (*found.get(key, ()), address)
+    return found

@@ -22,6 +22,7 @@ from pbx.sip.binding import Binding
 from pbx.sip.digest import DigestServer
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, Response, parse
+from pbx.sip.next_hop import Records, Speaks, select
 from pbx.sip.registrar import Registrar
 from pbx.sip.transaction_layer import TransactionLayer
 from pbx.transport.local import Local
@@ -65,6 +66,7 @@ class World:
         self.events: list[object] = []
         self.phones: dict[tuple[str, int], Phone] = {}
         self.lost: list[bytes] = []
+        self.zone: dict[tuple[str, str], Records] = {}  # the name service: (name, type) -> records
         self.layer = TransactionLayer(self._send, self.counters)
         self.plane = FakePlane(self.site.media.ports, prompts={"music"})
         self.location = Location()
@@ -82,11 +84,16 @@ class World:
             Rules(
                 self.site,
                 DialPlan(self.site),
-                Targets(self.site, self.location, trunks, self.admission, lambda host: None),
+                Targets(self.site, self.location, trunks, self.admission, self.hops),
                 Screening(self.digest, trunks, {}, {}, self.counters, lambda *who: self.auth_failures.append(who)),
                 Registrar(self.location, self.digest, lambda user: 5 if user in self.site.extensions else None),
             )
         )
+
+    def hops(self, uri: str) -> tuple[Hop, ...] | None:
+        """Where a URI leads by the records in `zone`; what is not there does not exist."""
+        speaks = Speaks.of(self.site.listen.sip)
+        return select(uri, lambda question: self.zone.get(question, ()), speaks, lambda most: 0).hops
 
     def phone(self, host: str, port: int = 5060) -> Phone:
         phone = self.phones[host, port] = Phone(self, host, port)

@@ -177,14 +177,6 @@ def test_a_certificate_is_to_be_the_name_of_the_uri() -> None:
     assert selection.hops == (Hop("tls", "192.0.2.5", 5081, 0, "example.com"),)
 
 
-def test_the_listener_of_the_family_is_used() -> None:
-    speaks = Speaks.of([("udp", "0.0.0.0", 5060), ("tcp", "::", 5060), ("udp", "::", 5060), ("tcp", "0.0.0.0", 5060)])
-    for uri, listener in (
-        ("sip:[::1]", 1), ("sip:127.0.0.1", 0), ("sip:[::1];transport=tcp", 0), ("sip:127.0.0.1;transport=tcp", 1),
-    ):  # fmt: skip
-        assert select(uri, lambda question: (), speaks, first).hops[0].listener == listener
-
-
 def test_endless_records_are_cut() -> None:
     many: tuple[Record, ...] = tuple(f"192.0.2.{n}" for n in range(250))
     assert len(hops("sip:example.com", {("example.com", "A"): many}, UDP)) == MAX_HOPS
