@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from config import references
 from config.errors import Problem, SiteError
@@ -134,10 +134,19 @@ def _without(raw: dict[str, Any], damaged: set[Path]) -> dict[str, Any]:
 
 
 def _with_absolute_paths(site: Site, folder: FilePath) -> Site:
-    if site.media.prompts is None:
-        return site
-    prompts = os.path.normpath(folder / site.media.prompts)
-    return site.model_copy(update={"media": site.media.model_copy(update={"prompts": prompts})})
+    def absolute(part: BaseModel, *names: str) -> dict[str, Any]:
+        return {name: os.path.normpath(folder / path) for name in names if (path := getattr(part, name)) is not None}
+
+    changed: dict[str, Any] = {"media": site.media.model_copy(update=absolute(site.media, "prompts"))}
+    tls = site.listen.tls
+    if tls is not None:
+        names = {
+            name: one.model_copy(update=absolute(one, "certificate", "key")) for name, one in tls.names.items()
+        }
+        paths = absolute(tls, "certificate", "key", "ca", "client_ca")
+        tls = tls.model_copy(update={**paths, "names": names})
+        changed["listen"] = site.listen.model_copy(update={"tls": tls})
+    return site.model_copy(update=changed)
 
 
 def _located(finding: references.Finding, file: str, values: Values) -> Problem:

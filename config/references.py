@@ -108,8 +108,9 @@ def _listeners(site: Site) -> Iterator[Finding]:
     for path, transport, host, port in sockets:
         kind = "udp" if transport == "udp" else "tcp"  # whatever runs over it
         for other_kind, other_host, other_port, other in taken:
-            same_host = host == other_host or {_any_of(host)} & {host, other_host} and _any_of(host) == _any_of(other_host)
-            if (kind, port) == (other_kind, other_port) and port and same_host:
+            everywhere = _any_of(host)  # the families do not hinder each other
+            overlap = host == other_host or (everywhere in (host, other_host) and everywhere == _any_of(other_host))
+            if (kind, port) == (other_kind, other_port) and port and overlap:
                 yield Finding(path, f"{transport} {host}:{port}", "each address and port once", f"taken by {other}")
         taken.append((kind, host, port, ".".join(str(part) for part in path[:2])))
         if transport in ("tls", "wss") and (site.listen.tls is None or site.listen.tls.certificate is None):
@@ -121,7 +122,7 @@ def _listeners(site: Site) -> Iterator[Finding]:
 
 
 def _any_of(host: str) -> str:
-    """The address that takes a port of every address of this one's family; the families do not hinder each other."""
+    """The address that takes a port of every address of this one's family."""
     return "::" if ":" in host else "0.0.0.0"
 
 
@@ -132,7 +133,7 @@ def _advertised(advertise: Sequence[str]) -> Iterator[Finding]:
         if not _is_host(text):
             yield Finding(path, f'"{text}"', "an IP address or a host name")
             continue
-        kind = "a host name" if re.search("[g-zG-Z-]", text) else "an IPv6 address" if ":" in text else "an IPv4 address"
+        kind = "an IPv6 address" if ":" in text else "a host name" if re.search("[A-Za-z]", text) else "an IPv4 address"
         if kind in seen:
             yield Finding(path, f"{kind} again", "at most one address of each family, and one host name")
         seen.add(kind)

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from acd.site_check import queue_needs
 from config.loader import load
+from config.references import Finding
 from config.schema import Site
+from pbx.transport.tls import BadFile, Tls, TlsFiles
 
 
 def load_site(path: Path) -> Site:
     """Raises SiteError with every mistake at its line."""
-    return load(path, also=(queue_needs,))
+    return load(path, also=(queue_needs, certificates))
+
+
+def certificates(site: Site) -> Iterator[Finding]:
+    """The files of `listen.tls` are read as the server will read them."""
+    files = tls_files(site)
+    if files is not None:
+        try:
+            Tls(files)
+        except BadFile as error:
+            yield Finding(("listen", "tls", *error.setting), error.found, error.expected)
+
+
+def tls_files(site: Site) -> TlsFiles | None:
+    """What the site says of TLS, for the transport."""
+    tls = site.listen.tls
+    if tls is None:
+        return None
+    names = {name: (one.certificate, one.key) for name, one in tls.names.items()}
+    return TlsFiles(tls.certificate, tls.key, names, tls.ca, tls.client_ca, tls.client_certificates)

@@ -153,6 +153,8 @@ cdef void set_remote(Loop *loop, Port *port, uint8_t flags, ConnectPayload *remo
     cdef Latch *state = &port.latch
     cdef sockaddr_storage negotiated
     cdef bint usable = make_address(&negotiated, remote.family, remote.host, remote.rtp_port)
+    if loop.dual:
+        map_ipv4(&negotiated)
     dissolve(port)
     if not (usable and state.has_remote and same_address(&negotiated, &state.negotiated)):
         state.negotiated = state.source = state.rtcp = negotiated

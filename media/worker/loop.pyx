@@ -73,6 +73,7 @@ cdef void start(Loop *loop, sockaddr_storage *host, uint16_t first) noexcept nog
     if getrandom(&loop.random, 8, 0) != 8 or loop.random == 0:
         loop.random = <uint64_t>realtime_ns()
     loop.now_ns = loop.epoch_ns = monotonic_ns()
+    loop.dual = host.ss_family == AF_INET6
     event.events = EPOLLIN
     event.data.u64 = <uint64_t>CONTROL_KEY
     epoll_ctl(loop.epoll, EPOLL_CTL_ADD, loop.control, &event)

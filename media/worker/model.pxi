@@ -222,6 +222,7 @@ cdef struct Loop:
     int control
     bint closed
     bint control_paused
+    bint dual  # the ports are IPv6 sockets that take IPv4 too
     uint32_t port_count
     Port *ports
     Prompt *prompts[MAX_PROMPTS]

@@ -44,6 +44,16 @@ cdef bint make_address(sockaddr_storage *address, int family, const void *host, 
     return True
 
 
+cdef void map_ipv4(sockaddr_storage *address) noexcept nogil:
+    """An IPv4 address as an IPv6 socket sees it (RFC 4291 2.5.5.2); an IPv6 one stays."""
+    cdef uint8_t mapped[16]
+    if address.ss_family == AF_INET:
+        memset(mapped, 0, 10)
+        memset(&mapped[10], 0xFF, 2)
+        memcpy(&mapped[12], &(<sockaddr_in *>address).sin_addr, 4)
+        make_address(address, 6, mapped, port_of(address))
+
+
 cdef bint parse_address(sockaddr_storage *address, const char *host) noexcept nogil:
     cdef uint8_t binary[16]
     if inet_pton(AF_INET, host, binary) == 1:
@@ -57,13 +67,14 @@ cdef int open_socket(sockaddr_storage *host, uint16_t port) noexcept nogil:
     cdef int error
     cdef int room_bytes = 65536  # what strangers may pile up on an idle port; seconds of sound on a live one
     cdef int expedited = 46 << 2  # DSCP EF, RFC 4594 4.1
+    cdef int both = 0
     if fd < 0:
         return -1
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room_bytes, sizeof(int))
     if host.ss_family == AF_INET6:
         setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &expedited, sizeof(int))
-    else:
-        setsockopt(fd, IPPROTO_IP, IP_TOS, &expedited, sizeof(int))
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &both, sizeof(int))  # bound to "::" it takes IPv4 too
+    setsockopt(fd, IPPROTO_IP, IP_TOS, &expedited, sizeof(int))
     set_port(host, port)
     if bind(fd, <sockaddr *>host, address_size(host)) < 0:
         error = errno

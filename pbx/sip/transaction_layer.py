@@ -211,8 +211,10 @@ class TransactionLayer:
 
     def transport_failed(self, hop: Hop, now: float) -> None:
         """The stream to `hop` is gone or never came up: its client transactions fail (8.1.3.1, 17.1.4)."""
-        for transaction in [t for t in self._transactions.values() if t.hop == hop]:
-            transaction.input("transport error", now)
+        key = hop[:3]
+        for transaction in [t for t in self._transactions.values() if t.hop[:3] == key]:
+            if transaction.input("transport error", now):
+                self.counters["sip_transport_failures"] += 1
 
 
 def _server_key(message: Message, method: str = "") -> tuple[str, ...]:

@@ -102,6 +102,18 @@ def validate_via(text: str) -> None:
         Via.parse(value)
 
 
+_TOP = re.compile(rb"\r?\n(?:via|v)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
+
+
+def top_via(message: bytes) -> Via:
+    """The topmost Via of a message not otherwise read. Raises BadMessage."""
+    found = _TOP.search(message)
+    values = split_values(found[1].decode("utf-8", "surrogateescape")) if found else None
+    if not values:
+        raise BadMessage("no Via")
+    return Via.parse(values[0])
+
+
 def branch_of(via: str) -> str | None:
     """The branch of a Via value, None if it has none."""
     found = _BRANCH.search(via)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 
 from pbx.sip.hop import Hop
 from pbx.sip.transaction_layer import TransactionLayer
-from pbx.transport.local import Local
-from pbx.transport.stream import Streams
+from pbx.transport.local import LOCAL_NETWORKS, Local, Network
+from pbx.transport.streams import Limits, Streams
+from pbx.transport.tls import Tls, TlsError, TlsFiles
 from pbx.transport.udp import UdpSocket
 
 SLACK_S = 0.01  # timers are late by up to this, so that thousands a second cost a hundred wake-ups
@@ -34,7 +35,18 @@ class Driver:
         self.layer = TransactionLayer(self.send, counters)
         self.layer.timers.on_earlier = self._arm
         self.local = Local({})
+        self._streams.source = self.local.source
         self.trace: Callable[[str, bytes, Hop], None] | None = None  # told of every message in and out
+        self._admits: Callable[[bytes, Hop], bool] | None = None
+
+    @property
+    def admits(self) -> Callable[[bytes, Hop], bool] | None:
+        """Asked before anything is made of a message, and of a new connection with no data: False drops it."""
+        return self._admits
+
+    @admits.setter
+    def admits(self, admits: Callable[[bytes, Hop], bool] | None) -> None:
+        self._admits = self._streams.admits = admits
 
     @property
     def on_closed(self) -> Callable[[Hop], None]:
@@ -60,22 +72,55 @@ class Driver:
 
     # --- sockets ----------------------------------------------------------------------------------------------------
 
-    async def listen(self, listeners: Sequence[tuple[str, str, int]], advertise: str | None) -> None:
-        """Open every (transport, host, port). Raises ListenError; nothing stays open then."""
-        for transport, host, port in listeners:
+    async def listen(
+        self,
+        listeners: Sequence[tuple[str, str, int]],
+        advertise: Sequence[str] = (),
+        *,
+        networks: Sequence[Network] = LOCAL_NETWORKS,
+        tls: TlsFiles | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Open every (transport, host, port). Raises ListenError; nothing stays open then. For `advertise` and
+        `networks` see Local."""
+        self.local.advertise, self.local.networks = advertise, networks
+        self._streams.limits = limits or Limits()
+        if tls is not None:
+            try:
+                self.reload_tls(tls)
+            except TlsError as error:
+                raise ListenError(f"listen.tls.{error}") from None
+        for listener in listeners:
+            transport, host, port = listener
             known = self.local.listeners.setdefault(transport, [])
             try:
-                if transport == "udp":
-                    self._udp.append(UdpSocket(host, port, len(known), self._receive, self._counters))
-                    known.append((host, self._udp[-1].address[1]))
-                else:
-                    known.append((host, (await self._streams.listen(host, port, len(known)))[1]))
+                known.append((host, await self._open(transport, host, port, len(known))))
             except OSError as error:
                 await self.close()
-                raise ListenError(f"{transport}:{host}:{port}: {error.strerror or error}") from None
-        self.local.advertise = advertise
+                where = str(Hop(transport, host, port))
+                raise ListenError(f"{where}: {error.strerror or error}") from None
+
+    async def _open(self, transport: str, host: str, port: int, index: int) -> int:
+        if transport == "udp":
+            self._udp.append(UdpSocket(host, port, index, self._receive, self._counters))
+            return self._udp[-1].address[1]
+        if transport in ("tls", "wss") and (self._streams.tls is None or self._streams.tls.server is None):
+            raise OSError(0, "needs a certificate (listen.tls)")
+        return (await self._streams.listen(transport, host, port, index))[1]
+
+    def reload_tls(self, files: TlsFiles | None) -> None:
+        """Read the certificates again; connections that stand keep what they have. Raises TlsError, and then nothing
+        has changed."""
+        if files is not None or self._streams.tls is not None:
+            self._streams.tls = Tls(files or TlsFiles())
+
+    def peer_names(self, hop: Hop) -> tuple[str, ...]:
+        """Who the far end of a TLS connection has shown to be: names of its verified certificate (RFC 5922 7.1)."""
+        return self._streams.peer_names(hop)
 
     def _receive(self, data: bytes, hop: Hop) -> None:
+        if self._admits is not None and not self._admits(data, hop):
+            return
         if self.trace is not None:
             self.trace("<-", data, hop)
         self.layer.receive_bytes(data, hop, self.now())
@@ -86,7 +131,7 @@ class Driver:
         if hop.transport != "udp":
             self._streams.send(data, hop)
         elif self._udp:
-            self._udp[min(hop.listener, len(self._udp) - 1)].send(data, hop)
+            self._udp[self.local.listener(hop) if len(self._udp) > 1 else 0].send(data, hop)
         else:
             self._counters["sip_no_udp_listener"] += 1
 

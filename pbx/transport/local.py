@@ -1,14 +1,29 @@
-"""Our own address as a given peer should see it: in Via, Contact and SDP."""
+"""Our own address as a given peer should see it: in Via, Contact and SDP; and by which listener we reach a peer."""
 
 from __future__ import annotations
 
+import ipaddress
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from pbx.sip.dialog import is_ip
 from pbx.sip.hop import Hop
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 ANY = ("0.0.0.0", "::", "")
+CACHED = 10_000  # peers
+
+#: Who sees us by the address of our own network, not by the advertised one: RFC 1918, 6598, 3927, 4193, 4291, loopback.
+LOCAL_NETWORKS: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8",
+        "fc00::/7", "fe80::/10", "::1/128",
+    )
+)  # fmt: skip
 
 
 @lru_cache(maxsize=4096)
@@ -24,31 +39,74 @@ def source_address(peer: str) -> str:
 
 @dataclass(slots=True)
 class Local:
-    """The listeners by transport as (host, port), and the address to advertise instead, if the site has one."""
+    """The listeners by transport as (host, port). `advertise` is what peers outside `networks` are told instead: an
+    address of either family, and a host name that stands for both in Via and Contact."""
 
     listeners: dict[str, list[tuple[str, int]]]
-    advertise: str | None = None
-    _sent_by: dict[tuple[str, int, str], str] = field(default_factory=dict)
+    advertise: Sequence[str] = ()
+    networks: Sequence[Network] = LOCAL_NETWORKS
+    _seen: dict[tuple[str, int, str], tuple[str, str]] = field(default_factory=dict)
 
-    def host(self, peer: str) -> str:
-        """The address to write into SDP for a peer."""
-        if self.advertise:
-            return self.advertise
-        for pairs in self.listeners.values():
-            for host, _ in pairs:
-                if host not in ANY:
-                    return host
-        return source_address(peer)
+    def listener(self, hop: Hop) -> int:
+        """By which of the transport's listeners `hop` is reached: its own, or the first that can (IPv4 peers from an
+        IPv4 socket, others' hosts not from the loopback)."""
+        pairs = self.listeners.get(hop.transport, ())
+        own = hop.listener if hop.listener < len(pairs) else len(pairs) - 1
+        if own < 0 or _reaches(pairs[own][0], hop.host):
+            return max(own, 0)
+        return next((index for index, (host, _) in enumerate(pairs) if _reaches(host, hop.host)), own)
+
+    def source(self, hop: Hop) -> str | None:
+        """The address to call `hop` from by a connection; None leaves it to the routing table."""
+        pairs = self.listeners.get(hop.transport)
+        host = pairs[self.listener(hop)][0] if pairs else ""
+        return host if host not in ANY and _reaches(host, hop.host) else None
 
     def sent_by(self, hop: Hop) -> str:
         """`host:port` for Via and Contact of what goes to `hop`."""
+        return self._for(hop)[0]
+
+    def address(self, hop: Hop) -> str:
+        """The address for SDP that goes to `hop`."""
+        return self._for(hop)[1]
+
+    def _for(self, hop: Hop) -> tuple[str, str]:
         key = (hop.transport, hop.listener, hop.host)
-        known = self._sent_by.get(key)
+        known = self._seen.get(key)
         if known is None:
-            if len(self._sent_by) > 10_000:
-                self._sent_by.clear()
-            pairs = self.listeners.get(hop.transport) or next(iter(self.listeners.values()))
-            host, port = pairs[min(hop.listener, len(pairs) - 1)]
-            host = self.advertise or (source_address(hop.host) if host in ANY else host)
-            known = self._sent_by[key] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            if len(self._seen) >= CACHED:
+                self._seen.clear()
+            known = self._seen[key] = self._find(hop)
         return known
+
+    def _find(self, hop: Hop) -> tuple[str, str]:
+        transport = hop.transport if self.listeners.get(hop.transport) else next(iter(self.listeners))
+        host, port = self.listeners[transport][self.listener(hop._replace(transport=transport))]
+        address = host if host not in ANY and _reaches(host, hop.host) else source_address(hop.host)
+        name = address
+        if self.advertise and not self._is_near(hop.host):
+            numbers = [one for one in self.advertise if is_ip(one)]
+            names = [one for one in self.advertise if not is_ip(one)]
+            if names and not numbers:
+                address = names[0]
+            address = next((one for one in numbers if (":" in one) == (":" in hop.host)), address)
+            name = names[0] if names else address
+        return (f"[{name}]:{port}" if ":" in name else f"{name}:{port}"), address
+
+    def _is_near(self, host: str) -> bool:
+        try:
+            address = ipaddress.ip_address(host.partition("%")[0])
+        except ValueError:
+            return False
+        return any(address in network for network in self.networks)
+
+
+def _reaches(host: str, peer: str) -> bool:
+    """Whether a socket bound to `host` can send to `peer`."""
+    if (":" in host) != (":" in peer):
+        return False
+    return not is_loopback(host) or is_loopback(peer)
+
+
+def is_loopback(host: str) -> bool:
+    return host == "::1" or host.startswith("127.")

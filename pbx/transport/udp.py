@@ -1,4 +1,4 @@
-"""SIP over UDP (RFC 3261 18)."""
+"""SIP over UDP (RFC 3261 18), and the STUN that shares its port (RFC 5626 8)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 
+from pbx.sip import stun
 from pbx.sip.hop import Hop
 
 BURST = 64  # datagrams read on one wake-up before others get their turn
@@ -47,8 +48,18 @@ class UdpSocket:
             except OSError:  # an ICMP error of something sent before; SIP's timers deal with it
                 self._counters["udp_receive_errors"] += 1
                 continue
-            if len(data) > 4:  # shorter: a keep-alive (RFC 5626 4.4.1)
+            if len(data) <= 4:  # a keep-alive (RFC 5626 4.4.1)
+                continue
+            if data[0] < 4:  # no SIP message begins so (RFC 5389 6)
+                self._answer_stun(data, address)
+            else:
                 receive(data, Hop("udp", address[0], address[1], listener))
+
+    def _answer_stun(self, data: bytes, address: tuple[str, int]) -> None:
+        answer = stun.answer(data, *address[:2])
+        self._counters["stun_requests" if answer else "stun_dropped"] += 1
+        if answer:
+            self.send(answer, Hop("udp", address[0], address[1]))
 
     def send(self, data: bytes, hop: Hop) -> None:
         """Send or lose: a full buffer or an unreachable peer is counted and left to SIP's retransmissions."""

@@ -56,7 +56,7 @@ LISTEN = "site: x\nlisten: "
         ("{sip: [udp:127.0.0.1:5060, udp:0.0.0.0:5060]}", "2:36: listen.sip[1]: expected each address and port once"),
         ("{sip: tcp:127.0.0.1:80, http: 127.0.0.1:80}", "2:39: listen.http: expected each address and port once"),
         ("{sip: udp:127.0.0.1:5, advertise: 1.2.3}", "2:43: listen.advertise: expected an IP address or a host name"),
-        ("{sip: udp:127.0.0.1:99999}", "2:15: listen.sip: expected udp:ADDRESS:PORT or tcp:ADDRESS:PORT"),
+        ("{sip: udp:127.0.0.1:99999}", "2:15: listen.sip: expected udp:ADDRESS:PORT, tcp:ADDRESS:PORT, tls:..."),
     ],
 )
 def test_listeners(problems: Problems, text: str, told: str) -> None:

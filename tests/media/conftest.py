@@ -38,12 +38,16 @@ class Packet(NamedTuple):
 class Phone:
     """One RTP and one RTCP socket; counts its own sequence and timestamps."""
 
-    def __init__(self, payload_type: int = 0, ssrc: int = 0x1234, seq: int = 100, timestamp: int = 4000) -> None:
+    def __init__(
+        self, payload_type: int = 0, ssrc: int = 0x1234, seq: int = 100, timestamp: int = 4000, host: str = LOCAL
+    ) -> None:
+        self.host = host
         self.payload_type, self.ssrc, self.seq, self.timestamp = payload_type, ssrc, seq, timestamp
-        self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.rtcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.rtp = socket.socket(family, socket.SOCK_DGRAM)
+        self.rtcp = socket.socket(family, socket.SOCK_DGRAM)
         for one in (self.rtp, self.rtcp):
-            one.bind((LOCAL, 0))
+            one.bind((host, 0))
             one.setblocking(False)
 
     def close(self) -> None:
@@ -53,7 +57,7 @@ class Phone:
     def remote(self, **changes: Any) -> RemoteMedia:
         """What this phone's SDP would say."""
         values: dict[str, Any] = {
-            "host": LOCAL,
+            "host": self.host,
             "port": self.rtp.getsockname()[1],
             "rtcp_port": self.rtcp.getsockname()[1],
             "codec": "PCMA" if self.payload_type == 8 else "PCMU",
@@ -68,14 +72,14 @@ class Phone:
 
     def send(self, port: MediaPort, payload: bytes = b"\x10" * FRAME_UNITS, **kwargs: Any) -> None:
         """One packet of sound, and the counters go on."""
-        self.rtp.sendto(self.packet(payload, **kwargs), (LOCAL, port.number))
+        self.rtp.sendto(self.packet(payload, **kwargs), (self.host, port.number))
         self.seq = (self.seq + 1) & 0xFFFF
         self.timestamp = (self.timestamp + FRAME_UNITS) & 0xFFFFFFFF
 
     def send_key(self, port: MediaPort, event: int, duration: int, end: bool = False, payload_type: int = 101) -> None:
         """One packet of a key (RFC 4733 2.3): the timestamp stays."""
         payload = struct.pack(">BBH", event, 0x80 * end | 10, duration)
-        self.rtp.sendto(self.packet(payload, payload_type), (LOCAL, port.number))
+        self.rtp.sendto(self.packet(payload, payload_type), (self.host, port.number))
         self.seq = (self.seq + 1) & 0xFFFF
 
     async def receive(self, within_s: float = 1.0) -> Packet:

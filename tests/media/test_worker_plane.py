@@ -190,3 +190,26 @@ async def test_no_cycles_on_the_path_of_a_call(plane: WorkerPlane, stats: Stats)
         assert before - len(gc.get_objects()) < 50
     finally:
         gc.enable()
+
+
+async def test_both_families(prompts: Path, phone: Callable[..., Phone]) -> None:
+    """Bound to "::" a port takes IPv4 too: an IPv6 phone talks with an IPv4 one, and RTCP reaches both."""
+    from .conftest import free_range
+
+    plane = WorkerPlane("::", None, free_range(4), PromptLibrary(prompts))
+    await plane.start()
+    try:
+        legs = [(one, plane.lease()) for one in (phone(), phone(host="::1", ssrc=0x99))]
+        for one, port in legs:
+            plane.connect(port, one.remote())
+        plane.bridge(legs[0][1], legs[1][1])
+        for (one, port), (other, _) in (legs, legs[::-1]):
+            for _ in range(10):
+                one.send(port)
+                await asyncio.sleep(0.01)
+            assert {packet.payload for packet in await other.listen(0.1)} == {b"\x10" * 160}
+        for one, port in legs:
+            plane.release(port)
+            assert (await one.receive_rtcp())[1] in (200, 201)  # the report that goes with BYE
+    finally:
+        await plane.close()

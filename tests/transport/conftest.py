@@ -59,7 +59,7 @@ class Rig:
 @asynccontextmanager
 async def rig(*transports: str, host: str = "127.0.0.1") -> AsyncIterator[Rig]:
     made = Rig()
-    await made.driver.listen([(transport, host, 0) for transport in transports], None)
+    await made.driver.listen([(transport, host, 0) for transport in transports])
     try:
         yield made
     finally:

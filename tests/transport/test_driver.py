@@ -118,7 +118,7 @@ def test_a_port_in_use(run: Run, transport: str) -> None:
                 (transport, "127.0.0.1", port),
             ]
             with pytest.raises(ListenError, match=f"{transport}:127.0.0.1:{port}: .*in use"):
-                await made.driver.listen(listeners, None)
+                await made.driver.listen(listeners)
             await asyncio.sleep(0.01)
             for again, free in ((socket.SOCK_DGRAM, other_udp), (socket.SOCK_STREAM, other_tcp)):
                 with socket.socket(socket.AF_INET, again) as probe:
@@ -132,7 +132,7 @@ def test_a_port_in_use(run: Run, transport: str) -> None:
 def test_an_address_that_is_not_ours(run: Run, transport: str, host: str) -> None:
     async def main() -> None:
         with pytest.raises(ListenError, match=f"{transport}:{host}:5060: "):
-            await Rig().driver.listen([(transport, host, 5060)], None)
+            await Rig().driver.listen([(transport, host, 5060)])
 
     run(main)
 

@@ -10,7 +10,8 @@ import pytest
 
 from pbx.sip.hop import Hop
 from pbx.sip.message import MAX_BODY_BYTES, Response
-from pbx.transport import stream
+from pbx.transport import stream, streams
+from pbx.transport.streams import Limits
 
 from .conftest import PATIENCE_S, Run, connected, free_port, request, rig
 
@@ -198,11 +199,11 @@ def test_nobody_there(run: Run) -> None:
         hop = Hop("tcp", "127.0.0.1", free_port())
         async with rig("tcp") as made:
             listener = Listener()
-            for number in range(stream.WAITING + 5):
+            for number in range(streams.WAITING + 5):
                 made.driver.layer.request(
                     request("BYE", number), f"z9hG4bK{number}", "BYE", hop, listener, made.driver.now()
                 )
-            await made.until(lambda: len(listener.heard) == stream.WAITING + 5)
+            await made.until(lambda: len(listener.heard) == streams.WAITING + 5)
             assert set(listener.heard) == {-503}
             assert made.counters["tcp_connect_failures"] == 1 and made.counters["tcp_waiting_dropped"] == 5
             assert not made.driver._streams._waiting
@@ -213,7 +214,7 @@ def test_nobody_there(run: Run) -> None:
 def test_a_connection_too_many(run: Run) -> None:
     async def main() -> None:
         async with rig("tcp") as made:
-            made.driver._streams._limit = 1
+            made.driver._streams.limits = Limits(max_connections=1)
             async with connected(made.port("tcp")) as first, connected(made.port("tcp")) as second:
                 assert await second.is_cut_off()
                 first.writer.write(request())
