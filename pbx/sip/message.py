@@ -12,7 +12,7 @@ from pbx.sip import grammar, via
 from pbx.sip.address import Address, split_values, tag_of
 from pbx.sip.errors import BadMessage, BadResponse, BadUri, SipError
 from pbx.sip.headers import CANONICAL, SINGLE, canonical
-from pbx.sip.uri import SIP_URI_PLAIN
+from pbx.sip.uri import SIP_URI_PLAIN, host_port_of
 
 MAX_BODY_BYTES = 65_536
 MAX_HEAD_BYTES = 65_536
@@ -202,8 +202,10 @@ def _check_values(request: Request) -> None:
     expires = request._first.get("Expires")
     if expires is not None and request.method == "REGISTER" and not (expires.isascii() and expires.isdigit()):
         raise BadMessage("Bad Expires")
-    if "?" in request.uri.rpartition("@")[2] and request.uri[:3].lower() == "sip":
-        raise BadMessage("Headers in the Request-URI")  # RFC 3261 19.1.1: not allowed there
+    if request.uri[:3].lower() == "sip":
+        host_port_of(request.uri)  # its host and port alone: what users are called is not for us to say
+        if "?" in request.uri.rpartition("@")[2]:
+            raise BadMessage("Headers in the Request-URI")  # RFC 3261 19.1.1: not allowed there
 
 
 def _number(text: str, name: str) -> int:
@@ -226,11 +228,13 @@ def _trim_body(message: Message) -> None:
 
 
 REASONS = {
-    100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 202: "Accepted", 300: "Multiple Choices",
+    100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress", 200: "OK",
+    202: "Accepted", 300: "Multiple Choices",
     301: "Moved Permanently", 302: "Moved Temporarily", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
     404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable", 407: "Proxy Authentication Required",
     408: "Request Timeout", 410: "Gone", 413: "Request Entity Too Large", 415: "Unsupported Media Type",
-    416: "Unsupported URI Scheme", 420: "Bad Extension", 421: "Extension Required", 423: "Interval Too Brief",
+    416: "Unsupported URI Scheme", 420: "Bad Extension", 421: "Extension Required",
+    422: "Session Interval Too Small", 423: "Interval Too Brief", 469: "Bad Info Package",
     480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
     484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
     489: "Bad Event", 491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway",

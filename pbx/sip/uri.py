@@ -44,7 +44,7 @@ _REQUEST_URI = re.compile(rf"{SIP_URI_PLAIN}|{TEL_URI}")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _VISUAL = re.compile(r"[-.()]")
 _HOST_PORT = re.compile(
-    r"sips?:(?:[^@]*+@)?(\[[^\]]*+\]|[^:;?\[]++)(?::([0-9]++))?+([;?].*)?\Z", re.IGNORECASE | re.DOTALL
+    r"sips?:(?:[^@]*+@)?(\[[0-9A-Fa-f:.]++\]|[^:;?\[\]]++)(?::([0-9]++))?+([;?].*)?\Z", re.IGNORECASE | re.DOTALL
 )
 _TRANSPORT = re.compile(r";transport=([^;?]++)", re.IGNORECASE)
 
