@@ -1,7 +1,6 @@
 // The page at "/": a live view for supervisors, a small desktop for agents. One websocket; no library, no build step.
 "use strict";
 
-const $ = (id) => document.getElementById(id);
 const REFRESH_MS = 500;
 const EVENTS_SHOWN = 100;
 const LATER_MS = [500, 1000, 2000, 5000, 10000];
@@ -16,43 +15,13 @@ const REFUSALS = {
   unregistered: "your phone is not registered", caller_hung_up: "the caller hung up", withdrawn: "withdrawn",
 };
 
-/** An element with text and children; text is never read as HTML. */
-function el(tag, { text, children = [], ...attributes } = {}) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value !== undefined && value !== null) element.setAttribute(name, value);
-  }
-  if (text !== undefined && text !== null) element.textContent = text;
-  element.append(...children.filter(Boolean));
-  return element;
-}
-
 /** Why the state is what it is, for people. */
 const reasonText = (reason) => (reason === "unregistered" ? "phone not registered" : reason ? words(reason) : "");
-const words = (name) => String(name).replaceAll("_", " ");
-const clock = (seconds) => {
-  const s = Math.max(0, Math.floor(seconds));
-  const two = (n) => String(n).padStart(2, "0");
-  return s < 3600 ? `${Math.floor(s / 60)}:${two(s % 60)}` : `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
-};
-const money = (amount, currency = "EUR") => {
-  if (typeof amount !== "number") return "";
-  try {
-    return new Intl.NumberFormat(undefined, { style: "currency", currency, maximumFractionDigits: amount % 1 ? 2 : 0 }).format(amount);
-  } catch {
-    return `${amount} ${currency}`;
-  }
-};
 
 // --- connection ------------------------------------------------------------------------------------------------------
 
 const link = { socket: null, token: "", who: null, epoch: null, sequence: null, tries: 0, timer: 0, ahead: 0, command: 0 };
 const serverNow = () => Date.now() / 1000 + link.ahead;
-
-function say(state, text) {
-  $("link").dataset.state = state;
-  $("link").textContent = text;
-}
 
 function connect() {
   clearTimeout(link.timer);
@@ -109,11 +78,7 @@ function command(name, more = {}) {
   }
 }
 
-async function get(path) {
-  const answer = await fetch(path, { headers: { Authorization: `Bearer ${link.token}` } });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.json();
-}
+const get = async (path) => (await ask(path, link.token)).json();
 
 // --- signing in and out ----------------------------------------------------------------------------------------------
 
@@ -196,7 +161,7 @@ const floor = {
       since(a.since),
     ] })));
     $("calls").replaceChildren(...rows(calls, 7, "no calls now", (c) => [
-      el("td", { text: c.from }), el("td", { text: c.to }), el("td", { text: words(c.state) }),
+      el("td", { children: [el("a", { text: c.from || c.id, href: `/calls/${encodeURIComponent(c.id)}` })] }), el("td", { text: c.to }), el("td", { text: words(c.state) }),
       el("td", { text: c.with || c.agent || c.queue || c.destination || "" }),
       el("td", { class: "n", children: [since(c.started_at ?? c.since)] }),
       el("td", { text: c.attributes.customer || "" }),
@@ -336,13 +301,6 @@ function card({ state, call, match, session, trimmed }) {
   ];
 }
 
-const part = (title, content) => content && el("section", { children: [el("h3", { text: title }), content] });
-
-function definitions(values) {
-  const entries = Object.entries(values);
-  return entries.length ? el("dl", { children: entries.flatMap(([key, value]) => [el("dt", { text: words(key) }), el("dd", { text: value })]) }) : null;
-}
-
 /** A link only if it is one: a page's address comes from outside. */
 function address(page) {
   const text = page.title || page.url;
@@ -371,9 +329,7 @@ $("sign-in-form").onsubmit = (event) => {
 $("leave").onclick = () => signOut();
 
 function start() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) history.replaceState(null, "", location.pathname); // a token has no place in the address bar
-  const token = given || sessionStorage.getItem("token");
+  const token = tokenOfTab();
   if (token) signIn(token);
   else signOut();
 }

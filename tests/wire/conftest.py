@@ -16,6 +16,7 @@ from bench.plateau import Plateau
 from bench.sipp import Sipp, SippResult
 from bench.sites import free_port, read_site
 from bench.softphones import Softphones
+from tests.wire.browser import Browser, open_browser
 
 HERE = Path(__file__).parent
 OFFICE = HERE / "sites" / "office.yaml"
@@ -134,3 +135,9 @@ def fails_of(office: Office) -> Callable[[SippResult], str]:
         return f"{result.errors}\n--- server ---\n" + "\n".join(list(office.plateau.log)[-15:])
 
     return text
+
+
+@pytest.fixture
+async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
+    async with open_browser(tmp_path / "profile") as opened:
+        yield opened

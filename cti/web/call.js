@@ -1,0 +1,148 @@
+// The page at "/calls/ID": what is known of one call, and its ladder while its messages are kept.
+"use strict";
+
+const REFRESH_MS = 2000;
+const CALL = decodeURIComponent(location.pathname.split("/").pop());
+const shown = { token: null, picture: "", texts: new Map(), chosen: null, timer: 0 };
+const address = (more) => `/v1/calls/${encodeURIComponent(CALL)}${more}`;
+const time = (at) => (at ? new Date(at * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : null);
+const seconds = (value) => (typeof value === "number" ? clock(value) : null);
+
+function fail(text) {
+  for (const id of ["facts", "messages", "message"]) $(id).hidden = true;
+  $("problem").hidden = false;
+  $("problem").textContent = text;
+  say("off", "");
+}
+
+// --- facts -----------------------------------------------------------------------------------------------------------
+
+function facts({ id, live, record, traced }) {
+  const from = live ? live.from : record && record.from_number;
+  const to = live ? live.to : record && record.to_number;
+  const parties = from || to ? `${from || "unknown"} → ${to || "unknown"}` : `Call ${id}`;
+  document.title = `${parties} - Plateau`;
+  $("parties").textContent = parties;
+  const tag = (text, kind = "") => text && el("span", { text, class: `tag ${kind}` });
+  const state = live ? words(live.state) : record ? record.cause : "just over";
+  $("tags").replaceChildren(...[
+    tag(live ? "live" : "over", live ? "sure" : ""), tag(state), tag((live || record || {}).direction), tag(id),
+  ].filter(Boolean));
+  const of = live || record || {};
+  const known = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== ""));
+  const times = known(live
+    ? { started: time(live.started_at ?? live.since), "for": seconds(Date.now() / 1000 - (live.started_at ?? live.since)) }
+    : record ? {
+        started: time(record.started_at), answered: time(record.answered_at), connected: time(record.connected_at), ended: time(record.ended_at),
+        waited: seconds(record.waited_s), talked: seconds(record.talked_s),
+      } : {});
+  const way = known({
+    destination: of.destination, queue: of.queue, agent: of.agent, "with": live ? live.with : null,
+    status: record ? record.status : null, "web session": record ? record.web_session : null, basket: record ? money(record.basket) : null,
+  });
+  $("details").replaceChildren(...[
+    part("When", definitions(times)), part("Where", definitions(way)),
+    live && part("Attributes", definitions(known(live.attributes))),
+  ].filter(Boolean));
+  $("facts").hidden = false;
+  $("messages").hidden = false;
+  $("packets").hidden = !traced;
+  $("no-picture").hidden = traced;
+  $("no-picture").textContent = traced ? "" : "Its messages are not kept any more.";
+}
+
+// --- the ladder ------------------------------------------------------------------------------------------------------
+
+async function picture() {
+  const text = await (await ask(address("/ladder.svg"), shown.token)).text();
+  if (text === shown.picture) return;
+  shown.picture = text;
+  // Its own style is for when it stands alone; here the page's policy forbids it and /ladder.css has the same.
+  const bare = text.replace(/<style>[^]*?<\/style>/, "");
+  const svg = document.adoptNode(new DOMParser().parseFromString(bare, "image/svg+xml").documentElement);
+  $("picture").replaceChildren(svg);
+  for (const arrow of svg.querySelectorAll("[data-sequence]")) {
+    arrow.onclick = () => choose(Number(arrow.dataset.sequence));
+    arrow.onkeydown = (event) => {
+      if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault();
+        choose(Number(arrow.dataset.sequence));
+      }
+    };
+  }
+  mark();
+}
+
+function mark() {
+  for (const arrow of document.querySelectorAll("[data-sequence]")) {
+    arrow.classList.toggle("chosen", Number(arrow.dataset.sequence) === shown.chosen);
+  }
+}
+
+/** Show the whole message of an arrow. */
+async function choose(sequence) {
+  shown.chosen = sequence;
+  mark();
+  if (!shown.texts.has(sequence)) await read();
+  const message = shown.texts.get(sequence);
+  $("message").hidden = false;
+  $("message-title").textContent = message ? `${message.title}, ${message.direction} ${message.direction === "sent" ? "to" : "from"} ${message.transport} ${message.peer}` : "not kept any more";
+  $("message-text").textContent = message ? message.text : "";
+  $("message").scrollIntoView({ block: "nearest", behavior: "smooth" });
+}
+
+async function read() {
+  const answer = await ask(`/v1/trace?last_s=86400&call=${encodeURIComponent(CALL)}`, shown.token);
+  for (const line of (await answer.text()).split("\n")) {
+    if (!line) continue;
+    const message = JSON.parse(line);
+    if (message.type === "message") shown.texts.set(message.sequence, message);
+  }
+}
+
+/** The file, fetched with the token: a link can't carry one. */
+$("packets").onclick = async (event) => {
+  event.preventDefault();
+  const answer = await ask(address("/trace.pcapng"), shown.token);
+  const link = el("a", { href: URL.createObjectURL(await answer.blob()), download: `${CALL}.pcapng` });
+  link.click();
+  URL.revokeObjectURL(link.href);
+};
+
+// --- start -----------------------------------------------------------------------------------------------------------
+
+async function refresh() {
+  let live = false;
+  try {
+    const known = await (await ask(address(""), shown.token)).json();
+    live = known.live !== null || known.record === null;
+    facts(known);
+    if (known.traced) await picture();
+    say(live ? "on" : "off", live ? "live" : "");
+  } catch (error) {
+    if (error.status === 401 || error.status === 403) {
+      fail(`${error.message}. Sign in as a supervisor on the front page, then come back.`);
+      return;
+    }
+    if (error.status === 404 && !shown.picture) {
+      fail(error.message);
+      return;
+    }
+    live = true; // the server may be away for a moment
+    say("lost", "connection lost, trying again");
+  }
+  if (live) shown.timer = setTimeout(refresh, REFRESH_MS);
+}
+
+function start() {
+  clearTimeout(shown.timer);
+  shown.token = tokenOfTab();
+  if (shown.token) {
+    $("problem").hidden = true;
+    refresh();
+  } else {
+    fail("Sign in as a supervisor on the front page, then come back.");
+  }
+}
+window.addEventListener("hashchange", start);
+start();
