@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -46,6 +47,7 @@ DEMO_SITE = Path(__file__).resolve().parent.parent / "config" / "sites" / "trave
 WRONG, UNUSABLE = 1, 2
 
 LOG_VALUE_LENGTH = 1000  # characters
+DAY_S = 86_400
 
 
 def fail(text: str, status: int = UNUSABLE) -> NoReturn:
@@ -273,6 +275,68 @@ async def watch_calls(base: str, token: str, once: bool) -> None:
             while True:
                 await asyncio.sleep(1)
                 live.update(await table())
+
+
+@app.command()
+def trace(
+    site: SiteFile,
+    number: Annotated[str, typer.Option(help="only messages that speak of this number, in any form")] = "",
+    call: Annotated[str, typer.Option(help="only this call: its id, as live calls and records have it")] = "",
+    trunk: Annotated[str, typer.Option(help="only from and to this trunk")] = "",
+    peer: Annotated[str, typer.Option(help="only this ADDRESS, ADDRESS:PORT or network")] = "",
+    method: Annotated[str, typer.Option(help="only this method and the responses to it")] = "",
+    last: Annotated[str, typer.Option(help="begin so long ago: 90s, 5m, 1h")] = "5m",
+    follow: Annotated[
+        bool | None, typer.Option(help="go on with what comes; as it is unless written to a file or pipe")
+    ] = None,
+    pcap: Annotated[Path | None, typer.Option(help="write a file for Wireshark instead; - is standard output")] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="show whole messages")] = False,
+) -> None:
+    """Watch the SIP messages of a running server, the last minutes first. Passwords are masked."""
+    from pbx import trace_commands as commands
+
+    read = read_site(site)
+    base, token = api_of(read)
+    if follow is None:
+        follow = pcap == Path("-") if pcap is not None else out.is_terminal
+    asked = {"number": number, "call": call, "trunk": trunk, "peer": peer, "method": method}
+    query = {key: value for key, value in asked.items() if value}
+    query |= {"last_s": str(seconds_of(last)), "follow": str(int(follow))}
+    zone = ZoneInfo(read.locale.timezone)
+    try:
+        if pcap is None:
+            run(lambda: commands.trace(base, token, query, zone, out, verbose=verbose))
+        else:
+            written = run(lambda: commands.trace_to_file(base, token, query, pcap))
+            err.print(f"{pcap}: {written} bytes")
+    except commands.AskError as error:
+        fail(str(error), WRONG)
+    except OSError as error:
+        fail(f"{pcap}: {error.strerror}")
+
+
+def seconds_of(text: str) -> int:
+    """`90s`, `5m`, `1h`, `300`."""
+    found = re.fullmatch(r"([0-9]{1,5})([smh]?)", text)
+    seconds = int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else DAY_S + 1
+    if seconds > DAY_S:
+        fail(f"--last: expected a time up to a day, as 90s, 5m or 1h, found {text}")
+    return seconds
+
+
+@app.command()
+def ladder(
+    site: SiteFile,
+    call: Annotated[str | None, typer.Argument(help="the call's id; without it the last call", metavar="CALL")] = None,
+) -> None:
+    """Draw a call, live or over: who sent what to whom, when. For as long as its messages are kept."""
+    from pbx import trace_commands as commands
+
+    base, token = api_of(read_site(site))
+    try:
+        run(lambda: commands.ladder(base, token, call, out))
+    except commands.AskError as error:
+        fail(str(error), WRONG)
 
 
 @app.command()

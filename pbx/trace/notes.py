@@ -10,7 +10,7 @@ Fields = Mapping[str, Any]
 
 SAYS: Final[dict[str, Callable[[Fields], str]]] = {
     "CallStarted": lambda e: f"call to {e['to_number']}: {e['destination']}",
-    "CallConnected": lambda e: f"hears {e['agent'] or 'leg ' + str(e['leg'])}",
+    "CallConnected": lambda e: f"caller and {e['agent'] or 'leg ' + str(e['leg'])} hear each other",
     "CallAttributesSet": lambda e: "attributes " + ", ".join(f"{k} {v}" for k, v in e["attributes"].items()),
     "LegEnded": lambda e: f"leg {e['leg']} is over: {e['status']} {e['cause']}",
     "CallEnded": lambda e: f"call ended: {e['cause']}",
