@@ -52,6 +52,9 @@ demo: install
 bench: packages install-test
 	$(BIN)/python -m bench
 
+soak: packages install-test
+	$(BIN)/python -m bench.soak
+
 prompts: install
 	$(BIN)/python -m config.make_prompts
 

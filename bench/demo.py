@@ -88,7 +88,8 @@ class Stage:
 
 async def run(site: Path, *, keep: bool = False, picture: Path | None = None) -> int:
     """Play it; 0 if every check holds. One line on stderr if it can't be played. `picture`: an SVG of what is shown."""
-    console, errors = Console(record=picture is not None, width=110 if picture else None), Console(stderr=True, soft_wrap=True)
+    console = Console(record=picture is not None, width=110 if picture else None)
+    errors = Console(stderr=True, soft_wrap=True)
     started = time.monotonic()
     try:
         missing = {ALICE, BRUNO, EMMA} - load(site).agents.keys()

@@ -68,6 +68,22 @@ def rss_bytes(pid: int) -> int:
     return total * os.sysconf("SC_PAGE_SIZE")
 
 
+def descriptors(pid: int) -> int:
+    """Open files and sockets of the tree."""
+    total = 0
+    for one in tree(pid):
+        try:
+            total += len(list((_PROC / str(one) / "fd").iterdir()))
+        except OSError:
+            continue
+    return total
+
+
+def threads(pid: int) -> int:
+    """Threads of the tree."""
+    return sum(len(_tasks(one)) for one in tree(pid))
+
+
 def command_line(pid: int) -> str:
     try:
         return (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()

@@ -212,6 +212,10 @@ class Server:
             gauges={
                 "journal_pending": lambda: self.journal.pending,
                 "sip_transactions": lambda: len(self.driver.layer),
+                "sip_timers": lambda: len(self.driver.layer.timers),
+                "sip_dialogs": lambda: self.switch.dialogs,
+                "media_ports_leased": lambda: self.plane.leased_ports,
+                "tasks": lambda: len(asyncio.all_tasks()),
                 "registered_contacts": lambda: len(self.location),
                 "subscriptions": lambda: len(self.notifier),
             },

@@ -127,6 +127,11 @@ class Switch:
         return self._calls.get(call_id)
 
     @property
+    def dialogs(self) -> int:
+        """Legs and subscriptions that are not over."""
+        return len(self._dialogs)
+
+    @property
     def live(self) -> int:
         """Calls that are not over."""
         return len(self._calls)
@@ -215,6 +220,10 @@ class Switch:
             self.counters["sip_acks_unmatched"] += 1
         else:
             user.on_ack(request)
+
+    def dialog(self, local_tag: str) -> DialogUser | None:
+        """Whoever has the dialog with this tag of ours."""
+        return self._dialogs.get(local_tag)
 
     def _dialog_of(self, request: Request) -> DialogUser | None:
         user = self._dialogs.get(request.to_tag or "")
