@@ -46,6 +46,7 @@ from config.listen import Listen
 from config.model import Login, Model
 from config.phones import Extension
 from config.registration import Registration
+from config.security import Security
 from config.trace import Trace
 from config.trunks import Trunk
 
@@ -79,6 +80,7 @@ __all__ = [
     "Records",
     "Say",
     "Secret",
+    "Security",
     "SipListener",
     "Site",
     "State",
@@ -307,6 +309,7 @@ class Site(Model):
     records: Records = Records()
     api: Api | None = None
     web: Web = Web()
+    security: Security = Security()
     trace: Trace = Trace()
     extensions: dict[Name, Extension] = Field(default_factory=dict)
     trunks: dict[Name, Trunk] = Field(default_factory=dict)
