@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 from pbx.sip.address import parts_of, uri_of, validate_contact
 from pbx.sip.errors import BadMessage, BadUri, SipError
 from pbx.sip.grammar import Params, format_params, param, parse_params, without_params
-from pbx.sip.hop import Hop
+from pbx.sip.hop import DEFAULT_PORT, WEB, Hop, transport_of
 from pbx.sip.uri import Uri, host_port_of
 
 _GR: Final = re.compile(r";gr=([^;?]++)", re.IGNORECASE)
@@ -147,26 +147,28 @@ def same_device(binding: Binding, contact: str, instance: str | None, reg_id: in
 def hop_for(contact: str, source: Hop) -> Hop:
     """Where requests to a contact go. A contact on the very host the REGISTER came from is believed, its port included.
     Any other may be a private address behind a NAT or a name only the phone knows: the source is where it is reached.
-    Over TCP the source is the connection itself (RFC 5626 5.3), the only way back through a NAT or a firewall."""
-    host, port, transport = host_port_of(contact)
-    if source.transport != "udp" or transport not in (None, "udp", "tcp") or not _same_host(host, source.host):
+    Over a stream the source is the connection itself (RFC 5626 5.3), the only way back through a NAT or a firewall."""
+    host, port, parameter = host_port_of(contact)
+    transport = transport_of(contact, parameter)
+    if source.transport != "udp" or transport is None or transport in WEB or not _same_host(host, source.host):
         return source
-    if transport == "tcp":
-        return Hop("tcp", source.host, port or 5060)
-    port = port or 5060
+    port = port or DEFAULT_PORT[transport]
+    if transport != "udp":
+        return Hop(transport, source.host, port)
     return source if port == source.port else source._replace(port=port)
 
 
 def hop_by_path(first: str, source: Hop) -> Hop:
     """Where requests to a contact behind proxies go: `first` is the topmost Path value, the proxy next to us. A proxy
-    outlives its connections, so over TCP it is its own address that counts, when that is the source's."""
+    outlives its connections, so over a stream it is its own address that counts, when that is the source's."""
     uri = uri_of(first)
-    if source.transport != "tcp":
+    if source.transport not in ("tcp", "tls"):
         return hop_for(uri, source)
-    host, port, transport = host_port_of(uri)
-    if transport != "tcp" or not _same_host(host, source.host):
+    host, port, parameter = host_port_of(uri)
+    transport = transport_of(uri, parameter)
+    if transport != source.transport or not _same_host(host, source.host):
         return source
-    return Hop("tcp", source.host, port or 5060)
+    return Hop(transport, source.host, port or DEFAULT_PORT[transport])
 
 
 def after_restart(binding: Binding) -> Binding | None:

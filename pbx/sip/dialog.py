@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from pbx.sip.address import uri_of
 from pbx.sip.errors import BadUri, SipError
-from pbx.sip.hop import Hop
+from pbx.sip.hop import DEFAULT_PORT, WEB, Hop, transport_of
 from pbx.sip.message import Request, Response
 from pbx.sip.uri import host_port_of
 
@@ -94,7 +94,8 @@ class Dialog:
                 f"Max-Forwards: {self.max_forwards}\r\nFrom: {self.local}\r\nTo: {self.remote}\r\n"
                 f"Call-ID: {self.call_id}\r\n{routes}"
             )
-        contact = f"Contact: {self.contact}\r\n" if method == "INVITE" else ""  # 20: BYE and CANCEL must not have one
+        targets = method in ("INVITE", "UPDATE")  # 20, RFC 3311 5.1: BYE and CANCEL must not have a Contact
+        contact = f"Contact: {self.contact}\r\n" if targets else ""
         return (
             f"{method} {self._request_uri()} SIP/2.0\r\nVia: {via}\r\n{self._head}CSeq: {cseq} {method}\r\n"
             f"{contact}{headers}Content-Length: {len(body.encode()) if body else 0}\r\n\r\n{body}"
@@ -125,17 +126,19 @@ def hop_of(uri: str, heard: Hop) -> Hop:
     """The hop of a URI whose host is an address and whose transport is one we speak. `heard` for any other, and for a
     private address seen from outside."""
     try:
-        host, port, transport = host_port_of(uri)
+        host, port, parameter = host_port_of(uri)
     except BadUri:
         return heard
-    if transport not in (None, "udp", "tcp") or not is_ip(host):
+    transport = transport_of(uri, parameter)
+    if transport is None or transport in WEB or not is_ip(host):
         return heard
     if ":" in host:
         host = ipaddress.IPv6Address(host).compressed  # as the network itself writes it
     if host != heard.host and is_private(host) and not is_private(heard.host):
         return heard
-    transport = transport or "udp"
-    return Hop(transport, host, port or 5060, heard.listener if transport == heard.transport else 0)
+    listener = heard.listener if transport == heard.transport else 0
+    name = heard.name if host == heard.host else ""
+    return Hop(transport, host, port or DEFAULT_PORT[transport], listener, name)
 
 
 def _routes_of(message: Request | Response) -> tuple[str, ...]:

@@ -205,7 +205,11 @@ def test_headers_and_body() -> None:
         ("<sip:b@phone.local>", HOP),  # a name
         ("<sip:b@192.168.1.5>", HOP),  # behind NAT
         ("<sip:b@10.0.0.5:5060>", HOP),
-        ("<sip:b@203.0.113.5;transport=tls>", HOP),  # not spoken
+        ("<sip:b@203.0.113.5;transport=tls>", Hop("tls", "203.0.113.5", 5061)),
+        ("<sips:b@203.0.113.5>", Hop("tls", "203.0.113.5", 5061)),
+        ("<sips:b@203.0.113.5:5071;transport=tcp>", Hop("tls", "203.0.113.5", 5071)),
+        ("<sip:b@203.0.113.5;transport=ws>", HOP),  # a browser has no port to call
+        ("<sip:b@203.0.113.5;transport=sctp>", HOP),  # not spoken
         ("<sip:b@203.0.113.999>", HOP),  # neither an address nor to be asked of the name service
         ("<sip:b@203.0.113.5:0>", HOP),
         ("<sip:b@203.0.113.5:99999>", HOP),
