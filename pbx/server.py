@@ -128,9 +128,9 @@ class Server:
         self.bindings = BindingStore(site.records.url, self._contacts_of, self.counters)
         self.admission = Admission(site, self.counters)
         self.sessions = WebSessions(site.web, site.locale.country, secrets.randbelow, self.counters)
+        self.tracing = Tracing(site, self.driver, self._trunk_of, self.resolver.address, self.counters)
         self._build_media(site)
         self._build_calls(site)
-        self.tracing = Tracing(site, self.driver, self._trunk_of, self.resolver.address, self.counters)
         self.http = self._build_http(site)
         self._stop = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
