@@ -105,6 +105,10 @@ class Plateau:
     # --- life ---------------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
+        await self._start()
+        return self
+
+    async def _start(self) -> None:
         command = [sys.executable, "-m", "pbx", "serve", str(self.site), "--drain", f"{_DRAIN_S:g}"]
         if self._core is not None:
             command = ["taskset", "-c", str(self._core), *command]
@@ -120,7 +124,16 @@ class Plateau:
         except BaseException:
             await self.__aexit__()
             raise
-        return self
+
+    async def crash_and_restart(self) -> None:
+        """SIGKILL for all of it, and once more with the same site, ports and records."""
+        for pid in processes.tree(self.pid):
+            os.kill(pid, signal.SIGKILL)
+        await self.wait(_STOP_S)
+        self.exit_status = None
+        if self._http is not None:
+            await self._http.close()
+        await self._start()
 
     async def __aexit__(self, *_: object) -> None:
         try:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from bench.plateau import Plateau
-from bench.sipp import SippResult
-from bench.softphones import Softphones
-from tests.wire.conftest import OFFICE, Office
+from bench.sipp import Sipp, SippResult
+from bench.sites import free_port
+from bench.softphones import Softphones, answer
+from tests.wire.conftest import HERE, OFFICE, TRUNK, Office, eventually, office_changes
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 Fails = Callable[[SippResult], str]
@@ -48,6 +49,32 @@ async def test_pjsip_registers_and_unregisters(office: Office, pjsip: Softphones
 async def test_pjsip_with_a_wrong_password(office: Office, pjsip: Softphones) -> None:
     phone = await pjsip.phone("106", server=office.plateau.sip, password="guess")
     assert await phone.register() in (401, 403)
+
+
+async def test_a_killed_server_forgets_no_phone(pjsip: Softphones) -> None:
+    """Started again, it calls who was registered by UDP, and the agent is available; who came by TCP is not there."""
+    async with Plateau(OFFICE, changes=office_changes(free_port())) as plateau:
+        phone = await pjsip.phone("103", server=plateau.sip, password="wire", policy=answer())
+        by_tcp = await pjsip.phone("104", server=plateau.sip, password="wire", transport="tcp")
+        assert await phone.register() == 200 and await by_tcp.register() == 200
+        await plateau.post("/v1/agents/anna/login", {}, role="agent", name="anna")
+
+        async def written() -> bool:
+            return await plateau.counter("plateau_bindings_written_total") >= 2
+
+        await eventually(written)
+        await plateau.crash_and_restart()
+        assert await plateau.counter("plateau_registered_contacts") >= 1
+        agent = await plateau.get("/v1/agents/anna")
+        assert agent["registered"]
+        scenario = HERE / "sipp" / "uac_call.xml"
+        caller = Sipp(scenario, plateau.sip, service="103", calls=1, hold_ms=100, within_s=15, host=TRUNK)
+        await caller.start()
+        there = await phone.next_call()
+        await there.established()
+        result = await caller.wait()
+        assert result.ok, result.errors
+        await phone.unregister()
 
 
 async def test_sha_256_alone(baresip: Softphones) -> None:
