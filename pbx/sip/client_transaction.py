@@ -27,7 +27,8 @@ CALLING, TRYING, PROCEEDING, COMPLETED, ACCEPTED = "calling", "trying", "proceed
 class ClientTransaction(Transaction):
     """What both kinds do with a response and a failure."""
 
-    __slots__ = ("response_hop",)
+    retransmit: ClassVar[str]  # the timer that sends again
+    __slots__ = ("by_udp", "response_hop")
 
     def __init__(
         self, layer: Network, key: tuple[str, ...], hop: Hop, state: str, data: bytes, user: ClientUser
@@ -36,11 +37,23 @@ class ClientTransaction(Transaction):
         self.data = data
         self.user = user
         self.response_hop = hop
+        self.by_udp: tuple[bytes, Hop] | None = None  # what to send instead when no stream comes up (18.1.1)
 
     @property
     def pending(self) -> bool:
         """No final response yet."""
         return self.state in (CALLING, TRYING, PROCEEDING)
+
+    def fall_back(self, now: float) -> bool:
+        """18.1.1: the peer has no stream for what is too large for UDP, so UDP it is."""
+        if self.by_udp is None or self.state not in (CALLING, TRYING):
+            return False
+        (self.data, self.hop), self.by_udp = self.by_udp, None
+        self.now = now
+        self.layer.send(self.data, self.hop)
+        self.interval_s = T1
+        self._set(T1, self.retransmit)
+        return True
 
     def receive(self, response: Response, hop: Hop, now: float) -> bool:
         self.response_hop = hop
@@ -67,6 +80,7 @@ class InviteClient(ClientTransaction):
     """INVITE (17.1.1). `ack` is built by the layer's user for 2xx, here for anything else (17.1.1.3)."""
 
     __slots__ = ("ack",)
+    retransmit = "A"
 
     table: ClassVar[Table] = {
         (CALLING, "A"): (("resend", "double_a"), CALLING),
@@ -124,6 +138,7 @@ class NonInviteClient(ClientTransaction):
     """Anything but INVITE and ACK (17.1.2)."""
 
     __slots__ = ()
+    retransmit = "E"
 
     table: ClassVar[Table] = {
         (TRYING, "E"): (("resend", "back_off"), TRYING),

@@ -27,7 +27,7 @@ from pbx.sip.server_transaction import (
 )
 from pbx.sip.timers import Timers
 from pbx.sip.transaction import ClientUser, Transaction
-from pbx.sip.via import MAGIC, via_stamp
+from pbx.sip.via import MAGIC, top_via, via_stamp, with_via
 
 
 class Core(Protocol):
@@ -58,7 +58,10 @@ class TransactionLayer:
         self.counters = counters
         self.limit = limit
         self.timers = Timers()
+        #: A request too large for UDP: its bytes and hop by a stream (18.1.1); None if it stays.
+        self.by_stream: Callable[[bytes, Hop], tuple[bytes, Hop] | None] = lambda data, hop: None
         self.core: Core | None = None
+        self.feedback: Callable[[str, Hop], str] | None = None  # RFC 7339: what we answer to `oc` in a stamped Via
         self._transactions: dict[tuple[str, ...], Transaction] = {}
         self._origins: dict[Origin, tuple[str, ...]] = {}  # INVITEs that came from outside a dialog -> their key
         self._origin_of: dict[tuple[str, ...], Origin] = {}
@@ -109,6 +112,8 @@ class TransactionLayer:
         core = self.core
         assert core is not None
         via = via_stamp(request.via, hop.host, hop.port)
+        if ";oc" in via and self.feedback is not None:
+            via = self.feedback(via, hop)
         if len(self._transactions) >= self.limit:
             self.counters["sip_overload_refused"] += 1
             retry = f"Retry-After: {RETRY_AFTER_S}\r\n"
@@ -201,19 +206,36 @@ class TransactionLayer:
     ) -> ClientTransaction:
         """Send a request by a new client transaction. `branch` is the one in its topmost Via."""
         key = (branch, method)
+        by_udp = None
+        if method == "CANCEL":
+            data, hop = self._as_the_invite(data, branch, hop)
+        elif hop.transport == "udp" and (moved := self.by_stream(data, hop)) is not None:
+            by_udp = (data, hop)
+            data, hop = moved
         transaction: ClientTransaction
         if method == "INVITE":
             transaction = InviteClient(self, key, hop, data, user, now)
         else:
             transaction = NonInviteClient(self, key, hop, data, user, now)
+        transaction.by_udp = by_udp
         self._transactions[key] = transaction
         return transaction
 
-    def transport_failed(self, hop: Hop, now: float) -> None:
-        """The stream to `hop` is gone or never came up: its client transactions fail (8.1.3.1, 17.1.4)."""
+    def _as_the_invite(self, cancel: bytes, branch: str, hop: Hop) -> tuple[bytes, Hop]:
+        """9.1: CANCEL goes where its INVITE went, by the same Via; that may have changed to a stream."""
+        invite = self._transactions.get((branch, "INVITE"))
+        if invite is None or invite.hop.transport == hop.transport or not invite.data:
+            return cancel, hop
+        return with_via(cancel, top_via(invite.data)), invite.hop
+
+    def transport_failed(self, hop: Hop, now: float, *, sent: bool = True) -> None:
+        """The stream to `hop` is gone or never came up (`sent` is False then: nothing got through): its client
+        transactions fail (8.1.3.1, 17.1.4), but for those that only size made take a stream (18.1.1)."""
         key = hop[:3]
         for transaction in [t for t in self._transactions.values() if t.hop[:3] == key]:
-            if transaction.input("transport error", now):
+            if not sent and isinstance(transaction, ClientTransaction) and transaction.fall_back(now):
+                self.counters["sip_fell_back_to_udp"] += 1
+            elif transaction.input("transport error", now):
                 self.counters["sip_transport_failures"] += 1
 
 

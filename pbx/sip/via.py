@@ -114,6 +114,13 @@ def top_via(message: bytes) -> Via:
     return Via.parse(values[0])
 
 
+def with_via(message: bytes, via: Via) -> bytes:
+    """A request of ours, whose one Via this takes the place of."""
+    found = _TOP.search(message)
+    assert found is not None
+    return message[: found.start(1)] + str(via).encode() + message[found.end(1) :]
+
+
 def branch_of(via: str) -> str | None:
     """The branch of a Via value, None if it has none."""
     found = _BRANCH.search(via)

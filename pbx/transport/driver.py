@@ -7,15 +7,21 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from pbx.sip.hop import Hop
 from pbx.sip.transaction_layer import TransactionLayer
+from pbx.sip.via import top_via, with_via
 from pbx.transport.local import LOCAL_NETWORKS, Local, Network
 from pbx.transport.streams import Limits, Streams
 from pbx.transport.tls import Tls, TlsError, TlsFiles
 from pbx.transport.udp import UdpSocket
 
 SLACK_S = 0.01  # timers are late by up to this, so that thousands a second cost a hundred wake-ups
+
+
+UDP_ONLY_S = 600.0  # how long a peer that took no TCP connection is not asked again
+UDP_ONLY_MOST = 4096
 
 
 class ListenError(Exception):
@@ -34,6 +40,8 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self.layer = TransactionLayer(self.send, counters)
         self.layer.timers.on_earlier = self._arm
+        self.layer.by_stream = self._by_stream
+        self._udp_only: dict[tuple[object, ...], float] = {}  # (host, port) without TCP -> until when that is believed
         self.local = Local({})
         self._streams.source = self.local.source
         self.trace: Callable[[str, bytes, Hop], None] | None = None  # told of every message in and out
@@ -125,6 +133,10 @@ class Driver:
             self.trace("<-", data, hop)
         self.layer.receive_bytes(data, hop, self.now())
 
+    def waiting_s(self) -> float:
+        """How long the oldest unread datagram has waited; 0 when none does. It is served by that."""
+        return max([sock.waiting_s() for sock in self._udp], default=0.0)
+
     def send(self, data: bytes, hop: Hop) -> None:
         if self.trace is not None:
             self.trace("->", data, hop)
@@ -135,8 +147,25 @@ class Driver:
         else:
             self._counters["sip_no_udp_listener"] += 1
 
-    def _stream_failed(self, hop: Hop) -> None:
-        self.layer.transport_failed(hop, self.now())
+    def _stream_failed(self, hop: Hop, sent: bool) -> None:
+        if not sent and hop.transport == "tcp":
+            if len(self._udp_only) >= UDP_ONLY_MOST:
+                self._udp_only.clear()
+            self._udp_only[hop[1:3]] = self.now() + UDP_ONLY_S
+        self.layer.transport_failed(hop, self.now(), sent=sent)
+
+    def _by_stream(self, data: bytes, hop: Hop) -> tuple[bytes, Hop] | None:
+        """RFC 3261 18.1.1: what the path may not carry whole goes by TCP, if we and the peer have it."""
+        if len(data) <= self._streams.limits.udp_max_bytes or not self.local.listeners.get("tcp"):
+            return None
+        if self._udp_only.get(hop[1:3], 0.0) > self.now():
+            return None
+        hop = Hop("tcp", hop.host, hop.port)
+        host, _, port = self.local.sent_by(hop).rpartition(":")
+        via = replace(top_via(data), transport="TCP", host=host, port=int(port))
+        self._streams.be_brief(hop)
+        self._counters["sip_requests_too_large_for_udp"] += 1
+        return with_via(data, via), hop
 
     # --- the timer --------------------------------------------------------------------------------------------------
 

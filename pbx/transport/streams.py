@@ -20,6 +20,7 @@ log = structlog.get_logger("pbx.transport")
 
 WAITING = 64  # messages that may wait for a connection being made
 CONNECT_S = 5.0
+BRIEF_S = 1.0  # when UDP would do as well
 SWEEP_S = 5.0  # how often connections are looked at
 SILENT_S = 30.0  # how long one may stand without its first message
 PING_S = 100.0  # RFC 5626 4.4.1: 95 to 120 s between keep-alives of a connection that we made
@@ -42,11 +43,11 @@ class Limits:
 
 
 class Streams:
-    """The connections and the listeners they come by. `failed(hop)` tells that what was sent can't be answered,
-    `on_closed(hop)` that a connection is over."""
+    """The connections and the listeners they come by. `failed(hop, sent)` tells that no answer will come: nothing got
+    through, or (`sent`) something may have. `on_closed(hop)` tells that a connection is over."""
 
     def __init__(
-        self, receive: Callable[[bytes, Hop], None], failed: Callable[[Hop], None], counters: Counter[str]
+        self, receive: Callable[[bytes, Hop], None], failed: Callable[[Hop, bool], None], counters: Counter[str]
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.receive = receive
@@ -61,6 +62,7 @@ class Streams:
         self._open: dict[Key, Stream] = {}
         self._per_address: Counter[str] = Counter()
         self._waiting: dict[Key, list[bytes]] = {}
+        self._brief: set[Key] = set()  # where a connection is about to be made for which there is not much time
         self._tasks: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.TimerHandle | None = None
@@ -165,7 +167,7 @@ class Streams:
         self.on_closed(stream.hop)
         if stream.asked:
             for key in keys:
-                self._failed(Hop(*key))
+                self._failed(Hop(*key), True)
 
     def handshake_failed(self, stream: Stream, reason: str) -> None:
         """Counted each time, told now and then: strangers would fill the log."""
@@ -197,6 +199,11 @@ class Streams:
                     stream.ping()
 
     # --- sending ----------------------------------------------------------------------------------------------------
+
+    def be_brief(self, hop: Hop) -> None:
+        """The next connection to `hop` must come up soon: there is another way."""
+        if hop[:3] not in self._open and hop[:3] not in self._waiting:
+            self._brief.add(hop[:3])
 
     def send(self, data: bytes, hop: Hop) -> None:
         """Send on the connection to `hop`, making one first if need be."""
@@ -232,6 +239,8 @@ class Streams:
 
     def _send_on_new(self, data: bytes, hop: Hop) -> None:
         key = hop[:3]
+        patience_s = BRIEF_S if key in self._brief else CONNECT_S
+        self._brief.discard(key)
         waiting = self._waiting.get(key)
         if waiting is not None:
             if len(waiting) < WAITING:
@@ -245,21 +254,21 @@ class Streams:
             self._fail_soon(hop)
         else:
             self._waiting[key] = [data]
-            task = self.loop.create_task(self._connect(hop))
+            task = self.loop.create_task(self._connect(hop, patience_s))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     def _fail_soon(self, hop: Hop) -> None:
         """Not in the midst of the sending: the transaction is not yet known by then."""
-        self.loop.call_soon(self._failed, hop)
+        self.loop.call_soon(self._failed, hop, False)
 
-    async def _connect(self, hop: Hop) -> None:
+    async def _connect(self, hop: Hop, patience_s: float) -> None:
         key = hop[:3]
         source = self.source(hop)
         usable: asyncio.Future[None] = self.loop.create_future()
         stream = Stream(self, hop, self._framing(hop.transport), usable)
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(patience_s):
                 await self.loop.create_connection(
                     lambda: stream, hop.host, hop.port, local_addr=(source, 0) if source else None
                 )
@@ -268,7 +277,7 @@ class Streams:
             del self._waiting[key]
             self.counters["tcp_connect_failures"] += 1
             stream.close()
-            self._failed(hop)
+            self._failed(hop, False)
             return
         for data in self._waiting.pop(key):
             stream.send(data)
