@@ -20,6 +20,8 @@ class Trunk(Model):
     registers_as: Login | None = None
     caller_id: str | None = None
     max_calls: int | None = Field(None, ge=1)
+    calls_per_s: float | None = Field(None, gt=0)
+    tls_name: Annotated[tuple[str, ...], OneOrMany] = ()
 
     @model_validator(mode="after")
     def _reachable(self) -> Trunk:

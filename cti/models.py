@@ -248,6 +248,29 @@ class Ladder(Reply):
     left_off: int
 
 
+class Ban(Reply):
+    """A source that is not listened to."""
+
+    source: str = Field(description="an IPv4 address, or an IPv6 network of 64 bits")
+    reason: str
+    since: float
+    until: float
+    offence: int = Field(description="1: the first time; each time lasts twice as long")
+
+
+class Bans(Reply):
+    """All bans, the newest first."""
+
+    bans: list[Ban]
+
+
+class BanLifted(Reply):
+    """That ban is over, and what led to it forgotten."""
+
+    source: str
+    lifted: bool
+
+
 class Who(Reply):
     """Whose token this is."""
 

@@ -53,6 +53,15 @@ class AgentDesk(Protocol):
     def queues(self) -> Sequence[Mapping[str, Any]]: ...
 
 
+class Bans(Protocol):
+    """Sources that are not listened to (`pbx.defence.Defence`)."""
+
+    def view(self) -> Sequence[Mapping[str, Any]]: ...
+
+    def lift(self, source: str) -> bool:
+        """End a ban; False if there is none."""
+
+
 class CallRecords(Protocol):
     """The records (`pbx.store.records.Records`)."""
 

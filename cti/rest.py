@@ -16,7 +16,7 @@ from cti.errors import Forbidden, UnknownResource
 from cti.matching import Matching
 from cti.metrics import CONTENT_TYPE, Metrics
 from cti.models import NotReadyPost, WebSessionPost
-from cti.ports import CallRecords
+from cti.ports import Bans, CallRecords
 from cti.screen_pop import ScreenPops
 from cti.tokens import Identity
 from cti.traces import Traces
@@ -57,6 +57,7 @@ class Rest:
     commands: AgentCommands
     stream: EventStream
     traces: Traces
+    bans: Bans
     metrics_source: Metrics
     health: Health
     clock: Clock
@@ -162,6 +163,17 @@ class Rest:
     async def web_session_code(self, ask: Ask) -> web.StreamResponse:
         code, valid_until = self.sessions.code(ask.path["id"], self.clock.now())
         return reply({"code": code, "valid_until": valid_until})
+
+    # --- security ---------------------------------------------------------------------------------------------------
+
+    async def banned(self, ask: Ask) -> web.StreamResponse:
+        return reply({"bans": self.bans.view()})
+
+    async def ban_lift(self, ask: Ask) -> web.StreamResponse:
+        source = ask.path["id"]
+        if not self.bans.lift(source):
+            raise UnknownResource(f"{source} is not banned")
+        return reply({"source": source, "lifted": True})
 
     # --- service ----------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import aiohttp
@@ -24,11 +25,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
+from yarl import URL
 
 from config.errors import SiteError
 from config.schema import Site
 from pbx.site import load_site
-from pbx.tables import calls_table, cdr_table
+from pbx.tables import bans_table, calls_table, cdr_table
 
 app = typer.Typer(
     help="Plateau: SIP softswitch and contact centre. The web session follows the call.",
@@ -337,6 +339,31 @@ def ladder(
         run(lambda: commands.ladder(base, token, call, out))
     except commands.AskError as error:
         fail(str(error), WRONG)
+
+
+@app.command()
+def bans(
+    site: SiteFile,
+    lift: Annotated[str | None, typer.Option(metavar="ADDRESS", help="listen to this one again")] = None,
+) -> None:
+    """Show the sources that a running server does not listen to, or lift a ban."""
+    base, token = api_of(read_site(site))
+    run(lambda: show_bans(base, token, lift))
+
+
+async def show_bans(base: str, token: str, lift: str | None) -> None:
+    method, path = ("GET", "/v1/bans") if lift is None else ("DELETE", f"/v1/bans/{quote(lift, safe='')}")
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
+        try:
+            async with session.request(method, URL(base + path, encoded=True)) as reply:
+                if reply.status == 404:
+                    fail(f"{lift} is not banned", WRONG)
+                if reply.status != 200:
+                    fail(f"{base} answered {reply.status}: {await reply.text()}")
+                answer = await reply.json()
+        except aiohttp.ClientConnectionError:
+            fail(f"nothing listens at {base}: is the server running? (plateau serve SITE)", WRONG)
+    out.print(bans_table(answer["bans"], time.time()) if lift is None else f"{lift} is listened to again")
 
 
 @app.command()

@@ -41,6 +41,7 @@ from pbx.call.message_relay import MessageRelay
 from pbx.call.screening import Screening
 from pbx.call.switch import Rules, Switch
 from pbx.call.targets import Targets
+from pbx.defence import Defence
 from pbx.routing.admission import Admission
 from pbx.routing.dial_plan import DialPlan
 from pbx.routing.location import Location
@@ -127,6 +128,7 @@ class Server:
         self.location = Location(on_change=self._registration_changed)
         self.bindings = BindingStore(site.records.url, self._contacts_of, self.counters)
         self.admission = Admission(site, self.counters)
+        self.defence = Defence(site, self.driver, self.location, self.emit, self.counters)
         self.sessions = WebSessions(site.web, site.locale.country, secrets.randbelow, self.counters)
         self.tracing = Tracing(site, self.driver, self._trunk_of, self.resolver.address, self.counters)
         self._build_media(site)
@@ -158,6 +160,7 @@ class Server:
             "ivr": self.ivr.start,
             **{kind: DirectBridge(kind).start for kind in ("extension", "trunk", "uri")},
         }
+        self.defence.protect(self.switch)
         self.switch.on_call = self._call_started
         self.switch.on_extension_legs = self.desk.phone_calls
         self._build_subscriptions()
@@ -199,7 +202,11 @@ class Server:
             site,
             DialPlan(site),
             Targets(site, self.location, trunks, self.admission, self.resolver.hops),
-            Screening(self.digest, trunks, users.names, users.trunks, self.counters, self._auth_failed),
+            Screening(
+                self.digest, trunks, users.names, users.trunks, self.counters, self.defence.failed,
+                {name.lower(): trunk for trunk, its in site.trunks.items() for name in its.tls_name},
+                self.driver.peer_names,
+            ),
             registrar,
         )
 
@@ -208,7 +215,7 @@ class Server:
         return HttpServer(
             tokens=tokens, desk=self.desk, switch=self.switch, records=self.records, sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.driver, counters=self.counters,
-            traces=self.tracing.traces,
+            traces=self.tracing.traces, bans=self.defence,
             gauges={
                 "journal_pending": lambda: self.journal.pending,
                 "sip_transactions": lambda: len(self.driver.layer),
@@ -218,6 +225,9 @@ class Server:
                 "tasks": lambda: len(asyncio.all_tasks()),
                 "registered_contacts": lambda: len(self.location),
                 "subscriptions": lambda: len(self.notifier),
+                "banned_sources": lambda: len(self.defence.bans),
+                "overload": lambda: self.defence.overload.severity,
+                "sip_waiting_seconds": lambda: self.defence.overload.delay_s,
             },
             health=self._health,
         )  # fmt: skip
@@ -278,11 +288,8 @@ class Server:
     def _trunk_of(self, host: str, port: int) -> str | None:
         return self.trunks.trunk_of(host, port)
 
-    def _auth_failed(self, user: str, source: str, method: str) -> None:
-        log.warning("authentication failed", user=user, source=source, method=method)
-
     def _registration_refused(self, user: str, source: Hop) -> None:
-        self._auth_failed(user, str(source), "REGISTER")
+        self.defence.failed(user, source, "REGISTER")
 
     def _health(self) -> dict[str, bool]:
         return {
@@ -312,6 +319,7 @@ class Server:
             reason = os.strerror(error.errno) if error.errno else str(error)  # asyncio's text has the address again
             raise StartError(f"http {':'.join(map(str, site.listen.http or ()))}: {reason}") from None
         self.tracing.start()
+        self.defence.start()
         self._every(EXPIRY_S, self._expire)
         gc.collect()
         gc.freeze()
@@ -398,6 +406,7 @@ class Server:
         """Close what is open, the journal last of all but the media worker's end."""
         for timer in self._chores.values():
             timer.cancel()
+        self.defence.close()
         if self._reloading is not None:
             self._reloading.cancel()
         await self.http.close()
@@ -436,6 +445,7 @@ class Server:
             log.error("certificates not reloaded", problem=str(error))
         self.site = site
         self.admission.reconfigure(site)
+        self.defence.reconfigure(site)
         self.switch.configure(self._rules(site))
         self.ivr.reconfigure(site)
         self.desk.reconfigure(site)

@@ -52,6 +52,19 @@ def cdr_table(rows: Sequence[CdrRow], zone: dt.tzinfo) -> Table:
     return table
 
 
+def bans_table(rows: Sequence[dict[str, Any]], now: float) -> Table:
+    """The newest first."""
+    table = _table(f"{len(rows)} banned source{'s' if len(rows) != 1 else ''}")
+    table.add_column("source", overflow="fold")
+    for column in ("since", "until", "time"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for row in rows:
+        since, until = f"{now - row['since']:.0f} s ago", f"in {row['until'] - now:.0f} s"
+        _add(table, (row["source"], since, until, str(row["offence"]), row["reason"]))
+    return table
+
+
 def _table(title: str) -> Table:
     return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
 

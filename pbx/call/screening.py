@@ -1,9 +1,10 @@
-"""Who is this? A trunk by its address or registration, an extension by digest; nobody else learns anything."""
+"""Who is this? A trunk by its address, its registration or the name in its certificate, an extension by digest; nobody
+else learns anything."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pbx.routing.trunk import TrunkTable
@@ -23,6 +24,7 @@ class Identity:
     display_name: str
     extension: str | None
     trunk: str | None
+    dialled: str = ""  # the number, when the Request-URI has another: a contact that we registered at a carrier
 
 
 #: A response to give instead: status and header lines.
@@ -30,8 +32,9 @@ Refusal = tuple[int, str]
 
 
 class Screening:
-    """The answer to a request of somebody who is not yet known. `report(user, source, why)` hears of wrong
-    passwords."""
+    """The answer to a request of somebody who is not yet known. `report(user, source, method)` hears of wrong
+    passwords; `peer_names(hop)` are the names that the far end of a TLS connection has proven; `by_contact(request,
+    hop)` gives (trunk, number) of a call to a contact that we registered at a carrier."""
 
     def __init__(
         self,
@@ -40,7 +43,10 @@ class Screening:
         names: dict[str, str],
         trunk_of_login: dict[str, str],
         counters: Counter[str],
-        report: Callable[[str, str, str], None],
+        report: Callable[[str, Hop, str], None],
+        trunk_of_name: Mapping[str, str] | None = None,
+        peer_names: Callable[[Hop], Iterable[str]] = lambda hop: (),
+        by_contact: Callable[[Request, Hop], tuple[str, str] | None] = lambda request, hop: None,
     ) -> None:
         self._digest = digest
         self._trunks = trunks
@@ -48,6 +54,9 @@ class Screening:
         self._trunk_of_login = trunk_of_login
         self._counters = counters
         self._report = report
+        self._trunk_of_name = trunk_of_name or {}  # lower case
+        self._peer_names = peer_names
+        self._by_contact = by_contact
 
     def challenge(self, now: float) -> Refusal:
         """What anybody is told who has not said who he is."""
@@ -57,7 +66,13 @@ class Screening:
     def identify(self, request: Request, hop: Hop, now: float) -> Identity | Refusal:
         """The caller of an INVITE, or the response that asks who it is (401) or sends it away (403)."""
         origin = request.get("From") or ""
+        found = self._by_contact(request, hop)
+        if found is not None:
+            trunk, dialled = found
+            return Identity(user_of(uri_of(origin)), display_name_of(origin), None, trunk, dialled)
         trunk = self._trunks.trunk_of(hop.host, hop.port)
+        if trunk is None and self._trunk_of_name:
+            trunk = self._by_certificate(hop)
         if trunk is None:
             name = self._authenticate(request, hop, now)
             if isinstance(name, tuple):
@@ -66,6 +81,14 @@ class Screening:
             if trunk is None:
                 return Identity(name, self._names.get(name) or display_name_of(origin), name, None)
         return Identity(user_of(uri_of(origin)), display_name_of(origin), None, trunk)
+
+    def _by_certificate(self, hop: Hop) -> str | None:
+        """RFC 5922 7.2: the names are compared without regard to case; wildcards are not for SIP."""
+        for name in self._peer_names(hop):
+            trunk = self._trunk_of_name.get(name.lower())
+            if trunk is not None:
+                return trunk
+        return None
 
     def _authenticate(self, request: Request, hop: Hop, now: float) -> str | Refusal:
         try:
@@ -76,7 +99,7 @@ class Screening:
             return verdict.username
         if verdict.outcome in (Outcome.WRONG, Outcome.REFUSED):
             self._counters["sip_auth_failures"] += 1
-            self._report(verdict.username, str(hop), request.method)
+            self._report(verdict.username, hop, request.method)
         if verdict.outcome is Outcome.WRONG:
             return 403, ""
         return 401, self._digest.challenge_lines(now, stale=verdict.outcome is Outcome.STALE)

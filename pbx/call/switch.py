@@ -17,8 +17,9 @@ from pbx.call.leg import Leg
 from pbx.call.screening import Identity, Screening
 from pbx.call.sent_bye import SentBye
 from pbx.call.targets import Target, Targets
-from pbx.routing.admission import Admission, Refuse
+from pbx.routing.admission import ADMIT, Admission, Refuse
 from pbx.routing.dial_plan import Caller, DialPlan
+from pbx.routing.guard import Verdict
 from pbx.sip.address import uri_of
 from pbx.sip.binding import gruu_instance
 from pbx.sip.dialog import Dialog
@@ -84,6 +85,7 @@ class Switch:
         self.on_extension_legs: Callable[[str, int], None] = lambda extension, legs: None
         self.connected: Callable[[Hop], bool] = lambda hop: True  # whether a stream is there to be used again
         self.on_call: Callable[[Call], None] = lambda call: None
+        self.judge: Callable[[Request, Hop, float], Verdict] = lambda request, hop, now: ADMIT  # the guard's
         self.on_leg: Callable[[Leg], None] = lambda leg: None
         self.on_hop_result: Callable[[Target, bool], None] = lambda target, ok: None  # `target.hop` answered, or failed
         self.allow = ", ".join(ALWAYS_SERVED)
@@ -148,7 +150,14 @@ class Switch:
 
     def on_stateless(self, request: Request, hop: Hop, via: str, now: float) -> bool:
         """OPTIONS and the first REGISTER of a phone are answered without a transaction (8.2.7): whoever repeats them
-        gets the same answer, and nothing is kept for a flood of them."""
+        gets the same answer, and nothing is kept for a flood of them. So are those whom the guard turns away."""
+        if request.to_tag is None or self._dialog_of(request) is None:
+            verdict = self.judge(request, hop, now)
+            if verdict is not ADMIT:
+                if isinstance(verdict, Refuse):
+                    tag, headers = self.ids.token(), verdict.headers
+                    self.layer.reply(request, hop, verdict.status, via=via, to_tag=tag, headers=headers)
+                return True
         login = request.method == "REGISTER" and request.get("Authorization") is None
         if not (login or request.method == "OPTIONS") or request.to_tag is not None or self._refusal(request):
             return False
@@ -248,10 +257,9 @@ class Switch:
         if route is None:
             self._refuse(transaction, new, 404, f"nothing at {new.dialled}", now)
             return
-        verdict = self.admission.admit(new.trunk)
+        verdict = self.admission.admit(new.trunk, new.extension, now)
         if isinstance(verdict, Refuse):
-            retry = f"Retry-After: {verdict.retry_after_s}\r\n" if verdict.retry_after_s else ""
-            self._refuse(transaction, new, verdict.status, verdict.reason, now, retry)
+            self._refuse(transaction, new, verdict.status, verdict.reason, now, verdict.headers)
             return
         try:
             call = Call(self, request, transaction, new)

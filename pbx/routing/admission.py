@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from config.schema import Site
+from pbx.routing.rate import Rates
 
 RETRY_AFTER_S: Final = 30  # least Retry-After while draining: a restart takes about that long
+RATE_RETRY_AFTER_S: Final = 5  # for an extension that calls too often
 RETRY_SPREAD_S: Final = 30  # refused callers are told to return within so much after it, not all at once
 _GOLDEN: Final = 0.6180339887498949  # multiples of it, modulo 1, are spread evenly however many they are
 
@@ -30,6 +32,10 @@ class Refuse:
     reason: str
     retry_after_s: int | None = None  # Retry-After; None: without (RFC 3261 21.5.4: only this call is refused)
 
+    @property
+    def headers(self) -> str:
+        return f"Retry-After: {self.retry_after_s}\r\n" if self.retry_after_s else ""
+
 
 Verdict = Admit | Refuse
 ADMIT: Final = Admit()
@@ -38,7 +44,10 @@ ADMIT: Final = Admit()
 class Admission:
     """One a server; survives reloads (`reconfigure`), because live calls do."""
 
-    __slots__ = ("_calls", "_counters", "_draining", "_limits", "_max_calls", "_refused", "_trunks")
+    __slots__ = (
+        "_calls", "_counters", "_draining", "_extension_rates", "_limits", "_max_calls", "_refused", "_trunk_rates",
+        "_trunks",
+    )  # fmt: skip
 
     def __init__(self, site: Site, counters: Counter[str], *, max_calls: int | None = None) -> None:
         """`max_calls`: concurrent calls of the whole server."""
@@ -52,6 +61,13 @@ class Admission:
 
     def reconfigure(self, site: Site) -> None:
         """Other limits. Calls above a lowered limit go on; only new ones are refused."""
+        rate = site.security.per_extension
+        self._extension_rates = Rates(rate.calls_per_s, rate.burst)
+        self._trunk_rates = {  # a trunk may spend a second's worth at once
+            name: Rates(trunk.calls_per_s, max(1.0, trunk.calls_per_s))
+            for name, trunk in site.trunks.items()
+            if trunk.calls_per_s is not None
+        }
         self._limits = {name: trunk.max_calls for name, trunk in site.trunks.items() if trunk.max_calls is not None}
 
     def drain(self) -> None:
@@ -71,8 +87,8 @@ class Admission:
         """Calls in progress on one trunk, both directions."""
         return self._trunks[trunk]
 
-    def admit(self, trunk: str | None) -> Verdict:
-        """A new call, from a trunk or (None) from an extension. If admitted, `leave` must follow once, and `free` for
+    def admit(self, trunk: str | None, extension: str | None, now: float) -> Verdict:
+        """A new call, from a trunk or an extension. If admitted, `leave` must follow once, and `free` for
         the trunk: the caller's leg may outlive the call, in another one."""
         if self._draining:
             return self._refuse("admission_draining", "draining", self._retry_after_s())
@@ -80,6 +96,11 @@ class Admission:
             return self._refuse("admission_full", "too many calls", self._retry_after_s())
         if trunk is not None and self._full(trunk):
             return self._refuse("admission_trunk_full", f"trunk {trunk} is full")
+        if trunk is not None and (rates := self._trunk_rates.get(trunk)) is not None and not rates.take(trunk, now):
+            return self._refuse("admission_trunk_rate", f"trunk {trunk} calls too often")
+        if extension is not None and not self._extension_rates.take(extension, now):
+            reason = f"extension {extension} calls too often"
+            return self._refuse("admission_extension_rate", reason, RATE_RETRY_AFTER_S)
         self._calls += 1
         if trunk is not None:
             self._trunks[trunk] += 1

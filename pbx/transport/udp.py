@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -12,6 +14,9 @@ from pbx.sip.hop import Hop
 
 BURST = 64  # datagrams read on one wake-up before others get their turn
 BUFFER_BYTES = 4 << 20  # a burst of 2,000 INVITEs
+MOST_WAITING_S = 60.0
+_SO_TIMESTAMPNS = 35  # Linux; the socket module has no name for it
+_TIMESPEC = struct.Struct("qq")
 
 
 class UdpSocket:
@@ -24,6 +29,7 @@ class UdpSocket:
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         if ":" in host:  # IPv4 has listeners of its own
             self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
@@ -39,7 +45,7 @@ class UdpSocket:
         self._loop.add_reader(self._socket.fileno(), self._readable)
 
     def _readable(self) -> None:
-        receive, listener, recvfrom = self._receive, self._listener, self._socket.recvfrom
+        take, recvfrom = self._take, self._socket.recvfrom
         for _ in range(BURST):
             try:
                 data, address = recvfrom(65_535)
@@ -48,12 +54,29 @@ class UdpSocket:
             except OSError:  # an ICMP error of something sent before; SIP's timers deal with it
                 self._counters["udp_receive_errors"] += 1
                 continue
-            if len(data) <= 4:  # a keep-alive (RFC 5626 4.4.1)
-                continue
-            if data[0] < 4:  # no SIP message begins so (RFC 5389 6)
-                self._answer_stun(data, address)
-            else:
-                receive(data, Hop("udp", address[0], address[1], listener))
+            take(data, address)
+
+    def _take(self, data: bytes, address: tuple[str, int]) -> None:
+        if len(data) <= 4:  # a keep-alive (RFC 5626 4.4.1)
+            return
+        if data[0] < 4:  # no SIP message begins so (RFC 5389 6)
+            self._answer_stun(data, address)
+        else:
+            self._receive(data, Hop("udp", address[0], address[1], self._listener))
+
+    def waiting_s(self) -> float:
+        """How long the oldest unread datagram has waited; 0 when there is none. It is read and served by that."""
+        try:
+            data, ancillary, _, address = self._socket.recvmsg(65_535, socket.CMSG_SPACE(_TIMESPEC.size))
+        except OSError:
+            return 0.0
+        waited_s = 0.0
+        for level, kind, value in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS) and len(value) == _TIMESPEC.size:
+                seconds, nanoseconds = _TIMESPEC.unpack(value)
+                waited_s = time.time() - seconds - nanoseconds / 1e9
+        self._take(data, address)
+        return waited_s if 0.0 < waited_s < MOST_WAITING_S else 0.0  # else the wall clock was set
 
     def _answer_stun(self, data: bytes, address: tuple[str, int]) -> None:
         answer = stun.answer(data, *address[:2])

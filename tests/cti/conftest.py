@@ -120,6 +120,25 @@ class FakeRecords:
         return [{"call_id": f"old-{n}", "talked_s": 60.0 + n} for n in range(limit)]
 
 
+class FakeBans:
+    """One address is banned."""
+
+    def __init__(self) -> None:
+        self.sources = ["192.0.2.7"]
+
+    def view(self) -> list[dict[str, Any]]:
+        return [
+            {"source": source, "reason": "scanner: sipvicious", "since": START, "until": START + 600, "offence": 1}
+            for source in self.sources
+        ]
+
+    def lift(self, source: str) -> bool:
+        known = source in self.sources
+        if known:
+            self.sources.remove(source)
+        return known
+
+
 class Floor:
     """Everything of the package, joined; `events` is what was emitted."""
 
@@ -136,6 +155,7 @@ class Floor:
         self.desk = FakeDesk(self.emit)
         self.switch = FakeSwitch()
         self.tokens = Tokens(SECRET)
+        self.bans = FakeBans()
         self.ring = Ring(1 << 20, 600.0, clock.now, self.counters)
         self.traces = Traces(
             self.ring, lambda hop: ("192.0.2.1", 5060), {"carrier": lambda host, port: host == "198.51.100.7"}.get,
@@ -150,7 +170,7 @@ class Floor:
         return HttpServer(
             tokens=self.tokens, desk=self.desk, switch=self.switch, records=FakeRecords(), sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.clock, counters=self.counters,
-            traces=self.traces, **options,
+            traces=self.traces, bans=self.bans, **options,
         )  # fmt: skip
 
 

@@ -220,7 +220,7 @@ async def test_a_site_without_secret_lets_nobody_in(api: Api) -> None:
     server = HttpServer(
         tokens=None, desk=floor.desk, switch=floor.switch, records=None, sessions=floor.sessions,  # type: ignore[arg-type]
         matching=floor.matching, hub=floor.hub, pops=floor.pops, clock=floor.clock, counters=floor.counters,
-        traces=floor.traces,
+        traces=floor.traces, bans=floor.bans,
     )  # fmt: skip
     host, port = await server.start("127.0.0.1", 0)
     async with api.http.get(f"http://{host}:{port}/v1/calls", headers={"Authorization": f"Bearer {token}"}) as answer:
@@ -243,3 +243,16 @@ async def test_requests_that_are_not_http(api: Api) -> None:
             answer = b"HTTP/1.0 400 reset"
         assert b" 400 " in answer.splitlines()[0] + b" " and b"Traceback" not in answer
         writer.close()
+
+
+async def test_bans_are_listed_and_lifted(api: Api) -> None:
+    headers = {"Authorization": f"Bearer {api.token('supervisor')}"}
+    async with api.http.get(f"{api.base}/v1/bans", headers=headers) as answer:
+        assert [ban["source"] for ban in (await answer.json())["bans"]] == ["192.0.2.7"]
+    for status in (200, 404):
+        async with api.http.delete(f"{api.base}/v1/bans/192.0.2.7", headers=headers) as answer:
+            assert answer.status == status
+    async with api.http.get(
+        f"{api.base}/v1/bans", headers={"Authorization": f"Bearer {api.token('agent')}"}
+    ) as answer:
+        assert answer.status == 403

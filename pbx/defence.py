@@ -1,0 +1,161 @@
+"""What stands between the network and the switch, joined: bans before a message is read, the guard before it is a
+transaction, the measure of our own load, and what the log says of it all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+
+from config.schema import Site
+from pbx.call.clock import Timer
+from pbx.call.switch import Switch
+from pbx.routing import events
+from pbx.routing.ban import Ban, Bans
+from pbx.routing.failure_log import FailureLog
+from pbx.routing.guard import Guard
+from pbx.routing.location import Location
+from pbx.routing.overload import PERIOD_S, Overload
+from pbx.routing.source import Network, within
+from pbx.sip.hop import Hop
+from pbx.transport.driver import Driver
+
+log = structlog.get_logger("pbx.defence")
+
+TIDY_S: Final = 1.0  # how often ended bans are looked for
+HOSTS_S: Final = 10.0  # how old the list of addresses with phones may be; it is made when somebody fails
+
+
+class Defence:
+    """One a server; survives reloads."""
+
+    def __init__(
+        self, site: Site, driver: Driver, location: Location, emit: Callable[[object], None], counters: Counter[str]
+    ) -> None:
+        self._driver = driver
+        self._location = location
+        self._emit = emit
+        self._hosts: frozenset[str] = frozenset()
+        self._hosts_at = float("-inf")
+        self._began_at = 0.0
+        self._measuring: Timer | None = None
+        self._tidying: Timer | None = None
+        self._read(site)
+        security = site.security
+        self.overload = Overload(security.overload.target_delay_s, counters)
+        self.bans = Bans(security.ban, self._exempt, self._has_phones, counters)
+        self.guard = Guard(security, self._trusted, self._refreshes, self.bans, self.overload, counters)
+        self._failures = FailureLog(self._log_failure)
+        self.overload.on_change = self._overload_changed
+        self.bans.on_banned = self._banned
+        self.bans.on_lifted = self._lifted
+
+    def protect(self, switch: Switch) -> None:
+        """Stand in front of it."""
+        self._driver.admits = lambda data, hop: self.bans.admits(hop.host)
+        self._driver.layer.feedback = self._feedback
+        switch.judge = self.guard.judge
+
+    def reconfigure(self, site: Site) -> None:
+        self._read(site)
+        self.overload.reconfigure(site.security.overload.target_delay_s)
+        self.bans.reconfigure(site.security.ban, self._exempt)
+        self.guard.reconfigure(site.security, self._trusted)
+
+    def _read(self, site: Site) -> None:
+        trunks: list[Network] = [network for trunk in site.trunks.values() for network in trunk.sources]
+        self._trusted_networks: Sequence[Network] = (*trunks, *site.security.proxies)
+        self._exempt_networks: Sequence[Network] = (*self._trusted_networks, *site.security.never_ban)
+
+    # --- running ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Measure and tidy until `close`."""
+        self._measuring = self._driver.after(PERIOD_S, self._measure, self._driver.now() + PERIOD_S)
+        self._tidying = self._driver.after(TIDY_S, self._tidy)
+
+    def close(self) -> None:
+        for timer in (self._measuring, self._tidying):
+            if timer is not None:
+                timer.cancel()
+
+    def _measure(self, due: float) -> None:
+        now = self._driver.now()
+        self._measuring = self._driver.after(PERIOD_S, self._measure, now + PERIOD_S)
+        self.overload.measure(max(now - due, self._driver.waiting_s()), now)
+
+    def _tidy(self) -> None:
+        now = self._driver.now()
+        self._tidying = self._driver.after(TIDY_S, self._tidy)
+        self.bans.expire(now)
+        self._failures.turn(now)
+
+    # --- who is who -------------------------------------------------------------------------------------------------
+
+    def _trusted(self, host: str) -> bool:
+        return within(self._trusted_networks, host)
+
+    def _exempt(self, host: str) -> bool:
+        return within(self._exempt_networks, host)
+
+    def _refreshes(self, hop: Hop) -> bool:
+        return bool(self._location.aors_of_source(hop.host, hop.port))
+
+    def _has_phones(self, host: str) -> bool:
+        now = self._driver.now()
+        if now - self._hosts_at > HOSTS_S:
+            self._hosts_at = now
+            self._hosts = frozenset(one.source.host for _, bindings in self._location for one in bindings)
+        return host in self._hosts
+
+    def _feedback(self, via: str, hop: Hop) -> str:
+        return self.overload.feedback(via) if self.guard.trusts(hop.host) else via
+
+    # --- what happened ----------------------------------------------------------------------------------------------
+
+    def failed(self, user: str, source: Hop, method: str) -> None:
+        """Somebody showed wrong credentials."""
+        now = self._driver.now()
+        self._failures.note(user, source, method, now)
+        self.bans.failure(source.host, user, now)
+
+    def _log_failure(self, user: str, source: Hop, method: str, count: int | None) -> None:
+        # The address comes before what a stranger wrote: no user name can pass for it (docs/fail2ban).
+        more = {} if count is None else {"count": count}
+        log.warning("authentication failed", source=str(source), user=user, method=method, **more)
+
+    def _banned(self, ban: Ban) -> None:
+        log.warning(
+            "source banned", source=ban.source, reason=ban.reason, for_s=round(ban.until - ban.since),
+            offence=ban.offence,
+        )  # fmt: skip
+        self._emit(events.SourceBanned(ban.since, ban.source, ban.reason, ban.until, ban.offence))
+
+    def _lifted(self, ban: Ban, why: str) -> None:
+        log.info("ban ended", source=ban.source, why=why)
+        self._emit(events.SourceUnbanned(self._driver.now(), ban.source, why))
+
+    def _overload_changed(self, overloaded: bool, waiting_s: float) -> None:
+        now = self._driver.now()
+        if overloaded:
+            self._began_at = now
+            log.warning("overload began", waiting_s=round(waiting_s, 3))
+            self._emit(events.OverloadBegan(now, waiting_s))
+        else:
+            log.warning("overload ended", lasted_s=round(now - self._began_at, 1))
+            self._emit(events.OverloadEnded(now, now - self._began_at))
+
+    # --- for the API ------------------------------------------------------------------------------------------------
+
+    def view(self) -> list[Mapping[str, Any]]:
+        """The bans, the newest first."""
+        return [
+            {"source": ban.source, "reason": ban.reason, "since": ban.since, "until": ban.until, "offence": ban.offence}
+            for ban in self.bans.list()
+        ]
+
+    def lift(self, source: str) -> bool:
+        """End a ban; False if there is none."""
+        return self.bans.lift(source)

@@ -1,0 +1,41 @@
+"""What the guard did, in the past tense. `at` is seconds since 1970 (UTC)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBanned:
+    """An address is not listened to from now on."""
+
+    at: float
+    source: str  # an IPv4 address or an IPv6 /64
+    reason: str
+    until: float
+    offence: int  # 1: the first time
+
+
+@dataclass(frozen=True, slots=True)
+class SourceUnbanned:
+    """It is listened to again."""
+
+    at: float
+    source: str
+    why: str  # expired, lifted, never_ban (a reload), displaced (too many bans)
+
+
+@dataclass(frozen=True, slots=True)
+class OverloadBegan:
+    """Requests wait too long; new calls are shed."""
+
+    at: float
+    waiting_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class OverloadEnded:
+    """Nothing has been shed for a while."""
+
+    at: float
+    lasted_s: float
