@@ -56,9 +56,13 @@ class PortRange(NamedTuple):
 
 
 class Destination(NamedTuple):
-    """`queue asia`, `extension 101`, `ivr welcome`, `trunk carrier`, `sip:2001@192.0.2.1`, `refuse 603`, `hang up`."""
+    """`queue asia`, `extension 101`, `ivr welcome`, `trunk carrier`, `sip:2001@192.0.2.1`, `refuse 603`, `hang up`;
+    `group sales`, `number 0612345678` (as if a phone of ours dialled it); `park house`, `park house 701`,
+    `pickup 101`, `pickup group`, `set dnd on`, `set forward-busy 102` (see docs/features.md)."""
 
-    kind: Literal["extension", "queue", "ivr", "trunk", "uri", "refuse"]
+    kind: Literal[
+        "extension", "queue", "ivr", "trunk", "uri", "refuse", "number", "group", "park", "pickup", "set", "replaces"
+    ]  # the last is no admin's word: an INVITE says it (RFC 3891)
     name: str
 
     def __str__(self) -> str:
@@ -122,7 +126,7 @@ def _destination(value: object) -> Destination:
     if text == "hang up":
         return Destination("refuse", "603")
     kind, _, name = text.partition(" ")
-    if kind not in ("extension", "queue", "ivr", "trunk", "refuse") or not name or " " in name:
+    if kind not in _KINDS or not re.fullmatch(_KINDS[kind], name):
         raise ValueError(f"expected {_DESTINATION}")
     if kind == "refuse" and not re.fullmatch(r"[3-6]\d\d", name):
         raise ValueError("expected refuse with a SIP status from 300 to 699, as refuse 486")
@@ -234,13 +238,21 @@ def _pattern(value: str) -> str:
     return value
 
 
+_NAME = r"[^ ]+"
+_KINDS = {
+    "extension": _NAME, "queue": _NAME, "ivr": _NAME, "trunk": _NAME, "refuse": _NAME, "group": _NAME,
+    "number": _NAME, "pickup": _NAME, "park": rf"{_NAME}( {_NAME})?",
+    "set": rf"(dnd (on|off)|forward-(always|busy|no-answer|unregistered) {_NAME})",
+}  # fmt: skip
+"""What may follow each kind."""
 _HOST_PORT = "ADDRESS:PORT, as 127.0.0.1:8080"
 _NAMESERVER = "a name server's ADDRESS or ADDRESS:PORT, as 192.0.2.53"
 _LISTENER = "udp:ADDRESS:PORT, tcp:ADDRESS:PORT, tls:..., ws:... or wss:..., as udp:0.0.0.0:5060"
 _ORIGIN = "the origin of web pages, as https://shop.example.com"
 _PORT_RANGE = "FIRST-LAST within 1024-65535, FIRST even, as 20000-29999"
 _DESTINATION = (
-    "one of: extension NAME, queue NAME, ivr NAME, trunk NAME, refuse STATUS, hang up, sip:USER@HOST"
+    "one of: extension NAME, queue NAME, ivr NAME, group NAME, trunk NAME, number NUMBER, park LOT, park LOT SLOT, "
+    "pickup EXTENSION, pickup group, set dnd on|off, set forward-WHEN NUMBER|off, refuse STATUS, hang up, sip:USER@HOST"
 )
 _HOURS = "hours as 09:00-21:00"
 _NETWORK = "an IP address or network, as 192.0.2.7 or 192.0.2.0/24"
@@ -289,7 +301,7 @@ Callers = Annotated[
     Expected("extensions, trunks, anyone or trunk NAME"),
 ]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$"), Expected(_COUNTRY)]
-SipUri = Annotated[str, Field(pattern=r"^sip:\S+$"), Expected(_SIP_URI)]
+SipUri = Annotated[str, Field(pattern=r"^sips?:\S+$"), Expected(_SIP_URI)]
 Yes = Annotated[Literal[True], BeforeValidator(_yes, json_schema_input_type=Literal[True]), Expected("true")]
 Name = Annotated[str, Field(pattern=r"^[^\s{}]+$"), Expected("a name without spaces")]
 Number = Annotated[str, Field(pattern=r"^\+?[0-9*#][0-9*# ().-]*$"), Expected("a number, as +33 1 80 00 00 00")]

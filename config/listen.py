@@ -50,7 +50,8 @@ class Tls(Model):
 class Listen(Model):
     """The sockets. `advertise` is the address peers outside `local_networks` reach us at, when it is not the one we
     listen on (NAT): one for IPv4, one for IPv6, and a host name that stands for both. `digest`: the algorithms that
-    phones are asked for, in that order (RFC 8760). A request above `udp_max_bytes` goes by TCP (RFC 3261 18.1.1)."""
+    phones are asked for, in that order (RFC 8760). A request above `udp_max_bytes` goes by TCP (RFC 3261 18.1.1).
+    Registered phones are asked with OPTIONS every `qualify_s` seconds whether they are there (0: never)."""
 
     sip: Annotated[tuple[ListenerText, ...], OneOrMany] = Field(min_length=1)
     http: HostPortText | None = None
@@ -60,6 +61,7 @@ class Listen(Model):
     tls: Tls | None = None
     origins: Annotated[tuple[Origin, ...], OneOrMany] = ()
     digest: Annotated[tuple[DigestAlgorithm, ...], OneOrMany] = Field(("MD5",), min_length=1)
+    qualify_s: float = Field(0, ge=0)
     udp_max_bytes: int = Field(1300, ge=500, le=65_000)
     idle_s: Seconds = 900
     max_connections: int = Field(10_000, ge=1)

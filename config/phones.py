@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from config.fields import Secret
+from config.fields import Names, Secret
 from config.model import Model
 
 
@@ -15,3 +15,6 @@ class Extension(Model):
     name: str = ""
     caller_id: str | None = None
     max_contacts: int = Field(5, ge=1, le=50)
+    qualify_s: float | None = Field(None, ge=0)
+    pickup_groups: Names = ()
+    picks_up: Names = ()

@@ -210,7 +210,7 @@ def _dial_plan(
         if rule.dial is not None and rule.to.kind != "trunk":
             yield Finding((*path, "dial"), f"to: {rule.to}", "to: trunk NAME, where the number is dialled", on_key=True)
         trunk = site.trunks.get(rule.to.name) if rule.to.kind == "trunk" else None
-        if trunk is not None and not trunk.gateway and not trunk.registers_as:
+        if trunk is not None and not trunk.ways and not trunk.registers_as:
             yield Finding((*path, "to"), f'"{rule.to}"', "a trunk with gateway or registers_as, to call out by it")
         for n, before in earlier:
             if _same_callers(before.callers, rule.callers) and dial_patterns.covers(before.match, rule.match):

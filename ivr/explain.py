@@ -89,8 +89,8 @@ class _Explainer:
         trunk = self._site.trunks.get(name)
         if trunk is None:
             return Step("refuse", f"trunk {name} does not exist: 404")
-        way = f"by its gateway {trunk.gateway}"
-        if trunk.gateway is None:
+        way = f"by its gateway{'s' if len(trunk.ways) > 1 else ''} {', '.join(one.uri for one in trunk.ways)}"
+        if not trunk.ways:
             if trunk.registers_as is None:
                 return Step("refuse", f"trunk {name} has no gateway and does not register here: 503")
             way = f"where it registered as {trunk.registers_as.username}"

@@ -11,7 +11,7 @@ import secrets
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import structlog
@@ -21,7 +21,7 @@ from acd.desk import Desk
 from config.errors import SiteError
 from config.listen import Listen
 from config.schema import Site
-from cti.events import EventHub
+from cti.events import EventHub, wire_name
 from cti.http import HttpServer
 from cti.matching import Matching
 from cti.ports import CallView
@@ -36,6 +36,7 @@ from pbx.call import events
 from pbx.call.bridge import DirectBridge
 from pbx.call.call import Call
 from pbx.call.clock import Timer
+from pbx.call.health import TICK_S, Health
 from pbx.call.leg import Leg
 from pbx.call.message_relay import MessageRelay
 from pbx.call.screening import Screening
@@ -44,6 +45,7 @@ from pbx.call.targets import Targets
 from pbx.defence import Defence
 from pbx.routing.admission import Admission
 from pbx.routing.dial_plan import DialPlan
+from pbx.routing.gateways import Gateways
 from pbx.routing.location import Location
 from pbx.routing.trunk import TrunkTable
 from pbx.sip.binding import restored
@@ -129,6 +131,8 @@ class Server:
         self.bindings = BindingStore(site.records.url, self._contacts_of, self.counters)
         self.admission = Admission(site, self.counters)
         self.defence = Defence(site, self.driver, self.location, self.emit, self.counters)
+        self.gateways = Gateways()
+        self.gateways.reconfigure(site, self.driver.now())
         self.sessions = WebSessions(site.web, site.locale.country, secrets.randbelow, self.counters)
         self.tracing = Tracing(site, self.driver, self._trunk_of, self.resolver.address, self.counters)
         self._build_media(site)
@@ -162,6 +166,12 @@ class Server:
         }
         self.defence.protect(self.switch)
         self.switch.on_call = self._call_started
+        self.health = Health(
+            self.switch, self.gateways, self.location, self.resolver.hops, self._told_of_health, counters,
+            self._phone_changed,
+        )  # fmt: skip
+        self.health.reconfigure(site)
+        self.switch.on_hop_result = self.health.hop_result
         self.switch.on_extension_legs = self.desk.phone_calls
         self._build_subscriptions()
         self.digest = DigestServer(
@@ -201,7 +211,7 @@ class Server:
         return Rules(
             site,
             DialPlan(site),
-            Targets(site, self.location, trunks, self.admission, self.resolver.hops),
+            Targets(site, self.location, trunks, self.admission, self.resolver.hops, self.gateways, self.resolver.pick),
             Screening(
                 self.digest, trunks, users.names, users.trunks, self.counters, self.defence.failed,
                 {name.lower(): trunk for trunk, its in site.trunks.items() for name in its.tls_name},
@@ -224,6 +234,9 @@ class Server:
                 "media_ports_leased": lambda: self.plane.leased_ports,
                 "tasks": lambda: len(asyncio.all_tasks()),
                 "registered_contacts": lambda: len(self.location),
+                "gateways_usable": lambda: self.gateways.count(usable=True),
+                "gateways_unusable": lambda: self.gateways.count(usable=False),
+                "phones_unreachable_now": self.health.phones.unreachable,
                 "subscriptions": lambda: len(self.notifier),
                 "banned_sources": lambda: len(self.defence.bans),
                 "overload": lambda: self.defence.overload.severity,
@@ -259,13 +272,24 @@ class Server:
         self.matching.on_gathered(call, name, digits)
 
     def _registration_changed(self, aor: str, registered: bool) -> None:
-        if aor in self.site.extensions:
-            self.desk.phone_registered(aor, registered)
+        self.health.registered(aor, registered)
+        self._phone_changed(aor)
         contacts = self.location.contacts(aor, self.driver.now())
         contact = contacts[0].contact if contacts else ""
         self.emit(events.Registered(self.driver.now(), aor, contact, 1 if registered else 0))
         for event in ("presence", "reg"):
             self.notifier.changed(event, aor)
+
+    def _phone_changed(self, extension: str) -> None:
+        """An agent whose phone is not registered, or does not answer, is not available."""
+        if extension in self.site.extensions:
+            registered = self.location.is_registered(extension, self.driver.now())
+            self.desk.phone_registered(extension, registered and self.health.phones.reachable(extension))
+
+    def _told_of_health(self, event: object) -> None:
+        told = {field.name: getattr(event, field.name) for field in fields(event) if field.name != "at"}  # type: ignore[arg-type]
+        log.warning(wire_name(type(event)).replace("_", " "), **told)
+        self.emit(event)
 
     def _is_extension(self, name: str) -> bool:
         return name in self.site.extensions
@@ -321,6 +345,7 @@ class Server:
         self.tracing.start()
         self.defence.start()
         self._every(EXPIRY_S, self._expire)
+        self._every(TICK_S, self.health.tick)
         gc.collect()
         gc.freeze()
         gc.disable()  # see pbx/call/README.md: a full collection under load stalls calls for a third of a second
@@ -436,7 +461,7 @@ class Server:
         for part in ("listen", "records", "api"):
             before, after = getattr(self.site, part), getattr(site, part)
             if part == "listen":
-                before, after = (one.model_copy(update={"tls": None}) for one in (before, after))
+                before, after = (one.model_copy(update={"tls": None, "qualify_s": 0}) for one in (before, after))
             if before != after:
                 log.warning("needs a restart to take effect", part=part)
         try:
@@ -446,6 +471,7 @@ class Server:
         self.site = site
         self.admission.reconfigure(site)
         self.defence.reconfigure(site)
+        self.gateways.reconfigure(site, self.driver.now())
         self.switch.configure(self._rules(site))
         self.ivr.reconfigure(site)
         self.desk.reconfigure(site)
@@ -455,8 +481,9 @@ class Server:
             if aor not in self.users.passwords:
                 self.location.remove(aor, self.driver.now())
         self.messages.reconfigure()
+        self.health.reconfigure(site)
         for name in site.extensions:
-            self.desk.phone_registered(name, self.location.is_registered(name, self.driver.now()))
+            self._phone_changed(name)
         self._reloading = asyncio.get_running_loop().create_task(self._reload_slowly(site, self._reloading))
         self.counters["reloads"] += 1
         log.info("site file reloaded", file=str(self.site_file))
@@ -494,7 +521,7 @@ def nameservers_of(listen: Listen) -> list[tuple[str, int]]:
 
 def uris_of(site: Site) -> Iterable[str]:
     """Every URI that the site calls out to."""
-    uris = [trunk.gateway for trunk in site.trunks.values() if trunk.gateway]
+    uris = [way.uri for trunk in site.trunks.values() for way in trunk.ways]
     uris += [agent.contact for agent in site.agents.values() if agent.contact]
     uris += [rule.to.name for rule in site.dial_plan if rule.to.kind == "uri"]
     uris += [to.name for to in site.numbers.values() if to.kind == "uri"]

@@ -112,6 +112,6 @@ class Tracing:
         trunk = self._site.trunks.get(name)
         if trunk is None:
             return None
-        gateway = host_port_of(trunk.gateway)[0].strip("[]") if trunk.gateway else None
-        hosts = {gateway, self._address_of(gateway)} if gateway else set()
+        names = {host_port_of(way.uri)[0].strip("[]") for way in trunk.ways}
+        hosts = names | {self._address_of(name) for name in names}
         return lambda host, port: host in hosts or self._trunk_of(host, port) == name

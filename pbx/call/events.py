@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +175,93 @@ class CallUnparked:
     call_id: str
     slot: str
     by: str | None  # None: sent back
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayDown:
+    """A gateway of a trunk does not answer, or says 503: calls go elsewhere."""
+
+    topic: ClassVar[str] = "system"
+    at: float
+    trunk: str
+    gateway: str
+    usable: int  # gateways that the trunk has left
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayUp:
+    """It answers again."""
+
+    topic: ClassVar[str] = "system"
+    at: float
+    trunk: str
+    gateway: str
+    usable: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkDown:
+    """No gateway of a trunk answers. Calls to it are tried all the same."""
+
+    topic: ClassVar[str] = "system"
+    at: float
+    trunk: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkUp:
+    """One of its gateways answers again."""
+
+    topic: ClassVar[str] = "system"
+    at: float
+    trunk: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneUnreachable:
+    """A registered phone does not answer OPTIONS: no call of a queue is offered to its agent."""
+
+    topic: ClassVar[str] = "system"
+    at: float
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneReachable:
+    """It answers again."""
+
+    topic: ClassVar[str] = "system"
+    at: float
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkRegistered:
+    """A carrier took our registration; refreshes are not told."""
+
+    topic: ClassVar[str] = "system"
+    at: float
+    trunk: str
+    registrar: str
+    expires_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkRegistrationFailed:
+    """A carrier did not take it; told at every try."""
+
+    topic: ClassVar[str] = "system"
+    at: float
+    trunk: str
+    status: int
+    reason: str
+    retry_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkUnregistered:
+    """A carrier has our contact no more: taken away, or its time is over."""
+
+    topic: ClassVar[str] = "system"
+    at: float
+    trunk: str

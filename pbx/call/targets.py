@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 
 from config.schema import Destination, Site
 from pbx.routing.admission import Admission, Refuse
+from pbx.routing.gateways import Gateways
 from pbx.routing.location import Device, Location
 from pbx.routing.trunk import TrunkTable, uri_with_user
 from pbx.sip.grammar import escape, quote
 from pbx.sip.hop import Hop
+from pbx.sip.next_hop import Pick
 from pbx.sip.uri import USER_ALLOWED
 
 if TYPE_CHECKING:
     from pbx.call.call import Call
+
+NOWHERE = Hop("", "", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class Target:
     q: float = 1.0  # phones of a lower one ring when those of a higher one don't answer (RFC 3261 16.6)
     alternatives: tuple[Hop, ...] = ()  # of the same URI, best first: for when `hop` fails (RFC 3263 4.3)
     fallback: Target | None = None  # the trunk's next gateway, for when no hop of this one is left
+    gateway: str = ""  # of the trunk, as the site has it: its health is learnt from this call
+    try_s: float = 0.0  # how long a hop may say nothing while there is another to try; 0: as long as SIP allows
 
     def after_failure(self) -> Target | None:
         """What to try when the hop timed out, could not be reached or said 503; None when nothing is left."""
@@ -45,7 +51,8 @@ Found = tuple[list[Target], int, str]  # targets; when there are none, the statu
 
 
 class Targets:
-    """Finds them. `hops` gives what a URI leads to, best first; None while that is unknown."""
+    """Finds them. `hops` gives what a URI leads to, best first; None while that is unknown. `pick` is a random number
+    of 0..n."""
 
     def __init__(
         self,
@@ -54,12 +61,16 @@ class Targets:
         trunks: TrunkTable,
         admission: Admission,
         hops: Callable[[str], tuple[Hop, ...] | None],
+        gateways: Gateways,
+        pick: Pick,
     ) -> None:
         self._site = site
         self._location = location
         self._trunks = trunks
         self._admission = admission
         self._hops = hops
+        self._gateways = gateways
+        self._pick = pick
 
     def find(self, call: Call, destination: Destination) -> Found:
         if destination.kind == "extension":
@@ -87,28 +98,34 @@ class Targets:
         trunk = self._site.trunks.get(name)
         if trunk is None:
             return [], 404, "no such trunk"
-        uri, hops, route = self._gateway(call, name)
-        if not hops:
+        number = self._trunks.caller_id(name, call.caller.extension, call.from_number)
+        login = (trunk.login.username, trunk.login.password.get_secret_value()) if trunk.login else None
+        target = self._way(call, name, Target("", NOWHERE, caller_of(call.from_name, number), trunk=name, login=login))
+        if target is None:
             return [], 503, f"trunk {name} can't be reached"
         verdict = self._admission.seize(name)
         if isinstance(verdict, Refuse):
             return [], verdict.status, verdict.reason
-        number = self._trunks.caller_id(name, call.caller.extension, call.from_number)
-        login = (trunk.login.username, trunk.login.password.get_secret_value()) if trunk.login else None
-        caller = caller_of(call.from_name, number)
-        target = Target(uri, hops[0], caller, trunk=name, login=login, route=route, alternatives=hops[1:])
         return [target], 503, ""
 
-    def _gateway(self, call: Call, name: str) -> tuple[str, tuple[Hop, ...], tuple[str, ...]]:
-        """Request-URI, hops and Route for what the call dialled: at the gateway, else where the trunk registered."""
-        uri = self._trunks.gateway_uri(name, call.dialled)
-        if uri is not None:
-            return uri, self._hops(uri) or (), ()
+    def _way(self, call: Call, name: str, target: Target) -> Target | None:
+        """The gateways of a trunk, each the fallback of the one before; for a trunk without, where it registered."""
+        found: Target | None = None
+        for gateway in reversed(self._gateways.order(name, self._pick)):
+            hops = self._hops(gateway.uri)
+            if hops:
+                hops = self._gateways.setbacks.order(hops, call.clock.now())
+                found = replace(
+                    target, uri=uri_with_user(gateway.uri, call.dialled), hop=hops[0], alternatives=hops[1:],
+                    fallback=found, gateway=gateway.uri, try_s=self._site.trunks[name].try_s,
+                )  # fmt: skip
         aor = self._trunks.aor(name)
-        bindings = self._location.contacts(aor, call.clock.now()) if aor else []
-        if not bindings:
-            return "", (), ()
-        return uri_with_user(bindings[0].request_uri, call.dialled), (bindings[0].hop,), bindings[0].path
+        if found is not None or aor is None:
+            return found
+        for flow in reversed(self._location.contacts(aor, call.clock.now())):
+            uri = uri_with_user(flow.request_uri, call.dialled)
+            found = replace(target, uri=uri, hop=flow.hop, route=flow.path, fallback=found)
+        return found
 
 
 def _device_target(flows: Device, caller: str, extension: str) -> Target:

@@ -77,11 +77,6 @@ class TrunkTable:
             return phone.caller_id
         return self._site.trunks[trunk].caller_id or number
 
-    def gateway_uri(self, trunk: str, number: str) -> str | None:
-        """The request URI for `number` at the trunk's gateway; None if it has none: then call where it registered."""
-        gateway = self._site.trunks[trunk].gateway
-        return uri_with_user(gateway, number) if gateway is not None else None
-
     def aor(self, trunk: str) -> str | None:
         """The user name under which the trunk registers here, to be looked up in the location table."""
         login = self._site.trunks[trunk].registers_as

@@ -57,7 +57,7 @@ class Resolver:
         self._counters = counters
         self._nameservers = nameservers
         self._hosts_file = hosts_file
-        self._pick = partial(random.SystemRandom().randint, 0)
+        self.pick = partial(random.SystemRandom().randint, 0)
         self.cache = NameCache()
         self._dns = self._client()
         self._watched: tuple[str, ...] = ()
@@ -121,7 +121,7 @@ class Resolver:
 
     def _select(self, uri: str) -> Selection:
         now = self._now()
-        return select(uri, lambda question: self.cache.records(question, now), self._speaks, self._pick)
+        return select(uri, lambda question: self.cache.records(question, now), self._speaks, self.pick)
 
     def _wait_for(self, one: _Resolve, missing: Iterable[Question]) -> None:
         one.missing = set(missing)
@@ -190,7 +190,7 @@ class Resolver:
             return self.cache.records(question, now)
 
         for uri in self._watched:
-            select(uri, answers, self._speaks, self._pick)
+            select(uri, answers, self._speaks, self.pick)
         self.cache.kept = frozenset(used)
         for question in used:
             if self.cache.ends_within(question, 2 * PREFETCH_S + ANSWER_S, now):

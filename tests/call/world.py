@@ -16,6 +16,7 @@ from pbx.call.switch import Rules, Switch
 from pbx.call.targets import Targets
 from pbx.routing.admission import Admission
 from pbx.routing.dial_plan import DialPlan
+from pbx.routing.gateways import Gateways
 from pbx.routing.location import Location
 from pbx.routing.trunk import TrunkTable
 from pbx.sip.binding import Binding
@@ -35,6 +36,7 @@ media: {ports: 20000-20099}
 records: {url: "sqlite:///test.db"}
 trunks:
   carrier: {from: 198.51.100.1, gateway: sip:198.51.100.1, login: {username: us, password: trunk-pw}}
+calls: {hold: pass}
 extensions:
   101..109: {password: secret}
 numbers:
@@ -71,6 +73,8 @@ class World:
         self.plane = FakePlane(self.site.media.ports, prompts={"music"})
         self.location = Location()
         self.admission = Admission(self.site, self.counters)
+        self.gateways = Gateways()
+        self.gateways.reconfigure(self.site, self.clock.time)
         local = Local({"udp": [("192.0.2.100", 5060)], "tcp": [("192.0.2.100", 5060)]})
         self.switch = Switch(
             self.layer, local, self.clock, self.plane, self.admission, self.events.append, self.counters
@@ -84,7 +88,7 @@ class World:
             Rules(
                 self.site,
                 DialPlan(self.site),
-                Targets(self.site, self.location, trunks, self.admission, self.hops),
+                Targets(self.site, self.location, trunks, self.admission, self.hops, self.gateways, lambda most: 0),
                 Screening(self.digest, trunks, {}, {}, self.counters, lambda *who: self.auth_failures.append(who)),
                 Registrar(self.location, self.digest, lambda user: 5 if user in self.site.extensions else None),
             )

@@ -86,13 +86,6 @@ def test_caller_id(trunk: str, extension: str | None, shown: str) -> None:
     assert TrunkTable(SITE).caller_id(trunk, extension, extension or "+4420") == shown
 
 
-def test_gateway_uri() -> None:
-    table = TrunkTable(SITE)
-    assert table.gateway_uri("wide", "+33180203042") == "sip:+33180203042@198.51.0.1:5080;transport=tcp"
-    assert table.gateway_uri("narrow", "*21#") == "sip:*21%23@[2001:db8::7]:5070"
-    assert table.gateway_uri("phone", "1") is None
-
-
 def test_uri_with_user_replaces_the_user() -> None:
     assert uri_with_user("sip:pbx2@203.0.113.5:5062;ob", "0123") == "sip:0123@203.0.113.5:5062;ob"
     assert uri_with_user("sip:203.0.113.5", "a@b") == "sip:a%40b@203.0.113.5"
