@@ -153,6 +153,9 @@ class Desk:
     def on_played(self, call: Call, play_id: int) -> None:
         """Music is looped."""
 
+    def on_early_media(self, call: Call, attempt: Attempt) -> None:
+        """Who waits hears the queue's music."""
+
     def on_ringing(self, call: Call, attempt: Attempt) -> None:
         offer = self._offer_of(call, attempt)
         if offer is not None:

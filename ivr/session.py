@@ -128,7 +128,9 @@ class IvrSession:
         self._end(to)
 
     def on_ringing(self, call: Call, attempt: Attempt) -> None:
-        """A flow dials nobody: never called, as the three below."""
+        """A flow dials nobody: never called, as those below."""
+
+    def on_early_media(self, call: Call, attempt: Attempt) -> None: ...
 
     def on_answered(self, call: Call, attempt: Attempt) -> None: ...
 

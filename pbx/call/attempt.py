@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from config.schema import Destination
+from pbx.call.reason import ELSEWHERE
 
 if TYPE_CHECKING:
     from pbx.call.call import Call
@@ -26,8 +27,8 @@ class Attempt:
     """Attempt `number` of a call (2, 3, ...: the caller's leg is 1). Over when `call` is None."""
 
     __slots__ = (
-        "_best", "_ringing", "_timer", "agent", "call", "contacts", "destination", "legs", "number", "wave_s", "waves",
-        "winner",
+        "_best", "_ringing", "_timer", "agent", "call", "contacts", "destination", "heard", "legs", "number",
+        "wave_s", "waves", "winner",
     )  # fmt: skip
 
     def __init__(self, call: Call, number: int, destination: Destination, agent: str | None) -> None:
@@ -37,6 +38,7 @@ class Attempt:
         self.agent = agent
         self.legs: list[Leg] = []
         self.winner: Leg | None = None
+        self.heard: Leg | None = None  # whose early media the caller may hear
         self.waves: deque[tuple[Target, ...]] = deque()  # of phones that have yet to ring
         self.wave_s = 0.0  # how long each wave rings
         self.contacts: tuple[str, ...] = ()  # where a 3xx says that the callee is, best first
@@ -68,6 +70,7 @@ class Attempt:
             call.attempt_failed(self, 408, "no answer")
             return
         legs, self.legs = self.legs, []
+        self._silent(call)
         now = call.clock.now()
         for leg in legs:
             leg.drop(now)
@@ -81,6 +84,19 @@ class Attempt:
             self._ringing = True
             self.call.attempt_ringing(self)
 
+    def leg_early_media(self, leg: Leg) -> None:
+        """The first phone that sends some is heard, as long as it lasts."""
+        if self.heard is None and self.call is not None:
+            self.heard = leg
+            self.call.attempt_early_media(self)
+
+    def _silent(self, call: Call | None) -> None:
+        """Who was heard early is heard no more."""
+        if self.heard is not None:
+            self.heard = None
+            if call is not None:
+                call.attempt_silent()
+
     def leg_answered(self, leg: Leg) -> None:
         """The first to answer wins; the others are cancelled (one that answers all the same is hung up by its leg)."""
         if self.call is None:
@@ -89,7 +105,7 @@ class Attempt:
         self.won_by(leg)
         now = self.call.clock.now()
         for other in others:
-            other.drop(now)
+            other.drop(now, ELSEWHERE)
         if self.call is not None:  # who heard that the others are free may have dropped this one
             self.call.attempt_answered(self)
 
@@ -98,12 +114,15 @@ class Attempt:
         self._stop_timer()
         self.waves.clear()
         self.winner = leg
+        self.heard = None
         self.legs = [leg]
         leg.attempt = self
 
     def leg_failed(self, leg: Leg, status: int, reason: str) -> None:
         if leg in self.legs:
             self.legs.remove(leg)
+        if leg is self.heard:
+            self._silent(self.call)
         self.failed(status, reason)
 
     def redirected(self, contacts: Iterable[str]) -> None:
@@ -139,6 +158,7 @@ class Attempt:
         self._stop_timer()
         self.waves.clear()
         legs, self.legs, self.winner = self.legs, [], None
+        self._silent(call)
         if call is not None:
             now = call.clock.now()
             for leg in legs:

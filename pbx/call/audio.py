@@ -37,6 +37,26 @@ class Audio:
     def codec(self) -> str | None:
         return None if self._negotiated is None else self._negotiated.codec
 
+    @property
+    def was_offered(self) -> bool:
+        """The peer made the first offer."""
+        return self._heard is not None
+
+    @property
+    def held(self) -> bool:
+        """The peer does not want to hear us (RFC 3264 8.4)."""
+        return self._negotiated is not None and self._negotiated.held
+
+    @property
+    def direction(self) -> str:
+        """As the peer wrote it last."""
+        return "sendrecv" if self._negotiated is None else FLIPPED[self._negotiated.direction]
+
+    @property
+    def takes_keys(self) -> bool:
+        """The peer takes keys as RFC 4733 events."""
+        return self._negotiated is not None and self._negotiated.dtmf_payload_type is not None
+
     def hear(self, body: bytes) -> None:
         """Take the peer's first offer, if there is one. Raises SipError when nothing in it is for us."""
         if not body:
@@ -52,7 +72,10 @@ class Audio:
         self.codecs = (*common, *[codec for codec in self._policy if codec not in common])
 
     def answer(self, prefer: str | None = None) -> str:
-        """Our answer to the peer's offer, with the codec `prefer` if it has it; our own offer if it made none."""
+        """Our answer to the peer's offer, with the codec `prefer` if it has it; our own offer if it made none. What was
+        said once is said again (RFC 3261 13.3.1: every response has the same description)."""
+        if self.port is not None and self._local.said:
+            return self._local.said
         if self._heard is None:
             return self.offer(self._policy)
         codecs = (prefer, *self._policy) if prefer in self._policy else self._policy
@@ -70,6 +93,13 @@ class Audio:
         self.offered = True
         layout = (None,) if self._negotiated is None else self._negotiated.layout
         return self._local.offer(self._host, port.number, self._ordered(), direction=direction, layout=layout)
+
+    def offer_again(self) -> str:
+        """An offer that changes nothing: the last description once more."""
+        if not self._local.said:
+            return self.reoffer()
+        self.offered = True
+        return self._local.offer_again()
 
     def reanswer(self, offer: str, direction: str = "sendrecv") -> str:
         """Our answer to an offer inside the session; `direction` is what the other side of the bridge would do."""

@@ -34,6 +34,9 @@ class DirectBridge(Passive):
     def on_ringing(self, call: Call, attempt: Attempt) -> None:
         call.ring()
 
+    def on_early_media(self, call: Call, attempt: Attempt) -> None:
+        call.hear_early(attempt)
+
     def on_answered(self, call: Call, attempt: Attempt) -> None:
         call.bridge(attempt)
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from config.schema import Destination
 from media.plane import PlaylistTooLong, PortStats, UnknownPrompt
-from pbx.call import events
+from pbx.call import events, hold
 from pbx.call.attempt import Attempt
 from pbx.call.called_leg import CalledLeg
 from pbx.call.caller_leg import CallerLeg
 from pbx.call.controller import NOBODY, Controller, Errand
 from pbx.call.diversion import Diversion, invite_headers
-from pbx.call.leg import Leg, Party, ReInvite
+from pbx.call.leg import Leg, Party
+from pbx.call.reason import in_words
 from pbx.sip.errors import SipError
 from pbx.sip.message import Request
 from pbx.sip.server_transaction import ServerTransaction
@@ -46,10 +47,10 @@ class Call:
     """One call, from the INVITE that made it to the end of its last leg."""
 
     __slots__ = (
-        "_attempts", "_headers", "_last_number", "_loop", "_play_id", "answered", "attributes", "caller", "clock", "connected",
-        "connected_at", "controller", "destination", "dialled", "direction", "diversions", "ended", "errand", "from_name",
-        "from_number", "id", "instance", "max_forwards", "parked", "referred_by", "reinviting", "started_at", "switch",
-        "to_number", "trunk", "waited_s",
+        "_attempts", "_headers", "_last_number", "_loop", "_play_id", "answered", "attributes", "caller", "clock",
+        "connected", "connected_at", "controller", "destination", "dialled", "direction", "diversions", "ended",
+        "errand", "from_name", "from_number", "id", "instance", "max_forwards", "parked", "reason", "referred_by",
+        "started_at", "switch", "to_number", "trunk", "waited_s",
     )  # fmt: skip
 
     def __init__(self, switch: Switch, request: Request, transaction: ServerTransaction, origin: Origin) -> None:
@@ -68,7 +69,7 @@ class Call:
         self.attributes: dict[str, Attribute] = {}
         self.answered = False
         self.ended = False
-        self.reinviting: ReInvite | None = None  # of one side, on its way to the other
+        self.reason = ""  # of whoever ends the call, to be told to the other side (RFC 3326)
         self.controller: Controller = NOBODY
         self.connected: Attempt | None = None  # who the caller talks with
         self.connected_at: float | None = None
@@ -231,7 +232,7 @@ class Call:
         if attempt.call is None:
             return
         self._forget(attempt)
-        self._leg_ended(attempt, 200 if attempt is self.connected else 487, cause or "dropped")
+        self._leg_ended(attempt, 200 if attempt.winner is not None else 487, cause or "dropped")
         self._part(attempt)
         attempt.close()
 
@@ -247,11 +248,33 @@ class Call:
         theirs.on_digit = None
         theirs.on_lost = self._media_lost
         self._loop = ()
-        self.switch.plane.bridge(mine, theirs)
+        hold.join(self.switch, self.caller, leg)
         self.connected = attempt
         self.connected_at = self.clock.now()
         self.switch.emit(events.CallConnected(self.connected_at, self.id, attempt.number, attempt.agent))
         self._reached()
+
+    def hear_early(self, attempt: Attempt) -> None:
+        """Let the caller hear what the called side sends before it answers: 183 with SDP (RFC 3261 13.2.1)."""
+        leg, caller = attempt.heard, self.caller
+        if leg is None or self.ended:
+            return
+        try:
+            if isinstance(caller, CallerLeg) and not self.answered:
+                if not caller.progress(leg.audio.codec, self.clock.now()):
+                    return
+        except SipError:  # what can't be heard early may be answered all the same
+            return
+        mine, theirs = caller.audio.port, leg.audio.port
+        if mine is not None and theirs is not None:
+            self._loop = ()
+            mine.on_lost = self._media_lost
+            self.switch.plane.bridge(mine, theirs)
+
+    def attempt_silent(self) -> None:
+        """The phone that was heard early is gone."""
+        if not self.ended and self.connected is None:
+            self.silence()
 
     def _part(self, attempt: Attempt) -> None:
         """The caller no longer talks with it, if he did."""
@@ -271,6 +294,9 @@ class Call:
         self.controller.on_ringing(self, attempt)
         if self.errand is not None:
             self.errand.on_ringing(self)
+
+    def attempt_early_media(self, attempt: Attempt) -> None:
+        self.controller.on_early_media(self, attempt)
 
     def attempt_answered(self, attempt: Attempt) -> None:
         self.controller.on_answered(self, attempt)
@@ -299,7 +325,8 @@ class Call:
             return
         self.switch.forget(leg)
         leg.call = None
-        self._gone(leg, "caller hung up" if leg is self.caller else "callee hung up")
+        who = "caller" if leg is self.caller else "callee"
+        self._gone(leg, f"{who} hung up{in_words(self.reason)}")
 
     def leg_lost(self, leg: Leg, cause: str) -> None:
         """A peer that answers no more: hang up and go on as if it had."""
@@ -308,7 +335,7 @@ class Call:
 
     def _gone(self, leg: Leg, cause: str) -> None:
         if leg is self.caller:
-            self._caller_gone(cause)
+            self._caller_gone(cause, 200 if self.answered else 504)
             return
         attempt = leg.attempt
         leg.over()
@@ -435,6 +462,20 @@ class Call:
         self._moved_in(leg, attempt.number, agent)
         return attempt
 
+    def replace_winner(self, attempt: Attempt, leg: Leg) -> None:
+        """An answered leg from elsewhere takes the place of who talks on an attempt, who belongs to no call then."""
+        if attempt.winner is not None:
+            _unheard(attempt.winner)
+            attempt.winner.attempt = None
+        attempt.won_by(leg)
+        self._moved_in(leg, attempt.number, attempt.agent)
+        self.bridge(attempt)
+
+    def answered_elsewhere(self, attempt: Attempt, leg: Leg) -> None:
+        """An answered leg from elsewhere takes an attempt while it rings."""
+        self._moved_in(leg, attempt.number, attempt.agent)
+        attempt.leg_answered(leg)
+
     def replace_caller(self, leg: Leg) -> Leg:
         """An answered leg from elsewhere takes the caller's place. Returns who had it, neither hung up nor, if he is
         unanswered, refused."""
@@ -447,9 +488,9 @@ class Call:
             self.answered = True
             self.switch.emit(events.CallAnswered(self.clock.now(), self.id))
         self._listen()
-        mine, other = leg.audio.port, self.partner_of(leg)
-        if mine is not None and other is not None and other.audio.port is not None:
-            self.switch.plane.bridge(mine, other.audio.port)
+        other = self.partner_of(leg)
+        if other is not None:
+            hold.join(self.switch, leg, other)
         elif self._loop:
             self.play(self._loop, loop=True)
         return old
@@ -468,6 +509,7 @@ class Call:
     def _moved_in(self, leg: Leg, number: int, agent: str | None) -> None:
         before = leg.call
         leg.call, leg.number = self, number
+        _unheard(leg)
         came_from = self.id if before is None else before.id
         self.switch.emit(events.LegMoved(self.clock.now(), self.id, number, came_from, agent, leg.dialog.call_id))
 

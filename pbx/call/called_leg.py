@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pbx.call.credentials import credentials_for
-from pbx.call.leg import SDP, Leg
+from pbx.call.early_dialog import MOST, EarlyDialog
+from pbx.call.leg import Leg
+from pbx.call.options import RELIABLE
 from pbx.call.sent_invite import SentInvite
+from pbx.call.session_change import SDP
+from pbx.call.session_timer import min_se
 from pbx.sip.dialog import Dialog
 from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
@@ -19,36 +23,28 @@ if TYPE_CHECKING:
     from pbx.call.switch import Switch
     from pbx.call.targets import Target
 
+_REQUIRED = f"Require: {RELIABLE}\r\n"
 TRYING, RINGING, ANSWERED, DROPPED, ENDED = "trying", "ringing", "answered", "dropped", "ended"
 
 
 class CalledLeg(Leg):
     """One INVITE we sent. TRYING -> RINGING -> ANSWERED; DROPPED: we want it gone and wait for its final response."""
 
-    __slots__ = ("_challenged", "_invite", "_offer", "state", "target")
+    __slots__ = ("_challenged", "_early", "_heard", "_invite", "_offer", "_told", "state", "target")
+    owns_call_id: ClassVar[bool] = True
 
     def __init__(self, switch: Switch, call: Call, attempt: Attempt, target: Target, max_forwards: int) -> None:
-        tag = switch.ids.token()
-        hop = target.hop
-        dialog = Dialog(
-            call_id=switch.ids.token(),
-            local=f"{target.caller}@{switch.local.sent_by(hop)}>;tag={tag}",
-            remote=f"<{target.uri}>",
-            local_tag=tag,
-            remote_tag=None,
-            remote_target=target.uri,
-            contact=switch.contact(hop),
-            hop=hop,
-            route_set=target.route,
-            max_forwards=max_forwards,
-        )
+        dialog = _dialog(switch, target, switch.ids.token(), switch.ids.token(), max_forwards)
         super().__init__(switch, call, attempt.number, dialog, target.extension, target.trunk)
         self.attempt = attempt
         self.target = target
         self.state = TRYING
         self._offer = ""
         self._challenged = False
+        self._told = False  # whether the next hop is known to answer
         self._invite: SentInvite | None = None
+        self._early: dict[str, EarlyDialog] | None = None  # by the phone's tag, until one of them answers
+        self._heard: EarlyDialog | None = None  # whose early media comes to our port
 
     @property
     def login(self) -> tuple[str, str] | None:
@@ -65,51 +61,123 @@ class CalledLeg(Leg):
         self._send_invite("", now)
 
     def _send_invite(self, authorization: str, now: float) -> None:
-        headers = f"{authorization}{self.target.headers}Allow: {self.switch.allow}\r\n{SDP}"
+        required = self.switch.rules.site.calls.reliable_provisional == "required"
+        headers = (
+            f"{authorization}{self.target.headers}{self.switch.capabilities}{self.session_lines()}"
+            f"{_REQUIRED if required else ''}{SDP}"
+        )
         self._invite = SentInvite(self.switch, self.dialog, self.target.hop, headers, self._offer, self, now)
 
     # --- what comes back --------------------------------------------------------------------------------------------
 
     def on_request(self, request: Request, transaction: ServerTransaction, now: float) -> None:
-        if self.state in (TRYING, RINGING, DROPPED):  # 15: the called side has no dialog to end before its 2xx
-            transaction.respond(481, now)
-        else:
+        if self.state not in (TRYING, RINGING, DROPPED):
             super().on_request(request, transaction, now)
+            return
+        early = (self._early or {}).get(request.from_tag or "")
+        if early is None or request.method != "UPDATE" or self.state == DROPPED:
+            transaction.respond(481, now)  # 15: the called side has no dialog to end before its 2xx
+        else:
+            self._on_early_update(early, request, transaction, now)
+
+    def _on_early_update(
+        self, early: EarlyDialog, request: Request, transaction: ServerTransaction, now: float
+    ) -> None:
+        """RFC 3311 5.2: an offer only after the answer to ours has come reliably."""
+        if not early.dialog.accepts(request) or (request.body and not early.settled):
+            transaction.respond(500, now, headers=f"Retry-After: {self.switch.retry_after_s()}\r\n")
+            return
+        early.dialog.refresh(request, transaction.hop)
+        try:
+            body = self.audio.reanswer(request.body.decode("utf-8", "replace")) if request.body else ""
+        except SipError as error:
+            transaction.respond(error.status or 488, now)
+            return
+        headers = f"Contact: {self.dialog.contact}\r\n{self.switch.capabilities}{SDP if body else ''}"
+        transaction.respond(200, now, headers=headers, body=body)
 
     def on_response(self, response: Response, hop: Hop, now: float) -> None:
-        if response.status < 200:
-            self._on_provisional(response, now)
-        elif response.status < 300:
+        status = response.status
+        self._tell(status != 503)
+        if status < 200:
+            self._on_provisional(response, hop, now)
+        elif status < 300:
             self._on_success(response, hop, now)
-        elif self._answer_challenge(response, now):
+        elif self._answer_challenge(response, now) or (status == 503 and self._next_hop(now)):
             return
         else:
-            self._on_refusal(response.status, response.reason, now)
+            self._on_refusal(status, response.reason, now)
 
-    def _on_provisional(self, response: Response, now: float) -> None:
+    def _tell(self, ok: bool) -> None:
+        """Once for each hop, so that its health is learnt from calls."""
+        if not self._told:
+            self._told = True
+            self.switch.on_hop_result(self.target, ok)
+
+    def _on_provisional(self, response: Response, hop: Hop, now: float) -> None:
         if self.state == DROPPED:
             assert self._invite is not None
             self._invite.cancel(now)
-        elif self.state == TRYING and response.status > 100:
+            return
+        if response.status == 100:
+            return
+        early = self._early_dialog(response, hop)
+        if early is not None:
+            if not early.hear(self, response):
+                return
+            if response.body and response.body != early.described:
+                self._hear_early(early, response.body)
+        if self.state == TRYING:
             self.state = RINGING
             self.switch.on_leg(self)
             if self.attempt is not None:
                 self.attempt.leg_ringing()
 
+    def _early_dialog(self, response: Response, hop: Hop) -> EarlyDialog | None:
+        """The one that a response belongs to; None for one that just rings."""
+        tag = response.to_tag or ""
+        known = self._early.get(tag) if self._early is not None else None
+        if known is not None or not EarlyDialog.needed(response):
+            return known
+        if self._early is None:
+            self._early = {}
+        if len(self._early) >= MOST:
+            self.switch.counters["sip_early_dialogs_refused"] += 1
+            return None
+        self._early[tag] = early = EarlyDialog(self.dialog, response, hop)
+        return early
+
+    def _hear_early(self, early: EarlyDialog, body: bytes) -> None:
+        """What a phone sends before it answers, of several the one that spoke last."""
+        try:
+            self.audio.accept(body.decode("utf-8", "replace"))
+        except SipError:
+            self.switch.counters["early_media_unusable"] += 1
+            return
+        early.described = body
+        self._heard = early
+        if self.attempt is not None:
+            self.attempt.leg_early_media(self)
+
     def _on_success(self, response: Response, hop: Hop, now: float) -> None:
         invite, self._invite = self._invite, None
         assert invite is not None
+        early = (self._early or {}).get(response.to_tag or "")
         self.dialog.establish(response, hop)
+        self.hear(response, hop)
+        if early is not None:  # 12.2: CSeqs go on from where they were
+            self.dialog.remote_cseq = early.dialog.remote_cseq
+            self.dialog.local_cseq = max(self.dialog.local_cseq, early.dialog.local_cseq)
         invite.transaction.user = self.acknowledge(response, invite.cseq)
         self.confirmed = True
         if self.state == DROPPED:  # our CANCEL crossed the 200: the call stands and must be hung up (9.1, 15)
             self.switch.counters["sip_cancel_crossed_200"] += 1
             self._finish()
-            self._send_bye()
+            self._send_bye(invite.reason)
             return
         self.state = ANSWERED
         try:
-            self.audio.accept(response.body.decode("utf-8", "replace"))
+            self._take_answer(early, response.body)
         except SipError as error:
             attempt = self.attempt
             self._finish()
@@ -117,14 +185,30 @@ class CalledLeg(Leg):
             if attempt is not None:
                 attempt.leg_failed(self, 488, error.reason)
             return
+        self.session_agreed(response)
         self.switch.on_leg(self)
         if self.attempt is not None:
             self.attempt.leg_answered(self)
 
+    def _take_answer(self, early: EarlyDialog | None, body: bytes) -> None:
+        """The answer to our offer: of the 2xx, unless it came reliably before or was said before (RFC 6337 3.1)."""
+        heard, self._heard, self._early = self._heard, None, None
+        if early is not None and (early.settled or not body):
+            body = early.described
+        if early is None or early is not heard or body != early.described:
+            self.audio.accept(body.decode("utf-8", "replace"))
+        self.held = self.audio.held
+
     def _answer_challenge(self, response: Response, now: float) -> bool:
-        """A trunk asks for our credentials (22.2): once."""
+        """A trunk asks for our credentials (22.2), or a peer for a longer session interval (RFC 4028 7.3): once."""
+        if self.state == DROPPED:
+            return False
+        if response.status == 422 and self.min_session_s < min_se(response):
+            self.min_session_s = min_se(response)
+            self._send_invite("", now)
+            return True
         login = self.target.login
-        if login is None or self._challenged or self.state == DROPPED:
+        if login is None or self._challenged:
             return False
         cnonce = self.switch.ids.token()
         line = credentials_for(response, login, "INVITE", self.target.uri, cnonce, self._offer.encode())
@@ -142,23 +226,42 @@ class CalledLeg(Leg):
             attempt.leg_failed(self, status, reason)
 
     def on_failure(self, status: int, now: float) -> None:
-        self._on_refusal(status, "no response" if status == 408 else "unreachable", now)
+        self._tell(False)
+        if not self._next_hop(now):
+            self._on_refusal(status, "no response" if status == 408 else "unreachable", now)
+
+    def _next_hop(self, now: float) -> bool:
+        """The same INVITE to the next hop, when this one can't be reached or is overloaded (RFC 3263 4.3)."""
+        target = self.target.after_failure() if self.state == TRYING else None
+        if target is None:
+            return False
+        self.target = target
+        self._told = self._challenged = False
+        old = self.dialog
+        self.dialog = _dialog(self.switch, target, old.local_tag, old.call_id, old.max_forwards)
+        self.dialog.local_cseq = old.local_cseq - 1
+        self._send_invite("", now)
+        return True
 
     # --- what we want -----------------------------------------------------------------------------------------------
 
-    def drop(self, now: float) -> None:
-        """CANCEL if it rings, BYE if it answered (9.1, 15). The attempt hears no more of this leg."""
+    def drop(self, now: float, reason: str = "") -> None:
+        """CANCEL if it rings, BYE if it answered (9.1, 15), with a Reason (RFC 3326) if there is one to tell. The
+        attempt hears no more of this leg."""
         self.attempt = None
         state = self.state
         if state == ANSWERED:
             self._finish()
-            self.end()
+            self.end(reason)
         elif state in (TRYING, RINGING):
+            if self.call is not None:
+                reason = reason or self.call.reason
             self.call = None
             self.state = DROPPED
             self.free()
+            self._heard = self._early = None
             if self._invite is not None:
-                self._invite.cancel(now)
+                self._invite.cancel(now, reason)
 
     def _media_lost(self) -> None:
         """The media worker died, and the port that this phone was offered is gone: its answer could not be heard."""
@@ -173,6 +276,7 @@ class CalledLeg(Leg):
     def _finish(self) -> None:
         self.attempt = None
         self._invite = None
+        self._heard = self._early = None
         self.state = ENDED
         self.free()
 
@@ -185,3 +289,20 @@ class CalledLeg(Leg):
         """The peer hung up, or is lost: nothing more to send."""
         self._finish()
         self.call = None
+
+
+def _dialog(switch: Switch, target: Target, tag: str, call_id: str, max_forwards: int) -> Dialog:
+    """The dialog that an INVITE to `target` asks for."""
+    hop = target.hop
+    return Dialog(
+        call_id=call_id,
+        local=f"{target.caller}@{switch.local.sent_by(hop)}>;tag={tag}",
+        remote=f"<{target.uri}>",
+        local_tag=tag,
+        remote_tag=None,
+        remote_target=target.uri,
+        contact=switch.contact(hop),
+        hop=hop,
+        route_set=target.route,
+        max_forwards=max_forwards,
+    )

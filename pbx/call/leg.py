@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from media.plane import PortStats
+from pbx.call import hold, info, session_timer
 from pbx.call.audio import Audio
-from pbx.call.sent_bye import SentBye
-from pbx.call.sent_invite import Acknowledger, SentInvite
+from pbx.call.final_response import FinalResponse
+from pbx.call.options import methods_of
+from pbx.call.reason import CLEARED, EXPIRED, reason_of
+from pbx.call.sent_invite import Acknowledger
+from pbx.call.sent_request import SentRequest
+from pbx.call.session_change import SDP, OurChange, PeerChange
+from pbx.call.session_timer import SessionWatch
 from pbx.sip.dialog import Dialog
 from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, Response
 from pbx.sip.server_transaction import ServerTransaction
-from pbx.sip.timers import T1, T2, TIMEOUT
 
 if TYPE_CHECKING:
     from pbx.call.attempt import Attempt
     from pbx.call.call import Call
     from pbx.call.switch import Switch
-
-SDP = "Content-Type: application/sdp\r\n"
 
 
 class Party(NamedTuple):
@@ -33,27 +36,31 @@ class Party(NamedTuple):
 
 class Leg:
     """One dialog and its audio. `call` is None once the leg has ended. `extension` is whose phone it is, `trunk` the
-    trunk on which it holds a place."""
+    trunk on which it holds a place. `held`: its peer holds the call. Which side began the dialog matters no more once
+    it stands."""
 
     __slots__ = (
         "_final",
-        "_final_cseq",
         "_freed",
-        "_reinvite",
-        "_repeat_s",
-        "_repeats_until",
+        "_peer_change",
+        "_session",
         "attempt",
         "audio",
         "call",
         "confirmed",
         "dialog",
         "extension",
+        "held",
+        "methods",
+        "min_session_s",
         "number",
+        "our_change",
         "party",
         "refers",
         "switch",
         "trunk",
     )
+    owns_call_id: ClassVar[bool] = False
 
     def __init__(
         self, switch: Switch, call: Call, number: int, dialog: Dialog, extension: str | None, trunk: str | None
@@ -67,14 +74,16 @@ class Leg:
         self.dialog = dialog
         self.extension = extension
         self.trunk = trunk
-        self._freed = False
         self.audio = Audio(switch.plane, switch.host_for(dialog.hop), switch.codecs, switch.ids.number())
         self.confirmed = False  # the ACK of our 200, or our ACK of theirs, has passed
-        self._final = b""  # our 200, repeated until its ACK comes (13.3.1.4)
-        self._final_cseq = -1  # which INVITE it answers: an ACK of an earlier one is not its ACK
-        self._repeat_s = 0.0
-        self._repeats_until = 0.0
-        self._reinvite: ServerTransaction | None = None  # a re-INVITE of the peer that has no final response yet
+        self.held = False
+        self.methods: frozenset[str] | None = None  # that the peer allows; None: it did not say
+        self.min_session_s = switch.rules.site.calls.session_timer.min_s  # that the peer and its proxies bear
+        self.our_change: OurChange | None = None  # a re-INVITE or UPDATE of ours that has no final response yet
+        self._freed = False
+        self._final: FinalResponse | None = None  # our 200, until its ACK comes
+        self._peer_change: PeerChange | None = None  # a re-INVITE or UPDATE of the peer that waits for the other side
+        self._session: SessionWatch | None = None
 
     @property
     def phase(self) -> str:
@@ -89,142 +98,287 @@ class Leg:
         self.audio.release(on_stats)
         if not self._freed:
             self._freed = True
+            self._stop()
             self.switch.leg_freed(self)
+
+    def _stop(self) -> None:
+        """Nothing more is done of our own accord."""
+        if self._session is not None:
+            self._session.stop()
+            self._session = None
+        if self.our_change is not None:
+            self.our_change.stop()
 
     @property
     def login(self) -> tuple[str, str] | None:
         """What we answer with when the peer asks who we are."""
         return None
 
+    @property
+    def partner(self) -> Leg | None:
+        """The leg that hears this one."""
+        return None if self.call is None else self.call.partner_of(self)
+
+    def allows(self, method: str) -> bool:
+        """Whether the peer says that it takes a method."""
+        return self.methods is not None and method in self.methods
+
+    def hear(self, message: Request | Response, hop: Hop) -> None:
+        """A target refresh (12.2), and what the peer can do."""
+        self.dialog.refresh(message, hop)
+        self.methods = methods_of(message) or self.methods
+
     # --- 2xx until ACK ----------------------------------------------------------------------------------------------
 
     def send_final(self, transaction: ServerTransaction, headers: str, body: str, now: float) -> None:
-        """Send 200 and repeat it until the ACK comes: the user's task, not the transaction's (13.3.1.4)."""
-        hop = transaction.hop
-        assert transaction.request is not None
-        self._final_cseq = transaction.request.cseq
-        self._final = transaction.respond(200, now, to_tag=self.dialog.local_tag, headers=headers, body=body)
-        self._repeat_s = T1
-        self._repeats_until = now + TIMEOUT
+        """Send 200 to an INVITE and repeat it until the ACK comes."""
+        request, hop = transaction.request, transaction.hop
+        assert request is not None
+        lines, agreed = session_timer.accept(request, self.switch.rules.site.calls.session_timer)
+        headers = f"Contact: {self.dialog.contact}\r\n{self.switch.capabilities}{lines}{headers}{SDP if body else ''}"
+        data = transaction.respond(200, now, to_tag=self.dialog.local_tag, headers=headers, body=body)
         self.confirmed = False
         self.dialog.hop = hop
-        self.switch.layer.timers.set(T1, self, f"2xx {self._final_cseq}", now)
+        self._acknowledged()
+        self._final = FinalResponse(self, data, hop, request.cseq, now)
+        self._watch(agreed)
 
-    def on_timer(self, kind: str, now: float) -> None:
-        if self.confirmed or kind != f"2xx {self._final_cseq}":
-            return
-        if now >= self._repeats_until:
-            self.switch.counters["sip_2xx_unacknowledged"] += 1
-            self.confirmed = True  # 13.3.1.4: the dialog is confirmed, but the session SHOULD be terminated
-            if self.call is None:
-                self._send_bye()
-            else:
-                self.call.leg_lost(self, "no ACK")
-            return
-        self.switch.layer.send(self._final, self.dialog.hop)
-        self._repeat_s = min(2 * self._repeat_s, T2)
-        self.switch.layer.timers.set(self._repeat_s, self, kind, now)
+    def _acknowledged(self) -> str:
+        """Our 200 is repeated no more; returns the reason that a leg ended with meanwhile."""
+        final, self._final = self._final, None
+        if final is None:
+            return ""
+        final.stop()
+        return final.reason
+
+    def unacknowledged(self) -> None:
+        """No ACK for 64*T1 (13.3.1.4): the dialog is confirmed, but the session SHOULD be terminated."""
+        reason = self._acknowledged()
+        self.confirmed = True
+        if self.call is None:
+            self._send_bye(reason)
+        else:
+            self.call.leg_lost(self, "no ACK")
 
     def on_ack(self, request: Request) -> None:
-        if self.confirmed or request.cseq != self._final_cseq:
+        if self._final is None or request.cseq != self._final.cseq:
             return
+        reason = self._acknowledged()
         self.confirmed = True
-        self._final = b""
         if self.call is None:
-            self._send_bye()
+            self._send_bye(reason)
         elif self.audio.offered and (request.body or self.audio.codec is None):  # else the session stays as it was
             try:
                 self.audio.accept(request.body.decode("utf-8", "replace"))
             except SipError:
                 self.call.leg_lost(self, "bad SDP in ACK")
+                return
+            self.media_changed()
+        else:
+            self.audio.offered = False
 
     # --- requests inside the dialog ---------------------------------------------------------------------------------
 
     def on_request(self, request: Request, transaction: ServerTransaction, now: float) -> None:
+        method = request.method
         if not self.dialog.accepts(request):
             transaction.respond(500, now, reason="CSeq out of order")  # 12.2.2
-        elif request.method == "BYE":
+        elif method == "BYE":
             transaction.respond(200, now)
-            self.confirmed = True  # who hangs up needs our 200 no more, should its ACK be lost
-            self.refuse_reinvite(487, now)
-            if self.call is not None:
-                self.call.leg_hung_up(self)
-            else:
-                self.switch.forget(self)
+            self._on_bye(request, now)
         elif self.call is None:
             transaction.respond(481, now)
-        elif request.method == "INVITE":
-            self._on_reinvite(request, transaction, now)
-        elif request.method == "OPTIONS":
-            transaction.respond(200, now, headers=f"Allow: {self.switch.allow}\r\n")
-        elif (serve := self.switch.inside.get(request.method)) is not None:
+        elif method in ("INVITE", "UPDATE"):
+            self._on_change(request, transaction, now)
+        elif method == "INFO":
+            info.serve(self, request, transaction, now)
+        elif method == "PRACK":
+            self._on_prack(request, transaction, now)
+        elif method == "OPTIONS":
+            transaction.respond(200, now, headers=f"{self.switch.capabilities}Accept: application/sdp\r\n")
+        elif (serve := self.switch.inside.get(method)) is not None:
             serve(self, request, transaction, now)
         else:
             transaction.respond(405, now, headers=f"Allow: {self.switch.allow}\r\n")
 
-    def _on_reinvite(self, request: Request, transaction: ServerTransaction, now: float) -> None:
-        """Pass a re-INVITE to whom this leg is bridged with, else answer it here (14.2)."""
+    def _on_bye(self, request: Request, now: float) -> None:
+        self.confirmed = True  # who hangs up needs our 200 no more, should its ACK be lost
+        self._acknowledged()
+        self.refuse_change(487, now)
         call = self.call
-        assert call is not None
-        if self._reinvite is not None:
+        if call is None:
+            self.switch.forget(self)
+            return
+        call.reason = reason_of(request)  # for whoever is hung up because of this
+        call.leg_hung_up(self)
+        call.reason = ""
+
+    def _on_prack(self, request: Request, transaction: ServerTransaction, now: float) -> None:
+        transaction.respond(481, now)  # RFC 3262 3: it matches nothing
+
+    def _on_change(self, request: Request, transaction: ServerTransaction, now: float) -> None:
+        """A re-INVITE (14.2) or UPDATE (RFC 3311 5.2): refused when it meets another one."""
+        offers = bool(request.body) or request.method == "INVITE"
+        if offers and (self._peer_change is not None or not self.settled):
             transaction.respond(500, now, headers=f"Retry-After: {self.switch.retry_after_s()}\r\n")
             return
-        if not self.confirmed or call.reinviting is not None:
+        ours = self.our_change is not None and self.our_change.offers
+        if offers and (ours or self.audio.offered or (request.method == "INVITE" and not self.confirmed)):
             transaction.respond(491, now)
             return
-        self.dialog.refresh(request, transaction.hop)
-        transaction.user = self
-        self._reinvite = transaction
-        try:
-            offer = request.body.decode("utf-8", "replace")
-            if not offer:
-                self._answer_reinvite(self.audio.reoffer(), now)
-                return
-            direction = self.audio.direction_of(offer)
-            other = call.partner_of(self)
-            if other is None or not other.pass_on_reinvite(self, offer, direction, now):
-                self._answer_reinvite(self.audio.reanswer(offer), now)
-        except SipError as error:
-            self.refuse_reinvite(error.status or 488, now)
+        self.hear(request, transaction.hop)
+        if request.body:
+            self._on_offer(request, transaction, now)
+        elif request.method == "UPDATE":
+            self._answer(transaction, "", now)
+        else:
+            try:
+                self._answer(transaction, self.audio.reoffer(), now)
+            except SipError as error:
+                transaction.respond(error.status or 488, now)
 
-    def answer_reinvite(self, offer: str, direction: str, now: float) -> None:
-        """The other side took the re-INVITE and answered with `direction`: answer ours."""
-        if self._reinvite is None:
+    @property
+    def settled(self) -> bool:
+        """The first offer has its answer: another one may be made."""
+        return True
+
+    def _on_offer(self, request: Request, transaction: ServerTransaction, now: float) -> None:
+        """Pass on that the peer wants to hold or resume, if the site says so; else answer it here."""
+        offer = request.body.decode("utf-8", "replace")
+        try:
+            direction = self.audio.direction_of(offer)
+            partner = self.partner
+            changes = direction != "sendrecv" or self.audio.direction != "sendrecv"
+            if changes and partner is not None and partner.may_offer and self.switch.rules.site.calls.hold == "pass":
+                self._peer_change = PeerChange(transaction, offer)
+                if request.method == "INVITE":
+                    transaction.user = self
+                self._peer_change.passed_as(OurChange(partner, self, direction, now))
+            else:
+                self._answer(transaction, self.audio.reanswer(offer), now)
+        except SipError as error:
+            self._settle_change()
+            transaction.respond(error.status or 488, now)
+
+    def answer_change(self, direction: str, now: float) -> None:
+        """The other side took what we passed on, and answered with `direction`: answer our peer."""
+        change = self._peer_change
+        if change is None:
             return
         try:
-            self._answer_reinvite(self.audio.reanswer(offer, direction), now)
+            body = self.audio.reanswer(change.offer, direction or "sendrecv")
         except SipError as error:
-            self.refuse_reinvite(error.status or 488, now)
+            self.refuse_change(error.status or 488, now)
+            return
+        self._answer(self._settle_change() or change.transaction, body, now)
 
-    def _answer_reinvite(self, body: str, now: float) -> None:
-        transaction, self._reinvite = self._reinvite, None
-        assert transaction is not None
-        transaction.user = None
-        headers = f"Contact: {self.dialog.contact}\r\nAllow: {self.switch.allow}\r\n{SDP}"
-        self.send_final(transaction, headers, body, now)
+    def _answer(self, transaction: ServerTransaction, body: str, now: float) -> None:
+        request = transaction.request
+        assert request is not None
+        if request.method == "INVITE":
+            self.send_final(transaction, "", body, now)
+        else:
+            lines, agreed = session_timer.accept(request, self.switch.rules.site.calls.session_timer)
+            headers = f"Contact: {self.dialog.contact}\r\n{self.switch.capabilities}{lines}{SDP if body else ''}"
+            transaction.respond(200, now, headers=headers, body=body)
+            self._watch(agreed)
+        self.media_changed()
 
-    def refuse_reinvite(self, status: int, now: float) -> None:
-        """Refuse the peer's pending re-INVITE; the session goes on as it was (14.2)."""
-        transaction, self._reinvite = self._reinvite, None
+    def _settle_change(self) -> ServerTransaction | None:
+        change, self._peer_change = self._peer_change, None
+        return None if change is None else change.settle()
+
+    def refuse_change(self, status: int, now: float) -> None:
+        """Refuse the peer's pending re-INVITE or UPDATE; the session goes on as it was (14.2)."""
+        transaction = self._settle_change()
         if transaction is not None:
-            transaction.user = None
             transaction.respond(status, now)
 
     def on_cancel(self, request: Request, now: float) -> None:
         """The peer cancels its pending re-INVITE: so do we what we passed on."""
-        self.refuse_reinvite(487, now)
-        if self.call is not None and self.call.reinviting is not None:
-            self.call.reinviting.cancel(now)
+        change = self._peer_change
+        if change is not None:
+            self._peer_change = None
+            change.cancel(now)
+            change.settle().respond(487, now)
+
+    # --- the session ------------------------------------------------------------------------------------------------
+
+    @property
+    def may_offer(self) -> bool:
+        """Whether a re-INVITE or UPDATE of ours could leave now."""
+        idle = self.our_change is None or not self.our_change.offers
+        return self.call is not None and self.confirmed and idle and self._peer_change is None
+
+    def media_changed(self) -> None:
+        """The peer holds, or does not any more: the other side hears music, or the peer again."""
+        if self.audio.held != self.held:
+            self.held = self.audio.held
+            partner = self.partner
+            if partner is not None:
+                hold.join(self.switch, self, partner)
+
+    def session_lines(self) -> str:
+        """The session timer's part of an INVITE or UPDATE of ours."""
+        agreed = self._session.agreed if self._session is not None else None
+        return session_timer.propose(self.switch.rules.site.calls.session_timer, self.min_session_s, agreed)
+
+    def session_agreed(self, response: Response) -> None:
+        """A 2xx to an INVITE or UPDATE of ours."""
+        policy = self.switch.rules.site.calls.session_timer
+        self._watch(session_timer.agreed_by(response, policy, self.min_session_s))
+
+    def session_again(self) -> None:
+        """The peer refused a refresh, but it lives: ask again after the same time."""
+        if self._session is not None:
+            self._watch(self._session.agreed)
+
+    def _watch(self, agreed: session_timer.Agreed | None) -> None:
+        if self._session is not None:
+            self._session.stop()
+        self._session = None if agreed is None or self._freed else SessionWatch(self.switch.clock, self, agreed)
+
+    def session_due(self) -> None:
+        """It is time to ask the peer whether it is there, or it has not asked us (RFC 4028 7.2, 10)."""
+        call, session = self.call, self._session
+        if call is None or session is None:
+            return
+        if not session.agreed.ours:
+            self.switch.counters["sip_sessions_expired"] += 1
+            call.reason = EXPIRED
+            call.leg_lost(self, "session expired")
+            call.reason = ""
+        elif self.may_offer and self.our_change is None:
+            OurChange(self, None, None, self.switch.clock.now())
+        else:
+            self.session_again()
+
+    # --- keys -------------------------------------------------------------------------------------------------------
+
+    def key_pressed(self, key: str, duration_ms: int) -> None:
+        """The peer pressed a key, and said so by INFO."""
+        partner, port = self.partner, self.audio.port
+        if partner is not None:
+            partner.send_key(key, duration_ms)
+        if port is not None and port.on_digit is not None:
+            heard = port.on_digit
+            heard = heard.before or _nobody if isinstance(heard, info.KeyRelay) else heard  # it was passed on already
+            heard(key)
+
+    def send_key(self, key: str, duration_ms: int) -> None:
+        """Press a key for the peer: as RFC 4733 events, or by INFO."""
+        if self.audio.takes_keys and self.audio.port is not None:
+            self.switch.plane.send_digit(self.audio.port, key, duration_ms)
+        elif self.allows("INFO"):
+            info.send_key(self, key, duration_ms)
+
+    def hear_keys_for(self, other: Leg) -> None:
+        """`other` takes no RFC 4733 events: our peer's keys go to it by INFO, if it takes those."""
+        port = self.audio.port
+        if port is not None and other.allows("INFO") and not isinstance(port.on_digit, info.KeyRelay):
+            port.on_digit = info.KeyRelay(self, port.on_digit)
 
     # --- requests we send -------------------------------------------------------------------------------------------
-
-    def pass_on_reinvite(self, origin: Leg, offer: str, direction: str, now: float) -> bool:
-        """Send this leg's peer a re-INVITE with `direction`; False when this leg can't take one now."""
-        call = self.call
-        if call is None or not self.confirmed or self._reinvite is not None:
-            return False
-        call.reinviting = ReInvite(call, self, origin, offer, direction, now)
-        return True
 
     def acknowledge(self, response: Response, cseq: int) -> Acknowledger:
         """Send the ACK of a 2xx and return who repeats it (13.2.2.4)."""
@@ -234,15 +388,15 @@ class Leg:
         switch.layer.send(ack, hop)
         return Acknowledger(switch, response, ack, hop)
 
-    def _send_bye(self) -> None:
-        SentBye(self.switch, self.dialog, self.login)
+    def _send_bye(self, reason: str = "") -> None:
+        SentRequest(self.switch, self.dialog, self.login, "BYE", f"Reason: {reason or CLEARED}\r\n")
         self.switch.forget(self)
 
-    def drop(self, now: float) -> None:
+    def drop(self, now: float, reason: str = "") -> None:
         """Hang up and give back what the leg holds; nobody hears more of it."""
         self.attempt = None
         self.free()
-        self.end()
+        self.end(reason)
 
     def over(self) -> None:
         """The peer hung up, or is lost: nothing more to send."""
@@ -250,76 +404,18 @@ class Leg:
         self.call = None
         self.free()
 
-    def end(self) -> None:
+    def end(self, reason: str = "") -> None:
         """Hang up: BYE at once, or when the ACK of our 200 has come (RFC 3261 15). The port is released by the call."""
-        self.refuse_reinvite(487, self.switch.clock.now())
+        self.refuse_change(487, self.switch.clock.now())
+        self._stop()
+        if self.call is not None:
+            reason = reason or self.call.reason
         self.call = None
         if self.confirmed:
-            self._send_bye()
+            self._send_bye(reason)
+        elif self._final is not None:
+            self._final.reason = reason
 
 
-class ReInvite:
-    """A re-INVITE that we send to one leg because the peer of the other sent one. The call knows it until it is
-    settled."""
-
-    __slots__ = ("_call", "_cancelled", "_invite", "_leg", "_offer", "_origin")
-
-    def __init__(self, call: Call, leg: Leg, origin: Leg, offer: str, direction: str, now: float) -> None:
-        self._call = call
-        self._leg = leg
-        self._origin = origin
-        self._offer = offer
-        self._cancelled = False
-        body = leg.audio.reoffer(direction)
-        hop = leg.switch.next_hop(leg.dialog)
-        self._invite: SentInvite | None = SentInvite(
-            leg.switch, leg.dialog, hop, f"Allow: {leg.switch.allow}\r\n{SDP}", body, self, now
-        )
-        leg.switch.layer.timers.set(TIMEOUT, self, "limit", now)
-
-    def cancel(self, now: float) -> None:
-        """The peer took its own back, or there was no final response for 64*T1."""
-        self._cancelled = True
-        if self._invite is not None:
-            self._invite.cancel(now)
-
-    def on_timer(self, kind: str, now: float) -> None:
-        self.cancel(now)
-
-    def on_response(self, response: Response, hop: Hop, now: float) -> None:
-        if response.status < 200:
-            if self._cancelled:
-                self.cancel(now)  # only now it may go out (9.1)
-            return
-        invite, leg = self._settle(), self._leg
-        if response.status >= 300:
-            self._refused(response.status, now)
-            return
-        leg.dialog.refresh(response, hop)
-        invite.transaction.user = leg.acknowledge(response, invite.cseq)
-        if leg.call is None:  # hung up meanwhile
-            return
-        try:
-            direction = leg.audio.accept(response.body.decode("utf-8", "replace"))
-        except SipError:
-            self._refused(488, now)
-            return
-        self._origin.answer_reinvite(self._offer, direction, now)
-
-    def on_failure(self, status: int, now: float) -> None:
-        self._settle()
-        self._refused(status, now)
-
-    def _settle(self) -> SentInvite:
-        """The other side may send the next one; the cycle with the transaction is broken."""
-        invite, self._invite = self._invite, None
-        assert invite is not None
-        self._call.reinviting = None
-        return invite
-
-    def _refused(self, status: int, now: float) -> None:
-        """14.1: the session goes on as it was; 12.2.1.2: unless the dialog is gone. The origin is not told what
-        concerns us alone: a challenge, a redirection, the end of the dialog with the other side."""
-        self._origin.refuse_reinvite(488 if status < 400 or status in (401, 407, 408, 481) else status, now)
-        if status in (408, 481) and self._leg.call is not None:
-            self._leg.call.leg_lost(self._leg, "no answer to re-INVITE" if status == 408 else "dialog gone")
+def _nobody(key: str) -> None:
+    """Nobody listens."""

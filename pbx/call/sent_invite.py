@@ -28,7 +28,7 @@ UNHEARD = _Unheard()
 class SentInvite:
     """An INVITE in or for a dialog, until its final response."""
 
-    __slots__ = ("_branch", "_dialog", "_hop", "_switch", "cseq", "transaction")
+    __slots__ = ("_branch", "_dialog", "_hop", "_switch", "cseq", "reason", "transaction")
 
     def __init__(
         self, switch: Switch, dialog: Dialog, hop: Hop, headers: str, body: str, user: ClientUser, now: float
@@ -36,18 +36,21 @@ class SentInvite:
         self._switch = switch
         self._dialog = dialog
         self._hop = hop
+        self.reason = ""  # of its CANCEL
         self._branch = switch.ids.branch()
         self.cseq = dialog.next_cseq()
         data = dialog.request("INVITE", self.cseq, switch.via(hop, self._branch), headers, body)
         self.transaction = switch.layer.request(data, self._branch, "INVITE", hop, user, now)
 
-    def cancel(self, now: float) -> None:
+    def cancel(self, now: float, reason: str = "") -> None:
         """CANCEL, once, and not before a provisional response (9.1): call it again when one comes. When the peer gives
-        no final response for 64*T1 after it, the user hears of a failure."""
+        no final response for 64*T1 after it, the user hears of a failure. `reason`: RFC 3326, kept for that moment."""
+        self.reason = reason or self.reason
         if self.transaction.state != PROCEEDING or not self._branch:
             return
         branch, self._branch = self._branch, ""
-        data = self._dialog.request("CANCEL", self.cseq, self._switch.via(self._hop, branch))
+        line = f"Reason: {self.reason}\r\n" if self.reason else ""
+        data = self._dialog.request("CANCEL", self.cseq, self._switch.via(self._hop, branch), line)
         self._switch.layer.request(data, branch, "CANCEL", self._hop, UNHEARD, now)
         self._switch.layer.timers.set(TIMEOUT, self, "cancelled", now)
 

@@ -9,16 +9,18 @@ from typing import Protocol
 
 from config.schema import Destination, Site
 from media.plane import MediaPlane, PortStats
-from pbx.call import events
+from pbx.call import events, session_timer
 from pbx.call.call import Call, Origin
 from pbx.call.clock import Clock
 from pbx.call.ids import Ids
 from pbx.call.leg import Leg
+from pbx.call.options import OF_REGISTRATION, RELIABLE, SUPPORTED, TIMER, options_of
+from pbx.call.reason import ELSEWHERE
 from pbx.call.screening import Identity, Screening
-from pbx.call.sent_bye import SentBye
+from pbx.call.sent_request import SentRequest
 from pbx.call.targets import Target, Targets
 from pbx.routing.admission import ADMIT, Admission, Refuse
-from pbx.routing.dial_plan import Caller, DialPlan
+from pbx.routing.dial_plan import Caller, DialPlan, Route
 from pbx.routing.guard import Verdict
 from pbx.sip.address import uri_of
 from pbx.sip.binding import gruu_instance
@@ -32,7 +34,9 @@ from pbx.sip.transaction_layer import TransactionLayer
 from pbx.sip.uri import user_of
 from pbx.transport.local import Local
 
-ALWAYS_SERVED = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER")
+ALWAYS_SERVED = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "PRACK", "UPDATE", "INFO")
+INSIDE_ONLY = ("BYE", "PRACK", "UPDATE", "INFO")
+DESCRIBES = ("INVITE", "PRACK", "UPDATE")  # what may have SDP
 KNOWN_METHODS = frozenset(("INFO", "MESSAGE", "NOTIFY", "PRACK", "PUBLISH", "REFER", "SUBSCRIBE", "UPDATE"))
 
 Handler = Callable[[Call, str], None]
@@ -89,6 +93,8 @@ class Switch:
         self.on_leg: Callable[[Leg], None] = lambda leg: None
         self.on_hop_result: Callable[[Target, bool], None] = lambda target, ok: None  # `target.hop` answered, or failed
         self.allow = ", ".join(ALWAYS_SERVED)
+        self.options = SUPPORTED  # that a request may require
+        self.capabilities = ""  # the header lines that say what we can do
         self.inside: dict[str, LegService] = {}  # by method
         self._outside: dict[str, Service] = {}
         self._rules: Rules | None = None
@@ -100,6 +106,7 @@ class Switch:
 
     def configure(self, rules: Rules) -> None:
         self._rules = rules
+        self._say_capabilities()
 
     def serve(self, method: str, outside: Service | None = None, inside: LegService | None = None) -> None:
         """Add a method to those that are served, outside dialogs, inside the dialogs of legs, or both."""
@@ -107,7 +114,17 @@ class Switch:
             self._outside[method] = outside
         if inside is not None:
             self.inside[method] = inside
-        self.allow = ", ".join((*ALWAYS_SERVED, *sorted({*self._outside, *self.inside})))
+        self.allow = ", ".join(dict.fromkeys((*ALWAYS_SERVED, *sorted({*self._outside, *self.inside}))))
+        if self._rules is not None:
+            self._say_capabilities()
+
+    def _say_capabilities(self) -> None:
+        calls = self.rules.site.calls
+        unwanted = {
+            RELIABLE if calls.reliable_provisional == "off" else "", "" if calls.session_timer.expires_s else TIMER,
+        }  # fmt: skip
+        self.options = SUPPORTED - unwanted
+        self.capabilities = f"Allow: {self.allow}\r\nSupported: {', '.join(sorted(self.options - OF_REGISTRATION))}\r\n"
 
     @property
     def rules(self) -> Rules:
@@ -166,7 +183,7 @@ class Switch:
         elif self.admission.draining:  # a proxy in front sends its calls elsewhere
             status, headers = 503, f"Retry-After: {self.retry_after_s()}\r\n"
         else:
-            status, headers = 200, f"Allow: {self.allow}\r\nAccept: application/sdp\r\n"
+            status, headers = 200, f"{self.capabilities}Accept: application/sdp\r\n"
         self.layer.reply(request, hop, status, via=via, to_tag=self.ids.token(), headers=headers)
         return True
 
@@ -187,7 +204,7 @@ class Switch:
         elif request.method == "REGISTER":
             reply = self.rules.registrar.register(request, transaction.source, now)
             transaction.respond(reply.status, now, to_tag=self.ids.token(), reason=reply.reason, headers=reply.headers)
-        elif request.method == "BYE":
+        elif request.method in INSIDE_ONLY:
             transaction.respond(481, now, to_tag=self.ids.token())
         elif (serve := self._outside.get(request.method)) is not None:
             identity = self._identify(request, transaction, now)
@@ -214,13 +231,19 @@ class Switch:
             return 416, ""
         required = request.get("Require")
         if required is not None and request.method != "REGISTER":  # the registrar knows some of them
-            return 420, f"Unsupported: {required}\r\n"
-        if request.body and request.method == "INVITE":
+            unknown = options_of(request, "Require") - self.options
+            if unknown:
+                return 420, f"Unsupported: {', '.join(sorted(unknown))}\r\n"
+        if request.body and request.method in DESCRIBES:
             kind = (request.get("Content-Type") or "").partition(";")[0].strip().lower()
             if kind != "application/sdp" or (request.get("Content-Encoding") or "identity").lower() != "identity":
                 return 415, "Accept: application/sdp\r\nAccept-Encoding: identity\r\n"
         if request.method == "INVITE" and request.get("Accept") is not None and not _takes_sdp(request.all("Accept")):
             return 406, ""
+        if request.method in ("INVITE", "UPDATE"):
+            too_brief = session_timer.too_brief(request, self.rules.site.calls.session_timer)
+            if too_brief:
+                return 422, too_brief
         return None
 
     def on_ack(self, request: Request, hop: Hop, now: float) -> None:
@@ -246,14 +269,18 @@ class Switch:
             return
         forwards = int(request.get("Max-Forwards") or 70)
         new = Origin(
-            identity.number, identity.display_name, user_of(request.uri), identity.trunk, identity.extension,
-            forwards - 1, gruu_instance(request.uri),
+            identity.number, identity.display_name, identity.dialled or user_of(request.uri), identity.trunk,
+            identity.extension, forwards - 1, gruu_instance(request.uri),
         )  # fmt: skip
         if forwards < 1:
             self._refuse(transaction, new, 483, "too many hops", now)
             return
         caller = Caller("trunk", new.trunk) if new.trunk else Caller("extension", new.extension or "")
-        route = self.rules.dial_plan.resolve(caller, new.dialled)
+        replaces = request.get("Replaces")
+        if replaces is not None:  # RFC 3891: whom it is for follows from that
+            route: Route | None = Route(Destination("replaces", replaces), new.dialled, None, "Replaces")
+        else:
+            route = self.rules.dial_plan.resolve(caller, new.dialled)
         if route is None:
             self._refuse(transaction, new, 404, f"nothing at {new.dialled}", now)
             return
@@ -389,7 +416,7 @@ class Switch:
         dialog.establish(response, hop)
         next_hop = self.next_hop(dialog)
         self.layer.send(dialog.request("ACK", response.cseq, self.via(next_hop, self.ids.branch())), next_hop)
-        SentBye(self, dialog, None)
+        SentRequest(self, dialog, None, "BYE", f"Reason: {ELSEWHERE}\r\n")
 
 
 def _takes_sdp(accept: list[str]) -> bool:

@@ -119,13 +119,13 @@ def read_answer(text: str | bytes, offer: str | AudioStream) -> Negotiated:
 class LocalDescription:
     """Our side of one session: its id, and the version, one more whenever the description changes (RFC 3264 8)."""
 
-    __slots__ = ("_offered", "_said", "session_id", "version")
+    __slots__ = ("_offered", "said", "session_id", "version")
 
     def __init__(self, session_id: int) -> None:
         self.session_id = session_id
         self.version = 1
         self._offered: AudioStream | None = None  # the offer made last
-        self._said = ""  # the last description without its head
+        self.said = ""  # the last description
 
     def offer(
         self, host: str, port: int, codecs: Sequence[str], *, dtmf_pt: int | None = 101, ptime_ms: int = 20,
@@ -150,6 +150,11 @@ class LocalDescription:
         )  # fmt: skip
         return self._with_version(text), negotiated
 
+    def offer_again(self) -> str:
+        """The last description once more, as an offer that changes nothing (RFC 4028 7.4)."""
+        self._offered = read_audio(self.said)
+        return self.said
+
     def read_answer(self, text: str | bytes) -> Negotiated:
         """What the peer's answer makes of the offer made last. Raises NotAcceptable if none was made."""
         if self._offered is None:
@@ -157,11 +162,10 @@ class LocalDescription:
         return read_answer(text, self._offered)
 
     def _with_version(self, text: str) -> str:
-        said = text.partition("\r\ns=")[2]
-        if self._said and said != self._said:
+        if self.said and text.partition("\r\ns=")[2] != self.said.partition("\r\ns=")[2]:
             self.version += 1
             text = text.replace(f" {self.version - 1} IN ", f" {self.version} IN ", 1)
-        self._said = said
+        self.said = text
         return text
 
 

@@ -107,7 +107,7 @@ class Dialog:
 
     def _request_uri(self) -> str:
         """12.2.1.1: the remote target, or a strict router that is to be addressed itself."""
-        return uri_of(self.route_set[0]) if self.route_set and self._is_strict() else self.remote_target
+        return _target_of(self.route_set[0]) if self.route_set and self._is_strict() else self.remote_target
 
     def _routes(self) -> tuple[str, ...]:
         return (*self.route_set[1:], f"<{self.remote_target}>") if self._is_strict() else self.route_set
@@ -152,6 +152,8 @@ def _target_of(value: str) -> str:
     """The URI of a Contact, to send requests to, without its headers (19.1.5); "" if it could be no Request-URI."""
     try:
         uri = uri_of(value)
+        if uri[:3].lower() == "sip":
+            host_port_of(uri)
     except SipError:
         return ""
     if not _REQUEST_URI.fullmatch(uri):

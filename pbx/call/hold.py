@@ -1,0 +1,38 @@
+"""Who hears what in a bridge: each other, or music while the other holds (RFC 3264 8.4, RFC 5359 2.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from media.plane import UnknownPrompt
+
+if TYPE_CHECKING:
+    from pbx.call.leg import Leg
+    from pbx.call.switch import Switch
+
+_USUAL = "music"
+
+
+def join(switch: Switch, a: Leg, b: Leg) -> None:
+    """Let two legs hear each other. Whose peer is holding the call, what it sends is not heard: the other hears music,
+    if the site has some and does not pass holds on."""
+    if a.audio.port is None or b.audio.port is None:
+        return
+    switch.plane.bridge(a.audio.port, b.audio.port)
+    for leg, other in ((a, b), (b, a)):
+        leg.held = leg.audio.held
+        if leg.held:
+            _play(switch, other)
+        if not other.audio.takes_keys:
+            leg.hear_keys_for(other)
+
+
+def _play(switch: Switch, leg: Leg) -> None:
+    calls, plane = switch.rules.site.calls, switch.plane
+    prompt = calls.hold_music or (_USUAL if plane.has_prompt(_USUAL) else None)
+    if calls.hold == "pass" or prompt is None or leg.audio.port is None:
+        return
+    try:
+        plane.play(leg.audio.port, (prompt,), loop=True)
+    except UnknownPrompt:
+        switch.counters["media_unknown_prompts"] += 1

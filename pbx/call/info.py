@@ -1,0 +1,77 @@
+"""INFO inside a call (RFC 6086, the old way): keys, and whatever else two phones tell each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from media.plane import KEYS
+from pbx.call.sent_request import SentRequest
+from pbx.sip.message import Request
+from pbx.sip.server_transaction import ServerTransaction
+
+if TYPE_CHECKING:
+    from pbx.call.leg import Leg
+
+RELAY: Final = "application/dtmf-relay"
+_PLAIN: Final = "application/dtmf"
+_USUAL_MS: Final = 160
+_SIGNAL = re.compile(r"^\s*Signal\s*=\s*(\S+)\s*$", re.IGNORECASE | re.MULTILINE)
+_DURATION = re.compile(r"^\s*Duration\s*=\s*([0-9]{1,5})\s*$", re.IGNORECASE | re.MULTILINE)
+_MOST_BYTES: Final = 4096  # of a body that is passed on
+_KIND = re.compile(r"[\w.+-]+/[\w.+-]+(?:\s*;[^\r\n]{0,200})?")
+
+
+def serve(leg: Leg, request: Request, transaction: ServerTransaction, now: float) -> None:
+    """Keys go to who listens to this leg, and to the other side of its bridge; so does any other body."""
+    kind = (request.get("Content-Type") or "").strip()
+    base = kind.partition(";")[0].strip().lower()
+    if request.get("Info-Package") is not None:
+        transaction.respond(469, now, headers="Recv-Info: \r\n")  # 4.2.2: we take no packages
+    elif base in (RELAY, _PLAIN):
+        key = read_key(base, request.body.decode("utf-8", "replace"))
+        transaction.respond(200 if key else 400, now)
+        if key:
+            leg.key_pressed(*key)
+    else:
+        transaction.respond(200, now)
+        partner = leg.partner
+        sent = request.body and len(request.body) <= _MOST_BYTES and _KIND.fullmatch(kind)
+        if sent and partner is not None and partner.allows("INFO"):
+            body = request.body.decode("utf-8", "surrogateescape")
+            SentRequest(leg.switch, partner.dialog, partner.login, "INFO", f"Content-Type: {kind}\r\n", body)
+
+
+def read_key(kind: str, body: str) -> tuple[str, int] | None:
+    """(key, milliseconds) of a body; None if it is no key."""
+    if kind == _PLAIN:
+        text, duration_ms = body.strip(), _USUAL_MS
+    else:
+        signal, duration = _SIGNAL.search(body), _DURATION.search(body)
+        text = signal[1] if signal else ""
+        duration_ms = min(max(int(duration[1]), 40), 5000) if duration else _USUAL_MS
+    text = {"10": "*", "11": "#"}.get(text, text.upper())  # as some number them
+    return (text, duration_ms) if len(text) == 1 and text in KEYS else None
+
+
+def send_key(leg: Leg, key: str, duration_ms: int) -> None:
+    body = f"Signal={key}\r\nDuration={duration_ms}\r\n"
+    SentRequest(leg.switch, leg.dialog, leg.login, "INFO", f"Content-Type: {RELAY}\r\n", body)
+
+
+class KeyRelay:
+    """Listens to a port whose keys the other side of the bridge can't get as RFC 4733 events: they go as INFO."""
+
+    __slots__ = ("_leg", "before")
+
+    def __init__(self, leg: Leg, before: Callable[[str], None] | None) -> None:
+        self._leg = leg
+        self.before = before
+
+    def __call__(self, key: str) -> None:
+        partner = self._leg.partner
+        if partner is not None and not partner.audio.takes_keys:
+            partner.send_key(key, _USUAL_MS)
+        if self.before is not None:
+            self.before(key)
