@@ -3,25 +3,29 @@
     message   one input as message, stream and session description, and every value in it (fuzz_message)
     flows     a whole switch, its peers and its network by the input (fuzz_flows)
 
-New inputs go to build/fuzz/TARGET, those that fail to build/fuzz/findings; the exit status is 1 if there are any.
+New inputs go to .fuzz/TARGET, those that fail to .fuzz/findings; the exit status is 1 if there are any.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.fuzz.budget import checked
-from tests.fuzz.mutator import TOKENS
+from tests.fuzz.findings import Findings
+from tests.fuzz.mutator import TOKENS, mutate
 
 ROOT = Path(__file__).parents[2]
 KEPT = Path(__file__).parent / "corpus"
-WORK = ROOT / "build" / "fuzz"
+WORK = ROOT / ".fuzz"
 TARGETS = ("message", "flows")
 MAX_WORD = 64  # of libFuzzer
+PROGRESS = 250_000  # runs from one line to the next
 
 
 def main() -> int:
@@ -30,10 +34,13 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1_000_000, help="executions; default: %(default)s")
     parser.add_argument("--max-bytes", type=int, default=4096, help="longest input; default: %(default)s")
     parser.add_argument("--keep", action="store_true", help="after the run take what found new ways into the corpus")
+    parser.add_argument("--seed", type=int, help="without atheris: mutations of the corpus and of each other, by dice")
     parser.add_argument("--replay", nargs="+", type=Path, metavar="FILE", help="run these inputs once, without atheris")
     asked = parser.parse_args()
     if asked.replay:
         return replay(asked.target, asked.replay)
+    if asked.seed is not None:
+        return throw(asked.target, asked.runs, asked.max_bytes, asked.seed)
     status = fuzz(asked.target, asked.runs, asked.max_bytes)
     return keep(asked.target) or status if asked.keep else status
 
@@ -44,6 +51,34 @@ def replay(target: str, files: list[Path]) -> int:
     for file in files:
         checked(run, file.read_bytes())
     return 0
+
+
+def throw(target: str, runs: int, max_bytes: int, seed: int) -> int:
+    """Four times as fast as atheris, and blind: what a mutation changed is kept for a while to be mutated again."""
+    run, dice = importlib.import_module(f"tests.fuzz.fuzz_{target}").run, random.Random(seed)
+    pool = [data for data in inputs(target) if len(data) <= max_bytes]
+    kept = len(pool)
+    findings = Findings(WORK / "findings", run)
+    began = time.perf_counter()
+    for number in range(1, runs + 1):
+        data = mutate(dice.choice(pool), dice, pool)[:max_bytes]
+        findings(data)
+        if number % 10 == 0:
+            if len(pool) < 2 * kept:
+                pool.append(data)
+            else:
+                pool[dice.randrange(kept, len(pool))] = data
+        if number % PROGRESS == 0:
+            speed = number / (time.perf_counter() - began)
+            sys.stdout.write(f"{number:,} runs, {speed:,.0f} a second, {len(findings.known)} findings\n")
+            sys.stdout.flush()
+    return 1 if findings.known else 0
+
+
+def inputs(target: str) -> list[bytes]:
+    """The kept corpus and what earlier runs found."""
+    folders = (KEPT / target, WORK / target)
+    return [file.read_bytes() for folder in folders if folder.is_dir() for file in sorted(folder.iterdir())]
 
 
 def fuzz(target: str, runs: int, max_bytes: int) -> int:

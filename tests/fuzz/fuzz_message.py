@@ -27,7 +27,7 @@ from pbx.sip.address import (
 )
 from pbx.sip.dialog import Dialog, hop_of
 from pbx.sip.digest import DigestClient, DigestServer, choose_challenge
-from pbx.sip.errors import SipError
+from pbx.sip.errors import BadResponse, SipError
 from pbx.sip.framing import Framer
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, Response, parse, respond
@@ -135,7 +135,9 @@ def _message(message: Request | Response) -> None:
 def _request(request: Request) -> None:
     via = via_stamp(request.via, SOURCE.host, SOURCE.port)
     reply_to(via, SOURCE.host, SOURCE.port)
-    reply = parse(respond(request, 200, via=via, to_tag="ours", headers="Content-Type: text/plain\r\n", body="é"))
+    reply = _read(respond(request, 200, via=via, to_tag="ours", headers="Content-Type: text/plain\r\n", body="é"))
+    if reply is None:
+        return
     assert isinstance(reply, Response) and (reply.status, reply.cseq) == (200, request.cseq)
     assert (reply.call_id, reply.from_tag, reply.branch) == (request.call_id, request.from_tag, request.branch)
     assert reply.to_tag == ("ours" if request.to_tag is None else request.to_tag)
@@ -144,10 +146,21 @@ def _request(request: Request) -> None:
         _in_dialog(Dialog.of_request(request, "ours", "<sip:us@192.0.2.100>", SOURCE))
 
 
+def _read(ours: bytes) -> Request | Response | None:
+    """What we wrote, read; None if it has the one mark too many that its cause had not yet (MAX_MARKS)."""
+    try:
+        return parse(ours)
+    except BadResponse as error:
+        assert error.reason == "Head too large"
+        return None
+
+
 def _in_dialog(dialog: Dialog) -> None:
     """What we send into the dialog that a peer's message began can be read."""
     dialog.next_hop()
-    bye = parse(dialog.request("BYE", 2, OUR_VIA))
+    bye = _read(dialog.request("BYE", 2, OUR_VIA))
+    if bye is None:
+        return
     assert isinstance(bye, Request) and bye.method == "BYE" and bye.from_tag == dialog.local_tag
     assert bye.to_tag == dialog.remote_tag and len(bye.values("Route")) == len(dialog.route_set)
 

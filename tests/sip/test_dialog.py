@@ -132,6 +132,18 @@ def test_a_strict_router_is_addressed_itself() -> None:
     assert dialog.next_hop() == Hop("udp", "203.0.113.1", 5070, 1)
 
 
+def test_headers_of_a_strict_router_are_left_out_of_the_request_uri() -> None:
+    """RFC 3261 12.2.1.1, 19.1.1."""
+    dialog = calling()
+    dialog.establish(ok(routes="Record-Route: <sip:203.0.113.1?Subject=x>\r\n"), HOP)
+    assert sent(dialog).uri == "sip:203.0.113.1"
+
+
+@pytest.mark.parametrize("host", ["[fe80::1%25eth0]", "[::1]x", "h:x", "2001:db8::1"])
+def test_a_contact_whose_host_cant_be_read_is_no_target(host: str) -> None:
+    assert sent(called(invite(contact=f"<sip:a@{host}>"))).uri == "sip:bob@example.com"
+
+
 @pytest.mark.parametrize("route", ["<sip:p;lr>", "<sip:p;lr=on>", "<sip:p;LR;x>", "<sip:p>;lr", "<sip:p;x=y;lr;z>"])
 def test_loose_routers(route: str) -> None:
     dialog = calling(routes=(route,))
