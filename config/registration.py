@@ -1,11 +1,12 @@
-"""Registrations of phones and trunks: for how long, how many, and how their connections are kept."""
+"""Registrations: of phones and trunks here, for how long and how many; and ours at carriers."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from config.fields import Expected, SipUri
 from config.model import Model
 
 
@@ -25,3 +26,29 @@ class Registration(Model):
         if not self.min_s <= self.default_s <= self.max_s:
             raise ValueError("expected min_s <= default_s <= max_s")
         return self
+
+
+class Register(Model):
+    """How Plateau registers at a carrier. `every_s`: what it asks for; the carrier may say otherwise. `user`: the
+    account's number, when the login has another name. `contact_user`: what the carrier is to call us by. `registrar`:
+    where, when it is not the gateway."""
+
+    every_s: int = Field(600, ge=60, le=86_400)
+    user: str | None = Field(None, pattern=r"^[^\s@<>\"]+$")
+    contact_user: str | None = Field(None, pattern=r"^[A-Za-z0-9_.!~*'()&=+$,;?/-]+$")
+    registrar: SipUri | None = None
+
+
+def _register(value: Any) -> Any:
+    """`register: true` is all that most carriers need."""
+    if isinstance(value, str | bool):
+        text = str(value).lower()
+        return {} if text in ("true", "yes", "on") else None if text in ("false", "no", "off") else value
+    return value
+
+
+RegisterText = Annotated[
+    Register | None,
+    BeforeValidator(_register, json_schema_input_type=bool | Register | None),
+    Expected("true, or how to register: every_s, user, contact_user, registrar"),
+]

@@ -68,8 +68,7 @@ class Screening:
         origin = request.get("From") or ""
         found = self._by_contact(request, hop)
         if found is not None:
-            trunk, dialled = found
-            return Identity(user_of(uri_of(origin)), display_name_of(origin), None, trunk, dialled)
+            return Identity(user_of(uri_of(origin)), display_name_of(origin), None, *found)
         trunk = self._trunks.trunk_of(hop.host, hop.port)
         if trunk is None and self._trunk_of_name:
             trunk = self._by_certificate(hop)

@@ -318,7 +318,7 @@ def test_service_route() -> None:
     peer.wait()
     peer.sent()
     peer.answer(200)
-    assert peer.registration.service_route == ()
+    assert not peer.registration.service_route
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------
