@@ -21,8 +21,8 @@ TOKEN: Final = rf"[{TOKEN_CHARS}]++"
 QUOTED: Final = r'"(?:[^"\\\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f]++|\\[^\r\n\u0080-\U0010ffff])*+"'
 LABEL: Final = r"[A-Za-z0-9_]++(?:-++[A-Za-z0-9_]++)*+"  # underscores are not in RFC 1123 but in many networks
 HOST: Final = rf"(?:\[[0-9A-Fa-f:.]++\]|{LABEL}(?:\.{LABEL})*+\.?)"
-# gen-value = token / host / quoted-string; bare IPv6 too, as Via has it in `received` (RFC 3261 25.1, via-received), and
-# `@` and `|`, of which some peers make tags and branches
+# gen-value = token / host / quoted-string; bare IPv6 too, as Via has it in `received` (RFC 3261 25.1, via-received),
+# and `@` and `|`, of which some peers make tags and branches
 BARE: Final = rf"[{TOKEN_CHARS}\[\]:@|]++"
 PARAM: Final = rf"{WS};{WS}{TOKEN}(?:{WS}={WS}(?:{BARE}|{QUOTED}))?+"
 

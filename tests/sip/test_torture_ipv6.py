@@ -46,8 +46,8 @@ def test_every_section_has_a_message() -> None:
 
 def test_a_session_description_has_no_brackets(tmp_path: Path) -> None:
     """RFC 5118 4.6: well-formed SIP, but what it describes can't be read."""
-    data = (MESSAGES / "address_in_description.sip").read_bytes().replace(b"c=IN IP6 2001:db8::61", b"c=IN IP6 [2001::61]")
-    outcome = feed(world_of_both(tmp_path), data, TRUNK_6)
+    data = (MESSAGES / "address_in_description.sip").read_bytes()
+    outcome = feed(world_of_both(tmp_path), data.replace(b"IP6 2001:db8::61\r\nt", b"IP6 [2001::61]\r\nt"), TRUNK_6)
     assert outcome.statuses == ["400"] and not outcome.rung
 
 
