@@ -19,11 +19,16 @@ import phonenumbers
 
 from config import dial_patterns, flows
 from config.numbers import normalise
-from config.schema import Destination, DialRule, Site
+from config.schema import Destination, DialRule, ParkingLot, Site
 from config.values import Path
 from config.words import did_you_mean
 
-_SECTIONS = {"extension": "extensions", "queue": "queues", "ivr": "ivr", "trunk": "trunks"}
+_SECTIONS = {
+    "extension": "extensions", "queue": "queues", "ivr": "ivr", "trunk": "trunks", "group": "groups", "park": "park",
+    "pickup": "extensions",
+}  # fmt: skip
+_PICKUP_GROUP = Destination("pickup", "group")
+_ACTS = ("pickup", "set")  # destinations that act for who dials them
 _PLACEHOLDER = re.compile(r"\{number(:\d+)?\}")
 _NEEDS_IGNORED = re.compile(r"'[^']*'|\"[^\"]*\"|call\s*\.\s*\w+|skill\s*\(|(?<![\w-])(?:and|or|not)(?![\w-])")
 _NEEDS_SKILL = re.compile(r"[^\W\d][\w-]*")
@@ -77,6 +82,7 @@ def check(site: Site, raw: Mapping[str, Any], damaged: frozenset[Path]) -> Itera
     yield from _listeners(site)
     yield from _records(site)
     yield from _trunks(site, names)
+    yield from _phones(site, names)
     yield from _numbers(site, names)
     yield from _dial_plan(site, raw, damaged, names)
     yield from _calendars(site)
@@ -177,8 +183,57 @@ def _destination(destination: Destination, path: Path, names: Names, *, template
     if "{" in name or "}" in name:
         expected = "{number} or {number:N}" if template else "no { }: only the dial plan has a dialled number"
         yield Finding(path, f'"{destination}"', expected)
-    elif name == destination.name and destination.kind in _SECTIONS:
-        yield from names.check(_SECTIONS[destination.kind], name, path, destination.kind)
+    elif destination.kind == "park":
+        yield from _park_place(destination.name, path, names)
+    elif name == destination.name and destination.kind in _SECTIONS and destination != _PICKUP_GROUP:
+        word = "extension" if destination.kind == "pickup" else destination.kind
+        yield from names.check(_SECTIONS[destination.kind], name, path, word)
+
+
+def _park_place(name: str, path: Path, names: Names) -> Iterator[Finding]:
+    """`LOT` or `LOT SLOT`; the slot may hold {number}."""
+    lot, _, slot = name.partition(" ")
+    if "{" not in lot:
+        yield from names.check("park", lot, path, "parking lot")
+    spec = names.raw.get("park", {})
+    written = spec.get(lot, {}).get("slots") if isinstance(spec, Mapping) and isinstance(spec.get(lot), Mapping) else None
+    if slot and "{" not in slot and isinstance(written, str):
+        try:
+            slots = ParkingLot.model_validate({"slots": str(written)}).slots
+        except ValueError:  # a mistake of its own
+            return
+        if not slots.has(slot):
+            yield Finding(path, f'"{slot}"', f"a slot of the lot {lot}, one of {written}")
+
+
+def _phones(site: Site, names: Names) -> Iterator[Finding]:
+    """Forwards, hunt groups and parking lots lead somewhere; nobody who is sent there dials a feature code."""
+    wanted: list[tuple[Destination | None, Path]] = []
+    groups = {group for phone in site.extensions.values() for group in phone.pickup_groups}
+    for name, phone in site.extensions.items():
+        for when in ("always", "busy", "no_answer", "unregistered"):
+            to = getattr(phone.forward, when)
+            path: Path = ("extensions", name, "forward", when)
+            wanted.append((to, path))
+            if to == Destination("extension", name):
+                yield Finding(path, f'"{to}"', "another phone than itself")
+        for i, group in enumerate(phone.picks_up):
+            if group not in groups and names.whole("extensions"):
+                hint = did_you_mean(group, sorted(groups))
+                yield Finding(("extensions", name, "picks_up", i), f'"{group}"', "a pickup group of some phone", hint)
+    for name, spec in site.groups.items():
+        for i, member in enumerate(spec.extensions):
+            yield from names.check("extensions", member, ("groups", name, "extensions", i), "extension")
+        wanted.append((spec.otherwise, ("groups", name, "otherwise")))
+        if spec.otherwise == Destination("group", name):
+            path = ("groups", name, "otherwise")
+            yield Finding(path, f'"{spec.otherwise}"', "another destination than the group itself")
+    wanted += [(lot.otherwise, ("park", name, "otherwise")) for name, lot in site.park.items()]
+    for to, path in wanted:
+        if to is not None:
+            yield from _destination(to, path, names)
+            if to.kind in _ACTS:
+                yield Finding(path, f'"{to}"', "somebody or something that takes calls")
 
 
 def _numbers(site: Site, names: Names) -> Iterator[Finding]:
@@ -266,6 +321,9 @@ def _prompts(site: Site) -> Iterator[Finding]:
     used: list[tuple[Path, str]] = [
         (("queues", name, "music"), queue.music) for name, queue in site.queues.items() if queue.music is not None
     ]
+    used += [(("park", name, "music"), lot.music) for name, lot in site.park.items() if lot.music is not None]
+    if site.media.ringing is not None:
+        used.append((("media", "ringing"), site.media.ringing))
     if site.calls.hold_music is not None:
         used.append((("calls", "hold_music"), site.calls.hold_music))
     for flow_name, flow in site.ivr.items():

@@ -44,7 +44,7 @@ from config.fields import (
 )
 from config.listen import Listen
 from config.model import Login, Model
-from config.phones import Extension
+from config.phones import Extension, Forward, Group, ParkingLot
 from config.registration import Registration
 from config.security import Security
 from config.trace import Trace
@@ -64,7 +64,9 @@ __all__ = [
     "Enqueue",
     "Extension",
     "Flow",
+    "Forward",
     "Gather",
+    "Group",
     "HangUp",
     "HostPort",
     "Hours",
@@ -75,6 +77,7 @@ __all__ = [
     "Menu",
     "Model",
     "OpenSpan",
+    "ParkingLot",
     "PortRange",
     "Queue",
     "Records",
@@ -313,6 +316,8 @@ class Site(Model):
     trace: Trace = Trace()
     extensions: dict[Name, Extension] = Field(default_factory=dict)
     trunks: dict[Name, Trunk] = Field(default_factory=dict)
+    groups: dict[Name, Group] = Field(default_factory=dict)
+    park: dict[Name, ParkingLot] = Field(default_factory=dict)
     numbers: dict[Number, DestinationText] = Field(default_factory=dict)
     dial_plan: tuple[DialRule, ...] = ()
     hours: dict[Name, Hours] = Field(default_factory=dict)

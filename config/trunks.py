@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
@@ -47,6 +47,8 @@ class Trunk(Model):
     caller_id: str | None = None
     max_calls: int | None = Field(None, ge=1)
     calls_per_s: float | None = Field(None, gt=0)
+    refer: bool = False
+    redirects: Literal["follow", "refuse"] = "refuse"
     tls_name: Annotated[tuple[str, ...], OneOrMany] = ()
 
     @model_validator(mode="after")
