@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pbx.call.credentials import credentials_for
 from pbx.call.early_dialog import MOST, EarlyDialog
+from pbx.call.hop_limit import HopLimit
 from pbx.call.leg import Leg
 from pbx.call.options import RELIABLE
 from pbx.call.sent_invite import SentInvite
@@ -67,6 +68,8 @@ class CalledLeg(Leg):
             f"{_REQUIRED if required else ''}{SDP}"
         )
         self._invite = SentInvite(self.switch, self.dialog, self.target.hop, headers, self._offer, self, now)
+        if self.target.try_s and not self._told and self.target.after_failure() is not None:
+            HopLimit(self, self._invite, now)
 
     # --- what comes back --------------------------------------------------------------------------------------------
 
@@ -229,6 +232,13 @@ class CalledLeg(Leg):
         self._tell(False)
         if not self._next_hop(now):
             self._on_refusal(status, "no response" if status == 408 else "unreachable", now)
+
+    def give_up_hop(self, invite: SentInvite, now: float) -> bool:
+        """The hop has said nothing to `invite` for too long: True if another is tried in its place."""
+        if invite is not self._invite or self.state != TRYING or self._told:
+            return False
+        self._tell(False)
+        return self._next_hop(now)
 
     def _next_hop(self, now: float) -> bool:
         """The same INVITE to the next hop, when this one can't be reached or is overloaded (RFC 3263 4.3)."""
