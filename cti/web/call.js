@@ -34,7 +34,7 @@ function facts({ id, live, record, traced }) {
     ? { started: time(live.started_at ?? live.since), "for": seconds(Date.now() / 1000 - (live.started_at ?? live.since)) }
     : record ? {
         started: time(record.started_at), answered: time(record.answered_at), connected: time(record.connected_at), ended: time(record.ended_at),
-        waited: seconds(record.waited_s), talked: seconds(record.talked_s),
+        waited: record.queue ? seconds(record.waited_s) : null, talked: record.connected_at ? seconds(record.talked_s) : null,
       } : {});
   const way = known({
     destination: of.destination, queue: of.queue, agent: of.agent, "with": live ? live.with : null,

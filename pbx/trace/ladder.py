@@ -75,6 +75,7 @@ class LadderMaker:
         self._columns: list[Column] = [Column("caller", ""), Column("Plateau", "")]
         self._column_of: dict[str, int] = {}  # SIP Call-ID -> column
         self._titles: dict[str, str] = {}  # the same -> who that is, if an event said so
+        self._who: dict[int, str] = {}  # the legs' names by number
         self._rows: list[Row] = []
         self._seen: dict[tuple[int, bool, bytes], int] = {}  # message -> its row
         self._left_off = 0
@@ -84,8 +85,10 @@ class LadderMaker:
         if kind == "CallStarted":
             self._name(sip_call_id, event.from_number, 0)
         elif kind == "LegStarted":
-            self._name(sip_call_id, event.agent or user_of(event.target), None)
-        note = note_of(event)
+            who = event.agent or user_of(event.target)
+            self._name(sip_call_id, who, None)
+            self._who[event.leg] = who
+        note = note_of(event, self._who)
         if note is not None:
             self._add(Row(event.at, "note", PLATEAU, PLATEAU, plain(note.encode()[: 4 * _TEXT])[:_TEXT]))
 

@@ -10,9 +10,9 @@ Fields = Mapping[str, Any]
 
 SAYS: Final[dict[str, Callable[[Fields], str]]] = {
     "CallStarted": lambda e: f"call to {e['to_number']}: {e['destination']}",
-    "CallConnected": lambda e: f"caller and {e['agent'] or 'leg ' + str(e['leg'])} hear each other",
+    "CallConnected": lambda e: f"caller and {e['who']} hear each other",
     "CallAttributesSet": lambda e: "attributes " + ", ".join(f"{k} {v}" for k, v in e["attributes"].items()),
-    "LegEnded": lambda e: f"leg {e['leg']} is over: {e['status']} {e['cause']}",
+    "LegEnded": lambda e: f"{e['who']}'s leg is over: {e['status']} {e['cause']}",
     "CallEnded": lambda e: f"call ended: {e['cause']}",
     "WebSessionMatched": lambda e: f"web session {e['session_id']} (by {e['method']}, confidence {e['confidence']:g})",
     "IvrStateEntered": lambda e: f"IVR {e['flow']}: {e['state']}",
@@ -27,12 +27,14 @@ SAYS: Final[dict[str, Callable[[Fields], str]]] = {
 """By the event's class. What the messages show themselves (a leg began, the caller was answered) is left out."""
 
 
-def note_of(event: object) -> str | None:
-    """The line for an event; None if it needs none."""
+def note_of(event: object, who: Mapping[int, str]) -> str | None:
+    """The line for an event, None if it needs none; `who` are the names of the legs by number."""
     says = SAYS.get(type(event).__name__)
     if says is None or not is_dataclass(event):
         return None
     try:
-        return says({field.name: getattr(event, field.name) for field in fields(event)})
+        values = {field.name: getattr(event, field.name) for field in fields(event)}
+        leg = values.get("leg")
+        return says(values | {"who": who.get(leg) or f"leg {leg}"} if leg is not None else values)
     except (KeyError, TypeError, ValueError):
         return None  # an event of this name with other fields

@@ -103,9 +103,11 @@ async def open_browser(profile: Path) -> AsyncIterator[Browser]:
             async with http.post(base, json={"capabilities": {"alwaysMatch": wanted}}) as answer:
                 value = (await answer.json())["value"]
                 assert answer.status == 200, value
-            yield Browser(http, f"{base}/{value['sessionId']}")
-            async with http.delete(f"{base}/{value['sessionId']}"):
-                pass
+            try:
+                yield Browser(http, f"{base}/{value['sessionId']}")
+            finally:
+                async with http.delete(f"{base}/{value['sessionId']}"):
+                    pass
         except ClientConnectionError as e:
             raise AssertionError("chromedriver went away") from e
         finally:
