@@ -21,7 +21,7 @@ from cti.events import EventHub
 from cti.matching import Matching
 from cti.metrics import Gauges, Metrics
 from cti.ports import AgentDesk, Bans, CallRecords, Calls
-from cti.rest import ANYONE, Ask, Health, Rest
+from cti.rest import ANYONE, Ask, Health, Rest, Views
 from cti.routes import ROUTES, Query, Route
 from cti.screen_pop import ScreenPops
 from cti.tokens import Identity, Tokens
@@ -58,7 +58,8 @@ class HttpServer:
     def __init__(
         self, *, tokens: Tokens | None, desk: AgentDesk, switch: Calls, records: CallRecords, sessions: WebSessions,
         matching: Matching, hub: EventHub, pops: ScreenPops, clock: Clock, counters: Counter[str],
-        traces: Traces, bans: Bans, gauges: Gauges | None = None, health: Health = dict, shop_origins: Collection[str] = (),
+        traces: Traces, bans: Bans, trunks: Views = tuple, gauges: Gauges | None = None, health: Health = dict,
+        shop_origins: Collection[str] = (),
     ) -> None:  # fmt: skip
         """`health` says which parts work; `shop_origins`: web origins whose pages may post sessions themselves."""
         view = LiveView(desk, switch)
@@ -67,7 +68,7 @@ class HttpServer:
         self._stream = EventStream(hub, pops, view, commands, tokens, clock, counters)
         self._rest = Rest(
             view=view, records=records, sessions=sessions, matching=matching, pops=pops, commands=commands,
-            stream=self._stream, traces=traces, bans=bans, health=health, clock=clock,
+            stream=self._stream, traces=traces, bans=bans, trunk_views=trunks, health=health, clock=clock,
             metrics_source=Metrics(counters, gauges or {}, view, hub, sessions),
             document=openapi.document(ROUTES, _version()),
         )  # fmt: skip

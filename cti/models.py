@@ -5,7 +5,7 @@ The OpenAPI document is generated from these models. Money is in units of its cu
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -269,6 +269,46 @@ class BanLifted(Reply):
 
     source: str
     lifted: bool
+
+
+class Gateway(Reply):
+    """One way to a trunk."""
+
+    uri: str
+    priority: int
+    weight: int
+    state: str
+    since: float | None = Field(description="since when it is in this state; null: since the server's start")
+    failed_at: float | None
+    round_trip_ms: float | None = Field(description="of its last answer to OPTIONS")
+
+
+class TrunkRegistration(Reply):
+    """How our registration at a carrier stands."""
+
+    state: Literal["stopped", "registering", "registered", "waiting", "leaving", "removing"]
+    registrar: str
+    registered: bool = Field(description="the carrier has our contact, as far as we know")
+    expires_at: float | None
+    next_at: float | None = Field(description="when it is refreshed or tried again")
+    failures: int = Field(description="in a row")
+    last_status: int = Field(description="of the last failure; 0 after a success")
+    last_reason: str
+
+
+class Trunk(Reply):
+    """A carrier or another telephone system."""
+
+    name: str
+    calls: int
+    gateways: list[Gateway]
+    registration: TrunkRegistration | None = Field(description="null: we don't register there")
+
+
+class Trunks(Reply):
+    """All trunks of the site."""
+
+    trunks: list[Trunk]
 
 
 class Who(Reply):

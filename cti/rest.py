@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from pbx.trace.svg import ladder_svg
 
 ANYONE: Final = Identity("shop", "", 0.0)  # on open routes, whose operations don't ask who it is
 
+Views = Callable[[], Sequence[Mapping[str, Any]]]
 Health = Callable[[], Mapping[str, bool]]
 
 
@@ -58,6 +59,7 @@ class Rest:
     stream: EventStream
     traces: Traces
     bans: Bans
+    trunk_views: Views
     metrics_source: Metrics
     health: Health
     clock: Clock
@@ -163,6 +165,11 @@ class Rest:
     async def web_session_code(self, ask: Ask) -> web.StreamResponse:
         code, valid_until = self.sessions.code(ask.path["id"], self.clock.now())
         return reply({"code": code, "valid_until": valid_until})
+
+    # --- trunks -----------------------------------------------------------------------------------------------------
+
+    async def trunks(self, ask: Ask) -> web.StreamResponse:
+        return reply({"trunks": self.trunk_views()})
 
     # --- security ---------------------------------------------------------------------------------------------------
 

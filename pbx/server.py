@@ -11,7 +11,7 @@ import secrets
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import structlog
@@ -35,6 +35,7 @@ from media.worker_plane import WorkerPlane
 from pbx.call import events
 from pbx.call.bridge import DirectBridge
 from pbx.call.call import Call
+from pbx.call.carrier_registration import Carriers
 from pbx.call.clock import Timer
 from pbx.call.health import TICK_S, Health
 from pbx.call.leg import Leg
@@ -178,6 +179,7 @@ class Server:
             realm_of(site), secrets.token_bytes(32), lambda user: self.users.password(user),
             algorithms=site.listen.digest,
         )  # fmt: skip
+        self.carriers = Carriers(self.switch, self.resolver.resolve, self._told_of_health)
         self.switch.configure(self._rules(site))
 
     def _build_subscriptions(self) -> None:
@@ -211,11 +213,14 @@ class Server:
         return Rules(
             site,
             DialPlan(site),
-            Targets(site, self.location, trunks, self.admission, self.resolver.hops, self.gateways, self.resolver.pick),
+            Targets(
+                site, self.location, trunks, self.admission, self.resolver.hops, self.gateways, self.resolver.pick,
+                self.carriers.service_route,
+            ),
             Screening(
                 self.digest, trunks, users.names, users.trunks, self.counters, self.defence.failed,
                 {name.lower(): trunk for trunk, its in site.trunks.items() for name in its.tls_name},
-                self.driver.peer_names,
+                self.driver.peer_names, self.carriers.identify,
             ),
             registrar,
         )
@@ -225,7 +230,7 @@ class Server:
         return HttpServer(
             tokens=tokens, desk=self.desk, switch=self.switch, records=self.records, sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.driver, counters=self.counters,
-            traces=self.tracing.traces, bans=self.defence,
+            traces=self.tracing.traces, bans=self.defence, trunks=self._trunk_views,
             gauges={
                 "journal_pending": lambda: self.journal.pending,
                 "sip_transactions": lambda: len(self.driver.layer),
@@ -236,6 +241,8 @@ class Server:
                 "registered_contacts": lambda: len(self.location),
                 "gateways_usable": lambda: self.gateways.count(usable=True),
                 "gateways_unusable": lambda: self.gateways.count(usable=False),
+                "trunks_to_register": lambda: len(self.carriers),
+                "trunks_registered": lambda: self.carriers.registered,
                 "phones_unreachable_now": self.health.phones.unreachable,
                 "subscriptions": lambda: len(self.notifier),
                 "banned_sources": lambda: len(self.defence.bans),
@@ -308,6 +315,18 @@ class Server:
     def _connection_closed(self, hop: Hop) -> None:
         """Contacts that were reached by this connection alone are gone with it."""
         self.location.drop_source(hop[:3], self.driver.now())
+        self.carriers.connection_lost(hop)
+
+    def _trunk_views(self) -> list[dict[str, object]]:
+        registrations = {one.trunk: asdict(one) for one in self.carriers.views()}
+        return [
+            {
+                "name": name, "calls": self.admission.trunk_calls(name),
+                "gateways": [gateway.view() for gateway in self.gateways.of(name)],
+                "registration": registrations.get(name),
+            }
+            for name in self.site.trunks
+        ]  # fmt: skip
 
     def _trunk_of(self, host: str, port: int) -> str | None:
         return self.trunks.trunk_of(host, port)
@@ -344,6 +363,7 @@ class Server:
             raise StartError(f"http {':'.join(map(str, site.listen.http or ()))}: {reason}") from None
         self.tracing.start()
         self.defence.start()
+        self.carriers.configure(site)
         self._every(EXPIRY_S, self._expire)
         self._every(TICK_S, self.health.tick)
         gc.collect()
@@ -409,6 +429,7 @@ class Server:
     async def drain(self) -> None:
         """No new calls; live ones may end by themselves until the deadline, then they are hung up."""
         self.admission.drain()
+        self.carriers.stop()  # carriers send their calls elsewhere from now on
         hint = {"hint": "a second signal hangs them up"} if self.switch.live else {}
         log.info("draining", calls=self.switch.live, deadline_s=self.drain_s, **hint)
         await self._until(lambda: not self.switch.live, lambda: self.drain_s)
@@ -473,6 +494,7 @@ class Server:
         self.defence.reconfigure(site)
         self.gateways.reconfigure(site, self.driver.now())
         self.switch.configure(self._rules(site))
+        self.carriers.configure(site)
         self.ivr.reconfigure(site)
         self.desk.reconfigure(site)
         self.matching.reconfigure(site.web)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 #: Have a callable called with the hops of a URI, best first; with () when it leads nowhere.
 Resolve = Callable[[str, Callable[[tuple[Hop, ...]], None]], None]
+Tell = Callable[[object], None]
 
 _LINE: Final = ";line="
 
@@ -65,7 +66,7 @@ def account_of(name: str, trunk: Trunk) -> Account | None:
 class Carrier:
     """The registration of one trunk: a user of its REGISTER transactions."""
 
-    def __init__(self, trunk: str, account: Account, switch: Switch, resolve: Resolve) -> None:
+    def __init__(self, trunk: str, account: Account, switch: Switch, resolve: Resolve, tell: Tell) -> None:
         self.trunk = trunk
         self.account = account
         token = switch.ids.token
@@ -74,6 +75,7 @@ class Carrier:
         self.then: Callable[[], None] | None = None  # to be called once it is stopped
         self._switch = switch
         self._resolve = resolve
+        self._tell_of = tell
         self._hops: tuple[Hop, ...] = ()  # not yet tried for this request
         self._timer: Timer | None = None
         self._told = 0  # failures that were told of
@@ -161,28 +163,29 @@ class Carrier:
 
     def _tell(self, now: float) -> None:
         """Events: registered and not any more; each failure once."""
-        one, switch = self.registration, self._switch
+        one = self.registration
         if one.failures == 0:
             self._told = 0
         elif one.failures != self._told and one.due_at is not None:
             self._told = one.failures
-            switch.counters["trunk_registration_failures"] += 1
+            self._switch.counters["trunk_registration_failures"] += 1
             retry_s = one.due_at - now
-            switch.emit(events.TrunkRegistrationFailed(now, self.trunk, one.last_status, one.last_reason, retry_s))
+            self._tell_of(events.TrunkRegistrationFailed(now, self.trunk, one.last_status, one.last_reason, retry_s))
         registered = one.bound(now) and one.state is not State.REMOVING
         if registered and not self._registered:
-            switch.emit(events.TrunkRegistered(now, self.trunk, self.account.registrar, one.expires_s))
+            self._tell_of(events.TrunkRegistered(now, self.trunk, self.account.registrar, one.expires_s))
         elif self._registered and not registered:
-            switch.emit(events.TrunkUnregistered(now, self.trunk))
+            self._tell_of(events.TrunkUnregistered(now, self.trunk))
         self._registered = registered
 
 
 class Carriers:
-    """The registrations of a site. `configure` after each reload, `stop` before the end."""
+    """The registrations of a site; `tell` hears their events. `configure` after each reload, `stop` before the end."""
 
-    def __init__(self, switch: Switch, resolve: Resolve) -> None:
+    def __init__(self, switch: Switch, resolve: Resolve, tell: Tell) -> None:
         self._switch = switch
         self._resolve = resolve
+        self._tell = tell
         self._carriers: dict[str, Carrier] = {}
         self._leaving: set[Carrier] = set()
         self._by_line: dict[str, Carrier] = {}
@@ -198,7 +201,7 @@ class Carriers:
                 self._leave(carrier)
         for name, account in wanted.items():
             if name not in self._carriers:
-                self._carriers[name] = Carrier(name, account, self._switch, self._resolve)
+                self._carriers[name] = Carrier(name, account, self._switch, self._resolve, self._tell)
         self._by_line = {one.account.line: one for one in self._carriers.values()}
         self._by_user = {}
         for one in self._carriers.values():

@@ -11,6 +11,7 @@ from pbx.routing.admission import Admission, Refuse
 from pbx.routing.gateways import Gateways
 from pbx.routing.location import Device, Location
 from pbx.routing.trunk import TrunkTable, uri_with_user
+from pbx.sip.address import uri_of
 from pbx.sip.grammar import escape, quote
 from pbx.sip.hop import Hop
 from pbx.sip.next_hop import Pick
@@ -52,7 +53,7 @@ Found = tuple[list[Target], int, str]  # targets; when there are none, the statu
 
 class Targets:
     """Finds them. `hops` gives what a URI leads to, best first; None while that is unknown. `pick` is a random number
-    of 0..n."""
+    of 0..n. `service_route(trunk)`: the Route that a carrier gave us when we registered (RFC 3608)."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Targets:
         hops: Callable[[str], tuple[Hop, ...] | None],
         gateways: Gateways,
         pick: Pick,
+        service_route: Callable[[str], tuple[str, ...]] = lambda trunk: (),
     ) -> None:
         self._site = site
         self._location = location
@@ -71,6 +73,7 @@ class Targets:
         self._hops = hops
         self._gateways = gateways
         self._pick = pick
+        self._service_route = service_route
 
     def find(self, call: Call, destination: Destination) -> Found:
         if destination.kind == "extension":
@@ -111,13 +114,14 @@ class Targets:
     def _way(self, call: Call, name: str, target: Target) -> Target | None:
         """The gateways of a trunk, each the fallback of the one before; for a trunk without, where it registered."""
         found: Target | None = None
+        route = self._service_route(name)
         for gateway in reversed(self._gateways.order(name, self._pick)):
-            hops = self._hops(gateway.uri)
+            hops = self._hops(uri_of(route[0]) if route else gateway.uri)
             if hops:
                 hops = self._gateways.setbacks.order(hops, call.clock.now())
                 found = replace(
                     target, uri=uri_with_user(gateway.uri, call.dialled), hop=hops[0], alternatives=hops[1:],
-                    fallback=found, gateway=gateway.uri, try_s=self._site.trunks[name].try_s,
+                    fallback=found, route=route, gateway=gateway.uri, try_s=self._site.trunks[name].try_s,
                 )  # fmt: skip
         aor = self._trunks.aor(name)
         if found is not None or aor is None:

@@ -34,7 +34,7 @@ class Registering(World):
         self.folder = folder
         super().__init__(SITE.format(register=register, gateway=gateway, password="pw"), folder)
         self.asked: list[str] = []
-        self.carriers = Carriers(self.switch, self.resolve)
+        self.carriers = Carriers(self.switch, self.resolve, self.events.append)
         self.switch.rules.screening._by_contact = self.carriers.identify
         self.carrier = self.phone(CARRIER)
 

@@ -156,6 +156,7 @@ class Floor:
         self.switch = FakeSwitch()
         self.tokens = Tokens(SECRET)
         self.bans = FakeBans()
+        self.trunks: list[dict[str, Any]] = []
         self.ring = Ring(1 << 20, 600.0, clock.now, self.counters)
         self.traces = Traces(
             self.ring, lambda hop: ("192.0.2.1", 5060), {"carrier": lambda host, port: host == "198.51.100.7"}.get,
@@ -170,7 +171,7 @@ class Floor:
         return HttpServer(
             tokens=self.tokens, desk=self.desk, switch=self.switch, records=FakeRecords(), sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.clock, counters=self.counters,
-            traces=self.traces, bans=self.bans, **options,
+            traces=self.traces, bans=self.bans, trunks=lambda: self.trunks, **options,
         )  # fmt: skip
 
 

@@ -245,6 +245,27 @@ async def test_requests_that_are_not_http(api: Api) -> None:
         writer.close()
 
 
+async def test_trunks_with_their_gateways_and_registrations(api: Api) -> None:
+    gateway = {
+        "uri": "sip:carrier.example.com", "priority": 0, "weight": 1, "state": "up", "since": None, "failed_at": None,
+        "round_trip_ms": 12.5,
+    }  # fmt: skip
+    registration = {
+        "state": "waiting", "registrar": "sip:carrier.example.com", "registered": False, "expires_at": None,
+        "next_at": 1_800_000_000.0, "failures": 2, "last_status": 403, "last_reason": "Forbidden", "trunk": "carrier",
+    }  # fmt: skip
+    api.floor.trunks = [
+        {"name": "carrier", "calls": 3, "gateways": [gateway], "registration": registration},
+        {"name": "branch", "calls": 0, "gateways": [], "registration": None},
+    ]
+    async with api.http.get(
+        f"{api.base}/v1/trunks", headers={"Authorization": f"Bearer {api.token('supervisor')}"}
+    ) as answer:
+        one, other = (await answer.json())["trunks"]
+    assert (one["gateways"][0]["state"], one["registration"]["last_status"]) == ("up", 403)
+    assert other["registration"] is None
+
+
 async def test_bans_are_listed_and_lifted(api: Api) -> None:
     headers = {"Authorization": f"Bearer {api.token('supervisor')}"}
     async with api.http.get(f"{api.base}/v1/bans", headers=headers) as answer:
