@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pbx.call.leg import Leg
     from pbx.call.targets import Target
 
+NO_PORT = "no free media port"  # the one 503 that is ours: of all others the caller is told 500
 MOST_WAVES = 5  # times that lower q's ring after higher ones; what is left then rings together
 MOST_CONTACTS = 10  # of a redirection, that are looked at
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from config.schema import Destination
+from pbx.call.attempt import NO_PORT
 from pbx.call.call import Call
 from pbx.call.controller import Passive
 
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 RING_S = 60.0  # how long a phone rings when nobody says otherwise
 
 
-#: What the caller is told instead: a challenge to us is none to him, a time-out of ours is no fault of his request.
-_TOLD = {401: 403, 407: 403, 408: 480}
+#: What the caller is told instead: a challenge to us is none to him, a time-out of ours is no fault of his request; who
+#: is told 503 by us would send us no more calls at all (RFC 3261 16.7 step 6), for one phone's sake.
+_TOLD = {401: 403, 407: 403, 408: 480, 503: 500}
 _REDIRECTED = 480  # nor can he follow a redirection whose Contact he is not given
 
 
@@ -41,7 +43,8 @@ class DirectBridge(Passive):
         call.bridge(attempt)
 
     def on_failed(self, call: Call, attempt: Attempt, status: int, cause: str) -> None:
-        call.refuse(_TOLD.get(status, status) if status >= 400 else _REDIRECTED, cause)
+        told = _TOLD.get(status, status) if status >= 400 else _REDIRECTED
+        call.refuse(503 if cause == NO_PORT else told, cause)
 
     def on_ended(self, call: Call, attempt: Attempt) -> None:
         call.hang_up("callee hung up")

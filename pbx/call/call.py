@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from config.schema import Destination
 from media.plane import PlaylistTooLong, PortStats, UnknownPrompt
 from pbx.call import events, hold
-from pbx.call.attempt import Attempt
+from pbx.call.attempt import NO_PORT, Attempt
 from pbx.call.called_leg import CalledLeg
 from pbx.call.caller_leg import CallerLeg
 from pbx.call.controller import NOBODY, Controller, Errand
@@ -215,7 +215,7 @@ class Call:
                 leg.invite(self.caller.audio.codecs, now)
             except SipError as error:
                 self.switch.counters["calls_without_media_port"] += 1
-                status, cause = error.status or 503, error.reason
+                status, cause = error.status or 503, NO_PORT
                 leg.unsent()
                 continue
             attempt.legs.append(leg)

@@ -362,7 +362,7 @@ def test_media_worker_dies_while_a_phone_rings(world: World) -> None:
     phone.answer(phone.request("CANCEL"), 200)
     phone.answer(request, 487)
     phone.request("ACK")
-    carrier.ack_refusal(invite, carrier.response(503))
+    carrier.ack_refusal(invite, carrier.response(500))
 
 
 def test_media_worker_dies_while_an_answered_phone_waits(world: World) -> None:

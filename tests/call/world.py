@@ -196,18 +196,21 @@ class Phone:
         self.send(text)
         return text
 
-    def follow(self, method: str, invite: str, to_tag: str = "", *, cseq: int = 1, body: str = "") -> None:
+    def follow(
+        self, method: str, invite: str, to_tag: str = "", *, cseq: int = 1, body: str = "", extra: str = "",
+        kind: str = "application/sdp",
+    ) -> None:  # fmt: skip
         """ACK, BYE, CANCEL or another request of the dialog (or transaction) that an INVITE of ours began."""
         head = dict(re.findall(r"^([\w-]+): (.*)\r$", invite, re.M))
         same = method == "CANCEL" or (method == "ACK" and not to_tag)
         via = head["Via"] if same else f"SIP/2.0/UDP {self.host}:{self.port};branch={self.branch()}"
         tag = f";tag={to_tag}" if to_tag and "tag=" not in head["To"] else ""
         uri = invite.split(" ")[1]
-        kind = "Content-Type: application/sdp\r\n" if body else ""
+        extra += f"Content-Type: {kind}\r\n" if body else ""
         self.send(
             f"{method} {uri} SIP/2.0\r\nVia: {via}\r\nMax-Forwards: 70\r\nFrom: {head['From']}\r\n"
             f"To: {head['To']}{tag}\r\n"
-            f"Call-ID: {head['Call-ID']}\r\nCSeq: {cseq} {method}\r\nContact: {head['Contact']}\r\n{kind}"
+            f"Call-ID: {head['Call-ID']}\r\nCSeq: {cseq} {method}\r\nContact: {head['Contact']}\r\n{extra}"
             f"Content-Length: {len(body)}\r\n\r\n{body}"
         )
 
@@ -237,15 +240,26 @@ class Phone:
             f"Content-Length: {len(body)}\r\n\r\n{body}"
         )
 
-    def bye(self, invite: Request, *, cseq: int = 1, tag: str = "callee") -> None:
+    def bye(self, invite: Request, *, cseq: int = 1, tag: str = "callee", extra: str = "") -> None:
         """Hang up as the called side of an INVITE that we took."""
+        self.back("BYE", invite, cseq=cseq, tag=tag, extra=extra)
+
+    def back(
+        self, method: str, invite: Request, *, cseq: int = 1, tag: str = "callee", body: str = "", extra: str = "",
+        kind: str = "application/sdp",
+    ) -> str:  # fmt: skip
+        """A request in the dialog, as the called side of an INVITE that we took; returns it as text."""
         contact = re.search(r"<(.*?)>", invite.get("Contact") or "")
         assert contact
-        self.send(
-            f"BYE {contact[1]} SIP/2.0\r\nVia: SIP/2.0/UDP {self.host}:{self.port};branch={self.branch()}\r\n"
+        extra += f"Content-Type: {kind}\r\n" if body else ""
+        extra += f"Contact: <sip:x@{self.host}:{self.port}>\r\n" if method in ("INVITE", "UPDATE") else ""
+        text = (
+            f"{method} {contact[1]} SIP/2.0\r\nVia: SIP/2.0/UDP {self.host}:{self.port};branch={self.branch()}\r\n"
             f"Max-Forwards: 70\r\nFrom: {invite.get('To')};tag={tag}\r\nTo: {invite.get('From')}\r\n"
-            f"Call-ID: {invite.call_id}\r\nCSeq: {cseq} BYE\r\nContent-Length: 0\r\n\r\n"
+            f"Call-ID: {invite.call_id}\r\nCSeq: {cseq} {method}\r\n{extra}Content-Length: {len(body)}\r\n\r\n{body}"
         )
+        self.send(text)
+        return text
 
 
 def vars_of(message: Request | Response) -> object:
