@@ -29,10 +29,10 @@ _CAUSES: Final = {
 def invite_headers(diversions: Sequence[Diversion], referred_by: str, uri: str, host: str) -> str:
     """The header lines for an INVITE to `uri`; `host` is written behind the numbers, so that the peer learns no address
     but its own."""
-    lines = f"Referred-By: {referred_by}\r\n" if referred_by else ""
+    host = f"[{host}]" if ":" in host else host
+    lines = f"Referred-By: <sip:{escape(referred_by, USER_ALLOWED)}@{host}>\r\n" if referred_by else ""
     if not diversions:
         return lines
-    host = f"[{host}]" if ":" in host else host
     uris = [f"sip:{escape(one.number, USER_ALLOWED)}@{host}" for one in diversions]
     for one, who in zip(reversed(diversions), reversed(uris), strict=True):  # 5806 4: the last on top
         lines += f'Diversion: <{who}>;reason={one.reason};counter=1\r\n'
