@@ -156,6 +156,8 @@ class Server:
         driver.layer.core = self.switch
         driver.on_closed = self._connection_closed
         self.switch.connected = driver.connected
+        self.switch.lead = self.resolver.lead
+        self.switch.resolve = self.resolver.resolve
         self.pops = ScreenPops(self.hub, self.sessions, driver, counters)
         self.desk = Desk(site, driver, self.emit, self.pops, counters)
         self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self._session_updated)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from config.schema import Destination
@@ -17,6 +18,7 @@ from pbx.call.diversion import Diversion, invite_headers
 from pbx.call.leg import Leg, Party
 from pbx.call.reason import in_words
 from pbx.sip.errors import SipError
+from pbx.sip.hop import Hop
 from pbx.sip.message import Request
 from pbx.sip.server_transaction import ServerTransaction
 from pbx.sip.uri import user_of
@@ -192,8 +194,23 @@ class Call:
             attempt.close()
             return attempt
         self._attempts.append(attempt)
+        phones = phones or (destination,)
+        self._find_and_ring(attempt, phones, ring_s, self.switch.targets.unknown(phones), ())
+        return attempt
+
+    def _find_and_ring(
+        self, attempt: Attempt, phones: Sequence[Destination], ring_s: float, unknown: tuple[str, ...],
+        _: tuple[Hop, ...],
+    ) -> None:  # fmt: skip
+        """Ring, once the names that are not known yet have been looked up, one after the other."""
+        if attempt.call is None:
+            return
+        if unknown:
+            then = partial(self._find_and_ring, attempt, phones, ring_s, unknown[1:])
+            self.switch.resolve(unknown[0], then)
+            return
         targets: list[Target] = []
-        for phone in phones or (destination,):
+        for phone in phones:
             found, status, cause = self.switch.targets.find(self, phone)
             targets += found
         if targets:
@@ -201,7 +218,6 @@ class Call:
             self.ring_next(attempt)
         else:
             attempt.limit(self.clock.after(0, attempt.failed, status, cause))
-        return attempt
 
     def ring_next(self, attempt: Attempt) -> None:
         """INVITEs to the phones of an attempt that are next."""

@@ -24,7 +24,7 @@ from pbx.routing.dial_plan import Caller, DialPlan, Route
 from pbx.routing.guard import Verdict
 from pbx.sip.address import uri_of
 from pbx.sip.binding import gruu_instance
-from pbx.sip.dialog import Dialog
+from pbx.sip.dialog import Dialog, Lead
 from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, Response
@@ -87,6 +87,8 @@ class Switch:
         self.ids = Ids()
         self.handlers: dict[str, Handler] = {}
         self.on_extension_legs: Callable[[str, int], None] = lambda extension, legs: None
+        self.lead: Lead = lambda uri: None  # where a URI of a peer leads; what is not known is looked up for next time
+        self.resolve: Callable[[str, Callable[[tuple[Hop, ...]], None]], None] = lambda uri, then: then(())
         self.connected: Callable[[Hop], bool] = lambda hop: True  # whether a stream is there to be used again
         self.on_call: Callable[[Call], None] = lambda call: None
         self.judge: Callable[[Request, Hop, float], Verdict] = lambda request, hop, now: ADMIT  # the guard's
@@ -345,7 +347,7 @@ class Switch:
         return f"SIP/2.0/{hop.transport.upper()} {self.local.sent_by(hop)};branch={branch};rport"
 
     def next_hop(self, dialog: Dialog) -> Hop:
-        return dialog.next_hop(connected=self.connected(dialog.hop))
+        return dialog.next_hop(connected=self.connected(dialog.hop), lead=self.lead)
 
     def contact(self, hop: Hop) -> str:
         transport = "" if hop.transport == "udp" else f";transport={hop.transport}"

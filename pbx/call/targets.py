@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -81,6 +81,10 @@ class Targets:
         if destination.kind == "trunk":
             return self._trunk(call, destination.name)
         return self._uri(call, destination.name)
+
+    def unknown(self, phones: Sequence[Destination]) -> tuple[str, ...]:
+        """The URIs that have to be looked up before `find` can tell."""
+        return tuple(phone.name for phone in phones if phone.kind == "uri" and self._hops(phone.name) is None)
 
     def _extension(self, call: Call, name: str) -> Found:
         if name not in self._site.extensions:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pbx.sip.address import uri_of
@@ -19,6 +20,14 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _REQUEST_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:[^\s<>\"\x00-\x1f\x7f]++")
 _LOOSE = re.compile(r";lr(?:[;=?>]|\Z)", re.IGNORECASE)
+
+
+#: Where a URI leads, best first; None while that is not known (RFC 3263).
+Lead = Callable[[str], tuple[Hop, ...] | None]
+
+
+def _nowhere(uri: str) -> None:
+    return None
 
 
 @dataclass(slots=True)
@@ -112,26 +121,28 @@ class Dialog:
     def _routes(self) -> tuple[str, ...]:
         return (*self.route_set[1:], f"<{self.remote_target}>") if self._is_strict() else self.route_set
 
-    def next_hop(self, *, connected: bool = True) -> Hop:
+    def next_hop(self, *, connected: bool = True, lead: Lead = _nowhere) -> Hop:
         """Where the next request goes: on the stream that the peer was heard on, if it is still `connected` (RFC 5923);
-        else to the first route or the peer's Contact, or to where it was heard from when the Contact can't be reached
-        (a name, or a private address behind NAT)."""
+        else to the first route or the peer's Contact, or to where it was heard from when that can't be reached (a name
+        that is not known, or a private address behind NAT)."""
         if self.hop.reliable and connected:
             return self.hop
         target = uri_of(self.route_set[0]) if self.route_set else self.remote_target
-        return hop_of(target, self.hop)
+        return hop_of(target, self.hop, lead)
 
 
-def hop_of(uri: str, heard: Hop) -> Hop:
-    """The hop of a URI whose host is an address and whose transport is one we speak. `heard` for any other, and for a
-    private address seen from outside."""
+def hop_of(uri: str, heard: Hop, lead: Lead = _nowhere) -> Hop:
+    """The hop of a URI whose transport is one we speak. `heard` for any other, for a name that `lead` does not know,
+    and for a private address seen from outside."""
     try:
         host, port, parameter = host_port_of(uri)
     except BadUri:
         return heard
     transport = transport_of(uri, parameter)
-    if transport is None or transport in WEB or not is_ip(host):
+    if transport is None or transport in WEB:
         return heard
+    if not is_ip(host):
+        return _of_name(lead(uri) or (), heard)
     if ":" in host:
         host = ipaddress.IPv6Address(host).compressed  # as the network itself writes it
     if host != heard.host and is_private(host) and not is_private(heard.host):
@@ -139,6 +150,14 @@ def hop_of(uri: str, heard: Hop) -> Hop:
     listener = heard.listener if transport == heard.transport else 0
     name = heard.name if host == heard.host else ""
     return Hop(transport, host, port or DEFAULT_PORT[transport], listener, name)
+
+
+def _of_name(hops: tuple[Hop, ...], heard: Hop) -> Hop:
+    """Of those that a name leads to, the one that was heard from, so that a dialog stays with one of several servers;
+    else the first that can be reached from here."""
+    if any(hop.host == heard.host and hop.transport == heard.transport for hop in hops):
+        return next(hop for hop in hops if hop.host == heard.host and hop.transport == heard.transport)
+    return next((hop for hop in hops if not is_private(hop.host) or is_private(heard.host)), heard)
 
 
 def _routes_of(message: Request | Response) -> tuple[str, ...]:

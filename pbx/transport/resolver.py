@@ -74,6 +74,13 @@ class Resolver:
         hops, missing = self._select(uri)
         return None if missing else hops
 
+    def lead(self, uri: str) -> tuple[Hop, ...] | None:
+        """As `hops`; what is not known yet is asked for, so that it will be known next time."""
+        hops = self.hops(uri)
+        if hops is None:
+            self.resolve(uri, _nothing)
+        return hops
+
     def resolve(self, uri: str, then: Then) -> None:
         """Have `then(hops)` called: at once if they are known, within WAIT_S otherwise; () when there are none."""
         hops, missing = self._select(uri)
@@ -232,6 +239,10 @@ class Resolver:
             return None
         records = [_record(one) for one in list(answer.rrset or ())[:MAX_RECORDS]]
         return tuple(records), float(answer.chaining_result.minimum_ttl)
+
+
+def _nothing(hops: tuple[Hop, ...]) -> None:
+    pass
 
 
 class _Resolve:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from config.schema import Destination
+from pbx.call.controller import NOBODY
 from pbx.call.health import TICK_S, Health
 from pbx.call.probes import PATIENCE_S
+from pbx.sip.hop import Hop
 from pbx.sip.message import Request, Response
-from pbx.sip.next_hop import Srv
+from pbx.sip.next_hop import Records, Srv
 
 from .test_trunk_calls import call_out
 from .world import SITE, Phone, World, sdp
@@ -25,7 +28,7 @@ GATEWAYS = """
     down_after: 2
     up_after: 2
 """
-NAMES = {
+NAMES: dict[tuple[str, str], Records | None] = {
     ("_sip._udp.gw.example", "SRV"): (Srv(1, 1, 5060, "one.example"), Srv(2, 1, 5060, "two.example")),
     ("one.example", "A"): ("198.51.100.1",),
     ("two.example", "A"): ("198.51.100.2",),
@@ -202,6 +205,31 @@ def test_the_last_hop_is_not_given_up_early(site: Site) -> None:
     request = site.gateways[2].request("INVITE")
     site.gateways[2].inbox.clear()
     talk_and_end(site, site.gateways[2], request, invite)
+
+
+def test_a_name_that_is_not_known_yet_is_looked_up_first(site: Site) -> None:
+    world = site.world
+    world.zone["late.example", "A"] = None
+    waiting: list[tuple[str, Callable[[tuple[Hop, ...]], None]]] = []
+    world.switch.resolve = lambda uri, then: waiting.append((uri, then))
+    site.world.phone("198.51.100.1").invite("+33180000001")
+    (call,) = world.switch.calls()
+    call.controller = NOBODY
+    attempt = call.dial(Destination("uri", "sip:7@late.example:5060"), ring_s=20)
+    assert [uri for uri, _ in waiting] == ["sip:7@late.example:5060"] and not attempt.legs
+    world.zone["late.example", "A"] = ("203.0.113.9",)
+    phone = world.phone("203.0.113.9")
+    waiting[0][1]((Hop("udp", "203.0.113.9", 5060),))
+    assert phone.request("INVITE").uri == "sip:7@late.example:5060"
+    call.drop(attempt)
+    again = call.dial(Destination("uri", "sip:7@never.example"), ring_s=20)  # it is known not to exist
+    world.run(0.1)
+    assert again.call is None
+    world.zone["late.example", "A"] = None
+    gone = call.dial(Destination("uri", "sip:7@late.example:5060"), ring_s=20)
+    call.drop(gone)
+    waiting[1][1](())  # nobody waits for it any more
+    call.hang_up("test")
 
 
 def test_all_down_and_still_tried(site: Site) -> None:

@@ -68,7 +68,7 @@ class World:
         self.events: list[object] = []
         self.phones: dict[tuple[str, int], Phone] = {}
         self.lost: list[bytes] = []
-        self.zone: dict[tuple[str, str], Records] = {}  # the name service: (name, type) -> records
+        self.zone: dict[tuple[str, str], Records | None] = {}  # the name service: (name, type) -> records
         self.layer = TransactionLayer(self._send, self.counters)
         self.plane = FakePlane(self.site.media.ports, prompts={"music"})
         self.location = Location()
@@ -95,9 +95,10 @@ class World:
         )
 
     def hops(self, uri: str) -> tuple[Hop, ...] | None:
-        """Where a URI leads by the records in `zone`; what is not there does not exist."""
+        """Where a URI leads by the records in `zone`; what is not there does not exist, None there is not known yet."""
         speaks = Speaks.of(self.site.listen.sip)
-        return select(uri, lambda question: self.zone.get(question, ()), speaks, lambda most: 0).hops
+        hops, missing = select(uri, lambda question: self.zone.get(question, ()), speaks, lambda most: 0)
+        return None if missing else hops
 
     def phone(self, host: str, port: int = 5060) -> Phone:
         phone = self.phones[host, port] = Phone(self, host, port)

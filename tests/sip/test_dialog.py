@@ -302,3 +302,26 @@ def test_is_private(host: str, found: bool) -> None:
 def test_hop_of_the_same_host_keeps_the_listener_of_its_transport() -> None:
     assert hop_of("sip:a@198.51.100.7", HOP).listener == 1
     assert hop_of("sip:a@198.51.100.7;transport=tcp", HOP).listener == 0
+
+
+@pytest.mark.parametrize(
+    ("hops", "heard", "then"),
+    [
+        (None, "198.51.100.7", "198.51.100.7"),  # not known yet: where it was heard from
+        ((), "198.51.100.7", "198.51.100.7"),
+        (("203.0.113.1", "203.0.113.2"), "198.51.100.7", "203.0.113.1"),
+        (("203.0.113.1", "203.0.113.2"), "203.0.113.2", "203.0.113.2"),  # the dialog stays with its server
+        (("192.168.1.5",), "198.51.100.7", "198.51.100.7"),  # behind NAT
+        (("192.168.1.5",), "10.0.0.1", "192.168.1.5"),
+    ],
+)
+def test_a_name_in_a_dialog(hops: tuple[str, ...] | None, heard: str, then: str) -> None:
+    asked: list[str] = []
+
+    def lead(uri: str) -> tuple[Hop, ...] | None:
+        asked.append(uri)
+        return None if hops is None else tuple(Hop("udp", host, 5060) for host in hops)
+
+    assert hop_of("sip:a@proxy.example;lr", Hop("udp", heard, 5060), lead) == Hop("udp", then, 5060)
+    assert asked == ["sip:a@proxy.example;lr"]
+    assert hop_of("sip:203.0.113.9", Hop("udp", heard, 5060), lead).host == "203.0.113.9" and len(asked) == 1

@@ -85,6 +85,15 @@ def test_on_demand(run: Run) -> None:
     run(main)
 
 
+def test_what_a_dialog_asks_is_known_the_next_time(run: Run) -> None:
+    async def main() -> None:
+        async with rig() as one:
+            assert one.resolver.lead(URI) is None
+            await until(lambda: one.resolver.lead(URI) == HOPS, one, None)
+
+    run(main)
+
+
 def test_an_address_needs_no_name_service(run: Run) -> None:
     async def main() -> None:
         async with rig() as one:
