@@ -19,7 +19,7 @@ _PROOF: Final = re.compile(rb'\b(?:response|rspauth)\s*+=\s*+"?+([^",;\s]++)', r
 _CREDENTIALS: Final = re.compile(rb":\s*+[^\s,]++\s++(.*)\Z", re.DOTALL)
 _IN_URI: Final = re.compile(rb"sips?:[^\s:@<>\"]*+:([^\s@<>\"]++)@", re.IGNORECASE)
 _IN_SDP: Final = re.compile(
-    rb"^(?:a=crypto:[^\r\n]*?inline:([^|\s\r\n]++)|k=[^:\r\n]*+:([^\r\n]++)|a=ice-pwd:([^\r\n]++))", re.MULTILINE
+    rb"^(?:a=crypto:[^\r\n]*+|k=[^:\r\n]*+:([^\r\n]++)|a=ice-pwd:([^\r\n]++))", re.MULTILINE
 )
 _INLINE: Final = re.compile(rb"inline:([^|;\s]++)")
 
@@ -49,7 +49,7 @@ def _header(found: re.Match[bytes]) -> bytes:
 
 
 def _sdp(found: re.Match[bytes]) -> bytes:
-    if found[1] is not None:
-        return _INLINE.sub(_group, found[0])  # a line may hold several keys
-    group = 2 if found[2] is not None else 3
+    group = found.lastindex
+    if group is None:
+        return _INLINE.sub(_group, found[0])  # crypto: the line may hold several keys
     return _stars(found[0], found.start(group) - found.start(), found.end(group) - found.start())
