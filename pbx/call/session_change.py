@@ -173,9 +173,11 @@ class OurChange:
         return True
 
     def _after_glare(self) -> None:
+        leg = self._leg
+        now = leg.switch.clock.now()
+        free = leg.may_offer
         self._wait = None
-        now = self._leg.switch.clock.now()
-        if self._leg.may_offer:
+        if free:
             self._send("", now)
         else:
             self._refused(491, now)
