@@ -90,7 +90,7 @@ def _reply(status: int, reply: type[BaseModel] | str) -> dict[str, Any]:
     if not isinstance(reply, str):
         described["content"] = {"application/json": {"schema": {"$ref": _REF.format(model=reply.__name__)}}}
     elif "/" in reply:
-        described["content"] = {reply: {"schema": {"type": "object" if reply.endswith("json") else "string"}}}
+        described["content"] = {reply: {"schema": {"type": "object" if reply.endswith("/json") else "string"}}}
     return described
 
 

@@ -193,7 +193,7 @@ class Api:
             headers["Authorization"] = f"Bearer {self.token(role, name)}"
         async with self.http.request(method, self.base + path, headers=headers, **options) as answer:
             body = await answer.read()
-            is_json = answer.content_type.endswith("json")
+            is_json = answer.content_type.endswith(("/json", "+json"))
             return answer.status, (await answer.json(content_type=None) if is_json else body), answer.headers
 
     async def socket(self, role: str, name: str = "boss", query: str = "") -> ClientWebSocketResponse:
