@@ -31,6 +31,7 @@ Attribute = str | int | float
 
 #: Destinations that have to be rung: whether the caller gets there shows later. All others take him at once.
 RUNG: Final = frozenset(("extension", "trunk", "uri", "group", "number"))
+MOST_AT_ONCE: Final = 20  # destinations that lead to the next one without anybody having rung or waited
 
 
 class Origin(NamedTuple):
@@ -49,7 +50,7 @@ class Call:
     """One call, from the INVITE that made it to the end of its last leg."""
 
     __slots__ = (
-        "_attempts", "_headers", "_last_number", "_loop", "_play_id", "answered", "attributes", "caller", "clock",
+        "_attempts", "_headers", "_last_number", "_loop", "_play_id", "_routing", "answered", "attributes", "caller", "clock",
         "connected", "connected_at", "controller", "destination", "dialled", "direction", "diversions", "ended",
         "errand", "from_name", "from_number", "id", "instance", "max_forwards", "parked", "reason", "referred_by",
         "started_at", "switch", "to_number", "trunk", "waited_s",
@@ -81,6 +82,7 @@ class Call:
         self.errand: Errand | None = None
         self.parked = ""  # the slot
         self.waited_s = 0.0  # in queues, before it was answered from one
+        self._routing = 0  # how deep in destinations that lead to others
         self._loop: Sequence[str] = ()  # music that the caller hears
         self._attempts: list[Attempt] = []
         self._last_number = 1
@@ -434,9 +436,15 @@ class Call:
         """Give the call to the handler of that kind of destination."""
         if self.ended:
             return
+        if self._routing > MOST_AT_ONCE:
+            self.switch.counters["routes_in_a_circle"] += 1
+            self.refuse(482, "destinations lead in a circle")
+            return
         self.destination = destination
         errand = self.errand
+        self._routing += 1
         self.switch.handle(self, destination)
+        self._routing -= 1
         if destination.kind not in RUNG and errand is not None and self.errand is errand:
             self._reached()
 

@@ -109,6 +109,8 @@ class CalledLeg(Leg):
         elif self._answer_challenge(response, now) or (status == 503 and self._next_hop(now)):
             return
         else:
+            if status < 400 and self.attempt is not None:
+                self.attempt.redirected(response.values("Contact"))
             self._on_refusal(status, response.reason, now)
 
     def _tell(self, ok: bool) -> None:

@@ -14,9 +14,8 @@ from pbx.call.bridge import RING_S, DirectBridge
 from pbx.call.diversion import MOST_FORWARDS, Diversion
 from pbx.call.phone_settings import Behaviour, PhoneSettings
 from pbx.routing.dial_plan import Caller
-from pbx.sip.address import uri_of
+from pbx.sip.address import Address
 from pbx.sip.errors import SipError
-from pbx.sip.uri import user_of
 
 if TYPE_CHECKING:
     from pbx.call.attempt import Attempt
@@ -120,14 +119,17 @@ def follow(call: Call, caller: Caller, number: str) -> None:
 
 
 def first_number(attempt: Attempt) -> str:
-    """The user part of the first Contact of a redirection that has one."""
+    """The user part of the best Contact of a redirection that has one (RFC 3261 8.1.3.4: by q)."""
+    found: list[tuple[float, str]] = []
     for contact in attempt.contacts:
         try:
-            if number := user_of(uri_of(contact)):
-                return number
-        except SipError:
+            address = Address.parse(contact)
+            q = float(address.param("q") or 1.0)
+        except (SipError, ValueError):
             continue
-    return ""
+        if address.uri.username:
+            found.append((-q, address.uri.username))
+    return min(found, key=lambda one: one[0])[1] if found else ""
 
 
 def _reaction(phone: Behaviour, status: int) -> tuple[Destination | None, str]:

@@ -209,8 +209,14 @@ class Talk:
 
     def refuse(self, status: int = 486, extra: str = "") -> None:
         assert self.invite is not None
-        self.phone.respond(self.invite, status, tag=re.findall(r"tag=([^;>]+)", self.local)[0], extra=extra)
+        self.status = status
+        tag = re.findall(r"tag=([^;>]+)", self.local)[0]
+        self.phone.answer(self.invite, status, tag=tag, extra=extra, contact=None)
         self.phone.office.settle()
+
+    def redirect(self, number: str) -> None:
+        """302 to a number of the server."""
+        self.refuse(302, f"Contact: <sip:{number}@192.0.2.100>\r\n")
 
 
 class Telephone(Phone):
@@ -241,7 +247,7 @@ class Telephone(Phone):
         return any(talk.invite is not None and not talk.status and not talk.ended for talk in self.talks)
 
     def dial(self, number: str, extra: str = "", settle: bool = True) -> Talk:
-        call_id = f"{self.number}-{len(self.talks)}"
+        call_id = f"{self.number}-{len(self.talks)}-{self.host}"
         text = self.invite(number, call=call_id, user=self.number, extra=extra)
         talk = Talk(self, call_id, f"<sip:{self.number}@{self.host}>;tag=f{call_id}", f"<sip:{number}@192.0.2.100>", "")
         talk.target = f"sip:{number}@192.0.2.100"

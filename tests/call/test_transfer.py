@@ -96,7 +96,7 @@ def test_bye_of_the_transferor_does_not_end_the_transfer(office: Office) -> None
     b.bye()
     c = carl.rings.answer()
     assert office.hear_each_other(a, c)
-    assert [event.cause for event in office.named("LegEnded")][0] == "callee hung up"  # type: ignore[attr-defined]
+    assert next(event.cause for event in office.named("LegEnded")) == "callee hung up"  # type: ignore[attr-defined]
 
 
 def test_bye_before_the_refer_leaves_nothing_to_transfer(office: Office) -> None:
@@ -262,7 +262,8 @@ def test_attended_transfer_to_one_who_still_rings(office: Office) -> None:
     a, b1 = talking(anna, ben)
     b2 = ben.dial("103")
     assert carl.is_ringing and b2.status == 180
-    b2.remote = f"<sip:103@192.0.2.100>;tag={next(c for c in office.switch.calls() if c.caller.extension == '102').caller.dialog.local_tag}"
+    waiting = next(leg for leg in office.switch.legs_of("102") if leg.phase == "early")
+    b2.remote = f"<sip:103@192.0.2.100>;tag={waiting.dialog.local_tag}"
     b1.refer_to(b2)
     assert b1.ended and b2.status == 487
     c = carl.rings.answer()
