@@ -195,8 +195,9 @@ def _park_place(name: str, path: Path, names: Names) -> Iterator[Finding]:
     lot, _, slot = name.partition(" ")
     if "{" not in lot:
         yield from names.check("park", lot, path, "parking lot")
-    spec = names.raw.get("park", {})
-    written = spec.get(lot, {}).get("slots") if isinstance(spec, Mapping) and isinstance(spec.get(lot), Mapping) else None
+    lots = names.raw.get("park")
+    spec = lots.get(lot) if isinstance(lots, Mapping) else None
+    written = spec.get("slots") if isinstance(spec, Mapping) else None
     if slot and "{" not in slot and isinstance(written, str):
         try:
             slots = ParkingLot.model_validate({"slots": str(written)}).slots

@@ -50,10 +50,10 @@ class Call:
     """One call, from the INVITE that made it to the end of its last leg."""
 
     __slots__ = (
-        "_attempts", "_headers", "_last_number", "_loop", "_play_id", "_routing", "answered", "attributes", "caller", "clock",
-        "connected", "connected_at", "controller", "destination", "dialled", "direction", "diversions", "ended",
-        "errand", "from_name", "from_number", "id", "instance", "max_forwards", "parked", "reason", "referred_by",
-        "started_at", "switch", "to_number", "trunk", "waited_s",
+        "_attempts", "_headers", "_last_number", "_loop", "_play_id", "_routing", "answered", "attributes", "caller",
+        "clock", "connected", "connected_at", "controller", "destination", "dialled", "direction", "diversions",
+        "ended", "errand", "from_name", "from_number", "id", "instance", "max_forwards", "parked", "reason",
+        "referred_by", "started_at", "switch", "to_number", "trunk", "waited_s",
     )  # fmt: skip
 
     def __init__(self, switch: Switch, request: Request, transaction: ServerTransaction, origin: Origin) -> None:

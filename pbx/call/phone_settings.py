@@ -41,7 +41,7 @@ class Behaviour:
 
 
 class PhoneSettings:
-    """By extension. `save(extension, setting, value)` is told of each change, None when the site's word counts again."""
+    """By extension. `save(extension, setting, value)` is told of each change; None: as the site says again."""
 
     def __init__(self, site: Site, save: Save = lambda extension, setting, value: None) -> None:
         self._site = site

@@ -109,5 +109,5 @@ def _take_place(call: Call, leg: Leg, other: Call) -> None:
     call.dissolve("replaced another")
     hang_up_alone(leg)
     if new.extension != leg.extension:
-        event = events.CallTransferred(call.clock.now(), other.id, "replaced", number_of(leg), f"extension {new.extension}")
-        call.switch.emit(event)
+        to, now = f"extension {new.extension}", call.clock.now()
+        call.switch.emit(events.CallTransferred(now, other.id, "replaced", number_of(leg), to))

@@ -1,5 +1,5 @@
-"""Telephones of an office in virtual time: they dial, answer, hold, transfer and hang up by themselves what a test tells
-them, and say what became of it."""
+"""Telephones of an office in virtual time: they dial, answer, transfer and hang up as a test tells them, and say what
+became of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pbx.call.refer import Refers
 from pbx.call.screening import Identity
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, Response
-from pbx.sip.registrar import Binding
+from pbx.sip.binding import Binding
 
 from .world import Phone, World, sdp
 

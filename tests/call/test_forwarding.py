@@ -31,7 +31,7 @@ def test_forward_always_by_feature_code(office: Office) -> None:
     ben.dial("*720")
     anna.dial("102")
     assert ben.is_ringing
-    assert [event.reason for event in office.named("CallForwarded")] == ["unconditional"]  # type: ignore[attr-defined]
+    assert [event.reason for event in office.named("CallForwarded")] == ["unconditional"]
 
 
 def test_do_not_disturb(office: Office) -> None:
@@ -182,7 +182,7 @@ def test_the_next_wave_rings_when_the_first_is_silent(office: Office) -> None:
     assert a.status == 480 and not mobile.is_ringing
 
 
-# --- settings -----------------------------------------------------------------------------------------------------------
+# --- settings ---------------------------------------------------------------------------------------------------------
 
 
 def test_settings_stand_over_the_site_and_can_be_taken_back(office: Office) -> None:
@@ -201,9 +201,11 @@ def test_settings_stand_over_the_site_and_can_be_taken_back(office: Office) -> N
     settings.set("107", "forward-no-answer", None)
     settings.set("107", "dnd", None)
     assert str(settings.of("107").no_answer) == "extension 108" and settings.view("107")["set"] == []
-    for bad in (("199", "dnd", "on"), ("107", "dnd", "maybe"), ("107", "colour", "red"), ("107", "forward-busy", "a b")):
+    for extension, setting, value in (
+        ("199", "dnd", "on"), ("107", "dnd", "maybe"), ("107", "colour", "red"), ("107", "forward-busy", "a/b"),
+    ):  # fmt: skip
         with pytest.raises(BadSetting):
-            settings.set(*bad)
+            settings.set(extension, setting, value)
 
 
 def test_history_of_an_ipv6_peer() -> None:

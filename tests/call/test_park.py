@@ -16,12 +16,12 @@ def test_parked_by_transfer_and_fetched(office: Office) -> None:
     assert b.ended and b.frags == ["100 Trying", "200 Parked at 701"]
     (call,) = office.switch.calls()
     assert (call.view()["state"], call.view()["slot"]) == ("parked", "701")
-    assert [event.slot for event in office.named("CallParked")] == ["house 701"]  # type: ignore[attr-defined]
+    assert [event.slot for event in office.named("CallParked")] == ["house 701"]
     c = carl.dial("701")
     assert c.status == 200 and office.hear_each_other(a, c)
     (call,) = office.switch.calls()
     assert (call.view()["state"], call.view()["slot"]) == ("talking", None)
-    assert [event.by for event in office.named("CallUnparked")] == ["103"]  # type: ignore[attr-defined]
+    assert [event.by for event in office.named("CallUnparked")] == ["103"]
     a.bye()
     assert c.ended
 
@@ -76,7 +76,7 @@ def test_after_too_long_it_rings_who_parked_it(office: Office) -> None:
     office.pass_time(59)
     assert not ben.is_ringing
     office.pass_time(2)
-    assert ben.is_ringing and not office.named("CallUnparked")[0].by  # type: ignore[attr-defined]
+    assert ben.is_ringing and not office.named("CallUnparked")[0].by
     again = ben.rings.answer()
     assert office.hear_each_other(a, again)
 

@@ -23,7 +23,7 @@ def test_directed_pickup(office: Office) -> None:
     assert d.status == 200 and a.status == 200 and not ben.is_ringing
     assert office.hear_each_other(a, d)
     (event,) = office.named("CallPickedUp")
-    assert (event.extension, event.by) == ("102", "104")  # type: ignore[attr-defined]
+    assert (event.extension, event.by) == ("102", "104")
     assert len(list(office.switch.calls())) == 1
     d.bye()
     assert a.ended
@@ -121,7 +121,7 @@ def test_pickup_completes_a_transfer(office: Office) -> None:
     assert b.ended and b.frags[-1] == "200 OK" and office.hear_each_other(a, d) and not carl.is_ringing
 
 
-# --- Replaces -----------------------------------------------------------------------------------------------------------
+# --- Replaces ---------------------------------------------------------------------------------------------------------
 
 
 def test_another_device_takes_over_a_talk(office: Office) -> None:
