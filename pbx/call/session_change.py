@@ -49,8 +49,8 @@ class PeerChange:
 
 
 class OurChange:
-    """A re-INVITE or UPDATE of ours: for `origin`, whose peer wants the session with `direction`, or (both None) to ask
-    whether the peer is still there (RFC 4028). Its leg knows it until it is settled. Which method, says the peer's
+    """A re-INVITE or UPDATE of ours: for `origin`, whose peer wants the session with `direction`; without one, to
+    ask whether the peer is still there (RFC 4028). Its leg knows it until it is settled. Which method, says the peer's
     Allow; an UPDATE that changes nothing has no body (RFC 4028 7.4)."""
 
     __slots__ = ("_direction", "_invite", "_leg", "_method", "_origin", "_tries", "_wait", "cancelled")
@@ -139,8 +139,13 @@ class OurChange:
                 return
         leg.session_agreed(response)
         leg.media_changed()
-        if self._origin is not None:
-            self._origin.answer_change(direction, now)
+        origin = self._origin
+        if origin is None:
+            return
+        if not self.cancelled:
+            origin.answer_change(direction, now)
+        elif origin.call is not None and origin.audio.direction != self._direction and leg.may_offer:
+            OurChange(leg, None, origin.audio.direction, now)  # it was taken back too late: so take it back again
 
     def on_failure(self, status: int, now: float) -> None:
         self._invite = None

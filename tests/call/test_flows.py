@@ -34,14 +34,15 @@ def ringing(world: World, phones: int = 1) -> tuple[Phone, str, list[tuple[Phone
     return carrier, invite, rung
 
 
-def talking(world: World) -> tuple[Phone, str, str, Phone, Request]:
+def talking(world: World, *, acknowledge: bool = True) -> tuple[Phone, str, str, Phone, Request]:
     """Carrier and extension 101 talk: (carrier, its INVITE, our tag, phone, the INVITE it got)."""
     carrier, invite, [(phone, request)] = ringing(world)
     phone.answer(request, 200, body=sdp(41000, host=phone.host))
     phone.request("ACK")
     ok = carrier.response(200)
     tag = ok.to_tag or ""
-    carrier.follow("ACK", invite, tag)
+    if acknowledge:
+        carrier.follow("ACK", invite, tag)
     return carrier, invite, tag, phone, request
 
 

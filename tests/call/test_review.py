@@ -165,7 +165,7 @@ def test_reinvite_that_is_cancelled_is_cancelled_on_the_other_side(world: World)
 
 
 def test_reinvite_cancelled_before_the_other_side_said_anything(world: World) -> None:
-    """9.1: no CANCEL before a provisional response; a 200 that comes instead is acknowledged."""
+    """9.1: no CANCEL before a provisional response; a 200 that comes instead is acknowledged, and taken back."""
     carrier, invite, tag, phone, _ = talking(world)
     hold = carrier.invite(DID, to_tag=tag, cseq=2, body=sdp(direction="sendonly"))
     passed = phone.request("INVITE")
@@ -174,6 +174,8 @@ def test_reinvite_cancelled_before_the_other_side_said_anything(world: World) ->
     carrier.ack_refusal(hold, carrier.response(487))
     assert not phone.inbox
     phone.answer(passed, 200, body=sdp(41000, direction="recvonly"))
+    phone.request("ACK")
+    phone.answer(phone.request("INVITE"), 200, body=sdp(41000))
     phone.request("ACK")
     hang_up(carrier, invite, tag, phone, cseq=4)
 

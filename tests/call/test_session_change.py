@@ -214,7 +214,7 @@ def test_while_we_wait_after_a_glare_the_peer_may_go_first(world: World) -> None
     phone.request("ACK")
     theirs = phone.back("INVITE", request, body=sdp(45000, host=phone.host))
     phone.response(200)
-    phone.send(theirs.replace("INVITE sip", "ACK sip").replace(" INVITE\r\n", " ACK\r\n").replace("z9hG4bK", "z9hG4bKa"))
+    phone.ack_answer(theirs)
     world.run(4.1)
     again = phone.request("INVITE")
     phone.inbox.clear()

@@ -241,6 +241,11 @@ class Phone:
             f"Content-Length: {len(body)}\r\n\r\n{body}"
         )
 
+    def ack_answer(self, text: str) -> None:
+        """The ACK of a 2xx to what `back` sent."""
+        ack = text.replace("INVITE sip", "ACK sip", 1).replace(" INVITE\r\n", " ACK\r\n")
+        self.send(ack.replace("z9hG4bK", "z9hG4bKack"))
+
     def bye(self, invite: Request, *, cseq: int = 1, tag: str = "callee", extra: str = "") -> None:
         """Hang up as the called side of an INVITE that we took."""
         self.back("BYE", invite, cseq=cseq, tag=tag, extra=extra)
