@@ -78,6 +78,14 @@ class _Flow(NamedTuple):
     path: tuple[str, ...]
     outbound: bool  # the contact is a flow of its device (RFC 5626)
 
+    def hop(self, uri: str, before: Sequence[Binding]) -> Hop:
+        """Where requests to a contact go; `before` is what it replaces: a refresh goes where it went."""
+        if self.path:
+            return hop_by_path(self.path[0], self.source)
+        if before and before[0].contact == uri and before[0].source == self.source and not before[0].path:
+            return before[0].hop
+        return hop_for(uri, self.source)
+
 
 class _Refused(SipError):
     """Ends the processing with a status and header lines."""
@@ -180,7 +188,8 @@ class Registrar:
         """Steps 6 to 8."""
         old = self._store.contacts(aor, now)
         values = request.values("Contact")
-        options = _options(",".join([*request.all("Supported"), *request.all("Require")]))
+        required = request.all("Require") if request.get("Require") is not None else ()
+        options = _options(",".join([*request.all("Supported"), *required]))
         gruu = _gruu_of(request) if "gruu" in options else None
         if not values:
             return Reply(200, _lines(old, now, gruu))
@@ -268,7 +277,6 @@ def _apply(
     """The bindings after the request, newest last, and what changed; nothing is stored yet."""
     new = list(old)
     changes: list[Change] = []
-    path = flow.path
     for wish in wishes:
         uri, params, q, instance, reg_id, _ = wish.contact
         if not flow.outbound:
@@ -281,10 +289,9 @@ def _apply(
         if wish.expires_s == 0:
             changes += [Change("removed", aor, binding) for binding in same]
             continue
-        hop = hop_by_path(path[0], flow.source) if path else hop_for(uri, flow.source)
         binding = Binding(
-            uri, params, q, now + wish.expires_s,
-            request.call_id, request.cseq, flow.source, hop, instance, path, reg_id,
+            uri, params, q, now + wish.expires_s, request.call_id, request.cseq, flow.source,
+            flow.hop(uri, same), instance, flow.path, reg_id,
         )  # fmt: skip
         new.append(binding)
         changes += [Change("removed", aor, one) for one in same if one.contact != uri]

@@ -407,6 +407,7 @@ def test_a_binding_survives_as_json() -> None:
         ("tel:+33142685300", ("Contact: <sip:a@h>",), 404),  # unksm2 (its own To is refused when the message is read)
         ("sip:101@example.com", ("Contact: <name:John_Smith>",), 400),
         ("sip:101@example.com", ("Contact: <sip:a@h:99999>",), 400),
+        ("sip:101@example.com", ("Contact: <sip:a@[::1:z]:5070>",), 400),
         ("sip:101@example.com", ("Contact: <sip:a@h>,",), 400),
         ("sip:101@example.com", ("Contact: sip:+19725552222@gw1.example.net;unknownparam",), 200),  # cparam01
         ("sip:101@example.com", ("Contact: <sip:+19725552222@gw1.example.net;unknownparam>",), 200),  # cparam02
@@ -454,7 +455,6 @@ def test_embedded_headers_are_kept_but_never_acted_on() -> None:
         ("sip:a@192.0.2.9;transport=tls", Hop("tls", "192.0.2.9", 51000), Hop("tls", "192.0.2.9", 51000)),
         ("sip:a@x.invalid;transport=ws", Hop("wss", "192.0.2.9", 51000), Hop("wss", "192.0.2.9", 51000)),
         ("sip:a@[2001:DB8::1]:5070", Hop("udp", "2001:db8::1", 1), Hop("udp", "2001:db8::1", 5070)),
-        ("sip:a@[::1:z]:5070", Hop("udp", "2001:db8::1", 1), Hop("udp", "2001:db8::1", 1)),
     ],
 )
 def test_where_requests_to_a_contact_go(contact: str, source: Hop, hop: Hop) -> None:
