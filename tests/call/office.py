@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import re
 from pathlib import Path
+from typing import Any
 
 from pbx.call import pickup, replaces
 from pbx.call.feature_codes import FeatureCodes
@@ -15,9 +16,9 @@ from pbx.call.park import Park
 from pbx.call.phone_settings import PhoneSettings
 from pbx.call.refer import Refers
 from pbx.call.screening import Identity
+from pbx.sip.binding import Binding
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, Response
-from pbx.sip.binding import Binding
 
 from .world import Phone, World, sdp
 
@@ -124,6 +125,9 @@ class Office(World):
 
     def call_of(self, talk: Talk) -> object:
         return next(call for call in self.switch.calls() if call.caller.dialog.call_id == talk.call_id)
+
+    def named(self, kind: str) -> list[Any]:
+        return super().named(kind)
 
     def kinds(self) -> list[str]:
         return [type(event).__name__ for event in self.events]
