@@ -17,16 +17,22 @@ from pbx.call import events
 from pbx.call.attempt import Attempt
 from pbx.call.bridge import DirectBridge
 from pbx.call.call import Call
-from pbx.sip.message import Request, parse
+from pbx.sip.message import Request, Response, parse
 
 from .test_flows import DID
 from .test_review import ACTS, BAD_CONTACTS, Recorder, reinvite_from
-from .world import Phone, World, sdp
+from .world import SITE, Phone, World, sdp
 
 ROUNDS = 400
 STEPS = 40
 BODIES = ["", "rubbish", sdp(types="18"), sdp(0), sdp(42000, "0 101"), sdp(42002, direction="sendonly")]
-REFUSALS = [300, 302, 401, 404, 407, 408, 481, 486, 487, 491, 503, 603]
+OFFERED = [
+    "", "", "Supported: 100rel\r\n", "Require: 100rel\r\n", "Supported: timer, 100rel\r\nSession-Expires: 90\r\n",
+    "Supported: timer\r\nSession-Expires: 120;refresher=uas\r\nAllow: INVITE, UPDATE, INFO\r\n",
+    "Session-Expires: 60\r\n", "Supported: timer\r\nSession-Expires: 60\r\n",
+]  # fmt: skip
+ALLOWED = ["", "", "Allow: INVITE, UPDATE, INFO\r\n", "Session-Expires: 100;refresher=uas\r\nRequire: timer\r\n"]
+REFUSALS = [300, 302, 401, 404, 407, 408, 422, 481, 486, 487, 491, 503, 603]
 
 
 class Meddler(Recorder):
@@ -82,18 +88,30 @@ class DicePhone(Phone):
     def _hear(self, data: bytes) -> None:
         message = parse(data)
         if not isinstance(message, Request):
-            self._hear_response(message.status, message.cseq_method, message.to_tag or "")
+            self._hear_response(message)
         elif message.method == "INVITE":
             self.rung.append(message)
             if message.to_tag is None and self.likely():
                 self.answer(message, self.dice.choice([180, 180, 200]), body=self.body(), tag="a")
             elif self.likely():
-                self.answer(message, self.dice.choice([100, 200, 488, 491]), body=self.body())
+                status = self.dice.choice([100, 200, 200, 422, 488, 491])
+                self.answer(message, status, body=self.body(), extra=self.allowed())
         elif message.method != "ACK" and self.likely():
-            self.answer(message, self.dice.choice([200, 200, 200, 100, 481, 500]), tag=self.dice.choice("ab"))
+            body = self.body() if message.body and self.likely() else ""
+            status = self.dice.choice([200, 200, 200, 100, 405, 481, 500])
+            self.answer(message, status, tag=self.dice.choice("ab"), body=body)
 
-    def _hear_response(self, status: int, method: str, tag: str) -> None:
-        self.tag = tag or self.tag
+    def allowed(self) -> str:
+        return self.dice.choice(ALLOWED)
+
+    def _hear_response(self, message: Response) -> None:
+        status, method = message.status, message.cseq_method
+        self.tag = message.to_tag or self.tag
+        if message.get("RSeq") and self.invites and self.likely():
+            self.cseq += 1
+            rack = f"RAck: {message.get('RSeq')} {message.get('CSeq')}\r\n"
+            body = self.body() if not message.body or not self.likely() else ""
+            self.follow("PRACK", self.invites[0], self.tag, cseq=self.cseq, extra=rack, body=body)
         if method == "INVITE" and status >= 200 and self.invites and self.likely():
             self.acknowledge()
 
@@ -129,7 +147,8 @@ class DiceCaller(DicePhone):
         self.number += 1
         self.cseq, self.tag = 1, ""
         body = self.body() if self.likely() else ""
-        self.invites = [self.invite(DID, call=f"{self.host}-{self.dice.random()}", body=body)]
+        call = f"{self.host}-{self.dice.random()}"
+        self.invites = [self.invite(DID, call=call, body=body, extra=self.dice.choice(OFFERED))]
 
     def again(self) -> None:
         if self.invites:
@@ -153,23 +172,46 @@ class DiceCaller(DicePhone):
     def other(self) -> None:
         if self.invites:
             self.cseq += 1
-            method = self.dice.choice(["OPTIONS", "INFO", "UPDATE", "FOO", "PRACK", "BYE"])
-            self.follow(method, self.invites[0], self.dice.choice([self.tag, "nobody", ""]), cseq=self.cseq)
+            method = self.dice.choice(["OPTIONS", "INFO", "INFO", "UPDATE", "UPDATE", "FOO", "PRACK", "BYE"])
+            tag = self.tag if self.likely() else self.dice.choice(["nobody", ""])
+            body, kind = "", "application/sdp"
+            if method == "INFO":
+                body, kind = self.dice.choice([("5", "application/dtmf"), ("<x/>", "text/xml"), ("", "text/plain")])
+            elif self.likely():
+                body = self.body()
+            self.follow(method, self.invites[0], tag, cseq=self.cseq, body=body, kind=kind)
 
 
 class DiceCallee(DicePhone):
     def deeds(self) -> list[Callable[[], None]]:
-        return [self.ring, self.take_it, self.take_it, self.refuse, self.end, self.hold, self.repeat, self.stray]
+        return [
+            self.ring, self.early, self.take_it, self.take_it, self.refuse, self.end, self.hold, self.update,
+            self.repeat, self.stray,
+        ]  # fmt: skip
 
     def ring(self) -> None:
         if self.rung:
             self.answer(self.rung[-1], self.dice.choice([100, 180, 183]), tag=self.dice.choice("ab"))
 
+    def early(self) -> None:
+        """Early media, reliably or not, in one of several early dialogs."""
+        if self.rung:
+            extra = f"Require: 100rel\r\nRSeq: {self.dice.randrange(1, 4)}\r\n" if self.likely() else ""
+            status, tag = self.dice.choice([180, 183, 183]), self.dice.choice("aab")
+            self.answer(self.rung[-1], status, tag=tag, body=self.body(), extra=extra)
+
+    def update(self) -> None:
+        if self.rung:
+            self.cseq += 1
+            body = self.body() if self.likely() else ""
+            first = next(request for request in self.rung if request.to_tag is None or request is self.rung[-1])
+            self.back("UPDATE", first, cseq=self.cseq, tag=self.dice.choice("aab"), body=body)
+
     def take_it(self) -> None:
         if self.rung:
             request = self.rung[-1] if self.likely() else self.dice.choice(self.rung)
             contact = "" if self.likely() else self.dice.choice([*BAD_CONTACTS, None])
-            extra = "" if self.likely() else f"Record-Route: {self.dice.choice(BAD_CONTACTS)}\r\n"
+            extra = self.allowed() if self.likely() else f"Record-Route: {self.dice.choice(BAD_CONTACTS)}\r\n"
             self.answer(request, 200, body=self.body(), tag=self.dice.choice("aab"), contact=contact, extra=extra)
 
     def refuse(self) -> None:
@@ -212,7 +254,7 @@ def play(world: World, dice: random.Random) -> None:
             for port in list(world.plane.leased.values())[:1]:
                 world.plane.press(port, "1")
         if dice.random() < 0.5:
-            world.run(dice.choice([0, 0.1, 0.6, 3, 3, 40]))
+            world.run(dice.choice([0, 0.1, 0.6, 3, 3, 40, 50]))
     world.run(20)  # what the network still holds
     for call in list(world.switch.calls()):
         call.hang_up("the round is over")
@@ -231,7 +273,7 @@ def check_ends(told: list[object]) -> None:
 
 @pytest.mark.parametrize("hundred", range(ROUNDS // 100))
 def test_whatever_peers_do_nothing_stays_behind(tmp_path: Path, hundred: int) -> None:
-    world = World(folder=tmp_path)
+    world = World(SITE if hundred % 2 else SITE.replace("{hold: pass}", "{session_timer: {expires_s: 90}}"), tmp_path)
     for seed in range(100 * hundred, 100 * hundred + 100):
         play(world, random.Random(seed))
         assert world.leaks() == {}, f"seed {seed}"
@@ -242,3 +284,4 @@ def test_whatever_peers_do_nothing_stays_behind(tmp_path: Path, hundred: int) ->
             world.location.remove(extension, world.clock.time)
     counted = world.counters  # that the dice get everywhere
     assert counted["sip_second_answers"] and counted["sip_cancel_crossed_200"] and counted["legs_media_lost"]
+    assert counted["sip_1xx_unacknowledged"] and counted["early_media_unusable"]
