@@ -246,7 +246,7 @@ class Stream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_deadline()
         self._transport = None
-        if self._tls is not None and not self.ready and self.heard_at > self.opened_at:
+        if self._tls is not None and self._tls.begun and not self.ready:
             self._streams.handshake_failed(self, "given up by the peer")
         self._framing.close()
         self._streams.remove(self)

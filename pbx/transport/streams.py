@@ -66,7 +66,7 @@ class Streams:
         self._tasks: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.TimerHandle | None = None
-        self._logged_at = 0.0
+        self._logged_at = float("-inf")
         self._closing = False
 
     def __len__(self) -> int:

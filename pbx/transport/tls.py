@@ -135,11 +135,16 @@ def _found(error: OSError, path: str) -> str:
 
 
 class TlsChannel:
-    """The encryption of one connection: bytes of the network in, plain bytes out, and the other way round."""
+    """The encryption of one connection: bytes of the network in, plain bytes out, and the other way round. Raises
+    TlsError for a name that can be nobody's."""
 
     def __init__(self, context: ssl.SSLContext, *, server_side: bool, name: str | None = None) -> None:
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._object = context.wrap_bio(self._in, self._out, server_side=server_side, server_hostname=name)
+        try:
+            self._object = context.wrap_bio(self._in, self._out, server_side=server_side, server_hostname=name)
+        except ValueError as error:
+            raise TlsError(str(error)) from None
+        self.begun = not server_side  # something was heard, or said
         self.established = False
         self.ended = False  # the peer has said that nothing more comes
         self.peer_names: tuple[str, ...] = ()  # of its verified certificate
@@ -148,6 +153,7 @@ class TlsChannel:
 
     def receive(self, data: bytes) -> Iterator[bytes]:
         """Take what came; gives what it says. Raises TlsError; `outgoing` has the alert then."""
+        self.begun = True
         self._in.write(data)
         if not self.established and not self._handshake():
             return

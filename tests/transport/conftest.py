@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -15,6 +17,10 @@ from pbx.sip.hop import Hop
 from pbx.sip.message import Request
 from pbx.sip.server_transaction import ServerTransaction
 from pbx.transport.driver import Driver
+from pbx.transport.streams import Limits
+from pbx.transport.tls import TlsFiles
+
+from .certificates import Authority
 
 PATIENCE_S = 5.0
 
@@ -57,9 +63,13 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(*transports: str, host: str = "127.0.0.1") -> AsyncIterator[Rig]:
+async def rig(
+    *transports: str, host: str = "127.0.0.1", tls: TlsFiles | None = None, limits: Limits | None = None
+) -> AsyncIterator[Rig]:
+    """Listens by each transport; `host` unless one brings its own, as `udp:::1`."""
     made = Rig()
-    await made.driver.listen([(transport, host, 0) for transport in transports])
+    listeners = [one.partition(":") for one in transports]
+    await made.driver.listen([(name, own or host, 0) for name, _, own in listeners], tls=tls, limits=limits)
     try:
         yield made
     finally:
@@ -76,7 +86,8 @@ class Peer:
 
     @property
     def hop(self) -> Hop:
-        return Hop("tcp", *self.writer.get_extra_info("sockname")[:2])
+        transport = "tcp" if self.writer.get_extra_info("ssl_object") is None else "tls"
+        return Hop(transport, *self.writer.get_extra_info("sockname")[:2])
 
     async def read(self, size: int) -> bytes:
         async with asyncio.timeout(PATIENCE_S):
@@ -87,24 +98,49 @@ class Peer:
             return await self.reader.readuntil(b"\r\n\r\n")
 
     async def is_cut_off(self) -> bool:
+        """And nothing is said but, perhaps, an alert of TLS."""
         async with asyncio.timeout(PATIENCE_S):
             try:
-                return await self.reader.read() == b""
-            except ConnectionError:
+                return (await self.reader.read())[:1] in (b"", b"\x15")
+            except (ConnectionError, ssl.SSLError):
                 return True
 
 
 @asynccontextmanager
-async def connected(port: int, host: str = "127.0.0.1") -> AsyncIterator[Peer]:
-    peer = Peer(*await asyncio.open_connection(host, port))
+async def connected(
+    port: int, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None, name: str | None = None
+) -> AsyncIterator[Peer]:
+    """A peer that called us; `name` is the one it wants to see in the certificate."""
+    server_hostname = (name or host) if tls is not None else None
+    peer = Peer(*await asyncio.open_connection(host, port, ssl=tls, server_hostname=server_hostname))
     try:
         yield peer
     finally:
         peer.writer.close()
         try:
             await peer.writer.wait_closed()
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLError):
             pass
+
+
+def trusting(authority: Authority, *certificate: str) -> ssl.SSLContext:
+    """A client's context; it shows `certificate` (files of certificate and key)."""
+    context = ssl.create_default_context(cafile=authority.file)
+    if certificate:
+        context.load_cert_chain(*certificate)
+    return context
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def files(authority: Authority) -> TlsFiles:
+    """What the server shows; it trusts the authority."""
+    certificate, key = authority.issue("server", "pbx.example.com", "127.0.0.1", "::1")
+    return TlsFiles(certificate, key, ca=authority.file)
 
 
 def request(method: str = "OPTIONS", number: int = 1, transport: str = "TCP", body: bytes = b"") -> bytes:
