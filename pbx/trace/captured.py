@@ -130,10 +130,11 @@ class Captured:
 
     @cached_property
     def title(self) -> str:
-        """`INVITE`, `200 OK`; the beginning of what is no SIP."""
+        """`INVITE`, `200 OK` to one, `200 OK (BYE)`; the beginning of what is no SIP."""
         found = _STATUS.match(self.data)
         if found:
-            return f"{self.status} {plain(found[2])}".strip()[:60]
+            to = f" ({self.method[:20]})" if self.method not in ("INVITE", "") else ""
+            return f"{self.status} {plain(found[2])}".strip()[:60] + to
         return self.method[:60] or plain(self.data[:40])
 
     @cached_property

@@ -114,10 +114,7 @@ class LadderMaker:
         source, target = (column, PLATEAU) if message.received else (PLATEAU, column)
         peer = _peer(message)
         detail = " ".join(filter(None, (message.sdp, "" if peer == self._columns[column].address else f"({peer})")))
-        label = message.title
-        if message.status and message.method != "INVITE":
-            label += f" ({message.method})"
-        if self._add(Row(message.at, _kind(message), source, target, label[:_TEXT], detail[:_TEXT],
+        if self._add(Row(message.at, _kind(message), source, target, message.title, detail[:_TEXT],
                          sequence=message.sequence)):  # fmt: skip
             self._seen[key] = len(self._rows) - 1
 

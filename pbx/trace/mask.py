@@ -18,9 +18,7 @@ _DIGEST: Final = re.compile(rb"[^:]*+:(?:[ \t]|\r?\n[ \t])*+Digest[ \t\r\n]", re
 _PROOF: Final = re.compile(rb'\b(?:response|rspauth)\s*+=\s*+"?+([^",;\s]++)', re.IGNORECASE)
 _CREDENTIALS: Final = re.compile(rb":\s*+[^\s,]++\s++(.*)\Z", re.DOTALL)
 _IN_URI: Final = re.compile(rb"sips?:[^\s:@<>\"]*+:([^\s@<>\"]++)@", re.IGNORECASE)
-_IN_SDP: Final = re.compile(
-    rb"^(?:a=crypto:[^\r\n]*+|k=[^:\r\n]*+:([^\r\n]++)|a=ice-pwd:([^\r\n]++))", re.MULTILINE
-)
+_IN_SDP: Final = re.compile(rb"^(?:a=crypto:[^\r\n]*+|k=[^:\r\n]*+:([^\r\n]++)|a=ice-pwd:([^\r\n]++))", re.MULTILINE)
 _INLINE: Final = re.compile(rb"inline:([^|;\s]++)")
 
 

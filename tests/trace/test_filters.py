@@ -31,11 +31,11 @@ def test_by_call(recorded: Recorder) -> None:
 
 
 def test_by_method_with_its_responses(recorded: Recorder) -> None:
-    assert titles(recorded, Filter(method="BYE")) == ["BYE", "200 OK"]
+    assert titles(recorded, Filter(method="BYE")) == ["BYE", "200 OK (BYE)"]
 
 
 def test_by_time(recorded: Recorder) -> None:
-    assert titles(recorded, Filter(since=recorded.now - 1)) == ["BYE", "200 OK"]
+    assert titles(recorded, Filter(since=recorded.now - 1)) == ["BYE", "200 OK (BYE)"]
 
 
 def test_all_must_be_met(recorded: Recorder) -> None:

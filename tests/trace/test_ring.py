@@ -59,7 +59,7 @@ def test_a_long_call_keeps_its_call_ids_until_its_end_is_forgotten(recorded: Rec
     assert ring.legs("c1") == [b"in@carrier", b"out@plateau"] and ring.call_of(b"out@plateau") == "c1"
     recorded.now += 590
     ring.trim()
-    assert [message.title for message in recorded.all()] == ["BYE", "200 OK"]
+    assert [message.title for message in recorded.all()] == ["BYE", "200 OK (BYE)"]
     assert {message.call_id for message in recorded.all()} == {"c1"}
     recorded.now += 700
     ring.trim()
