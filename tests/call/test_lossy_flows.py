@@ -61,7 +61,7 @@ def call_answered(world: LossyWorld) -> None:
 def call_hung_up_by_the_called(world: LossyWorld) -> None:
     called = phone(world)
     talk(world, carrier(world).call(DID), 60)
-    world.later(lambda: [side.hang_up() for side in called.sides.values()], 8, 16)
+    world.later(lambda: each(called, Side.hang_up), 8, 16)
 
 
 @flow
@@ -160,7 +160,7 @@ def both_hold_at_once(world: LossyWorld) -> None:
 def held_by_the_called(world: LossyWorld) -> None:
     called = phone(world)
     side = carrier(world).call(DID)
-    world.later(lambda: [reinvite(one, "sendonly") for one in called.sides.values()], 8, 12)
+    world.later(lambda: each(called, hold), 8, 12)
     talk(world, side, 24)
 
 
@@ -190,6 +190,15 @@ def requests_inside(world: LossyWorld) -> None:
 def inside(side: Side, method: str) -> None:
     if side.answered:
         side.request(method)
+
+
+def each(agent: Agent, deed: Callable[[Side], None]) -> None:
+    for side in agent.sides.values():
+        deed(side)
+
+
+def hold(side: Side) -> None:
+    reinvite(side, "sendonly")
 
 
 def reinvite(side: Side, direction: str) -> None:
