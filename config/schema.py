@@ -137,6 +137,7 @@ class Web(Model):
     """The web shop's sessions: how long they live, how a call is joined to one."""
 
     token_header: str = "X-Web-Session"
+    session_to: Annotated[tuple[Callers, ...], OneOrMany] = ()
     session_valid_s: Seconds = 7200
     code_valid_s: Seconds = 1200
     caller_id_valid_s: Seconds = 7200

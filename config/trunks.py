@@ -6,9 +6,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from config.fields import Network, OneOrMany, SipUri
+from config.fields import Expected, Network, OneOrMany, SipUri
 from config.model import Login, Model
 from config.registration import RegisterText
+
+_HEADER = "a header name that begins with X-, as X-Order; or User-to-User, Priority, Accept-Language"
+_NAMES = r"[Xx]-[A-Za-z0-9-]+|User-to-User|Priority|Accept-Language"
+HeaderPattern = Annotated[
+    str, Field(pattern=rf"^([Xx]-[A-Za-z0-9-]*\*|{_NAMES})$"), Expected(f"{_HEADER}; or X-Order* for all that begin so")
+]
+HeaderName = Annotated[str, Field(pattern=rf"^({_NAMES})$"), Expected(_HEADER)]
+HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,500}$"), Expected("a line of text")]
 
 
 class Gateway(Model):
@@ -26,12 +34,34 @@ def _gateway(value: Any) -> Any:
 GatewayText = Annotated[Gateway, BeforeValidator(_gateway, json_schema_input_type=str | Gateway)]
 
 
+class HeaderRules(Model):
+    """Which headers pass (`X-Order*`), which of those do not after all, and which are added to every INVITE."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    passes: Annotated[tuple[HeaderPattern, ...], OneOrMany] = Field((), alias="pass")
+    drop: Annotated[tuple[HeaderPattern, ...], OneOrMany] = ()
+
+
+class LeavingRules(HeaderRules):
+    set: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
+
+
+class TrunkHeaders(Model):
+    """What crosses between this trunk and the others: `in` with its calls to us, `out` with our calls to it. Nothing
+    crosses that is not named."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    entering: HeaderRules = Field(HeaderRules(), alias="in")
+    leaving: LeavingRules = Field(LeavingRules(), alias="out")
+
+
 class Trunk(Model):
     """A carrier or another PBX. Calls from its addresses (`from`), from where it registered, or by TLS with a
     certificate for `tls_name` are its calls, at most `calls_per_s` of them. Calls to it go to its `gateway` or the best
     of its `gateways`, which are asked with OPTIONS every `probe_s` seconds (0: never) whether they live: `down_after`
     failures in a row take one out, `up_after` answers bring it back. While another is left, one that says nothing to a
-    call for `try_s` is given up."""
+    call for `try_s` is given up. A `trusted` one is believed who calls, and told who calls and who forwarded even if
+    the caller wants to be unknown; `domain` is the host that it wants to see behind our numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
     sources: Annotated[tuple[Network, ...], OneOrMany] = Field((), alias="from")
@@ -49,6 +79,9 @@ class Trunk(Model):
     calls_per_s: float | None = Field(None, gt=0)
     refer: bool = False
     redirects: Literal["follow", "refuse"] = "refuse"
+    trusted: bool = False
+    domain: str | None = Field(None, pattern=r"^[A-Za-z0-9.:\[\]-]+$")
+    headers: TrunkHeaders = TrunkHeaders()
     tls_name: Annotated[tuple[str, ...], OneOrMany] = ()
 
     @model_validator(mode="after")

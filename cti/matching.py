@@ -1,7 +1,8 @@
 """Which web session a call belongs to, and how sure that is.
 
     method     how                                                          confidence
-    token      the SIP header `web.token_header` carries the session's token    1.0
+    token      the SIP header `web.token_header` carries the session's token,   1.0
+               or User-to-User does (RFC 7433)
     code       the caller typed the code shown on the page                      0.95
     caller_id  the caller's number is one typed on the site lately              0.7
 
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from config.schema import Web
+from cti import user_to_user
 from cti.codes import is_code
 from cti.domain_events import WebSessionMatched
 from cti.ports import AttributeValue, CallView
@@ -76,8 +78,7 @@ class Matching:
         if not self._sessions:
             return
         now = self._clock.now()
-        token = call.header(self._web.token_header)
-        if token and (session := self._sessions.by_token(token.strip(), now)):
+        if (session := self._by_token(call, now)) is not None:
             self._join(call, session, "token")
         elif session := self._sessions.by_phone(call.from_number, now):
             self._join(call, session, "caller_id")
@@ -118,6 +119,13 @@ class Matching:
             self._set(joined, attributes_of(session))
             self._on_updated(joined.call)
         return len(call_ids)
+
+    def _by_token(self, call: CallView, now: float) -> WebSession | None:
+        token = call.header(self._web.token_header)
+        found = self._sessions.by_token(token.strip(), now) if token else None
+        if found is None and (header := call.header(user_to_user.HEADER)):
+            found = next(filter(None, (self._sessions.by_token(one, now) for one in user_to_user.tokens(header))), None)
+        return found
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

@@ -93,6 +93,11 @@ class Call:
 
     # --- facts ------------------------------------------------------------------------------------------------------
 
+    @property
+    def headers(self) -> Sequence[tuple[str, str]]:
+        """Of the caller's INVITE."""
+        return self._headers
+
     def header(self, name: str) -> str | None:
         """A header of the caller's INVITE, by any spelling."""
         lower = name.lower()
@@ -545,10 +550,11 @@ def _unheard(leg: Leg) -> None:
 
 
 def with_headers(call: Call, target: Target) -> Target:
-    """The target with what the call's history adds to its INVITE."""
-    if not call.diversions and not call.referred_by:
+    """The target with what the call's history adds to its INVITE, if the peer may know."""
+    forwards = call.switch.targets.forwards(call, target)
+    if not target.history or not (forwards or call.referred_by):
         return target
-    lines = invite_headers(call.diversions, call.referred_by, target.uri, target.hop.host)
+    lines = invite_headers(forwards, call.referred_by, target.uri, target.hop.host)
     fallback = None if target.fallback is None else with_headers(call, target.fallback)
     return replace(target, headers=target.headers + lines, fallback=fallback)
 

@@ -308,7 +308,7 @@ def _dialog(switch: Switch, target: Target, tag: str, call_id: str, max_forwards
     hop = target.hop
     return Dialog(
         call_id=call_id,
-        local=f"{target.caller}@{switch.local.sent_by(hop)}>;tag={tag}",
+        local=f"{target.caller}@{target.from_host or switch.local.sent_by(hop)}>;tag={tag}",
         remote=f"<{target.uri}>",
         local_tag=tag,
         remote_tag=None,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from pbx.call.leg import Leg
 from pbx.call.screening import Identity
-from pbx.call.targets import caller_of
 from pbx.routing.dial_plan import Caller
+from pbx.routing.header_policy import caller_of
 from pbx.sip.binding import Binding
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, Response

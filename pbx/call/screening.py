@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from pbx.routing.header_policy import asserted
 from pbx.routing.trunk import TrunkTable
-from pbx.sip.address import display_name_of, uri_of
+from pbx.sip.address import display_name_of
 from pbx.sip.digest import DigestServer, Outcome
 from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request
-from pbx.sip.uri import user_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Screening:
         origin = request.get("From") or ""
         found = self._by_contact(request, hop)
         if found is not None:
-            return Identity(user_of(uri_of(origin)), display_name_of(origin), None, *found)
+            return self._of_trunk(request, *found)
         trunk = self._trunks.trunk_of(hop.host, hop.port)
         if trunk is None and self._trunk_of_name:
             trunk = self._by_certificate(hop)
@@ -79,7 +79,11 @@ class Screening:
             trunk = self._trunk_of_login.get(name)
             if trunk is None:
                 return Identity(name, self._names.get(name) or display_name_of(origin), name, None)
-        return Identity(user_of(uri_of(origin)), display_name_of(origin), None, trunk)
+        return self._of_trunk(request, trunk)
+
+    def _of_trunk(self, request: Request, trunk: str, dialled: str = "") -> Identity:
+        caller = asserted(request.headers, trusted=self._trunks.trusts(trunk))
+        return Identity(caller.number, caller.name, None, trunk, dialled)
 
     def _by_certificate(self, hop: Hop) -> str | None:
         """RFC 5922 7.2: the names are compared without regard to case; wildcards are not for SIP."""

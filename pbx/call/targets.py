@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from config.schema import Destination, Site
+from pbx.call.diversion import Diversion
 from pbx.routing.admission import Admission, Refuse
 from pbx.routing.gateways import Gateways
+from pbx.routing.header_policy import Facts, HeaderPolicy, Shown, diversions
 from pbx.routing.location import Device, Location
 from pbx.routing.trunk import TrunkTable, uri_with_user
 from pbx.sip.address import uri_of
-from pbx.sip.grammar import escape, quote
 from pbx.sip.hop import Hop
 from pbx.sip.next_hop import Pick
-from pbx.sip.uri import USER_ALLOWED
+from pbx.sip.uri import Uri
 
 if TYPE_CHECKING:
     from pbx.call.call import Call
@@ -34,7 +35,9 @@ class Target:
     trunk: str | None = None  # the trunk it goes out by; a place on it was seized
     login: tuple[str, str] | None = None  # what we answer a challenge with
     route: tuple[str, ...] = ()  # the Route of the INVITE (RFC 3327)
+    from_host: str = ""  # what follows it; "": our own address
     headers: str = ""  # further header lines of the INVITE
+    history: bool = True  # whether the peer may know who forwarded or transferred
     q: float = 1.0  # phones of a lower one ring when those of a higher one don't answer (RFC 3261 16.6)
     alternatives: tuple[Hop, ...] = ()  # of the same URI, best first: for when `hop` fails (RFC 3263 4.3)
     fallback: Target | None = None  # the trunk's next gateway, for when no hop of this one is left
@@ -72,6 +75,7 @@ class Targets:
         self._admission = admission
         self._hops = hops
         self._gateways = gateways
+        self.policy = HeaderPolicy(site)
         self._pick = pick
         self._service_route = service_route
 
@@ -86,20 +90,32 @@ class Targets:
         """The URIs that have to be looked up before `find` can tell."""
         return tuple(phone.name for phone in phones if phone.kind == "uri" and self._hops(phone.name) is None)
 
+    def forwards(self, call: Call, target: Target) -> list[Diversion]:
+        """Who forwarded the call, before it came here and here, by the numbers that the peer knows."""
+        found: list[Diversion] = []
+        if self._trunks.trusts(call.trunk):
+            found = [Diversion(*one) for one in diversions(call.headers)]
+        for one in call.diversions:
+            phone = one.number if one.number in self._site.extensions else None
+            number = self._trunks.caller_id(target.trunk, phone, one.number) if target.trunk and phone else one.number
+            found.append(Diversion(number, one.reason))
+        return found
+
     def _extension(self, call: Call, name: str) -> Found:
         if name not in self._site.extensions:
             return [], 404, "no such extension"
         instance = call.instance if name == call.to_number else None  # of a GRUU that the caller dialled
         devices = self._location.devices(name, call.clock.now(), instance)
-        caller = caller_of(call.from_name, call.from_number)
-        return [_device_target(device, caller, name) for device in devices], 480, "not registered"
+        shown = self.policy.to_phone(_facts(call, call.from_number))
+        target = Target("", NOWHERE, shown.caller, extension=name, from_host=shown.host, headers=shown.headers)
+        return [_device_target(device, target) for device in devices], 480, "not registered"
 
     def _uri(self, call: Call, uri: str) -> Found:
         hops = self._hops(uri)
         if not hops:
             return [], 503, f"unknown host in {uri}"
-        caller = caller_of(call.from_name, call.from_number)
-        return [Target(uri, hops[0], caller, alternatives=hops[1:])], 503, ""
+        shown = self.policy.to_stranger(_facts(call, call.from_number))
+        return [_shown(Target(uri, hops[0], "", alternatives=hops[1:]), shown)], 503, ""
 
     def _trunk(self, call: Call, name: str) -> Found:
         trunk = self._site.trunks.get(name)
@@ -107,7 +123,7 @@ class Targets:
             return [], 404, "no such trunk"
         number = self._trunks.caller_id(name, call.caller.extension, call.from_number)
         login = (trunk.login.username, trunk.login.password.get_secret_value()) if trunk.login else None
-        target = self._way(call, name, Target("", NOWHERE, caller_of(call.from_name, number), trunk=name, login=login))
+        target = self._way(call, name, Target("", NOWHERE, "", trunk=name, login=login), _facts(call, number))
         if target is None:
             return [], 503, f"trunk {name} can't be reached"
         verdict = self._admission.seize(name)
@@ -115,7 +131,7 @@ class Targets:
             return [], verdict.status, verdict.reason
         return [target], 503, ""
 
-    def _way(self, call: Call, name: str, target: Target) -> Target | None:
+    def _way(self, call: Call, name: str, target: Target, facts: Facts) -> Target | None:
         """The gateways of a trunk, each the fallback of the one before; for a trunk without, where it registered."""
         found: Target | None = None
         route = self._service_route(name)
@@ -123,31 +139,40 @@ class Targets:
             hops = self._hops(uri_of(route[0]) if route else gateway.uri)
             if hops:
                 hops = self._gateways.setbacks.order(hops, call.clock.now())
+                shown = self.policy.to_trunk(facts, name, Uri.parse(gateway.uri).host)
                 found = replace(
-                    target, uri=uri_with_user(gateway.uri, call.dialled), hop=hops[0], alternatives=hops[1:],
-                    fallback=found, route=route, gateway=gateway.uri, try_s=self._site.trunks[name].try_s,
+                    _shown(target, shown), uri=uri_with_user(gateway.uri, call.dialled), hop=hops[0],
+                    alternatives=hops[1:], fallback=found, route=route, gateway=gateway.uri,
+                    try_s=self._site.trunks[name].try_s,
                 )  # fmt: skip
         aor = self._trunks.aor(name)
         if found is not None or aor is None:
             return found
         for flow in reversed(self._location.contacts(aor, call.clock.now())):
             uri = uri_with_user(flow.request_uri, call.dialled)
-            found = replace(target, uri=uri, hop=flow.hop, route=flow.path, fallback=found)
+            there = _shown(target, self.policy.to_trunk(facts, name, Uri.parse(uri).host))
+            found = replace(there, uri=uri, hop=flow.hop, route=flow.path, fallback=found)
         return found
 
 
-def _device_target(flows: Device, caller: str, extension: str) -> Target:
+def _device_target(flows: Device, target: Target) -> Target:
     """The newest flow of a device, the others for when it fails: one at a time (RFC 5626 6)."""
-    target: Target | None = None
+    found: Target | None = None
     for flow in reversed(flows):
-        target = Target(
-            flow.request_uri, flow.hop, caller, extension=extension, route=flow.path, fallback=target, q=flows[0].q
+        found = replace(
+            target, uri=flow.request_uri, hop=flow.hop, route=flow.path, fallback=found, q=flows[0].q
         )
-    assert target is not None
-    return target
+    assert found is not None
+    return found
 
 
-def caller_of(name: str, number: str) -> str:
-    """The From value up to the host."""
-    display = f"{quote(name)} " if name else ""
-    return f"{display}<sip:{escape(number, USER_ALLOWED) if number else 'anonymous'}"
+def _facts(call: Call, number: str) -> Facts:
+    """`number`: the caller's, as it is to be shown."""
+    session = str(call.attributes.get("web_session", ""))
+    return Facts(call.from_name, number, call.headers, call.trunk, session)
+
+
+def _shown(target: Target, shown: Shown) -> Target:
+    return replace(
+        target, caller=shown.caller, from_host=shown.host, headers=shown.headers, history=shown.history
+    )

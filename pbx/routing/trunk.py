@@ -67,6 +67,11 @@ class TrunkTable:
                     return name
         return None
 
+    def trusts(self, trunk: str | None) -> bool:
+        """Whether it is believed who calls."""
+        found = self._site.trunks.get(trunk) if trunk is not None else None
+        return found is not None and found.trusted
+
     def caller_id(self, trunk: str, extension: str | None, number: str) -> str:
         """The number to show to `trunk` for a call of `extension` (None: of a trunk) whose own number is `number`.
 

@@ -28,7 +28,7 @@ listen: {sip: [udp:192.0.2.100:5060]}
 media: {ports: 20000-20199}
 records: {url: "sqlite:///test.db"}
 trunks:
-  carrier: {from: 198.51.100.1, gateway: sip:198.51.100.1}
+  carrier: {from: 198.51.100.1, gateway: sip:198.51.100.1, trusted: true}
   partner: {from: 198.51.100.2, gateway: sip:198.51.100.2, refer: true, redirects: follow}
 extensions:
   101..105: {password: secret, pickup_groups: sales}
