@@ -139,6 +139,8 @@ class LadderMaker:
         if len(self._rows) >= MAX_ROWS:
             self._left_off += 1
             return False
+        if self._rows and row.at < self._rows[-1].at:  # an event of the past, told when all was known
+            row = replace(row, at=self._rows[-1].at)
         self._rows.append(row)
         return True
 

@@ -104,6 +104,13 @@ def test_a_call_whose_start_is_forgotten(recorded: Recorder) -> None:
     assert lines(drawn) and ladder_svg(drawn)
 
 
+def test_time_goes_one_way(recorded: Recorder) -> None:
+    """`CallEnded` waits for the last counters of the audio and has the time of the end."""
+    recorded.ring.event(events.CallEnded(recorded.now - 1, "c1", "caller hung up", 200, 0, 0, 0, 0.0))
+    times = [row.at for row in ladder(recorded).rows]
+    assert times == sorted(times)
+
+
 def test_an_empty_ladder_can_be_drawn() -> None:
     empty = ladder(Recorder())
     assert empty.rows == () and lines(empty) and ladder_svg(empty)
