@@ -79,7 +79,7 @@ def by_us(data: bytes) -> Reading:
 
 def one_spaced(name: str) -> str:
     """sipmessage makes one space of several between the words of a display name."""
-    return re.sub(" +", " ", name)
+    return re.sub("[ \t]+", " ", name).strip()
 
 
 def plain(text: str | None) -> str | None:
@@ -126,7 +126,7 @@ OTHERWISE: dict[str, Callable[[str], object]] = {
     "its quoted strings end at the last quotation mark of a line, and escape only quotation marks and backslashes":
         re.compile(r"\\|\"[^\r\n]*\"[^\r\n]*\"|^[^\"\r\n]*\"[^\"\r\n]*$", re.M).search,
     "of a parameter written twice it takes the last, we the first (RFC 3261 7.3.1 allows one)": re.compile(
-        r";[ \t]*([^;=<>,\s]+)[^,\r\n]*;[ \t]*\1[ \t]*(?=[;=<>,\r\n]|\Z)", re.I).search,
+        r";[ \t]*([^;=<>,\s]+)[^,>\r\n]*;[ \t]*\1[ \t]*(?=[;=<>,\r\n]|\Z)", re.I).search,
     "a port may have any number of digits": re.compile(r":[0-9]{6}").search,
     "digits of any script are digits": re.compile(r"(?![0-9])\d").search,
     "a password may have a slash": re.compile(r"sips?:[^@>\r\n]*:[^@>\r\n]*/[^>\r\n]*@", re.I).search,
