@@ -15,7 +15,8 @@ _TIMES: Final = 112  # pixels for time and delta
 _GAP: Final = 270  # from one lifeline to the next
 _MARGIN: Final = 90  # from the outer lifelines to the edges
 _HEAD: Final = 58
-_ROW: Final = 34
+_ARROW: Final = 36  # height, with the label above
+_NOTE: Final = 27
 _CHARACTER: Final = 7.0  # width of one at 13 pixels, on the safe side
 _NOTE_CHARACTER: Final = 6.4
 
@@ -24,7 +25,8 @@ def ladder_svg(ladder: Ladder) -> str:
     """The picture. Arrows have `data-sequence`, the number of their message in the ring."""
     lanes = len(ladder.columns)
     width = _TIMES + 2 * _MARGIN + (lanes - 1) * _GAP
-    height = _HEAD + _ROW * (len(ladder.rows) + (1 if ladder.left_off else 0)) + 20
+    heights = [_NOTE if row.kind == "note" else _ARROW for row in ladder.rows]
+    height = _HEAD + sum(heights) + (_ARROW if ladder.left_off else 0) + 20
     title = f"Call {ladder.call_id}: " + " - ".join(column.title for column in ladder.columns)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" viewBox="0 0 {width} {height}" width="{width}"'
@@ -35,9 +37,10 @@ def ladder_svg(ladder: Ladder) -> str:
     ]
     for lane, column in enumerate(ladder.columns):
         parts.extend(_column(_middle(lane), height, column))
-    before = ladder.started_at
-    for number, row in enumerate(ladder.rows):
-        y = _HEAD + _ROW * number + _ROW // 2 + 6
+    before, top = ladder.started_at, _HEAD
+    for row, row_height in zip(ladder.rows, heights, strict=True):
+        top += row_height
+        y = top - 12
         parts.extend(_times(y, row.at - ladder.started_at, row.at - before))
         parts.append(_note(y, row, width) if row.kind == "note" else _arrow(y, row))
         before = row.at
