@@ -14,6 +14,7 @@ from pbx.call.call import Call, Origin
 from pbx.call.clock import Clock
 from pbx.call.ids import Ids
 from pbx.call.leg import Leg
+from pbx.call.loops import Loops
 from pbx.call.options import OF_REGISTRATION, RELIABLE, SUPPORTED, TIMER, options_of
 from pbx.call.reason import ELSEWHERE
 from pbx.call.screening import Identity, Screening
@@ -85,6 +86,7 @@ class Switch:
         self.emit = emit
         self.counters = counters
         self.ids = Ids()
+        self.loops = Loops(layer)
         self.handlers: dict[str, Handler] = {}
         self.on_extension_legs: Callable[[str, int], None] = lambda extension, legs: None
         self.lead: Lead = lambda uri: None  # where a URI of a peer leads; what is not known is looked up for next time
@@ -277,6 +279,10 @@ class Switch:
         if forwards < 1:
             self._refuse(transaction, new, 483, "too many hops", now)
             return
+        ways = self.loops.ways(request)
+        if (new.trunk, new.extension, new.dialled) in ways:
+            self._refuse(transaction, new, 482, "loop", now)
+            return
         caller = Caller("trunk", new.trunk) if new.trunk else Caller("extension", new.extension or "")
         replaces = request.get("Replaces")
         if replaces is not None:  # RFC 3891: whom it is for follows from that
@@ -298,6 +304,8 @@ class Switch:
                 self.admission.free(new.trunk)
             self._refuse(transaction, new, error.status or 488, error.reason, now)
             return
+        if ways:
+            self.loops.returned(call.id, ways)
         if route.dial is not None:
             call.dialled = route.dial
         elif route.destination.kind == "trunk":
@@ -396,6 +404,7 @@ class Switch:
     def call_ended(self, call: Call, report: Callable[[PortStats], None]) -> None:
         """The call is over: give its port back and report when the counters are here."""
         del self._calls[call.id]
+        self.loops.ended(call.id)
         self.admission.leave()
         self._reports += 1
 

@@ -228,6 +228,11 @@ class TransactionLayer:
             return cancel, hop
         return with_via(cancel, top_via(invite.data)), invite.hop
 
+    def client_user(self, branch: str, method: str) -> ClientUser | None:
+        """Whose request of ours has this branch; None when it is over, or not ours."""
+        transaction = self._transactions.get((branch, method))
+        return transaction.user if isinstance(transaction, ClientTransaction) else None
+
     def transport_failed(self, hop: Hop, now: float, *, sent: bool = True) -> None:
         """The stream to `hop` is gone or never came up (`sent` is False then: nothing got through): its client
         transactions fail (8.1.3.1, 17.1.4), but for those that only size made take a stream (18.1.1)."""
