@@ -204,6 +204,7 @@ class Server:
     def _rules(self, site: Site) -> Rules:
         """What a reload replaces."""
         self.users = users = Users(site)
+        self.digest.prepare(users.passwords)
         self.trunks = trunks = TrunkTable(site, self.location.aor_of_source)
         registrar = Registrar(
             self.location, self.digest, users.contacts.get,
