@@ -12,6 +12,7 @@ import pytest
 from pbx.sip.client_transaction import ACCEPTED, CALLING, COMPLETED, PROCEEDING, TRYING, InviteClient, NonInviteClient
 from pbx.sip.hop import Hop
 from pbx.sip.server_transaction import CONFIRMED, InviteServer, NonInviteServer
+from pbx.sip.timers import NEVER
 from pbx.sip.transaction import TERMINATED, Transaction
 
 from .network import TCP, UDP, FakeNetwork, User, parsed_request, request, response
@@ -39,7 +40,7 @@ def bye_server(network: FakeNetwork, hop: Hop = UDP) -> tuple[NonInviteServer, U
     return NonInviteServer(network, ("k",), hop, parsed_request("BYE"), VIA), User()
 
 
-MAKERS: dict[str, Callable[[FakeNetwork], tuple[Transaction, User]]] = {
+MAKERS: dict[str, Callable[..., tuple[Transaction, User]]] = {
     "invite client": invite_client, "bye client": bye_client, "invite server": invite_server, "bye server": bye_server,
 }  # fmt: skip
 
@@ -227,6 +228,66 @@ def test_a_repeated_request_gets_the_last_response_again() -> None:
     assert network.starts == ["SIP/2.0 200 OK"] * 2
     network.run(32.1)
     assert transaction.state == TERMINATED
+
+
+def respond_with(status: int) -> Callable[[Transaction, float], None]:
+    def drive(transaction: Transaction, now: float) -> None:
+        assert isinstance(transaction, InviteServer | NonInviteServer)
+        transaction.respond(status, now, to_tag="t")
+
+    return drive
+
+
+def receive(status: int, method: str = "INVITE") -> Callable[[Transaction, float], None]:
+    def drive(transaction: Transaction, now: float) -> None:
+        assert isinstance(transaction, InviteClient | NonInviteClient)
+        transaction.receive(response(status, method), UDP, now)
+
+    return drive
+
+
+def refuse_and_hear_the_ack(transaction: Transaction, now: float) -> None:
+    respond_with(486)(transaction, now)
+    assert transaction.input("ACK", now)
+
+
+def nothing(transaction: Transaction, now: float) -> None: ...
+
+
+BACK_OFF = [0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5]  # doubling
+EVERY_T2 = [0, 0.5, 4.5, 8.5, 12.5, 16.5, 20.5, 24.5, 28.5]  # 17.1.2.2, once provisional
+BACK_OFF_TO_T2 = [0, 0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]  # doubling up to 4 s
+
+#: RFC 3261 17 table 4 and RFC 6026 8.11, row by row: what begins it; over UDP when something is sent and when the
+#: transaction is over; over a stream the same. In seconds from its begin.
+TIMERS = {
+    "A, B: INVITE, no answer": ("invite client", nothing, BACK_OFF, 32, [0], 32),
+    "D: INVITE refused": ("invite client", receive(486), [0, 0], 32, [0, 0], 0),  # and acknowledged
+    "M: INVITE answered": ("invite client", receive(200), [0], 32, [0], 32),
+    "E, F: BYE, no answer": ("bye client", nothing, BACK_OFF_TO_T2, 32, [0], 32),
+    "E, F: BYE, a provisional answer": ("bye client", receive(100, "BYE"), EVERY_T2, 32, [0], 32),
+    "K: BYE answered": ("bye client", receive(200, "BYE"), [0], 5, [0], 0),
+    "G, H: INVITE refused by us, no ACK": ("invite server", respond_with(486), BACK_OFF_TO_T2, 32, [0], 32),
+    "I: INVITE refused by us, acknowledged": ("invite server", refuse_and_hear_the_ack, [0], 5, [0], 0),
+    "L: INVITE answered by us": ("invite server", respond_with(200), [0], 32, [0], 32),
+    "J: BYE answered by us": ("bye server", respond_with(200), [0], 32, [0], 0),
+}
+
+
+@pytest.mark.parametrize("hop", [UDP, TCP], ids=["udp", "stream"])
+@pytest.mark.parametrize("name", TIMERS)
+def test_timers_at_the_values_of_the_rfc(name: str, hop: Hop) -> None:
+    kind, drive, udp_sent, udp_over, stream_sent, stream_over = TIMERS[name]
+    network = FakeNetwork()
+    transaction, _ = MAKERS[kind](network, hop)
+    drive(transaction, network.now)
+    over = None
+    while network.timers.earliest < NEVER:
+        network.run(network.timers.earliest - 1000.0)
+        if over is None and transaction.state == TERMINATED:
+            over = network.now - 1000.0
+    assert (network.times, over) == ((udp_sent, udp_over) if hop is UDP else (stream_sent, stream_over))
+    assert network.forgotten == [transaction]
 
 
 def test_ended_transactions_hold_nothing() -> None:
