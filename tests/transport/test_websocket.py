@@ -101,10 +101,12 @@ def test_requests_go_back_by_the_connection(run: Run) -> None:
 
 
 def handshake(**changes: str | None) -> bytes:
+    changed = {name.replace("_", "-"): value for name, value in changes.items()}
     headers: dict[str, str | None] = {
         "Host": "x", "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol": "sip",
-    } | {name.replace("_", "-"): value for name, value in changes.items()}  # fmt: skip
+        **changed,
+    }  # fmt: skip
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if value is not None)
     return f"GET / HTTP/1.1\r\n{lines}\r\n".encode()
 
