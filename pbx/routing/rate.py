@@ -23,7 +23,7 @@ class Rates:
         self._current: dict[str, float] = {}  # key -> when its bucket is full
         self._previous: dict[str, float] = {}
         self._token_s = 1.0 / rate_per_s
-        self._depth_s = (burst - 1) / rate_per_s
+        self._depth_s = (burst - 0.99) / rate_per_s  # a hundredth of a token for sums of floats that are not exact
 
     def __len__(self) -> int:
         return len(self._current) + len(self._previous)
@@ -37,7 +37,7 @@ class Rates:
         if wait_s <= 0.0:
             self._current[key] = now + self._token_s
             return True
-        if wait_s > self._depth_s + 1e-9:  # sums of tokens are not exact
+        if wait_s > self._depth_s:
             return False
         self._current[key] = full_at + self._token_s
         return True
