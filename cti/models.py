@@ -204,6 +204,8 @@ class Cdr(Reply):
     status: int | None = None
     web_session: str | None = None
     basket: float | None = Field(None, description="euros")
+    transfers: int = 0
+    transferred_to: str | None = Field(None, description="a destination, as extension 103")
 
 
 class Cdrs(Reply):

@@ -6,6 +6,9 @@
         |                   |    +------------------+----+----------------+
         +-------------------+--------------- gone: never comes back ------+
 
+`transferred` shows a call to an agent who was given it by a colleague: he talks already, so his pop begins as CONNECTED
+and ends with the call, or when he gives it on.
+
 An agent has at most one live pop. Each goes by the hub, so it is numbered and resumable; `updated` comes in any state.
 What doesn't fit the state (a retract after the end) is ignored and counted: the desk may be as thorough as it likes.
 """
@@ -49,13 +52,13 @@ class PopSent:
     topic: ClassVar[str] = "pops"
 
     at: float
-    kind: str  # offer, updated, retract, connected, wrap_up, ended
+    kind: str  # offer, transferred, updated, retract, connected, wrap_up, ended
     pop_id: str
     agent: str
     call_id: str
     reason: str | None = None  # of a retract
-    call: dict[str, Any] | None = None  # of offer and updated
-    session: WebSession | None = None  # of offer and updated, if the call has one
+    call: dict[str, Any] | None = None  # of offer, transferred and updated
+    session: WebSession | None = None  # of the same, if the call has one
 
     def encode(self, sequence: int) -> str:
         """As JSON, at most 32 kB: the session's own JSON is put in as it is."""
@@ -95,7 +98,7 @@ class _Pop:
     id: str
     call: CallView
     agent: str
-    queue: str
+    queue: str | None  # None: it came by a transfer
     state: str = OFFERED
     unwritten: int = 0  # sockets that haven't taken the offer
     then: Callable[[], None] | None = field(default=None, repr=False)
@@ -111,6 +114,7 @@ class ScreenPops:
         self._clock = clock
         self._counters = counters
         self._pops: dict[str, _Pop] = {}  # by agent
+        self._transfers = 0
         self._agents_of: dict[str, set[str]] = {}  # call id -> agents who have its pop
 
     # --- the desk's side --------------------------------------------------------------------------------------------
@@ -120,13 +124,10 @@ class ScreenPops:
         none; a socket that takes no bytes is waited for 20 ms at most. Never after a retract."""
         pop_id = f"{call.id}-{reservation}"
         old = self._pops.get(agent)
-        if old is not None:
-            if old.id == pop_id:  # said twice
-                self._counters["pops_out_of_order"] += 1
-                return
-            self._step(old, "ended" if old.state == WRAP_UP else "retract", "withdrawn")
-        pop = self._pops[agent] = _Pop(pop_id, call, agent, queue)
-        self._agents_of.setdefault(call.id, set()).add(agent)
+        if old is not None and old.id == pop_id:  # said twice
+            self._counters["pops_out_of_order"] += 1
+            return
+        pop = self._show(_Pop(pop_id, call, agent, queue))
         self._counters["pops_offered"] += 1
         pop.then = then
         pop.unwritten = self._hub.sockets(agent)
@@ -151,6 +152,30 @@ class ScreenPops:
 
     def ended(self, call: CallView, agent: str) -> None:
         self._input(call, agent, "ended")
+
+    # --- transfers --------------------------------------------------------------------------------------------------
+
+    def transferred(self, call: CallView, agent: str) -> None:
+        """A colleague gave him the call: he gets the whole record."""
+        self._transfers += 1
+        pop = self._show(_Pop(f"{call.id}-t{self._transfers}", call, agent, None, CONNECTED))
+        self._counters["pops_transferred"] += 1
+        self._hub.publish(self._full("transferred", pop))
+
+    def call_over(self, call_id: str) -> None:
+        """A call has ended, or was given on: pops that came by a transfer end with it."""
+        for agent in tuple(self._agents_of.get(call_id, ())):
+            if self._pops[agent].queue is None:
+                self._step(self._pops[agent], "ended")
+
+    def _show(self, pop: _Pop) -> _Pop:
+        """It takes the place of what the agent had."""
+        old = self._pops.get(pop.agent)
+        if old is not None:
+            self._step(old, "ended" if old.state == WRAP_UP else "retract", "withdrawn")
+        self._pops[pop.agent] = pop
+        self._agents_of.setdefault(pop.call.id, set()).add(pop.agent)
+        return pop
 
     # --- matching's side --------------------------------------------------------------------------------------------
 

@@ -33,7 +33,6 @@ from media.plane import MediaError
 from media.prompts import PromptLibrary
 from media.worker_plane import WorkerPlane
 from pbx.call import events
-from pbx.call.bridge import DirectBridge
 from pbx.call.call import Call
 from pbx.call.carrier_registration import Carriers
 from pbx.call.clock import Timer
@@ -44,6 +43,7 @@ from pbx.call.screening import Screening
 from pbx.call.switch import Rules, Switch
 from pbx.call.targets import Targets
 from pbx.defence import Defence
+from pbx.features import Features
 from pbx.routing.admission import Admission
 from pbx.routing.dial_plan import DialPlan
 from pbx.routing.gateways import Gateways
@@ -162,11 +162,8 @@ class Server:
         self.desk = Desk(site, driver, self.emit, self.pops, counters)
         self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self._session_updated)
         self.ivr = IvrHandler(site, driver, self.emit, self._gathered, counters)
-        self.switch.handlers = {
-            "queue": self.desk.enter,
-            "ivr": self.ivr.start,
-            **{kind: DirectBridge(kind).start for kind in ("extension", "trunk", "uri")},
-        }
+        self.features = Features(site, self.switch, self.location, self.pops, counters)
+        self.switch.handlers = {"queue": self.desk.enter, "ivr": self.ivr.start, **self.features.handlers}
         self.defence.protect(self.switch)
         self.switch.on_call = self._call_started
         self.health = Health(
@@ -175,7 +172,7 @@ class Server:
         )  # fmt: skip
         self.health.reconfigure(site)
         self.switch.on_hop_result = self.health.hop_result
-        self.switch.on_extension_legs = self.desk.phone_calls
+        self.switch.on_extension_legs = self._phone_calls
         self._build_subscriptions()
         self.digest = DigestServer(
             realm_of(site), secrets.token_bytes(32), lambda user: self.users.password(user),
@@ -262,6 +259,7 @@ class Server:
         self.journal.append(event)
         self.hub.publish(event)
         self.tracing.event(event)
+        self.features.event(event)
         if type(event) is events.CallEnded:
             self.matching.on_ended(event.call_id)
             self.counters["calls_ended"] += 1
@@ -289,6 +287,10 @@ class Server:
         self.emit(events.Registered(self.driver.now(), aor, contact, 1 if registered else 0))
         for event in ("presence", "reg"):
             self.notifier.changed(event, aor)
+
+    def _phone_calls(self, extension: str, legs: int) -> None:
+        self.features.phone_calls(extension, legs)
+        self.desk.phone_calls(extension, legs)
 
     def _phone_changed(self, extension: str) -> None:
         """An agent whose phone is not registered, or does not answer, is not available."""
@@ -352,6 +354,7 @@ class Server:
         try:
             await self.journal.open()
             await self._restore_bindings()
+            await self.features.open()
             await self.plane.start()
             await self.resolver.watch(uris_of(site))
             await self._listen(site.listen)
@@ -459,6 +462,7 @@ class Server:
         if self._reloading is not None:
             self._reloading.cancel()
         await self.http.close()
+        await self.features.store.close()
         await self.bindings.close()  # connections that end with the server unregister nobody
         await self.driver.close()
         await self.tracing.close()
@@ -500,6 +504,7 @@ class Server:
         self.carriers.configure(site)
         self.ivr.reconfigure(site)
         self.desk.reconfigure(site)
+        self.features.reconfigure(site)
         self.matching.reconfigure(site.web)
         self.sessions.reconfigure(site.web, site.locale.country)
         for aor, _ in self.location:
@@ -550,4 +555,10 @@ def uris_of(site: Site) -> Iterable[str]:
     uris += [agent.contact for agent in site.agents.values() if agent.contact]
     uris += [rule.to.name for rule in site.dial_plan if rule.to.kind == "uri"]
     uris += [to.name for to in site.numbers.values() if to.kind == "uri"]
+    led_to = [
+        to for phone in site.extensions.values()
+        for to in (phone.forward.always, phone.forward.busy, phone.forward.no_answer, phone.forward.unregistered)
+    ]  # fmt: skip
+    led_to += [group.otherwise for group in site.groups.values()] + [lot.otherwise for lot in site.park.values()]
+    uris += [to.name for to in led_to if to is not None and to.kind == "uri"]
     return [uri.replace("{number}", "0") for uri in uris if "{" not in (uri.partition("@")[2] or uri)]

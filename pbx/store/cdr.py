@@ -6,6 +6,7 @@
  CallConnected    -> connected_at, agent     ItemAbandoned  -> waiting ends
  LegEnded         -> a conversation ends     ItemOverflowed -> waiting ends
  CallAttributesSet-> web_session, basket     CallEnded      -> the record is complete
+ CallTransferred  -> transfers, to whom
 ```
 
 It reads kinds and fields by name, because this package may not import those who make the events. Values are
@@ -52,6 +53,8 @@ class CdrRow(NamedTuple):
     packets_sent: int
     packets_lost: int
     jitter_ms: float
+    transfers: int = 0  # how often somebody gave the party on
+    transferred_to: str | None = None  # the last time: "extension 103"
 
 
 @dataclass(slots=True)
@@ -78,6 +81,8 @@ class OpenCall:
     talked_s: float = 0.0
     web_session: str | None = None
     basket: float | None = None
+    transfers: int = 0
+    transferred_to: str | None = None
 
 
 class CdrFold:
@@ -166,6 +171,8 @@ def _end(call: OpenCall, row: JournalRow) -> CdrRow:
         _whole(data.get("packets_sent")) or 0,
         _whole(data.get("packets_lost")) or 0,
         _number(data.get("jitter_ms")) or 0.0,
+        call.transfers,
+        call.transferred_to,
     )
 
 
@@ -185,6 +192,12 @@ def _connected(call: OpenCall, at: float, data: dict[str, Any]) -> None:
 def _leg_ended(call: OpenCall, at: float, data: dict[str, Any]) -> None:
     if call.talking_at is not None and data.get("leg") == call.talking_leg:
         _stop_talking(call, at)
+
+
+def _transferred(call: OpenCall, at: float, data: dict[str, Any]) -> None:
+    call.transfers += 1
+    call.transferred_to = _text(data.get("to"))
+    call.agent = _text(data.get("to_agent")) or call.agent
 
 
 def _attributes(call: OpenCall, at: float, data: dict[str, Any]) -> None:
@@ -230,6 +243,7 @@ _STEPS: Final[dict[str, Callable[[OpenCall, float, dict[str, Any]], None]]] = {
     "CallConnected": _connected,
     "LegEnded": _leg_ended,
     "CallAttributesSet": _attributes,
+    "CallTransferred": _transferred,
     "ItemQueued": _queued,
     "ItemConnected": _item_connected,
     "ItemAbandoned": _dequeued,

@@ -51,6 +51,8 @@ cdr: Final = Table(
     Column("packets_sent", BigInteger, nullable=False),
     Column("packets_lost", BigInteger, nullable=False),
     Column("jitter_ms", Double, nullable=False),
+    Column("transfers", Integer, nullable=False, server_default="0"),
+    Column("transferred_to", Text),
     Index("cdr_started", "started_at"),
     Index("cdr_call", "call_id"),
 )
@@ -71,4 +73,13 @@ bindings: Final = Table(
     Column("aor", Text, primary_key=True),
     Column("expires_at", Double, nullable=False),  # seconds since 1970 (UTC): of its last contact
     Column("contacts", Text, nullable=False),  # a JSON array of objects
+)
+
+# What users set for their phones over what the site says.
+phone_settings: Final = Table(
+    "phone_settings",
+    metadata,
+    Column("extension", Text, primary_key=True),
+    Column("setting", Text, primary_key=True),  # dnd, forward-always, ...
+    Column("value", Text, nullable=False),
 )

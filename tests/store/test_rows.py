@@ -21,7 +21,8 @@ class OneField:
 
 def test_call_event() -> None:
     row = RowMaker().read(7, LegStarted(12.5, "c1", 2, "sip:a@192.0.2.1", None))
-    assert row == (7, 12.5, "LegStarted", "c1", {"leg": 2, "target": "sip:a@192.0.2.1", "agent": None})
+    data = {"leg": 2, "target": "sip:a@192.0.2.1", "agent": None, "sip_call_id": ""}
+    assert row == (7, 12.5, "LegStarted", "c1", data)
 
 
 def test_item_id_is_a_call_id() -> None:

@@ -1,0 +1,80 @@
+"""What phones can do with calls, joined: forwards, groups, park, pickup, transfers, and the agents' screens when a call
+moves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from config.schema import Site
+from cti.screen_pop import ScreenPops
+from pbx.call import events, pickup, replaces
+from pbx.call.bridge import DirectBridge
+from pbx.call.feature_codes import FeatureCodes
+from pbx.call.forwarding import Forwarding, TrunkCalls
+from pbx.call.groups import Groups
+from pbx.call.park import Park
+from pbx.call.phone_settings import PhoneSettings
+from pbx.call.refer import Refers
+from pbx.call.switch import Handler, Switch
+from pbx.routing.location import Location
+from pbx.store.settings import SettingStore
+
+if TYPE_CHECKING:
+    from pbx.call.call import Call
+
+
+class Features:
+    """One a server; survives reloads."""
+
+    def __init__(
+        self, site: Site, switch: Switch, location: Location, pops: ScreenPops, counters: Counter[str]
+    ) -> None:
+        self._switch = switch
+        self._pops = pops
+        self.store = SettingStore(site.records.url, counters)
+        self.settings = PhoneSettings(site, self.store.save)
+        self._groups = Groups(switch, self.settings, location.is_registered)
+        forwarding = Forwarding(self.settings, location.is_registered)
+        self.handlers: Mapping[str, Handler] = {
+            "extension": forwarding.start, "number": forwarding.number, "trunk": TrunkCalls().start,
+            "uri": DirectBridge("uri").start, "group": self._groups.start, "park": Park().start,
+            "pickup": pickup.start, "replaces": replaces.start, "set": FeatureCodes(self.settings).start,
+        }  # fmt: skip
+        Refers(switch)
+        self.phone_calls: Callable[[str, int], None] = self._groups.phone_calls
+        self._read(site)
+
+    async def open(self) -> None:
+        """What users had set. Raises DatabaseUnreachable."""
+        self.settings.restore(await self.store.open())
+
+    def reconfigure(self, site: Site) -> None:
+        self.settings.reconfigure(site)
+        self._groups.reconfigure(site.extensions)
+        self._read(site)
+
+    def _read(self, site: Site) -> None:
+        self._agents = {agent.extension: name for name, agent in site.agents.items() if agent.extension}
+
+    def event(self, event: object) -> None:
+        """Screens follow a call that moves, and are closed with it."""
+        if type(event) is events.CallTransferred:
+            call = self._switch.call(event.call_id)
+            if call is not None:
+                self._transferred(call, event)
+        elif type(event) is events.CallEnded:
+            self._pops.call_over(event.call_id)
+
+    def _transferred(self, call: Call, event: events.CallTransferred) -> None:
+        self._pops.call_over(call.id)  # who had it by an earlier transfer
+        if event.other_call_id is not None:
+            self._pops.call_over(event.other_call_id)
+        talks = call.connected
+        leg = None if talks is None else talks.winner
+        agent = None if leg is None else self._agents.get(leg.extension or "")
+        if event.to_agent is not None:
+            self._pops.updated(call)  # he has the pop of the call that he took; now it is another caller's
+        elif agent is not None:
+            self._pops.transferred(call, agent)
