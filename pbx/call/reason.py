@@ -17,11 +17,11 @@ _USUAL: Final = frozenset(("Q.850 16", "Q.850 31", "SIP 200", "SIP 487"))
 
 
 def reason_of(message: Message) -> str:
-    """The Reason of a BYE or CANCEL; "" when there is none that could be one."""
+    """The Reason of a BYE or CANCEL as it may be passed on: without its text, in which peers write their names and
+    addresses; "" when there is none that could be one."""
     value = message.get("Reason")
-    if value is None or len(value) > _LONGEST or not _CAUSE.match(value):
-        return ""
-    return value
+    found = _CAUSE.match(value) if value is not None and len(value) <= _LONGEST else None
+    return "" if found is None else f"{found[1]};cause={found[2]}"
 
 
 def in_words(reason: str) -> str:
