@@ -167,6 +167,7 @@ class CalledLeg(Leg):
     def _on_success(self, response: Response, hop: Hop, now: float) -> None:
         invite, self._invite = self._invite, None
         assert invite is not None
+        self._offer = ""
         early = (self._early or {}).get(response.to_tag or "")
         self.dialog.establish(response, hop)
         self.hear(response, hop)
@@ -313,7 +314,7 @@ def _dialog(switch: Switch, target: Target, tag: str, call_id: str, max_forwards
         local_tag=tag,
         remote_tag=None,
         remote_target=target.uri,
-        contact=switch.contact(hop),
+        contact=switch.contact(hop, target.uri),
         hop=hop,
         route_set=target.route,
         max_forwards=max_forwards,

@@ -32,7 +32,7 @@ class CallerLeg(Leg):
         self, switch: Switch, call: Call, request: Request, transaction: ServerTransaction, extension: str | None,
         trunk: str | None,
     ) -> None:  # fmt: skip
-        contact = switch.contact(transaction.hop)
+        contact = switch.contact(transaction.hop, request.uri)
         dialog = Dialog.of_request(request, switch.ids.token(), contact, transaction.hop)
         super().__init__(switch, call, 1, dialog, extension, trunk)
         self._ringing: Timer | None = None

@@ -27,7 +27,7 @@ from pbx.sip.address import uri_of
 from pbx.sip.binding import gruu_instance
 from pbx.sip.dialog import Dialog, Lead
 from pbx.sip.errors import SipError
-from pbx.sip.hop import Hop
+from pbx.sip.hop import WEB, Hop
 from pbx.sip.message import Request, Response
 from pbx.sip.registrar import Registrar
 from pbx.sip.server_transaction import ServerTransaction
@@ -357,13 +357,18 @@ class Switch:
     def next_hop(self, dialog: Dialog) -> Hop:
         return dialog.next_hop(connected=self.connected(dialog.hop), lead=self.lead)
 
-    def contact(self, hop: Hop) -> str:
-        transport = "" if hop.transport == "udp" else f";transport={hop.transport}"
-        return f"<sip:plateau@{self.local.sent_by(hop)}{transport}>"
+    def contact(self, hop: Hop, uri: str = "") -> str:
+        """Our Contact towards a peer. `uri` is the Request-URI between us: SIPS is answered with SIPS (RFC 3261
+        8.1.1.8, 12.1.1); `ws` stands for both kinds of websocket (RFC 7118 5.2)."""
+        transport = "ws" if hop.transport in WEB else hop.transport
+        if uri[:5].lower() == "sips:":
+            return f"<sips:plateau@{self.local.sent_by(hop)}{';transport=ws' if transport == 'ws' else ''}>"
+        parameter = "" if transport == "udp" else f";transport={transport}"
+        return f"<sip:plateau@{self.local.sent_by(hop)}{parameter}>"
 
     def host_for(self, hop: Hop) -> str:
         """The address to write into SDP for this peer."""
-        return self.local.sent_by(hop).rpartition(":")[0].strip("[]")
+        return self.local.address(hop)
 
     def retry_after_s(self) -> int:
         """Seconds to put in Retry-After of a 503; spread, so that refused callers don't return together."""

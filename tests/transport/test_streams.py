@@ -357,7 +357,8 @@ def test_both_families_side_by_side(run: Run) -> None:
                 phone6.setblocking(False)
                 for phone, source in ((phone4, ("127.0.0.1", four)), (phone6, ("::1", six))):
                     for listener in (0, 1):
-                        hop = Hop("udp", *phone.getsockname()[:2], listener)
+                        host, number = phone.getsockname()[:2]
+                        hop = Hop("udp", host, number, listener)
                         made.driver.send(b"hello", hop)
                         await asyncio.sleep(0.01)
                         assert phone.recvfrom(100)[1][:2] == source
