@@ -13,6 +13,7 @@ import pytest
 import acd.events
 import ivr.events
 import pbx.call.events
+import pbx.routing.events
 from cti import domain_events, models
 from cti.codes import is_code
 from cti.commands import COMMANDS
@@ -25,7 +26,7 @@ TEXT = (Path(__file__).parents[2] / "docs" / "cti-protocol.md").read_text()
 BLOCKS: list[dict[str, Any]] = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT, re.S)]
 EVENTS = {
     wire_name(kind): set(kind.__annotations__)
-    for module in (acd.events, ivr.events, pbx.call.events, domain_events)
+    for module in (acd.events, ivr.events, pbx.call.events, pbx.routing.events, domain_events)
     for kind in vars(module).values()
     if isinstance(kind, type) and is_dataclass(kind)
 }
