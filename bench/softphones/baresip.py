@@ -263,6 +263,12 @@ class Agent:
         target = self._calls[call].call
         await (target.hold() if held else target.resume())
 
+    async def do_transfer(self, call: int, to: str) -> None:
+        await self._quietly(self._calls[call].call.transfer(to))
+
+    async def do_transfer_to(self, call: int, other: int) -> None:
+        await self._quietly(self._calls[call].call.attended_transfer(self._calls[other].call))
+
     async def do_tone(self, call: int, tone_hz: float | None) -> None:
         self._calls[call].tone_hz = tone_hz
 

@@ -75,6 +75,7 @@ class PhoneCall:
     digits_received: str = ""
     held: bool = False  # by the peer
     media_changes: int = 0
+    transfer: list[int] = field(default_factory=list)  # what NOTIFY said of a transfer of ours (PJSIP)
     _changed: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     def note(self, event: dict[str, Any]) -> None:
@@ -86,6 +87,8 @@ class PhoneCall:
             self.established_at = self.established_at or at
         elif name == "media":
             self.held, self.media_changes = event["held"], self.media_changes + 1
+        elif name == "transfer":
+            self.transfer.append(event["status"])
         elif name == "digit":
             self.digits_received += event["digit"]
         elif name == "ended":
@@ -130,6 +133,14 @@ class PhoneCall:
 
     async def resume(self) -> None:
         await self._do("hold", held=False)
+
+    async def transfer_to_number(self, user: str) -> None:
+        """Blind: REFER to somebody at the phone's own server."""
+        await self._do("transfer", to=f"sip:{user}@{self.phone.server}")
+
+    async def transfer_to_call(self, other: PhoneCall) -> None:
+        """Attended: with whom the phone talks in another call."""
+        await self._do("transfer_to", other=other.number)
 
     async def tone(self, tone_hz: float | None) -> None:
         """baresip: send this sine from now on, or silence."""

@@ -86,6 +86,9 @@ class _Call(pj.Call):
             self._agent.later(_SETTLE_S, answer)
             self.waiting = None
 
+    def onCallTransferStatus(self, prm: pj.OnCallTransferStatusParam) -> None:
+        self._agent.channel.event("transfer", call=self.number, status=int(prm.statusCode), reason=prm.reason)
+
     def onDtmfDigit(self, prm: pj.OnDtmfDigitParam) -> None:
         self._agent.channel.event("digit", call=self.number, digit=prm.digit)
 
@@ -251,6 +254,14 @@ class Agent:
             param.opt.flag = _UNHOLD
             target.reinvite(param)
         target.waiting = command
+
+    def do_transfer(self, command: int, call: int, to: str) -> None:
+        self._calls[call].xfer(to, _param())
+        self.channel.answer(command)
+
+    def do_transfer_to(self, command: int, call: int, other: int) -> None:
+        self._calls[call].xferReplaces(self._calls[other], _param())
+        self.channel.answer(command)
 
     def do_levels(self, command: int, call: int) -> None:
         """PJSIP counts from the conference bridge's side: `tx` is what the call transmits into the bridge."""
