@@ -61,14 +61,7 @@ class Audio:
         """Take the peer's first offer, if there is one. Raises SipError when nothing in it is for us."""
         if not body:
             return
-        try:
-            stream = self._heard = read_audio(text_of(body))
-            theirs = [(stream.codec_of(one) or "").partition("/")[0] for one in stream.formats]
-            common = [codec for codec in dict.fromkeys(theirs) if codec in self._policy]
-            if not common:
-                raise NoCommonCodec(f"no codec in common (ours: {', '.join(self._policy)})")
-        except SdpError as error:
-            raise _sip(error) from None
+        self._heard, common = self._read_offer(text_of(body))
         self.codecs = (*common, *[codec for codec in self._policy if codec not in common])
 
     def answer(self, prefer: str | None = None) -> str:
@@ -115,13 +108,21 @@ class Audio:
         self._use(negotiated)
         return FLIPPED[negotiated.direction]
 
-    @staticmethod
-    def direction_of(offer: str) -> str:
-        """The direction an offer was written with."""
+    def direction_of(self, offer: str) -> str:
+        """The direction an offer was written with, if it is one that we could take."""
+        return self._read_offer(offer)[0].direction
+
+    def _read_offer(self, text: str) -> tuple[AudioStream, list[str]]:
+        """The stream and the codecs in common, as the peer prefers them."""
         try:
-            return read_audio(offer).direction
+            stream = read_audio(text)
+            theirs = [(stream.codec_of(one) or "").partition("/")[0] for one in stream.formats]
+            common = [codec for codec in dict.fromkeys(theirs) if codec in self._policy]
+            if not common:
+                raise NoCommonCodec(f"no codec in common (ours: {', '.join(self._policy)})")
         except SdpError as error:
             raise _sip(error) from None
+        return stream, common
 
     def release(self, on_stats: Callable[[PortStats], None] | None = None) -> None:
         """Give the port back; `on_stats` is told the counters, zeros if there never was a port."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from pbx.sip.hop import Hop
 from pbx.sip.message import Request
 
 from .test_trunk_calls import test_trunk_asks_for_a_login, test_trunk_asks_for_a_login_at_the_end_too
-from .world import Phone, World, sdp
+from .world import Phone, World, check_no_cycles, sdp
 
 DID = "+33180000001"
 
@@ -501,26 +500,7 @@ def test_no_flow_leaves_anything_for_the_collector(tmp_path: Path) -> None:
         test_trunk_asks_for_a_login, test_trunk_asks_for_a_login_at_the_end_too,
         test_caller_hangs_up_while_its_hold_is_pending, test_a_fork_behind_a_proxy_answers_twice, test_late_offer,
     ]  # fmt: skip
-    world = World(folder=tmp_path)
-
-    def play() -> None:
-        flow(world)
-        world.run(100)
-        world.phones.clear()
-        world.events.clear()
-        world.counters.clear()
-        world.plane.down = False
-        world.location.remove("101", world.clock.time)
-
-    gc.disable()
-    try:
-        for flow in flows:
-            play()
-            gc.collect()  # what the first time alone leaves: caches, compiled patterns
-            play()
-            assert gc.collect() == 0, flow.__name__
-    finally:
-        gc.enable()
+    check_no_cycles(World(folder=tmp_path), flows)
 
 
 def test_requests_go_to_the_contact_when_the_connection_is_gone(world: World) -> None:

@@ -315,3 +315,33 @@ def test_the_200_of_a_reinvite_is_lost(world: World) -> None:
     assert [carrier.response(200).cseq for _ in range(3)] == [2, 2, 2]
     carrier.follow("ACK", hold, tag, cseq=2)
     hang_up(carrier, invite, tag, phone, cseq=3)
+
+
+def test_a_reinvite_that_was_taken_back_is_cancelled_as_soon_as_it_may_be(world: World) -> None:
+    """9.1: with the first provisional response."""
+    carrier, invite, tag, phone, _ = talking(world)
+    hold = carrier.invite(DID, to_tag=tag, cseq=2, body=HOLD)
+    passed = phone.request("INVITE")
+    carrier.follow("CANCEL", hold, tag, cseq=2)
+    carrier.response(200)
+    carrier.ack_refusal(hold, carrier.response(487))
+    assert not phone.inbox
+    phone.answer(passed, 100)
+    phone.answer(phone.request("CANCEL"), 200)
+    phone.answer(passed, 487)
+    phone.request("ACK")
+    hang_up(carrier, invite, tag, phone, cseq=3)
+
+
+def test_no_codec_in_common_in_a_reinvite_and_in_its_answer(world: World) -> None:
+    carrier, invite, tag, phone, _ = talking(world)
+    bad = sdp(types="18", direction="sendonly")
+    refused = carrier.invite(DID, to_tag=tag, cseq=2, body=bad)
+    carrier.ack_refusal(refused, carrier.response(488))
+    assert not phone.inbox  # it would be held in a call that is not
+    hold = carrier.invite(DID, to_tag=tag, cseq=3, body=HOLD)
+    phone.answer(phone.request("INVITE"), 200, body=bad)
+    phone.request("ACK")
+    carrier.ack_refusal(hold, carrier.response(488))
+    assert len(world.plane.bridged) == 2
+    hang_up(carrier, invite, tag, phone, cseq=4)
