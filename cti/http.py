@@ -21,7 +21,7 @@ from cti.events import EventHub
 from cti.matching import Matching
 from cti.metrics import Gauges, Metrics
 from cti.ports import AgentDesk, Bans, CallRecords, Calls
-from cti.rest import ANYONE, Ask, Health, Rest, Views
+from cti.rest import ANYONE, Ask, Health, Limited, Rest, Views
 from cti.routes import ROUTES, Query, Route
 from cti.screen_pop import ScreenPops
 from cti.tokens import Identity, Tokens
@@ -52,13 +52,18 @@ _PAGE_HEADERS: Final = {
 }
 
 
+def _no_phones(limit: int) -> Mapping[str, Any]:
+    return {"phones": [], "left_off": 0}
+
+
 class HttpServer:
     """All of the package behind one address."""
 
     def __init__(
         self, *, tokens: Tokens | None, desk: AgentDesk, switch: Calls, records: CallRecords, sessions: WebSessions,
         matching: Matching, hub: EventHub, pops: ScreenPops, clock: Clock, counters: Counter[str],
-        traces: Traces, bans: Bans, trunks: Views = tuple, gauges: Gauges | None = None, health: Health = dict,
+        traces: Traces, bans: Bans, trunks: Views = tuple, phones: Limited = _no_phones, gauges: Gauges | None = None,
+        health: Health = dict,
         shop_origins: Collection[str] = (),
     ) -> None:  # fmt: skip
         """`health` says which parts work; `shop_origins`: web origins whose pages may post sessions themselves."""
@@ -68,7 +73,8 @@ class HttpServer:
         self._stream = EventStream(hub, pops, view, commands, tokens, clock, counters)
         self._rest = Rest(
             view=view, records=records, sessions=sessions, matching=matching, pops=pops, commands=commands,
-            stream=self._stream, traces=traces, bans=bans, trunk_views=trunks, health=health, clock=clock,
+            stream=self._stream, traces=traces, bans=bans, trunk_views=trunks, phone_views=phones,
+            health=health, clock=clock,
             metrics_source=Metrics(counters, gauges or {}, view, hub, sessions),
             document=openapi.document(ROUTES, _version()),
         )  # fmt: skip

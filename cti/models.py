@@ -313,6 +313,31 @@ class Trunks(Reply):
     trunks: list[Trunk]
 
 
+class PhoneContact(Reply):
+    """Where a phone registered from."""
+
+    uri: str
+    hop: str = Field(description="where its calls are sent, as udp:192.0.2.7:5060")
+    expires_at: float
+    silent: int = Field(description="OPTIONS in a row that it did not answer")
+    round_trip_ms: float | None = Field(description="of its last answer to OPTIONS; null: it is not asked")
+
+
+class Phone(Reply):
+    """A registered extension."""
+
+    extension: str
+    reachable: bool = Field(description="false: no contact of it answers, its agent gets no calls of queues")
+    contacts: list[PhoneContact]
+
+
+class Phones(Reply):
+    """Registered extensions."""
+
+    phones: list[Phone]
+    left_off: int = Field(description="how many more there are than `limit`")
+
+
 class Who(Reply):
     """Whose token this is."""
 

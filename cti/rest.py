@@ -29,6 +29,7 @@ from pbx.trace.svg import ladder_svg
 ANYONE: Final = Identity("shop", "", 0.0)  # on open routes, whose operations don't ask who it is
 
 Views = Callable[[], Sequence[Mapping[str, Any]]]
+Limited = Callable[[int], Mapping[str, Any]]
 Health = Callable[[], Mapping[str, bool]]
 
 
@@ -60,6 +61,7 @@ class Rest:
     traces: Traces
     bans: Bans
     trunk_views: Views
+    phone_views: Limited
     metrics_source: Metrics
     health: Health
     clock: Clock
@@ -170,6 +172,9 @@ class Rest:
 
     async def trunks(self, ask: Ask) -> web.StreamResponse:
         return reply({"trunks": self.trunk_views()})
+
+    async def phones(self, ask: Ask) -> web.StreamResponse:
+        return reply(self.phone_views(ask.query["limit"]))
 
     # --- security ---------------------------------------------------------------------------------------------------
 

@@ -109,6 +109,8 @@ ROUTES: Final[tuple[Route, ...]] = (
                  Query("access_token", "the token, for clients that can't set headers")), tag="events"),
     Route("GET", "/v1/trunks", "trunks", "Trunks: their calls, gateways and registrations", _FLOOR,
           {200: models.Trunks}, tag="trunks"),
+    Route("GET", "/v1/phones", "phones", "Registered phones and whether they answer", _FLOOR, {200: models.Phones},
+          query=(Query("limit", _LIMIT, 1000),), tag="trunks"),
     Route("GET", "/v1/bans", "banned", "Sources that are not listened to", _FLOOR, {200: models.Bans},
           tag="security"),
     Route("DELETE", "/v1/bans/{id}", "ban_lift", "Listen to a source again", _FLOOR, {200: models.BanLifted},

@@ -30,7 +30,7 @@ from yarl import URL
 from config.errors import SiteError
 from config.schema import Site
 from pbx.site import load_site
-from pbx.tables import bans_table, calls_table, cdr_table
+from pbx.tables import bans_table, calls_table, cdr_table, phones_table, trunks_table
 
 app = typer.Typer(
     help="Plateau: SIP softswitch and contact centre. The web session follows the call.",
@@ -57,10 +57,10 @@ def fail(text: str, status: int = UNUSABLE) -> NoReturn:
     raise typer.Exit(status)
 
 
-def read_site(path: Path) -> Site:
+def read_site(path: Path, *, with_files: bool = False) -> Site:
     """The site, or every mistake in it on a line of its own and exit status 1."""
     try:
-        return load_site(path)
+        return load_site(path, with_files=with_files)
     except SiteError as error:
         for problem in error.problems:
             err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
@@ -189,7 +189,7 @@ def set_up_logs(level: str) -> None:
 @app.command()
 def check(site: SiteFile) -> None:
     """Read a site file and say everything that is wrong with it."""
-    read = read_site(site)
+    read = read_site(site, with_files=True)
     table = Table(title=read.site, title_justify="left")
     table.add_column("what")
     table.add_column("how many", justify="right")
@@ -339,6 +339,34 @@ def ladder(
         run(lambda: commands.ladder(base, token, call, out))
     except commands.AskError as error:
         fail(str(error), WRONG)
+
+
+@app.command()
+def trunks(site: SiteFile) -> None:
+    """Show the trunks of a running server: calls, registrations, gateways and whether they answer."""
+    base, token = api_of(read_site(site))
+    out.print(trunks_table(run(lambda: ask(base, token, "/v1/trunks"))["trunks"], time.time()))
+
+
+@app.command()
+def phones(site: SiteFile) -> None:
+    """Show the phones that are registered at a running server, and whether they answer."""
+    base, token = api_of(read_site(site))
+    answer = run(lambda: ask(base, token, "/v1/phones?limit=10000"))
+    out.print(phones_table(answer["phones"], time.time()))
+    if answer["left_off"]:
+        out.print(f"and {answer['left_off']} more")
+
+
+async def ask(base: str, token: str, path: str) -> Any:
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
+        try:
+            async with session.get(base + path) as reply:
+                if reply.status != 200:
+                    fail(f"{base} answered {reply.status}: {await reply.text()}")
+                return await reply.json()
+        except aiohttp.ClientConnectionError:
+            fail(f"nothing listens at {base}: is the server running? (plateau serve SITE)", WRONG)
 
 
 @app.command()

@@ -231,6 +231,7 @@ class Server:
             tokens=tokens, desk=self.desk, switch=self.switch, records=self.records, sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.driver, counters=self.counters,
             traces=self.tracing.traces, bans=self.defence, trunks=self._trunk_views,
+            phones=self.health.view,
             gauges={
                 "journal_pending": lambda: self.journal.pending,
                 "sip_transactions": lambda: len(self.driver.layer),

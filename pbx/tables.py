@@ -52,6 +52,54 @@ def cdr_table(rows: Sequence[CdrRow], zone: dt.tzinfo) -> Table:
     return table
 
 
+def trunks_table(rows: Sequence[dict[str, Any]], now: float) -> Table:
+    """A line for each gateway; what concerns the trunk stands at its first."""
+    table = _table(f"{len(rows)} trunk{'s' if len(rows) != 1 else ''}")
+    table.add_column("trunk", overflow="fold")
+    table.add_column("calls", justify="right", no_wrap=True)
+    table.add_column("registration", overflow="fold")
+    table.add_column("gateway", min_width=12, overflow="fold")
+    for column in ("state", "for", "answers in"):
+        table.add_column(column, justify="right" if column != "state" else "left", no_wrap=True)
+    for row in rows:
+        wish = row["registration"]
+        head = [row["name"], str(row["calls"]), "" if wish is None else _registration(wish)]
+        for one in row["gateways"] or [None]:
+            way = ["", "", "", ""] if one is None else _gateway(one, now)
+            _add(table, [*head, *way])
+            head = ["", "", ""]
+    return table
+
+
+def _registration(wish: dict[str, Any]) -> str:
+    return f"{wish['state']}: {wish['last_status']} {wish['last_reason']}" if wish["failures"] else str(wish["state"])
+
+
+def _gateway(one: dict[str, Any], now: float) -> list[str]:
+    since = "" if one["since"] is None else _seconds(now - one["since"])
+    return [one["uri"], one["state"], since, _milliseconds(one["round_trip_ms"])]
+
+
+def phones_table(rows: Sequence[dict[str, Any]], now: float) -> Table:
+    """A line for each contact."""
+    table = _table(f"{len(rows)} registered phone{'s' if len(rows) != 1 else ''}")
+    for column in ("phone", "contact", "reached at"):
+        table.add_column(column, overflow="fold")
+    for column in ("expires in", "answers in"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for row in rows:
+        for one in row["contacts"]:
+            silent = "" if not one["silent"] else "silent" if row["reachable"] else "unreachable"
+            times = _seconds(one["expires_at"] - now), _milliseconds(one["round_trip_ms"])
+            _add(table, [row["extension"], one["uri"], one["hop"], *times, silent])
+    return table
+
+
+def _milliseconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f} ms"
+
+
 def bans_table(rows: Sequence[dict[str, Any]], now: float) -> Table:
     """The newest first."""
     table = _table(f"{len(rows)} banned source{'s' if len(rows) != 1 else ''}")

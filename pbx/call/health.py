@@ -15,6 +15,7 @@ from pbx.call.targets import Target
 from pbx.routing.gateways import Gateway, Gateways
 from pbx.routing.location import Location
 from pbx.routing.reachability import Reachability
+from pbx.sip.binding import Binding
 from pbx.sip.hop import Hop
 
 TICK_S: Final = 0.1
@@ -57,6 +58,28 @@ class Health:
             return
         period_s = site.listen.qualify_s if extension.qualify_s is None else extension.qualify_s
         self.phones.watch(aor, period_s, self._switch.clock.now())
+
+    def view(self, limit: int) -> dict[str, object]:
+        """The first `limit` registered extensions with their contacts, and how many were left off."""
+        site, now = self._site, self._switch.clock.now()
+        rows = [(aor, its) for aor, its in self._location if site is not None and aor in site.extensions]
+        shown = [
+            {
+                "extension": aor, "reachable": self.phones.reachable(aor),
+                "contacts": [self._contact_view(aor, one) for one in its if one.expires_at > now],
+            }
+            for aor, its in rows[:limit]
+        ]  # fmt: skip
+        return {"phones": shown, "left_off": max(0, len(rows) - limit)}
+
+    def _contact_view(self, aor: str, binding: Binding) -> dict[str, object]:
+        known = self.phones.contact(aor, binding.contact)
+        round_trip_s = None if known is None else known.round_trip_s
+        return {
+            "uri": binding.contact, "hop": str(binding.hop), "expires_at": binding.expires_at,
+            "silent": 0 if known is None else known.failures,
+            "round_trip_ms": None if round_trip_s is None else round(round_trip_s * 1000, 1),
+        }  # fmt: skip
 
     def _phone_changed(self, extension: str, reachable: bool) -> None:
         now = self._switch.clock.now()

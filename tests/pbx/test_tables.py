@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pbx.store.cdr import CdrRow
-from pbx.tables import calls_table, cdr_table
+from pbx.tables import calls_table, cdr_table, phones_table, trunks_table
 
 CALL: dict[str, Any] = {
     "id": "1a20", "from": "+33612345678", "to": "0180000001", "state": "answered", "with": None,
@@ -55,3 +55,37 @@ def test_records(width: int) -> None:
 def test_records_without_a_queue_have_no_such_column() -> None:
     text = shown(cdr_table([row()], dt.UTC), 200)
     assert text.startswith("last 1 call ") and "wait" not in text and "200 caller hung up" in text
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_trunks(width: int) -> None:
+    down = {"uri": "sip:gw2.example", "priority": 1, "weight": 1, "state": "down", "since": 40.0, "failed_at": 90.0,
+            "round_trip_ms": None}  # fmt: skip
+    up = {**down, "uri": "sip:gw1.example", "state": "up", "since": None, "round_trip_ms": 12.34}
+    wish = {"state": "waiting", "failures": 2, "last_status": 403, "last_reason": "Forbidden"}
+    rows = [
+        {"name": "carrier", "calls": 3, "gateways": [up, down], "registration": wish},
+        {"name": "office", "calls": 0, "gateways": [], "registration": None},
+        {"name": "good", "calls": 0, "gateways": [up], "registration": {**wish, "state": "registered", "failures": 0}},
+    ]
+    text = shown(trunks_table(rows, 100.0), width)
+    assert text.startswith("3 trunks") and max(map(len, text.splitlines())) <= width
+    for part in ("carrier", "sip:gw1.example", "down", "60 s", "12.3 ms", "registered", "office"):
+        assert part in text
+    assert "None" not in text
+    if width == 200:
+        assert "waiting: 403 Forbidden" in text and len(text.splitlines()) == 7
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_phones(width: int) -> None:
+    contact = {"uri": "sip:101@192.0.2.7", "hop": "udp:192.0.2.7:5060", "expires_at": 160.0, "silent": 0,
+               "round_trip_ms": 8.04}  # fmt: skip
+    rows = [
+        {"extension": "101", "reachable": True, "contacts": [contact, {**contact, "silent": 1}]},
+        {"extension": "102", "reachable": False, "contacts": [{**contact, "silent": 2, "round_trip_ms": None}]},
+    ]
+    text = shown(phones_table(rows, 100.0), width)
+    assert text.startswith("2 registered phones") and max(map(len, text.splitlines())) <= width
+    for part in ("101", "60 s", "8.0 ms", "silent", "unreachable"):
+        assert part in text
