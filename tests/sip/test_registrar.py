@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pbx.sip.binding import Binding, after_restart, hop_for
+from pbx.sip.binding import Binding, after_restart, hop_for, restored
 from pbx.sip.digest import DigestClient, DigestServer, choose_challenge
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, parse
@@ -393,6 +393,14 @@ def test_a_flow_is_gone_with_its_connection_and_a_proxy_is_not() -> None:
     assert after_restart(Binding(own, "", 1.0, NOW, "c", 1, TCP, TCP, "<urn:x>", (), 1)) is None
     proxied = Binding("sip:a@h", "", 1.0, NOW, "c", 1, TCP, TCP._replace(port=5060), None, ("<sip:192.0.2.9;lr>",))
     assert after_restart(proxied) is proxied
+
+
+def test_what_a_store_gave_back_is_taken_as_far_as_it_can_be_read() -> None:
+    good = Binding("sip:a@h", "", 1.0, NOW + 60, "c", 1, SOURCE, SOURCE).as_record()
+    expired, of_a_later_version = {**good, "expires_at": NOW}, {**good, "colour": "red"}
+    without = {name: value for name, value in good.items() if name != "hop"}
+    records = [good, expired, without, of_a_later_version, {**good, "source": 7}, {}, {**good, "hop": ["udp"]}]
+    assert [one.contact for one in restored(records, NOW)] == ["sip:a@h", "sip:a@h"]
 
 
 def test_a_binding_survives_as_json() -> None:
