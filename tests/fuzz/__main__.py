@@ -25,7 +25,7 @@ KEPT = Path(__file__).parent / "corpus"
 WORK = ROOT / ".fuzz"
 TARGETS = ("message", "flows")
 MAX_WORD = 64  # of libFuzzer
-PROGRESS = 250_000  # runs from one line to the next
+PROGRESS_S = 30.0  # from one line to the next
 
 
 def main() -> int:
@@ -47,19 +47,19 @@ def main() -> int:
 
 def replay(target: str, files: list[Path]) -> int:
     """1 if one of them fails; the exception is shown."""
-    run = importlib.import_module(f"tests.fuzz.fuzz_{target}").run
+    module = importlib.import_module(f"tests.fuzz.fuzz_{target}")
     for file in files:
-        checked(run, file.read_bytes())
+        checked(module.run, file.read_bytes(), module.LIMIT_S)
     return 0
 
 
 def throw(target: str, runs: int, max_bytes: int, seed: int) -> int:
     """Four times as fast as atheris, and blind: what a mutation changed is kept for a while to be mutated again."""
-    run, dice = importlib.import_module(f"tests.fuzz.fuzz_{target}").run, random.Random(seed)
+    module, dice = importlib.import_module(f"tests.fuzz.fuzz_{target}"), random.Random(seed)
     pool = [data for data in inputs(target) if len(data) <= max_bytes]
     kept = len(pool)
-    findings = Findings(WORK / "findings", run)
-    began = time.perf_counter()
+    findings = Findings(WORK / "findings", module.run, module.LIMIT_S)
+    began = told = time.perf_counter()
     for number in range(1, runs + 1):
         data = mutate(dice.choice(pool), dice, pool)[:max_bytes]
         findings(data)
@@ -68,9 +68,12 @@ def throw(target: str, runs: int, max_bytes: int, seed: int) -> int:
                 pool.append(data)
             else:
                 pool[dice.randrange(kept, len(pool))] = data
-        if number % PROGRESS == 0:
-            speed = number / (time.perf_counter() - began)
-            sys.stdout.write(f"{number:,} runs, {speed:,.0f} a second, {len(findings.known)} findings\n")
+        now = time.perf_counter()
+        if now - told > PROGRESS_S or number == runs:
+            told = now
+            sys.stdout.write(
+                f"{number:,} runs, {number / (now - began):,.0f} a second, {len(findings.known)} findings\n"
+            )
             sys.stdout.flush()
     return 1 if findings.known else 0
 

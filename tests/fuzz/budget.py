@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-LIMIT_S = 0.010
 TRIES = 8  # another process may have had the core meanwhile: what is slow is slow each time
 
 
@@ -13,7 +12,7 @@ class TooSlow(Exception):
     """An input that costs more than it may."""
 
 
-def checked(target: Callable[[bytes], None], data: bytes, limit_s: float = LIMIT_S) -> None:
+def checked(target: Callable[[bytes], None], data: bytes, limit_s: float) -> None:
     """Run the target; TooSlow if it takes longer than `limit_s` every time."""
     best = float("inf")
     for _ in range(TRIES):

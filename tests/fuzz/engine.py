@@ -35,7 +35,8 @@ def main() -> None:
         command = [sys.executable, "-m", "tests.fuzz", name, "--replay", str(suspect)]
         return subprocess.run(command, capture_output=True, check=False).returncode != 0
 
-    atheris.Setup([sys.argv[0], *sys.argv[3:]], Findings(folder, target.run, is_slow), custom_mutator=mutation)
+    findings = Findings(folder, target.run, target.LIMIT_S, is_slow)
+    atheris.Setup([sys.argv[0], *sys.argv[3:]], findings, custom_mutator=mutation)
     atheris.Fuzz()
 
 

@@ -16,17 +16,22 @@ class Findings:
     `is_slow` has the last word on an input that took too long."""
 
     def __init__(
-        self, folder: Path, target: Callable[[bytes], None], is_slow: Callable[[bytes], bool] = lambda data: True
+        self,
+        folder: Path,
+        target: Callable[[bytes], None],
+        limit_s: float,
+        is_slow: Callable[[bytes], bool] = lambda data: True,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.target = target
+        self.limit_s = limit_s
         self.is_slow = is_slow
         self.known: set[str] = set()
 
     def __call__(self, data: bytes) -> None:
         try:
-            checked(self.target, data)
+            checked(self.target, data, self.limit_s)
         except TooSlow as error:
             if self.is_slow(data):
                 self._write(data, error)

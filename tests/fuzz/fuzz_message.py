@@ -36,6 +36,7 @@ from pbx.sip.via import Via, branch_of, reply_to, validate_via, via_stamp
 
 T = TypeVar("T")
 
+LIMIT_S: Final = 0.010
 SOURCE: Final = Hop("udp", "192.0.2.9", 5060)
 OUR_VIA: Final = "SIP/2.0/UDP 192.0.2.100:5060;branch=z9hG4bKours"
 CODECS: Final = ("PCMA", "PCMU")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import fuzz_message
+from tests.fuzz import fuzz_flows, fuzz_message
 from tests.fuzz.budget import TooSlow, checked
 from tests.fuzz.mutator import MAX_BYTES, mutate
 
@@ -18,20 +18,27 @@ MAX_CORPUS_BYTES = 1_000_000
 
 def inputs(target: str) -> list[bytes]:
     files = sorted((CORPUS / target).iterdir())
-    assert len(files) > 50, "the kept corpus is gone"
+    assert len(files) >= 50, "the kept corpus is gone"
     return [file.read_bytes() for file in files]
 
 
 def test_the_corpus_is_read_and_refused_as_declared() -> None:
     for data in inputs("message"):
-        checked(fuzz_message.run, data)
+        checked(fuzz_message.run, data, fuzz_message.LIMIT_S)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_mutations(seed: int) -> None:
     kept, dice = inputs("message"), random.Random(seed)
     for _ in range(MUTATIONS // 4):
-        checked(fuzz_message.run, mutate(dice.choice(kept), dice, kept))
+        checked(fuzz_message.run, mutate(dice.choice(kept), dice, kept), fuzz_message.LIMIT_S)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_flows(seed: int) -> None:
+    """What decides them is of every length: nothing, the first moves, whole rounds."""
+    dice = random.Random(seed)
+    checked(fuzz_flows.run, dice.randbytes(dice.choice((0, 8, 200, 3000))) + bytes((seed,)), fuzz_flows.LIMIT_S)
 
 
 def test_the_corpus_stays_small() -> None:
