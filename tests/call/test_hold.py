@@ -12,7 +12,7 @@ from pbx.sip.message import Request
 
 from .test_early_media import the_call
 from .test_flows import DID, hang_up, talking
-from .world import SITE, Phone, World, sdp
+from .world import SITE, Phone, World, hears_music, sdp
 
 HOLD = sdp(direction="sendonly", host="198.51.100.1")
 RESUME = sdp(host="198.51.100.1")
@@ -133,7 +133,7 @@ def test_a_call_that_is_answered_on_hold(music: World) -> None:
 
 
 def test_a_waiting_caller_may_hold(music: World) -> None:
-    music.switch.handlers["extension"] = lambda call, name: call.play(("music",), loop=True) and None
+    music.switch.handlers["extension"] = hears_music
     carrier = music.phone("198.51.100.1")
     invite = carrier.invite(DID)
     tag = carrier.response(200).to_tag or ""

@@ -8,7 +8,7 @@ from pbx.call.info import read_key
 
 from .test_early_media import called, the_call
 from .test_flows import DID, hang_up, talking
-from .world import Phone, World, sdp
+from .world import Phone, World, hears_music, sdp
 
 RELAY = "application/dtmf-relay"
 PLAIN = "application/dtmf"
@@ -41,7 +41,7 @@ def sent_digits(world: World) -> list[object]:
 
 def test_keys_reach_whoever_listens(world: World) -> None:
     heard: list[str] = []
-    world.switch.handlers["extension"] = lambda call, name: call.play(("music",), loop=True) and None
+    world.switch.handlers["extension"] = hears_music
     carrier = world.phone("198.51.100.1")
     invite = carrier.invite(DID)
     tag = carrier.response(200).to_tag or ""

@@ -12,7 +12,7 @@ from pbx.call.session_timer import Agreed
 from pbx.sip.message import Request, Response, parse
 
 from .test_flows import DID, talking
-from .world import SITE, Phone, World, sdp
+from .world import SITE, Phone, World, hears_music, sdp
 
 POLICY = SessionTimer()
 KNOWS = "Supported: timer\r\n"
@@ -99,7 +99,7 @@ def test_off() -> None:
 
 def queue_call(world: World, extra: str = "", body: str | None = None) -> tuple[Phone, str, Response]:
     """The carrier hears music: nobody else is in its call."""
-    world.switch.handlers["extension"] = lambda call, name: call.play(("music",), loop=True) and None
+    world.switch.handlers["extension"] = hears_music
     carrier = world.phone("198.51.100.1")
     invite = carrier.invite(DID, extra=extra, body=body)
     ok = carrier.response(200)

@@ -13,6 +13,7 @@ from config.loader import load
 from config.schema import Site
 from media.fake import FakePlane
 from pbx.call.bridge import DirectBridge
+from pbx.call.call import Call
 from pbx.call.screening import Screening
 from pbx.call.switch import Rules, Switch
 from pbx.call.targets import Targets
@@ -272,6 +273,11 @@ class Phone:
 
 def vars_of(message: Request | Response) -> object:
     return (getattr(message, "method", None), getattr(message, "status", None), message.headers, message.body)
+
+
+def hears_music(call: Call, name: str) -> None:
+    """A handler: the caller waits, nobody comes."""
+    call.play(("music",), loop=True)
 
 
 def check_no_cycles(world: World, flows: Sequence[Callable[[World], None]]) -> None:
