@@ -25,9 +25,6 @@ MUTATED = 0.1
 class Dice(random.Random):
     """Throws what the input says, then what a seed made of it says: so that a longer input decides more."""
 
-    def __new__(cls, data: bytes) -> Dice:
-        return super().__new__(cls, 0)
-
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
         self._data = iter(data)
