@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _REQUIRED = f"Require: {RELIABLE}\r\n"
 TRYING, RINGING, ANSWERED, DROPPED, ENDED = "trying", "ringing", "answered", "dropped", "ended"
+_HOP_FAILED = (430, 503)  # RFC 5626 11.5: a phone's flow is gone; RFC 3263 4.3: overloaded
 
 
 class CalledLeg(Leg):
@@ -106,7 +107,7 @@ class CalledLeg(Leg):
             self._on_provisional(response, hop, now)
         elif status < 300:
             self._on_success(response, hop, now)
-        elif self._answer_challenge(response, now) or (status == 503 and self._next_hop(now)):
+        elif self._answer_challenge(response, now) or (status in _HOP_FAILED and self._next_hop(now)):
             return
         else:
             if status < 400 and self.attempt is not None:

@@ -103,12 +103,6 @@ class Location:
                 self.replace(aor, kept, now)
         return changes
 
-    def drop_flow(self, aor: str, flow: Binding, now: float) -> None:
-        """A flow failed, as a 430 or the silence of its far end said (RFC 5626 5.3): its device keeps its others. One
-        that was registered again meanwhile stays."""
-        kept = [one for one in self._bindings.get(aor, ()) if one != flow]
-        self.replace(aor, kept, now)
-
     def aor_of_source(self, host: str, port: int) -> str | None:
         """Who registered from this address: None if nobody or several did."""
         aors = self._aors_by_source.get((host, port))

@@ -92,3 +92,26 @@ trunks: {branch: {registers_as: {username: branch, password: pw}}}
     )
     [target], _, _ = world.switch.targets.find(call, Destination("trunk", "branch"))
     assert (target.uri, target.route) == ("sip:2001@192.0.2.9;ob", ("<sip:192.0.2.9;lr>",))
+
+
+def test_the_older_flow_rings_when_the_proxy_of_the_newer_says_that_it_is_gone(tmp_path: Any) -> None:
+    """RFC 5626 6 and 11.5: 430, and the next flow."""
+    text = """
+site: test
+listen: {sip: [udp:192.0.2.100:5060]}
+media: {ports: 20000-20099}
+records: {url: "sqlite:///test.db"}
+trunks: {carrier: {from: 198.51.100.1}}
+extensions: {102: {password: secret}}
+dial_plan: [{match: 102, to: extension 102, from: anyone}]
+"""
+    world = World(text, tmp_path)
+    older, newer = world.phone("192.0.2.2"), world.phone("192.0.2.3")
+    flow(world, "192.0.2.2", 1, ONE)
+    flow(world, "192.0.2.3", 2, ONE)
+    carrier = world.phone("198.51.100.1")
+    carrier.invite("102")
+    assert not older.inbox
+    newer.answer(newer.request("INVITE"), 430)
+    older.answer(older.request("INVITE"), 486)
+    assert carrier.response(486)

@@ -144,15 +144,12 @@ def test_same_instance_without_reg_id_is_a_device_a_contact() -> None:
     assert len(location.devices("101", 1)) == 2
 
 
-def test_a_failed_flow_goes_alone() -> None:
+def test_a_closed_connection_takes_its_flow_alone() -> None:
     location = Watched()
-    location.replace("101", [flow(1), flow(2)], 0)
-    location.drop_flow("101", flow(1), 1)
-    location.drop_flow("101", flow(1)._replace(cseq=2), 1)  # registered again meanwhile
-    assert location.contacts("101", 1) == [flow(2)]
-    location.drop_flow("101", flow(2), 1)
-    assert location.said == [("101", True), ("101", False)]
-    location.drop_flow("101", flow(2), 1)
+    tcp = Hop("tcp", "192.0.2.9", 51000)
+    location.replace("101", [flow(1), flow(2)._replace(source=tcp, hop=tcp)], 0)
+    location.drop_source(tcp[:3], 1)
+    assert location.contacts("101", 1) == [flow(1)] and location.said == [("101", True)]
 
 
 def test_every_change_is_told_for_the_store() -> None:
