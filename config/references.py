@@ -163,6 +163,7 @@ def _records(site: Site) -> Iterator[Finding]:
 def _trunks(site: Site, names: Names) -> Iterator[Finding]:
     logins: dict[str, str] = dict.fromkeys(names.of("extensions"), "an extension")
     networks: dict[object, str] = {}
+    yield from _certificates(site)
     for name, trunk in site.trunks.items():
         if trunk.registers_as is not None:
             username = trunk.registers_as.username
@@ -175,6 +176,21 @@ def _trunks(site: Site, names: Names) -> Iterator[Finding]:
                 path = ("trunks", name, "from", i)
                 hint = f"taken by the trunk {networks[network]}"
                 yield Finding(path, str(network), "each address in one trunk", hint)
+
+
+def _certificates(site: Site) -> Iterator[Finding]:
+    """Trunks known by TLS need somebody who asks for certificates."""
+    owners: dict[str, str] = {}
+    asked = site.listen.tls is not None and site.listen.tls.client_certificates != "none"
+    for name, trunk in site.trunks.items():
+        for i, tls_name in enumerate(trunk.tls_name):
+            path: Path = ("trunks", name, "tls_name", i)
+            if owners.setdefault(tls_name.lower(), name) != name:
+                hint = f"taken by the trunk {owners[tls_name.lower()]}"
+                yield Finding(path, f'"{tls_name}"', "each name in one trunk", hint)
+            elif not asked:
+                expected = "listen.tls with client_certificates optional or required, which prove the name"
+                yield Finding(path, f'"{tls_name}"', expected)
 
 
 def _destination(destination: Destination, path: Path, names: Names, *, template: bool = False) -> Iterator[Finding]:

@@ -67,6 +67,16 @@ class FakeCall:
                 "state": "answered", "with": None, "since": self.started_at, "attributes": self.attributes}  # fmt: skip
 
 
+class NoBans:
+    """Nobody is banned."""
+
+    def view(self) -> list[dict[str, Any]]:
+        return []
+
+    def lift(self, source: str) -> bool:
+        return False
+
+
 class FakeFloor:
     """Desk, switch and records in one."""
 
@@ -136,6 +146,7 @@ class Site:
             tokens=self.tokens, desk=self.floor, switch=self.floor, records=self.floor, sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=clock, counters=counters,
             traces=Traces(self.ring, lambda hop: ("192.0.2.1", 5060), lambda name: None, lambda: "FR", clock, counters),
+            bans=NoBans(),
         )  # fmt: skip
 
     def post(self, body: dict[str, Any]) -> None:
