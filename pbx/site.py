@@ -12,9 +12,10 @@ from config.schema import Site
 from pbx.transport.tls import BadFile, Tls, TlsFiles
 
 
-def load_site(path: Path) -> Site:
-    """Raises SiteError with every mistake at its line."""
-    return load(path, also=(queue_needs, certificates))
+def load_site(path: Path, *, with_files: bool = False) -> Site:
+    """Raises SiteError with every mistake at its line. `with_files`: certificates are read too; the server does that
+    by itself, since they change without the site file."""
+    return load(path, also=(queue_needs, certificates) if with_files else (queue_needs,))
 
 
 def certificates(site: Site) -> Iterator[Finding]:

@@ -20,10 +20,16 @@ Problems = Callable[..., list[str]]
 
 @pytest.fixture
 def site(tmp_path: Path) -> LoadSite:
-    """Loads MINIMAL and the text after it; `secrets` goes to the file beside it."""
+    """Loads MINIMAL and the text after it (`whole` alone if given); `secrets` goes to the file beside it."""
 
-    def build(text: str = "", *, secrets: str | None = None, environment: Mapping[str, str] | None = None) -> Site:
-        (tmp_path / "site.yaml").write_text(MINIMAL + text, "utf-8")
+    def build(
+        text: str = "",
+        *,
+        whole: str | None = None,
+        secrets: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Site:
+        (tmp_path / "site.yaml").write_text(MINIMAL + text if whole is None else whole, "utf-8")
         if secrets is not None:
             (tmp_path / "site.secrets.yaml").write_text(secrets, "utf-8")
         return load(tmp_path / "site.yaml", environment or {})

@@ -56,12 +56,33 @@ LISTEN = "site: x\nlisten: "
         ("{sip: [udp:127.0.0.1:5060, udp:0.0.0.0:5060]}", "2:36: listen.sip[1]: expected each address and port once"),
         ("{sip: tcp:127.0.0.1:80, http: 127.0.0.1:80}", "2:39: listen.http: expected each address and port once"),
         ("{sip: udp:127.0.0.1:5, advertise: 1.2.3}", "2:43: listen.advertise: expected an IP address or a host name"),
+        ("{sip: [tcp:0.0.0.0:5060, ws:127.0.0.1:5060]}", "2:34: listen.sip[1]: expected each address and port once"),
+        ('{sip: ["tcp:[::]:5060", "tcp:[::1]:5060"]}', "2:33: listen.sip[1]: expected each address and port once"),
+        ("{sip: udp:127.0.0.1:5, advertise: [1.2.3.4, 1.2.3.5]}", "2:53: listen.advertise[1]: expected at most one"),
+        ("{sip: tls:127.0.0.1:5061}", "2:15: listen.sip: expected listen.tls.certificate, which tls needs"),
+        ("{sip: [udp:0.0.0.0:5, wss:0.0.0.0:6], tls: {}}", "2:31: listen.sip[1]: expected listen.tls.certificate"),
+        ("{sip: udp:0.0.0.0:5, tls: {key: k}}", "2:30: listen.tls: expected certificate beside key"),
+        ("{sip: udp:0.0.0.0:5, tls: {client_certificates: often}}", "2:57: listen.tls.client_certificates: expected"),
+        ("{sip: ws:0.0.0.0:5, origins: shop.example}", "2:38: listen.origins: expected the origin of web pages"),
+        ("{sip: quic:127.0.0.1:5060}", "2:15: listen.sip: expected udp:ADDRESS:PORT, tcp:ADDRESS:PORT, tls:..."),
         ("{sip: udp:127.0.0.1:99999}", "2:15: listen.sip: expected udp:ADDRESS:PORT, tcp:ADDRESS:PORT, tls:..."),
     ],
 )
 def test_listeners(problems: Problems, text: str, told: str) -> None:
     [problem] = problems(whole=LISTEN + text + "\n")
     assert problem.startswith("site.yaml:" + told)
+
+
+def test_listeners_that_do_not_hinder_each_other(site: LoadSite, tmp_path: Path) -> None:
+    """Families, and UDP beside what runs over TCP; paths of certificates are relative to the site file."""
+    sockets = '["udp:[::]:5060", udp:0.0.0.0:5060, tcp:0.0.0.0:5060, "tls:[::]:5060", wss:0.0.0.0:8443]'
+    tls = "{certificate: c.pem, key: /k.pem, ca: ca/ca.pem, names: {x.example: {certificate: x.pem}}}"
+    more = "advertise: [sip.example.com, 203.0.113.7, '2001:db8::7'], local_networks: 10.0.0.0/8"
+    listen = site(whole=f"site: test\nlisten: {{sip: {sockets}, tls: {tls}, {more}}}\n").listen
+    assert [one.transport for one in listen.sip] == ["udp", "udp", "tcp", "tls", "wss"]
+    assert listen.sip[0].host == "::" and len(listen.advertise) == 3
+    paths = (listen.tls.certificate, listen.tls.key, listen.tls.ca, listen.tls.names["x.example"].certificate)
+    assert paths == (str(tmp_path / "c.pem"), "/k.pem", str(tmp_path / "ca" / "ca.pem"), str(tmp_path / "x.pem"))
 
 
 def test_prompts_are_files(site: LoadSite, problems: Problems, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +44,39 @@ def test_a_route_is_shown_as_it_was_dialled(number: str) -> None:
     result = CliRunner().invoke(app, ["route", SITE, "--from", "101", "--to", number])
     assert result.exception is None or isinstance(result.exception, SystemExit)
     assert number in result.output and result.exit_code == (0 if number[:1] in ("*", "0") else 1)
+
+
+def made_site(folder: Path, listen: str) -> str:
+    ports = "media: {ports: 40960-40979}\nrecords: {url: 'sqlite:///" + str(folder / "records.db") + "'}\n"
+    (folder / "site.yaml").write_text(f"site: test\nlisten:\n  {listen}\n{ports}")
+    return str(folder / "site.yaml")
+
+
+def test_a_wrong_certificate(tmp_path: Path) -> None:
+    """`check` says where it is named, `serve` what is wrong with it: one line each."""
+    (tmp_path / "cert.pem").write_text("nothing\n")
+    site = made_site(tmp_path, "sip: tls:127.0.0.1:0\n  tls:\n    certificate: cert.pem")
+    wrong = f"expected a certificate in PEM, found {tmp_path}/cert.pem (something else)"
+    result = CliRunner().invoke(app, ["check", site], env={"COLUMNS": "200"})
+    assert result.exit_code == 1
+    assert result.output.splitlines()[0] == f"{site}:5:18: listen.tls.certificate: {wrong}"
+    assert served(site) == (2, f"plateau: listen.tls.certificate: {wrong}")
+
+
+def served(site: str) -> tuple[int, str]:
+    """Exit status and last line of a server that does not start."""
+    command = [sys.executable, "-m", "pbx", "serve", site]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return ended.returncode, ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("transport", ["udp", "ws"])
+def test_a_port_in_use(tmp_path: Path, transport: str) -> None:
+    kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", 0))
+        if transport != "udp":
+            taken.listen()
+        where = f"{transport}:127.0.0.1:{taken.getsockname()[1]}"
+        status, said = served(made_site(tmp_path, f"sip: {where}"))
+    assert status == 2 and said.lower() == f"plateau: {where}: address already in use"
