@@ -167,12 +167,13 @@ def test_every_mistake_is_said_at_once_in_words(problems: Problems) -> None:
         'wrap_up_s, max_wait_s, overflow, found "rings_s" - did you mean ring_s?',
         '7:19: queues.asia.value_weight: expected a number of at least 0, found ".inf"',
         "9:3: extensions.101: expected the key password, found none",
-        "9:9: extensions.101.pasword: expected a key of: password, name, caller_id, max_contacts, "
-        'found "pasword" - did you mean password?',
+        "9:9: extensions.101.pasword: expected a key of: password, name, caller_id, max_contacts, qualify_s, max_calls, "
+        'do_not_disturb, forward, redirects, pickup_groups, picks_up, found "pasword" - did you mean password?',
         "10:19: extensions.102.password: expected a password, best as !secret NAME, found no text",
         "12:40: agents.ann.skills.asia: expected a whole number from 1 to 10, found 11",
         "13:3: agents.ben: expected either extension or contact, found a mapping",
-        "14:10: trunks.t: expected at least one of: from, gateway, registers_as, found max_calls",
+        "14:10: trunks.t: expected at least one of: from, gateway, gateways, register, registers_as, tls_name, "
+        "found max_calls",
         '15:20: hours.h.open.mon-sut: expected days as mon-sat or mon,wed, found "mon-sut"',
         '15:48: hours.h.open.tue[0]: expected hours as 09:00-21:00, found "8-9"',
         "15:53: hours.h.open.tue[1]: expected a closing time after the opening time; split hours that cross midnight "
@@ -180,8 +181,9 @@ def test_every_mistake_is_said_at_once_in_words(problems: Problems) -> None:
         '15:77: hours.h.closed[0]: expected a date as 2026-12-24, found "24.12.2026"',
         "17:13: dial_plan[0].match: expected a dial pattern: digits, X (0-9), Z (1-9), N (2-9), [1-5], and at the end "
         '. (one or more) or ! (any), found "0.1"',
-        "17:24: dial_plan[0].to: expected one of: extension NAME, queue NAME, ivr NAME, trunk NAME, refuse STATUS, "
-        'hang up, sip:USER@HOST, found "nowhere"',
+        "17:24: dial_plan[0].to: expected one of: extension NAME, queue NAME, ivr NAME, group NAME, trunk NAME, "
+        "number NUMBER, park LOT, park LOT SLOT, pickup EXTENSION, pickup group, set dnd on|off, "
+        'set forward-WHEN NUMBER|off, refuse STATUS, hang up, sip:USER@HOST, found "nowhere"',
         "18:11: ivr.f.s: expected exactly one verb of: say, menu, gather, hours, enqueue, connect, wait_s, echo, "
         "hang_up, found sya - did you mean say?",
         "18:31: ivr.f.t: expected a state, that is a verb and its keys; verbs: say, menu, gather, hours, enqueue, "
