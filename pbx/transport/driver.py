@@ -4,6 +4,7 @@ asyncio."""
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -105,8 +106,8 @@ class Driver:
                 known.append((host, await self._open(transport, host, port, len(known))))
             except OSError as error:
                 await self.close()
-                where = str(Hop(transport, host, port))
-                raise ListenError(f"{where}: {error.strerror or error}") from None
+                reason = os.strerror(error.errno) if error.errno else error.strerror  # asyncio says the address again
+                raise ListenError(f"{Hop(transport, host, port)}: {reason}") from None
 
     async def _open(self, transport: str, host: str, port: int, index: int) -> int:
         if transport == "udp":
