@@ -65,13 +65,6 @@ async def test_the_caller_hangs_up_in_the_ivr(office: Office, fails_of: Fails) -
     assert result.ok and result.successful == 5, fails_of(result)
 
 
-async def test_hold_is_passed_through(office: Office, fails_of: Fails) -> None:
-    async with office.callee("uas_held.xml") as callee:
-        result = await office.caller("uac_hold.xml", "2006")
-        assert result.ok, fails_of(result)
-    assert callee.result is not None and callee.result.successful == 1
-
-
 async def test_lost_packets_are_made_good(office: Office, fails_of: Fails) -> None:
     """A tenth of what the caller sends and gets is lost: all calls still succeed, and none lingers."""
     async with office.callee("uas_call.xml"):
