@@ -82,6 +82,7 @@ class Side:
         self.answered = False
         self.over = False
         self.acked = True
+        self.pracked = False
         self.offered = ""  # the body of the INVITE in progress
         self.statuses: list[int] = []
 
@@ -197,7 +198,7 @@ class Unheard:
 
 class Agent:
     """A user agent at an address. `takes` says what it does with calls: answer, refuse (486), ring, redirect (302 to
-    `contact`), or ask for a login first (`login`)."""
+    `contact`), ask for a login first (`login`), or answer after a reliable 183 (`early`)."""
 
     def __init__(self, world: LossyWorld, host: str, user: str, takes: str = "answer", contact: str = "") -> None:
         self.world = world
@@ -252,6 +253,8 @@ class Agent:
             return
         if request.method == "BYE" and side is not None:
             side.over, side.answered = True, False
+        if request.method == "PRACK" and side is not None:
+            side.pracked = True
         transaction.respond(200 if side is not None else 481, now, to_tag="x", headers=self._contact_line())
 
     def _contact_line(self) -> str:
@@ -273,9 +276,20 @@ class Agent:
             self, Dialog.of_request(request, tag, self._contact_line()[9:-2], SWITCH)
         )
         transaction.user = Ringing(side, transaction)
-        if self.takes != "redirect":
+        if self.takes == "early":
+            self._early(transaction, side, T1, now)
+        elif self.takes != "redirect":
             transaction.respond(180, now, to_tag=tag, headers=self._contact_line())
         self.world.later(lambda: self._decide(request, transaction, side))
+
+    def _early(self, transaction: ServerTransaction, side: Side, interval_s: float, since: float) -> None:
+        """A 183 that wants to be acknowledged, until it is (RFC 3262 3)."""
+        now = self.world.clock.time
+        if side.pracked or side.answered or side.over or now - since > TIMEOUT:
+            return
+        lines = f"{self._contact_line()}Require: 100rel\r\nRSeq: 7\r\nContent-Type: application/sdp\r\n"
+        transaction.respond(183, now, to_tag=side.dialog.local_tag, headers=lines, body=sdp(host=self.host))
+        self.world.clock.after(interval_s, self._early, transaction, side, 2 * interval_s, since)
 
     def _is_known(self, request: Request, now: float) -> bool:
         credentials = request.all("Proxy-Authorization")
@@ -285,7 +299,7 @@ class Agent:
         now = self.world.clock.time
         if side.over or self.takes == "ring":
             return
-        if self.takes in ("answer", "login"):
+        if self.takes in ("answer", "login", "early"):
             self._answer(request, transaction, side)
             return
         side.over = True

@@ -171,6 +171,58 @@ def provisional_responses_acknowledged(world: LossyWorld) -> None:
 
 
 @flow
+def early_media_acknowledged(world: LossyWorld) -> None:
+    """RFC 3262: a reliable 183 of the phone, and ours to the caller."""
+    phone(world, takes="early")
+    talk(world, carrier(world).call(DID, extra="Supported: 100rel\r\n"))
+
+
+@flow
+def early_media_cancelled(world: LossyWorld) -> None:
+    phone(world, takes="early")
+    world.later(carrier(world).call(DID, extra="Supported: 100rel\r\n").cancel, 0, 5)
+
+
+@flow
+def transferred(world: LossyWorld) -> None:
+    """RFC 3515: the called one gives the caller on, by a REFER."""
+    called = phone(world)
+    phone(world, "102")
+    talk(world, carrier(world).call(DID), 30)
+    world.later(lambda: each(called, refer), 8, 12)
+
+
+@flow
+def transferred_to_nobody(world: LossyWorld) -> None:
+    called = phone(world)
+    talk(world, carrier(world).call(DID), 60)
+    world.later(lambda: each(called, refer), 8, 12)
+
+
+@flow
+def transferred_and_cancelled(world: LossyWorld) -> None:
+    """The caller goes while the target rings."""
+    called = phone(world)
+    phone(world, "102", takes="ring")
+    talk(world, carrier(world).call(DID), 10)
+    world.later(lambda: each(called, refer), 8, 12)
+
+
+@flow
+def update_inside(world: LossyWorld) -> None:
+    """RFC 3311: an offer by UPDATE, from both sides at once."""
+    called = phone(world)
+    side = carrier(world).call(DID)
+
+    def both() -> None:
+        for one in (side, *called.sides.values()):
+            update(one)
+
+    world.later(both, 8, 12)
+    talk(world, side, 24)
+
+
+@flow
 def session_timer(world: LossyWorld) -> None:
     phone(world)
     extra = "Supported: timer\r\nSession-Expires: 90\r\nMin-SE: 90\r\n"
@@ -195,6 +247,17 @@ def inside(side: Side, method: str) -> None:
 def each(agent: Agent, deed: Callable[[Side], None]) -> None:
     for side in agent.sides.values():
         deed(side)
+
+
+def refer(side: Side) -> None:
+    if side.answered:
+        side.request("REFER", headers="Refer-To: <sip:102@192.0.2.100>\r\n")
+
+
+def update(side: Side) -> None:
+    if side.answered:
+        body = sdp(host=side.agent.host, direction="sendonly")
+        side.request("UPDATE", headers="Content-Type: application/sdp\r\n", body=body)
 
 
 def hold(side: Side) -> None:
