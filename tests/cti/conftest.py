@@ -59,7 +59,7 @@ class FakeCall:
 
     def view(self) -> dict[str, Any]:
         return {"id": self.id, "direction": self.direction, "from": self.from_number, "to": self.to_number,
-                "state": "queued", "attributes": self.attributes}  # fmt: skip
+                "state": "queued", "since": self.started_at, "attributes": self.attributes}  # fmt: skip
 
 
 class FakeDesk:
