@@ -159,10 +159,10 @@ class Server:
         self.switch.lead = self.resolver.lead
         self.switch.resolve = self.resolver.resolve
         self.pops = ScreenPops(self.hub, self.sessions, driver, counters)
+        self.features = Features(site, self.switch, self.location, self.pops, counters)
         self.desk = Desk(site, driver, self.emit, self.pops, counters)
         self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self._session_updated)
         self.ivr = IvrHandler(site, driver, self.emit, self._gathered, counters)
-        self.features = Features(site, self.switch, self.location, self.pops, counters)
         self.switch.handlers = {"queue": self.desk.enter, "ivr": self.ivr.start, **self.features.handlers}
         self.defence.protect(self.switch)
         self.switch.on_call = self._call_started
