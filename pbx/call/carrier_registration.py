@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -253,10 +253,6 @@ class Carriers:
         for one in self._carriers.values():
             if one.hop is not None and one.hop.reliable and one.hop[:3] == hop[:3]:
                 one.lost()
-
-    def hosts(self) -> Iterable[str]:
-        """Addresses of registrars that have our contacts."""
-        return [one.hop.host for one in self._carriers.values() if one.hop is not None]
 
     def service_route(self, trunk: str) -> tuple[str, ...]:
         """The Route of calls out by a trunk (RFC 3608)."""
