@@ -12,6 +12,9 @@ is served, so every bit of severity changes how fast the queue drains. One numbe
     1 ... 2     all of them, and of SUBSCRIBE, MESSAGE, OPTIONS, first REGISTERs the fraction above 1
     2 ... 3     those too, and of REGISTER refreshes the fraction above 2
 
+It climbs into the next kind only if that makes up a tenth of what comes, and falls by a tenth each period while next to
+nothing waits, so that a stall (another program's, the disk's) is over soon after it is over.
+
 Requests in dialogs, ACK, CANCEL and responses are never shed: they finish work that was paid for. The fraction is taken
 evenly (one in three, not three in nine), without dice.
 
@@ -22,6 +25,7 @@ delay is below half of it: so one line in the log each, however the load flutter
 from __future__ import annotations
 
 import enum
+import math
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
@@ -34,6 +38,8 @@ PERIOD_S: Final = 0.05  # of measuring
 GAIN: Final = 0.2  # severity per second of delay, each period: moves it while there is an error
 DAMPING: Final = 2.0  # severity per second that the delay grew
 MAX_STEP: Final = 0.2  # a burst is no catastrophe
+EASE: Final = 0.9  # of severity is left each period while next to nothing waits
+SHARE: Final = 0.1  # of the requests that a kind must have to be worth refusing
 MAX_SEVERITY: Final = 3.0
 BEGIN_AFTER: Final = 2  # measurements above the target
 END_S: Final = 2.0
@@ -55,8 +61,8 @@ class Overload:
     """One a server. `on_change(overloaded, delay_s)` is told of the begin and the end."""
 
     __slots__ = (
-        "_counters", "_delay_s", "_due", "_high", "_quiet_since", "_refused", "_target_s", "active", "measured_at",
-        "on_change", "severity",
+        "_asked", "_counters", "_delay_s", "_due", "_high", "_quiet_since", "_refused", "_target_s", "active",
+        "measured_at", "on_change", "severity",
     )  # fmt: skip
 
     def __init__(self, target_s: float, counters: Counter[str]) -> None:
@@ -70,6 +76,7 @@ class Overload:
         self._high = 0
         self._quiet_since = 0.0
         self._due = [0.0] * len(Kind)  # by kind: what is to be shed, in requests
+        self._asked = [0] * len(Kind)  # by kind: requests in this period
         self._refused = 0
 
     def reconfigure(self, target_s: float) -> None:
@@ -93,16 +100,28 @@ class Overload:
             self._counters["overloads"] += 1
             self.on_change(True, delay_s)
         step = GAIN * (delay_s - self._target_s) + DAMPING * (delay_s - before)
-        step = min(MAX_STEP, max(-MAX_STEP, step))
-        self.severity = min(MAX_SEVERITY, max(0.0, self.severity + step))
+        severity = self.severity + min(MAX_STEP, max(-MAX_STEP, step))
+        if step < 0.0 and delay_s < self._target_s / 4:
+            severity = min(severity, self.severity * EASE)
+        self.severity = max(0.0, min(severity, self._ceiling()))
+        self._asked = [0] * len(Kind)
         if self.severity > 0.0 or delay_s > self._target_s / 2:
             self._quiet_since = now
         elif now - self._quiet_since >= END_S:
             self.active = False
             self.on_change(False, delay_s)
 
+    def _ceiling(self) -> float:
+        """Not beyond what the kinds shed already have, when the next one hardly comes: to refuse it would not help, and
+        all of that would have to be taken back before calls are served again."""
+        following = max(1, math.ceil(self.severity))
+        if following > Kind.REFRESH or self._asked[following] > SHARE * sum(self._asked):
+            return MAX_SEVERITY
+        return float(following)
+
     def sheds(self, kind: Kind) -> bool:
-        """Whether this request is one of those to be sent away."""
+        """Whether this request is one of those to be sent away; to be asked for each while severity is above 0."""
+        self._asked[kind] += 1
         fraction = min(1.0, self.severity - kind)
         if fraction <= 0.0:
             return False

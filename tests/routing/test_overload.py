@@ -140,6 +140,18 @@ def test_refreshes_are_shed_last() -> None:
     assert 1 < server.overload.severity < 2
 
 
+def test_a_stall_is_over_soon_after_it_is_over() -> None:
+    """The machine stands still for a second under load: what piled up is refused, then calls are served again."""
+    server = Server()
+    server.run(3.0, 1.5 * server.CAPACITY)
+    for _ in range(10):
+        server.now += 0.1  # nothing is served, measurements go on
+        server.overload.measure(server.now - (server.queue[0][0] if server.queue else server.now - 0.5), server.now)
+    assert server.overload.severity <= 1.0, "there is nothing but calls to shed"
+    server.run(1.5, 1.5 * server.CAPACITY)
+    assert server.run(1.0, 1.5 * server.CAPACITY) > 0.9 * server.CAPACITY
+
+
 @pytest.mark.parametrize(
     ("severity", "shed"),
     [(0.0, (0, 0, 0)), (0.25, (25, 0, 0)), (1.0, (100, 0, 0)), (1.5, (100, 50, 0)), (2.75, (100, 100, 75)),
