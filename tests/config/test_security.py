@@ -17,7 +17,8 @@ Problems = Callable[..., list[str]]
     [
         ("security: {per_source: {requests_per_s: 0}}",
          "3:41: security.per_source.requests_per_s: expected a number above 0, found 0"),
-        ("security: {ban: {after: none}}", '3:25: security.ban.after: expected a whole number of at least 1, found "none"'),
+        ("security: {ban: {after: none}}",
+         '3:25: security.ban.after: expected a whole number of at least 1, found "none"'),
         ("security: {never_ban: here}",
          '3:23: security.never_ban: expected an IP address or network, as 192.0.2.7 or 192.0.2.0/24, found "here"'),
         ("trunks: {a: {tls_name: sip.example}}",
