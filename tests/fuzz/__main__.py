@@ -9,6 +9,7 @@ New inputs go to .fuzz/TARGET, those that fail to .fuzz/findings; the exit statu
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib
 import random
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.fuzz.arcs import fewest
 from tests.fuzz.budget import checked
 from tests.fuzz.findings import Findings
 from tests.fuzz.mutator import TOKENS, mutate
@@ -33,7 +35,7 @@ def main() -> int:
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--runs", type=int, default=1_000_000, help="executions; default: %(default)s")
     parser.add_argument("--max-bytes", type=int, default=4096, help="longest input; default: %(default)s")
-    parser.add_argument("--keep", action="store_true", help="after the run take what found new ways into the corpus")
+    parser.add_argument("--keep", action="store_true", help="after the run take what goes new ways into the corpus")
     parser.add_argument("--seed", type=int, help="without atheris: mutations of the corpus and of each other, by dice")
     parser.add_argument("--replay", nargs="+", type=Path, metavar="FILE", help="run these inputs once, without atheris")
     asked = parser.parse_args()
@@ -42,7 +44,9 @@ def main() -> int:
     if asked.seed is not None:
         return throw(asked.target, asked.runs, asked.max_bytes, asked.seed)
     status = fuzz(asked.target, asked.runs, asked.max_bytes)
-    return keep(asked.target) or status if asked.keep else status
+    if asked.keep:
+        keep(asked.target)
+    return status
 
 
 def replay(target: str, files: list[Path]) -> int:
@@ -104,20 +108,14 @@ def escaped(token: bytes) -> str:
     return "".join(f"\\x{octet:02x}" for octet in token)
 
 
-def keep(target: str) -> int:
-    """Take the smallest set of inputs that goes every way which the found ones went into the kept corpus."""
-    fresh = WORK / f"{target}.kept"
-    fresh.mkdir(parents=True, exist_ok=True)
-    for file in fresh.iterdir():
+def keep(target: str) -> None:
+    """Take what goes a new way into the kept corpus; what a smaller input shows as well leaves it."""
+    run = importlib.import_module(f"tests.fuzz.fuzz_{target}").run
+    kept = fewest(run, inputs(target))
+    for file in (KEPT / target).iterdir():
         file.unlink()
-    folders = [str(fresh), str(KEPT / target), str(WORK / target)]
-    status = engine(target, WORK / "findings", "-merge=1", "-max_len=100000", "-verbosity=0", *folders)
-    if status == 0:
-        for file in (KEPT / target).iterdir():
-            file.unlink()
-        for file in fresh.iterdir():
-            (KEPT / target / file.name[:16]).write_bytes(file.read_bytes())
-    return status
+    for data in kept:
+        (KEPT / target / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
 
 
 def engine(target: str, findings: Path, *options: str) -> int:
