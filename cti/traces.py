@@ -18,9 +18,8 @@ from aiohttp import web
 from cti.errors import InvalidQuery, TooManyReaders, UnknownResource
 from cti.tokens import Identity
 from pbx.call.clock import Clock
-from pbx.sip.hop import Hop
 from pbx.trace import pcapng
-from pbx.trace.captured import Address, Captured
+from pbx.trace.captured import Captured, Ours
 from pbx.trace.filters import Addresses, BadFilter, Filter, peer_filter
 from pbx.trace.ladder import Ladder
 from pbx.trace.reader import LadderReader, Reader
@@ -40,7 +39,7 @@ class Traces:
     """The ring and what is needed to read it. `ring` is None if the site keeps no messages."""
 
     ring: Ring | None
-    ours: Callable[[Hop], Address]  # our address on a hop
+    ours: Ours
     trunk: Callable[[str], Addresses | None]  # the addresses of a trunk; None if there is no such trunk
     country: Callable[[], str]  # of numbers written without a country code
     clock: Clock

@@ -6,6 +6,7 @@ What is shown may be anything that a stranger sent, so nothing here raises: what
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -32,6 +33,7 @@ _END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
 _NOT_SHOWN: Final = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]")
 
 Address = tuple[str, int]
+Ours = Callable[[Hop], Address]  # tells our address on a hop
 
 
 def address_text(host: str, port: int) -> str:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Callable
 from typing import Final
 
 from config.trace import Homer as HomerSettings
-from pbx.sip.hop import Hop
-from pbx.trace.captured import Address
+from pbx.trace.captured import Ours
 from pbx.trace.hep import HepEncoder
 from pbx.trace.reader import Reader
 from pbx.trace.ring import Ring
@@ -29,9 +27,7 @@ SEND_BUFFER_BYTES: Final = 1 << 20
 class HomerExporter:
     """Runs from `start` to `close`."""
 
-    def __init__(
-        self, settings: HomerSettings, ring: Ring, ours: Callable[[Hop], Address], counters: Counter[str]
-    ) -> None:
+    def __init__(self, settings: HomerSettings, ring: Ring, ours: Ours, counters: Counter[str]) -> None:
         password = settings.password.get_secret_value() if settings.password is not None else None
         self._address = settings.address
         self._encoder = HepEncoder(settings.capture_id, password)

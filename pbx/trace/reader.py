@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
-from pbx.sip.hop import Hop
-from pbx.trace.captured import Address, Captured, call_id_of
+from pbx.trace.captured import Captured, Ours, call_id_of
 from pbx.trace.filters import Filter
 from pbx.trace.ladder import Ladder, LadderMaker
 from pbx.trace.ring import Ring
@@ -17,10 +16,8 @@ STEP: Final = 64  # entries looked at in one go: well under a millisecond, then 
 class Reader:
     """Gives the messages that its filter lets through. `behind` says whether there is more to read at once."""
 
-    def __init__(
-        self, ring: Ring, ours: Callable[[Hop], Address], wanted: Filter | None = None, *, first: int = 0
-    ) -> None:
-        """`ours` tells our address on a hop; `first`: the sequence to begin with."""
+    def __init__(self, ring: Ring, ours: Ours, wanted: Filter | None = None, *, first: int = 0) -> None:
+        """`first`: the sequence to begin with."""
         self._ring = ring
         self._ours = ours
         self._wanted = wanted
@@ -48,7 +45,7 @@ class Reader:
 class LadderReader:
     """Looks for one call in all that the ring holds; `ladder` is what it found."""
 
-    def __init__(self, ring: Ring, ours: Callable[[Hop], Address], call_id: str) -> None:
+    def __init__(self, ring: Ring, ours: Ours, call_id: str) -> None:
         self._ring = ring
         self._ours = ours
         self._call_id = call_id
