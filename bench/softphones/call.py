@@ -117,6 +117,14 @@ class PhoneCall:
     async def answer(self) -> None:
         await self._do("answer", status=200)
 
+    async def progress(self) -> None:
+        """pjsip: sound before the answer, by 183."""
+        await self._do("answer", status=183)
+
+    async def update(self) -> None:
+        """pjsip: UPDATE with the session as it is."""
+        await self._do("update")
+
     async def reject(self, status: int = 486) -> None:
         await self._do("answer", status=status)
 

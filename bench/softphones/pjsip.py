@@ -255,6 +255,10 @@ class Agent:
             target.reinvite(param)
         target.waiting = command
 
+    def do_update(self, command: int, call: int) -> None:
+        self._calls[call].update(_param())
+        self.channel.answer(command)
+
     def do_transfer(self, command: int, call: int, to: str) -> None:
         self._calls[call].xfer(to, _param())
         self.channel.answer(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -11,10 +12,17 @@ import pytest_asyncio
 from bench.plateau import Plateau
 from bench.sipp import SippResult
 from bench.sites import free_port
-from tests.wire.conftest import OFFICE, Office, office_changes
+from bench.softphones import Softphones, answer, ring_only
+from tests.wire.conftest import OFFICE, Office, eventually, office_changes
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 Fails = Callable[[SippResult], str]
+
+
+async def seen(office: Office, method: str) -> int:
+    """How many messages of a method the phone 106 has exchanged with the server."""
+    text = await office.plateau.get(f"/v1/trace?number=106&method={method}")
+    return len(text.splitlines())
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -52,3 +60,38 @@ async def test_hold_is_passed_through(passing: Office, fails_of: Fails) -> None:
         result = await passing.caller("uac_hold.xml", "2006")
         assert result.ok, fails_of(result)
     assert callee.result is not None and callee.result.successful == 1
+
+
+async def test_pjsip_hears_early_media_and_acknowledges_it(office: Office, pjsip: Softphones) -> None:
+    """PJSIP says that it can: our 183 is repeated until its PRACK is here, and the 200 waits for it."""
+    caller = await pjsip.phone("106", server=office.plateau.sip, password="wire")
+    callee = await pjsip.phone("107", server=office.plateau.sip, password="wire", policy=ring_only(), loops=True)
+    assert await callee.register() == 200
+    call = await caller.call("107")
+    there = await callee.next_call()
+    await there.progress()
+    await call.until(lambda c: c.media_changes, 3)
+    await there.answer()
+    await call.established(3)
+    assert await seen(office, "PRACK") >= 2  # it and its 200
+    await call.hang_up()
+    await there.ended()
+
+
+async def test_pjsip_updates_its_session(office: Office, pjsip: Softphones) -> None:
+    caller = await pjsip.phone("106", server=office.plateau.sip, password="wire")
+    callee = await pjsip.phone("107", server=office.plateau.sip, password="wire", policy=answer(), loops=True)
+    assert await callee.register() == 200
+    call = await caller.call("107")
+    there = await callee.next_call()
+    await call.established()
+    await asyncio.sleep(0.3)  # PJSIP may send one by itself, to settle on one codec
+    before = await seen(office, "UPDATE")
+    await call.update()
+
+    async def updated() -> bool:
+        return await seen(office, "UPDATE") == before + 2
+
+    await eventually(updated)
+    await call.hang_up()
+    await there.ended()
