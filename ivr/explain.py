@@ -37,7 +37,7 @@ Serves = Callable[[str, Attributes], Sequence[str]]
 class Step:
     """One line of an explanation, with what follows from it alone."""
 
-    kind: str  # dial_plan, ivr, state, choice, queue, agent, extension, trunk, uri, refuse, note
+    kind: str  # dial_plan, ivr, state, choice, queue, agent, extension, group, park, trunk, uri, refuse ...
     text: str
     below: tuple[Step, ...] = ()
 
@@ -51,6 +51,11 @@ def explain_route(
         steps.append(_Explainer(site, at, serves).destination(to, dial, {}))
     return steps
 
+
+_ACTS = {
+    "pickup": "takes a call that rings there", "set": "for the phone that dials it",
+    "number": "where the dial plan sends a phone of ours that dials it",
+}  # fmt: skip
 
 #: what a state does, the state after it, False if the flow ends or splits there
 _Told = tuple[Step, str | None, bool]
@@ -74,16 +79,61 @@ class _Explainer:
             case "queue":
                 return self._queue(to.name, attributes)
             case "extension":
-                extension = self._site.extensions.get(to.name)
-                if extension is None:
-                    return Step("refuse", f"extension {to.name} does not exist: 404")
-                return Step("extension", f"extension {to.name}" + (f" ({extension.name})" if extension.name else ""))
+                return self._extension(to.name, attributes)
+            case "group":
+                return self._group(to.name, attributes)
+            case "park":
+                return self._park(to.name, attributes)
+            case "pickup" | "set" | "number":
+                return Step(to.kind, f"{to}: {_ACTS[to.kind]}")
             case "trunk":
                 return self._trunk(to.name, dial)
             case "refuse":
                 return Step("refuse", f"refused with {to.name}")
             case _:
                 return Step("uri", to.name)
+
+    def _extension(self, name: str, attributes: Attributes) -> Step:
+        extension = self._site.extensions.get(name)
+        if extension is None:
+            return Step("refuse", f"extension {name} does not exist: 404")
+        text = f"extension {name}" + (f" ({extension.name})" if extension.name else "")
+        forward = extension.forward
+        ways = [
+            ("always", forward.always),
+            ("do not disturb" if extension.do_not_disturb else "when busy or refused", forward.busy),
+            (f"after {forward.after_s:g} s", forward.no_answer), ("when not registered", forward.unregistered),
+        ]  # fmt: skip
+        led = [(when, to) for when, to in ways if to is not None]
+        if led and ("extension", name) in self._told:
+            return Step("extension", f"{text}: as told above")
+        self._told.add(("extension", name))
+        below = [Step("choice", when, (self.destination(to, None, attributes),)) for when, to in led]
+        return Step("extension", text, tuple(below))
+
+    def _group(self, name: str, attributes: Attributes) -> Step:
+        group = self._site.groups.get(name)
+        if group is None:
+            return Step("refuse", f"group {name} does not exist: 404")
+        if ("group", name) in self._told:
+            return Step("group", f"group {name}: as told above")
+        self._told.add(("group", name))
+        how = "ring together" if group.ring == "all" else f"ring one after the other, {group.ring}"
+        below = [Step("extension", f"extension {member}") for member in group.extensions]
+        if group.otherwise is not None:
+            below.append(Step("choice", "when nobody takes it", (self.destination(group.otherwise, None, attributes),)))
+        return Step("group", f"group {name}: {how}, {group.ring_s:g} s", tuple(below))
+
+    def _park(self, name: str, attributes: Attributes) -> Step:
+        lot, _, slot = name.partition(" ")
+        spec = self._site.park.get(lot)
+        if spec is None or (slot and not spec.slots.has(slot)):
+            return Step("refuse", f"park {name} does not exist: 404")
+        back = [Step("choice", f"after {spec.timeout_s:g} s", (Step("note", "back to the extension that parked it"),))]
+        if spec.otherwise is not None:
+            back.append(Step("choice", "if not taken there", (self.destination(spec.otherwise, None, attributes),)))
+        what = f"slot {slot}: fetches who waits there, or parks" if slot else "parks in the first free slot"
+        return Step("park", f"park {lot}, {what}", tuple(back))
 
     def _trunk(self, name: str, dial: str | None) -> Step:
         trunk = self._site.trunks.get(name)

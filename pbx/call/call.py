@@ -469,6 +469,7 @@ class Call:
         """The caller no longer talks with whom he talks with; both stay in the call."""
         attempt, self.connected = self.connected, None
         self.silence()
+        hold.resume(self.caller)
         return attempt
 
     def take_out(self, attempt: Attempt) -> Leg:
@@ -484,6 +485,10 @@ class Call:
 
     def adopt(self, leg: Leg, destination: Destination, agent: str | None = None) -> Attempt:
         """An answered leg from elsewhere becomes part of this call as if it had been dialled; `bridge` it, then."""
+        hold.resume(leg)
+        return self._adopt(leg, destination, agent)
+
+    def _adopt(self, leg: Leg, destination: Destination, agent: str | None = None) -> Attempt:
         self._last_number += 1
         attempt = Attempt(self, self._last_number, destination, agent)
         attempt.won_by(leg)
@@ -513,6 +518,7 @@ class Call:
         leg.attempt = None
         self.from_name, self.from_number = leg.party
         self._moved_in(leg, 1, None)
+        hold.resume(leg)
         if not self.answered:
             self.answered = True
             self.switch.emit(events.CallAnswered(self.clock.now(), self.id))
@@ -529,7 +535,7 @@ class Call:
         heard by nobody. Only for a call in which two talk."""
         assert self.connected is not None
         old = self.replace_caller(self.take_out(self.connected))
-        return self.adopt(old, Destination("extension", old.party.number))
+        return self._adopt(old, Destination("extension", old.party.number))
 
     def dissolve(self, cause: str) -> None:
         """The caller has moved to another call: this one is over."""

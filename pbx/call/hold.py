@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from media.plane import UnknownPrompt
+from pbx.call.session_change import OurChange
+from pbx.call.session_change import OurChange
 
 if TYPE_CHECKING:
     from pbx.call.leg import Leg
@@ -25,6 +27,16 @@ def join(switch: Switch, a: Leg, b: Leg) -> None:
             _play(switch, other)
         if not other.audio.takes_keys:
             leg.hear_keys_for(other)
+        if leg.audio.direction in ("recvonly", "inactive") and other.audio.direction == "sendrecv" and leg.may_offer:
+            OurChange(leg, None, "sendrecv", switch.clock.now())  # it was told of the hold of who is no longer there
+
+
+def resume(leg: Leg) -> None:
+    """Where holds are passed on: who was told to hold by somebody that is out of the call is told to go on."""
+    switch = leg.switch
+    passed = switch.rules.site.calls.hold == "pass"
+    if passed and leg.audio.direction in ("recvonly", "inactive") and leg.may_offer and leg.phase == "confirmed":
+        OurChange(leg, None, "sendrecv", switch.clock.now())
 
 
 def _play(switch: Switch, leg: Leg) -> None:

@@ -149,6 +149,7 @@ class Talk:
         self.port = 0  # of the server's sound for us
         self.ended = False  # by the other side
         self.frags: list[str] = []  # what NOTIFY said
+        self.directions: list[str] = []  # that re-INVITEs asked us for
         self.told: list[int] = []  # responses to REFER
         self.final: Response | None = None
 
@@ -175,6 +176,14 @@ class Talk:
         )
         if settle:
             phone.office.settle()
+
+    def send_ack(self, response: Response) -> None:
+        phone = self.phone
+        phone.send(
+            f"ACK {self.target} SIP/2.0\r\nVia: SIP/2.0/UDP {phone.host}:{phone.port};branch={phone.branch()}\r\n"
+            f"From: {self.local}\r\nTo: {self.remote}\r\nCall-ID: {self.call_id}\r\n"
+            f"CSeq: {response.cseq} ACK\r\nContent-Length: 0\r\n\r\n"
+        )
 
     def bye(self, settle: bool = True) -> None:
         self.send("BYE", settle=settle)
@@ -290,7 +299,11 @@ class Telephone(Phone):
             if request.method != "ACK":
                 self.respond(request, 481)
         elif request.method == "INVITE":
-            self.respond(request, 200, body=sdp(self.port_of_sound, host=self.host))
+            said = re.search(rb"a=(sendrecv|sendonly|recvonly|inactive)", request.body)
+            direction = said[1].decode() if said else "sendrecv"
+            talk.directions.append(direction)
+            flipped = {"sendonly": "recvonly", "recvonly": "sendonly"}.get(direction, direction)
+            self.respond(request, 200, body=sdp(self.port_of_sound, host=self.host, direction=flipped))
         elif request.method == "CANCEL":
             assert talk.invite is not None
             self.respond(request, 200, tag=talk.tags[1] if talk.tags else "")
@@ -311,6 +324,10 @@ class Telephone(Phone):
         if response.cseq_method == "REFER":
             talk.told.append(response.status)
         if response.cseq_method != "INVITE":
+            return
+        if talk.invite is not None or (talk.final is not None and talk.final.status < 300):  # of a re-INVITE
+            if response.status >= 200:
+                talk.send_ack(response)
             return
         talk.status = response.status
         if response.status < 200:

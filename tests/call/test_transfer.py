@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from .office import Office, Talk, Telephone
+from .office import SITE, Office, Talk, Telephone
+from .world import sdp
 
 
 @pytest.fixture
@@ -225,6 +226,25 @@ def test_refer_outside_the_dialog_names_it(office: Office) -> None:
     office.settle()
     c = carl.rings.answer()
     assert b.ended and office.hear_each_other(a, c)
+
+
+@pytest.mark.parametrize("direction", ["sendonly", "inactive"])
+@pytest.mark.parametrize("by_caller", [True, False])
+def test_who_was_told_to_hold_is_told_to_go_on(tmp_path: Path, by_caller: bool, direction: str) -> None:
+    """Where holds are passed on, nobody else could end the one of a transferor who is gone."""
+    office = Office(tmp_path, SITE + "calls: {hold: pass}\n")
+    anna, ben, carl = (office.telephone(name) for name in ("101", "102", "103"))
+    a, b = talking(anna, ben)
+    gives, held = (a, b) if by_caller else (b, a)
+    gives.send("INVITE", body=sdp(40000, direction=direction, host=gives.phone.host))
+    assert held.directions == [direction]
+    gives.refer("103")
+    assert held.directions == [direction, "sendrecv"]
+    c = carl.rings.answer()
+    assert office.hear_each_other(held, c)
+    held.bye()
+    office.pass_time(100)
+    assert c.ended and office.leaks() == {}
 
 
 # --- attended ---------------------------------------------------------------------------------------------------------
