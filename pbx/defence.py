@@ -17,7 +17,7 @@ from pbx.routing.ban import Ban, Bans
 from pbx.routing.failure_log import FailureLog
 from pbx.routing.guard import Guard
 from pbx.routing.location import Location
-from pbx.routing.overload import PERIOD_S, Overload
+from pbx.routing.overload import PERIOD_S, UNREAD_ABOVE, Overload
 from pbx.routing.source import Network, within
 from pbx.sip.hop import Hop
 from pbx.transport.driver import Driver
@@ -54,7 +54,7 @@ class Defence:
 
     def protect(self, switch: Switch) -> None:
         """Stand in front of it."""
-        self._driver.admits = lambda data, hop: self.bans.admits(hop.host)
+        self._driver.admits = self._admits
         self._driver.layer.feedback = self._feedback
         switch.judge = self.guard.judge
 
@@ -91,6 +91,12 @@ class Defence:
         self._tidying = self._driver.after(TIDY_S, self._tidy)
         self.bans.expire(now)
         self._failures.turn(now)
+
+    def _admits(self, data: bytes, hop: Hop) -> bool:
+        if not self.bans.admits(hop.host):
+            return False
+        overload = self.overload
+        return not (overload.severity > UNREAD_ABOVE and hop.transport == "udp" and overload.drops(data))
 
     # --- who is who -------------------------------------------------------------------------------------------------
 
