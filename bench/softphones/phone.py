@@ -121,7 +121,7 @@ class Softphones:
         policy: dict[str, Any] | None = None,
         loops: bool = False,
         tone_hz: float | None = None,
-        transport: Literal["udp", "tcp"] = "udp",
+        transport: Literal["udp", "tcp", "tls"] = "udp",
         expires_s: int = 300,
         codecs: tuple[str, ...] = ("pcmu", "pcma"),
     ) -> Phone:

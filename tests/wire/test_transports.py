@@ -15,6 +15,7 @@ import pytest
 
 from bench.plateau import Plateau
 from bench.sites import free_port
+from bench.softphones import Softphones, answer
 from tests.transport.certificates import Authority
 from tests.wire.conftest import OFFICE
 
@@ -155,3 +156,26 @@ async def test_every_transport_at_one_server(tmp_path: Path) -> None:
                 assert (await calling).startswith("SIP/2.0 486"), invite
         assert await plateau.counter("plateau_tls_handshake_failures_total") == 0
     assert plateau.exit_status == 0
+
+
+async def test_softphones_by_tcp_and_tls(tmp_path: Path, pjsip: Softphones, baresip: Softphones) -> None:
+    """PJSIP by TCP calls baresip by TLS, which hears its own tone back."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("server", "127.0.0.1")
+    tcp, tls = free_port(), free_port()
+    sockets = {"sip": [f"tcp:127.0.0.1:{tcp}", f"tls:127.0.0.1:{tls}"], "tls": {"certificate": certificate, "key": key}}
+    async with Plateau(OFFICE, changes={"listen": sockets}) as plateau, asyncio.timeout(15):
+        looper = await pjsip.phone("107", server=f"127.0.0.1:{tcp}", password="wire", transport="tcp", loops=True)
+        listener = await baresip.phone(
+            "110", server=f"127.0.0.1:{tls}", password="wire", transport="tls", tone_hz=620, policy=answer(),
+        )
+        assert await looper.register() == 200 and await listener.register() == 200
+        call = await looper.call("110")
+        there = await listener.next_call()
+        await call.established()
+        assert (await there.hear(620)).heard
+        await there.hang_up()
+        await call.ended()
+        await plateau.until_idle()
+        await looper.unregister()
+        await listener.unregister()
