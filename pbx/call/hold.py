@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from media.plane import UnknownPrompt
 from pbx.call.session_change import OurChange
-from pbx.call.session_change import OurChange
 
 if TYPE_CHECKING:
     from pbx.call.leg import Leg
@@ -27,8 +26,6 @@ def join(switch: Switch, a: Leg, b: Leg) -> None:
             _play(switch, other)
         if not other.audio.takes_keys:
             leg.hear_keys_for(other)
-        if leg.audio.direction in ("recvonly", "inactive") and other.audio.direction == "sendrecv" and leg.may_offer:
-            OurChange(leg, None, "sendrecv", switch.clock.now())  # it was told of the hold of who is no longer there
 
 
 def resume(leg: Leg) -> None:

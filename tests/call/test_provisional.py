@@ -140,12 +140,13 @@ def test_who_insists_gets_all_of_them_reliably_one_after_the_other(world: World)
     carrier.ack_refusal(invite, carrier.response(486))
 
 
-@pytest.mark.parametrize("rack", ["", "RAck: x\r\n", "RAck: 1 1 INVITE\r\n", "RAck: {rseq} 2 INVITE\r\n", "RAck: {rseq} 1 BYE\r\n"])
+@pytest.mark.parametrize("rack", ["", "x", "1 1 INVITE", "{rseq} 2 INVITE", "{rseq} 1 BYE"])
 def test_a_prack_that_matches_nothing(world: World, rack: str) -> None:
     carrier, invite, [(phone, request)] = called(world, extra=SUPPORTED)
     phone.answer(request, 183, body=sdp(41000, host=phone.host))
     said = carrier.response(183)
-    carrier.follow("PRACK", invite, said.to_tag or "", cseq=2, extra=rack.format(rseq=said.get("RSeq")))
+    extra = f"RAck: {rack.format(rseq=said.get('RSeq'))}\r\n" if rack else ""
+    carrier.follow("PRACK", invite, said.to_tag or "", cseq=2, extra=extra)
     carrier.response(481)
     prack(carrier, invite, said, cseq=3)
     carrier.follow("PRACK", invite, said.to_tag or "", cseq=4, extra=rack_of(said))
