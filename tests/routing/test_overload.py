@@ -24,7 +24,7 @@ class Server:
 
     SERVED_S: ClassVar = {Kind.CALL: 0.55e-3, Kind.OTHER: 0.1e-3, Kind.REFRESH: 0.15e-3}
     LATER_S = 0.25e-3  # ACK, BYE
-    REFUSED_S = 0.1e-3  # with its ACK
+    REFUSED_S: ClassVar = {Kind.CALL: 0.1e-3, Kind.OTHER: 0.05e-3, Kind.REFRESH: 0.05e-3}  # an INVITE's with its ACK
     DROPPED_S = 0.01e-3
     CAPACITY = 1 / 0.8e-3  # calls a second
 
@@ -70,7 +70,7 @@ class Server:
                 self.now += self.DROPPED_S
                 self.refused[kind] += 1
             elif self.overload.severity and self.overload.sheds(kind):
-                self.now += self.REFUSED_S
+                self.now += self.REFUSED_S[kind]
                 self.refused[kind] += 1
             else:
                 self.now += self.SERVED_S[kind]
@@ -138,8 +138,8 @@ def test_refreshes_are_shed_last() -> None:
     server.run(3.0, 2 * server.CAPACITY, 200, 200)
     server.run(5.0, 2 * server.CAPACITY, 200, 200)
     assert server.refused[Kind.CALL] and not server.refused[Kind.OTHER] and not server.refused[Kind.REFRESH]
-    server.run(3.0, 300, 8_000, 200)
-    server.run(5.0, 300, 8_000, 200)
+    server.run(3.0, 300, 12_000, 200)
+    server.run(5.0, 300, 12_000, 200)
     assert server.refused[Kind.OTHER] and not server.refused[Kind.REFRESH]
     assert server.served[Kind.CALL] < 0.05 * server.refused[Kind.CALL]
     assert 1 < server.overload.severity < 2
