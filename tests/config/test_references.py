@@ -81,6 +81,7 @@ def test_listeners_that_do_not_hinder_each_other(site: LoadSite, tmp_path: Path)
     listen = site(whole=f"site: test\nlisten: {{sip: {sockets}, tls: {tls}, {more}}}\n").listen
     assert [one.transport for one in listen.sip] == ["udp", "udp", "tcp", "tls", "wss"]
     assert listen.sip[0].host == "::" and len(listen.advertise) == 3
+    assert listen.tls is not None
     paths = (listen.tls.certificate, listen.tls.key, listen.tls.ca, listen.tls.names["x.example"].certificate)
     assert paths == (str(tmp_path / "c.pem"), "/k.pem", str(tmp_path / "ca" / "ca.pem"), str(tmp_path / "x.pem"))
 

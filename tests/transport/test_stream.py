@@ -109,7 +109,14 @@ def test_whole_messages_move_the_deadline(run: Run, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    "rubbish", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"x" * 100_000, b"OPTIONS sip:x SIP/2.0\r\nl: -1\r\n\r\n"]
+    "rubbish",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"x" * 10_000_000,
+        b"OPTIONS sip:x SIP/2.0\r\n" + b"X: y\r\n" * 1_000_000,
+        b"OPTIONS sip:x SIP/2.0\r\nl: -1\r\n\r\n",
+        b"OPTIONS sip:x SIP/2.0\r\nl: 99999999999\r\n\r\n",
+    ],
 )
 def test_what_cant_be_framed_is_cut_off(run: Run, rubbish: bytes) -> None:
     async def main() -> None:
