@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from media.plane import UnknownPrompt
+from pbx.call import info
 from pbx.call.session_change import OurChange
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def join(switch: Switch, a: Leg, b: Leg) -> None:
         if leg.held:
             _play(switch, other)
         if not other.audio.takes_keys:
-            leg.hear_keys_for(other)
+            info.relay_keys(leg, other)
 
 
 def resume(leg: Leg) -> None:

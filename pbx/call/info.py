@@ -33,7 +33,7 @@ def serve(leg: Leg, request: Request, transaction: ServerTransaction, now: float
         key = read_key(base, request.body.decode("utf-8", "replace"))
         transaction.respond(200 if key else 400, now)
         if key:
-            leg.key_pressed(*key)
+            _pressed(leg, *key)
     else:
         transaction.respond(200, now)
         partner = leg.partner
@@ -53,6 +53,24 @@ def read_key(kind: str, body: str) -> tuple[str, int] | None:
         duration_ms = min(max(int(duration[1]), 40), 5000) if duration else _USUAL_MS
     text = {"10": "*", "11": "#"}.get(text, text.upper())  # as some number them
     return (text, duration_ms) if len(text) == 1 and text in KEYS else None
+
+
+def _pressed(leg: Leg, key: str, duration_ms: int) -> None:
+    partner, port = leg.partner, leg.audio.port
+    if partner is not None:
+        partner.send_key(key, duration_ms)
+    heard = port.on_digit if port is not None else None
+    if isinstance(heard, KeyRelay):  # it was passed on already
+        heard = heard.before
+    if heard is not None:
+        heard(key)
+
+
+def relay_keys(leg: Leg, other: Leg) -> None:
+    """`other` takes no RFC 4733 events: the keys of `leg` go to it by INFO, if it takes those."""
+    port = leg.audio.port
+    if port is not None and other.allows("INFO") and not isinstance(port.on_digit, KeyRelay):
+        port.on_digit = KeyRelay(leg, port.on_digit)
 
 
 def send_key(leg: Leg, key: str, duration_ms: int) -> None:

@@ -40,26 +40,10 @@ class Leg:
     it stands."""
 
     __slots__ = (
-        "_final",
-        "_freed",
-        "_peer_change",
-        "_session",
-        "attempt",
-        "audio",
-        "call",
-        "confirmed",
-        "dialog",
-        "extension",
-        "held",
-        "methods",
-        "min_session_s",
-        "number",
-        "our_change",
-        "party",
-        "refers",
-        "switch",
+        "_final", "_freed", "_peer_change", "_session", "attempt", "audio", "call", "confirmed", "dialog",
+        "extension", "held", "methods", "min_session_s", "number", "our_change", "party", "refers", "switch",
         "trunk",
-    )
+    )  # fmt: skip
     owns_call_id: ClassVar[bool] = False
 
     def __init__(
@@ -355,28 +339,12 @@ class Leg:
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
-    def key_pressed(self, key: str, duration_ms: int) -> None:
-        """The peer pressed a key, and said so by INFO."""
-        partner, port = self.partner, self.audio.port
-        if partner is not None:
-            partner.send_key(key, duration_ms)
-        if port is not None and port.on_digit is not None:
-            heard = port.on_digit
-            heard = heard.before or _nobody if isinstance(heard, info.KeyRelay) else heard  # it was passed on already
-            heard(key)
-
     def send_key(self, key: str, duration_ms: int) -> None:
         """Press a key for the peer: as RFC 4733 events, or by INFO."""
         if self.audio.takes_keys and self.audio.port is not None:
             self.switch.plane.send_digit(self.audio.port, key, duration_ms)
         elif self.allows("INFO"):
             info.send_key(self, key, duration_ms)
-
-    def hear_keys_for(self, other: Leg) -> None:
-        """`other` takes no RFC 4733 events: our peer's keys go to it by INFO, if it takes those."""
-        port = self.audio.port
-        if port is not None and other.allows("INFO") and not isinstance(port.on_digit, info.KeyRelay):
-            port.on_digit = info.KeyRelay(self, port.on_digit)
 
     # --- requests we send -------------------------------------------------------------------------------------------
 
@@ -415,7 +383,3 @@ class Leg:
             self._send_bye(reason)
         elif self._final is not None:
             self._final.reason = reason
-
-
-def _nobody(key: str) -> None:
-    """Nobody listens."""
