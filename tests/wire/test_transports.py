@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import shutil
+import signal
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,7 +19,7 @@ from bench.plateau import Plateau
 from bench.sites import free_port
 from bench.softphones import Softphones, answer
 from tests.transport.certificates import Authority
-from tests.wire.conftest import OFFICE
+from tests.wire.conftest import OFFICE, eventually
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 
@@ -156,6 +158,36 @@ async def test_every_transport_at_one_server(tmp_path: Path) -> None:
                 assert (await calling).startswith("SIP/2.0 486"), invite
         assert await plateau.counter("plateau_tls_handshake_failures_total") == 0
     assert plateau.exit_status == 0
+
+
+async def test_new_certificates_on_sighup(tmp_path: Path) -> None:
+    """Who calls now sees the new ones; who is connected stays so. Wrong ones are told of, and the old ones stay."""
+    first = Authority(tmp_path)
+    certificate, key = first.issue("server", "127.0.0.1")
+    port = free_port()
+    listen = {"sip": f"tls:127.0.0.1:{port}", "tls": {"certificate": certificate, "key": key}}
+    async with Plateau(OFFICE, changes={"listen": listen}) as plateau, asyncio.timeout(20):
+        trust = ssl.create_default_context(cafile=first.file)
+        async with tls_line(port, trust, "101") as old:
+            assert (await old.ask("REGISTER", "101")).startswith("SIP/2.0 200")
+            second = Authority(tmp_path, "second")
+            second.issue("server", "127.0.0.1")
+            plateau.signal(signal.SIGHUP)
+            await eventually(lambda: said(plateau, "site file reloaded", 1))
+            other = ssl.create_default_context(cafile=second.file)
+            async with tls_line(port, other, "102") as new:
+                assert (await new.ask("REGISTER", "102")).startswith("SIP/2.0 200")
+                assert (await old.ask("REGISTER", "101")).startswith("SIP/2.0 200")
+            shutil.copy(first.file, certificate)
+            plateau.signal(signal.SIGHUP)
+            await eventually(lambda: said(plateau, "certificates not reloaded", 1))
+            async with tls_line(port, other, "103") as new:
+                assert (await new.ask("REGISTER", "103")).startswith("SIP/2.0 200")
+    assert plateau.exit_status == 0 and not await said(plateau, "needs a restart", 1)
+
+
+async def said(plateau: Plateau, words: str, times: int) -> bool:
+    return sum(words in line for line in plateau.log) >= times
 
 
 async def test_softphones_by_tcp_and_tls(tmp_path: Path, pjsip: Softphones, baresip: Softphones) -> None:
