@@ -20,8 +20,14 @@ _TIME = re.compile(r"[0-9]{1,20} [0-9]{1,20}")
 _LINE_TYPE = re.compile(r"[a-z]=")
 
 
+MAX_LINES = 1_000  # far above what browsers send; each costs its readers a microsecond
+MAX_WORDS = 5_000
+
+
 def split_lines(text: str) -> list[str]:
-    """The lines of a body, however they end; empty ones at the end are dropped."""
+    """The lines of a body, however they end; empty ones at the end are dropped. BadSdp if there is no end of them."""
+    if text.count("\n") + text.count("\r") > 2 * MAX_LINES or text.count(" ") > MAX_WORDS:
+        raise BadSdp("SDP: too long")
     return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n\0 ").split("\n")
 
 

@@ -123,7 +123,7 @@ def _message(message: Request | Response) -> None:
         elif name in CHALLENGES:
             _challenge(lines)
     _via(message.via)
-    assert message.branch == Via.parse(message.via).branch
+    assert Via.parse(message.via).branch in ("", message.branch)  # as with tags: see _address
     if isinstance(message, Request):
         _uri(message.uri)
         tried(validate_request_uri, message.uri)
@@ -218,7 +218,7 @@ def _via(value: str) -> None:
     if via is None:
         return
     assert Via.parse(str(via)) == via
-    assert via.branch == branch_of(str(via)) and where == via.reply_to(SOURCE.host, SOURCE.port)
+    assert via.branch in ("", branch_of(str(via))) and where == via.reply_to(SOURCE.host, SOURCE.port)
     assert stamped is not None and Via.parse(stamped) == via.stamped(SOURCE.host, SOURCE.port)
 
 
@@ -237,7 +237,7 @@ def _description(body: bytes) -> None:
     if session is not None:
         assert parse_sdp(str(session)) == session
     stream = tried(read_audio, text)
-    quick = quick_audio(text)
+    quick = tried(quick_audio, text)
     assert quick is None or quick == stream
     if isinstance(stream, AudioStream):
         _answered(stream)
