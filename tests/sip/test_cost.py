@@ -1,6 +1,6 @@
 """What the worst messages cost: 64 kB made to hurt, through a whole switch, each in less than 10 ms.
 
-Measured is the best of some runs: on a shared machine others' work is part of any one of them.
+Measured is processor time, the best of some runs: others' work on a shared machine is no part of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pbx.sip.hop import Hop
 from .test_torture import STRANGER, TRUNK, hardy_world
 
 LIMIT_S = 0.010
-RUNS = 5
+RUNS = 10
 SIZE = 65_000  # all that a datagram can hold
 
 INVITE = (
@@ -127,9 +127,9 @@ class Meter:
             self.count += 1
             data = text.replace("Call-ID: cost", f"Call-ID: {self.count}").replace("bKcost", f"bK{self.count}")
             octets = data.encode("utf-8", "surrogateescape")
-            began = time.perf_counter()
+            began = time.thread_time()
             self.world.layer.receive_bytes(octets, self.hop, self.world.clock.now())
-            best = min(best, time.perf_counter() - began)
+            best = min(best, time.thread_time() - began)
             if best < LIMIT_S:
                 break
         return best
