@@ -11,8 +11,8 @@ from pbx.sdp.offer_answer import LocalDescription, answer
 def test_what_is_said_again_is_the_same_version_and_may_be_answered() -> None:
     """RFC 4028 7.4: a refresh changes nothing; RFC 3264 8: whatever changes has a higher version."""
     local = LocalDescription(7)
-    theirs = local_offer = local.offer("192.0.2.100", 20000, ("PCMA", "PCMU"))
-    assert local.offer_again() == local_offer and local.version == 1
+    theirs = local.offer("192.0.2.100", 20000, ("PCMA", "PCMU"))
+    assert local.offer_again() == theirs and local.version == 1
     text, _ = LocalDescription(8).answer(theirs, "192.0.2.1", 30000, ("PCMU",))
     assert local.read_answer(text).codec == "PCMU"
     held = local.offer("192.0.2.100", 20000, ("PCMA", "PCMU"), direction="sendonly")
