@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -93,5 +94,21 @@ async def test_pjsip_updates_its_session(office: Office, pjsip: Softphones) -> N
         return await seen(office, "UPDATE") == before + 2
 
     await eventually(updated)
+    await call.hang_up()
+    await there.ended()
+
+
+async def test_pjsip_agrees_on_a_session_timer(office: Office, pjsip: Softphones) -> None:
+    """On both sides of the call by itself."""
+    caller = await pjsip.phone("106", server=office.plateau.sip, password="wire")
+    callee = await pjsip.phone("107", server=office.plateau.sip, password="wire", policy=answer())
+    assert await callee.register() == 200
+    call = await caller.call("107")
+    there = await callee.next_call()
+    await call.established()
+    lines = (await office.plateau.get("/v1/trace?number=107&method=INVITE")).splitlines()
+    said = [str(json.loads(line)) for line in lines]
+    agreed = [text for text in said if "SIP/2.0 200" in text][-2:]
+    assert len(agreed) == 2 and all("Session-Expires: 1800;refresher=" in text for text in agreed), said
     await call.hang_up()
     await there.ended()
