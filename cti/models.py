@@ -73,6 +73,19 @@ class NotReadyPost(Body):
     reason: str = Field("", max_length=100)
 
 
+Forward = Annotated[str | None, Field(max_length=64, description="a number, `off`, or null: as the site file says")]
+
+
+class PhoneSettingsPut(Body):
+    """What calls to a phone meet. Present fields change, absent ones stay."""
+
+    dnd: bool | None = Field(None, description="null: as the site file says")
+    forward_always: Forward = None
+    forward_busy: Forward = None
+    forward_no_answer: Forward = None
+    forward_unregistered: Forward = None
+
+
 class Reply(BaseModel):
     """Sent to a client; fields may be added in later versions."""
 
@@ -336,6 +349,18 @@ class Phones(Reply):
 
     phones: list[Phone]
     left_off: int = Field(description="how many more there are than `limit`")
+
+
+class PhoneSettings(Reply):
+    """What calls to a phone meet now. A forward is a number or a destination of the site file; null: none."""
+
+    extension: str
+    dnd: bool
+    forward_always: str | None
+    forward_busy: str | None
+    forward_no_answer: str | None
+    forward_unregistered: str | None
+    set: list[str] = Field(description="what users have set; the rest is as the site file says")
 
 
 class Who(Reply):

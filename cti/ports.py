@@ -62,6 +62,16 @@ class Bans(Protocol):
         """End a ban; False if there is none."""
 
 
+class PhoneSettings(Protocol):
+    """What users set for their phones (`pbx.call.phone_settings.PhoneSettings`)."""
+
+    def view(self, extension: str) -> Mapping[str, Any]:
+        """Raises UnknownPhone."""
+
+    def change(self, extension: str, new: Mapping[str, str | None]) -> None:
+        """All or nothing; None: as the site says again. Raises BadSetting, UnknownPhone."""
+
+
 class CallRecords(Protocol):
     """The records (`pbx.store.records.Records`)."""
 

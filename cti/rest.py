@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,11 +13,11 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from cti.commands import AgentCommands
-from cti.errors import Forbidden, UnknownResource
+from cti.errors import FieldError, Forbidden, InvalidBody, UnknownResource
 from cti.matching import Matching
 from cti.metrics import CONTENT_TYPE, Metrics
-from cti.models import NotReadyPost, WebSessionPost
-from cti.ports import Bans, CallRecords
+from cti.models import NotReadyPost, PhoneSettingsPut, WebSessionPost
+from cti.ports import Bans, CallRecords, PhoneSettings
 from cti.screen_pop import ScreenPops
 from cti.tokens import Identity
 from cti.traces import Traces
@@ -24,6 +25,7 @@ from cti.views import LiveView
 from cti.web_sessions import WebSessions
 from cti.websocket import EventStream
 from pbx.call.clock import Clock
+from pbx.call.phone_settings import BadSetting, UnknownPhone
 from pbx.trace.svg import ladder_svg
 
 ANYONE: Final = Identity("shop", "", 0.0)  # on open routes, whose operations don't ask who it is
@@ -62,6 +64,7 @@ class Rest:
     bans: Bans
     trunk_views: Views
     phone_views: Limited
+    settings: PhoneSettings | None
     metrics_source: Metrics
     health: Health
     clock: Clock
@@ -176,6 +179,27 @@ class Rest:
     async def phones(self, ask: Ask) -> web.StreamResponse:
         return reply(self.phone_views(ask.query["limit"]))
 
+    async def extension(self, ask: Ask) -> web.StreamResponse:
+        return reply(self._settings_of(ask.path["name"]).view(ask.path["name"]))
+
+    async def extension_put(self, ask: Ask) -> web.StreamResponse:
+        name, put = ask.path["name"], ask.body
+        assert isinstance(put, PhoneSettingsPut)
+        settings = self._settings_of(name)
+        new = {field.replace("_", "-"): _setting(getattr(put, field)) for field in sorted(put.model_fields_set)}
+        try:
+            settings.change(name, new)
+        except BadSetting as error:
+            raise InvalidBody([FieldError("", str(error))]) from None
+        return reply(settings.view(name))
+
+    def _settings_of(self, name: str) -> PhoneSettings:
+        if self.settings is not None:
+            with suppress(UnknownPhone):
+                self.settings.view(name)
+                return self.settings
+        raise UnknownResource(f"no extension {name}")
+
     # --- security ---------------------------------------------------------------------------------------------------
 
     async def banned(self, ask: Ask) -> web.StreamResponse:
@@ -205,6 +229,10 @@ class Rest:
 
 
 NOT_KEPT: Final = {"Cache-Control": "no-store"}
+
+
+def _setting(value: bool | str | None) -> str | None:
+    return ("on" if value else "off") if isinstance(value, bool) else value
 
 
 def reply(body: Mapping[str, Any], status: int = 200) -> web.Response:

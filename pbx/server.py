@@ -37,8 +37,6 @@ from pbx.call.call import Call
 from pbx.call.carrier_registration import Carriers
 from pbx.call.clock import Timer
 from pbx.call.health import TICK_S, Health
-from pbx.call.leg import Leg
-from pbx.call.message_relay import MessageRelay
 from pbx.call.screening import Screening
 from pbx.call.switch import Rules, Switch
 from pbx.call.targets import Targets
@@ -59,17 +57,13 @@ from pbx.store.bindings import BindingStore, Record
 from pbx.store.errors import StoreError
 from pbx.store.journal import Journal
 from pbx.store.records import Records
-from pbx.subscriptions.dialog_info import DialogInfo
-from pbx.subscriptions.message_summary import MessageSummary
-from pbx.subscriptions.notifier import Notifier
-from pbx.subscriptions.presence import Presence, State
-from pbx.subscriptions.reg_info import RegInfo
 from pbx.tracing import Tracing
 from pbx.transport.driver import Driver, ListenError
 from pbx.transport.local import LOCAL_NETWORKS
 from pbx.transport.resolver import Resolver
 from pbx.transport.streams import Limits
 from pbx.transport.tls import TlsError
+from pbx.watching import Watching
 
 log = structlog.get_logger("pbx.server")
 
@@ -160,6 +154,7 @@ class Server:
         self.switch.resolve = self.resolver.resolve
         self.pops = ScreenPops(self.hub, self.sessions, driver, counters)
         self.features = Features(site, self.switch, self.location, self.pops, counters)
+        self.watching = Watching(self.switch, self.location, self.features, counters)
         self.desk = Desk(site, driver, self.emit, self.pops, counters)
         self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self._session_updated)
         self.ivr = IvrHandler(site, driver, self.emit, self._gathered, counters)
@@ -173,30 +168,12 @@ class Server:
         self.health.reconfigure(site)
         self.switch.on_hop_result = self.health.hop_result
         self.switch.on_extension_legs = self._phone_calls
-        self._build_subscriptions()
         self.digest = DigestServer(
             realm_of(site), secrets.token_bytes(32), lambda user: self.users.password(user),
             algorithms=site.listen.digest,
         )  # fmt: skip
         self.carriers = Carriers(self.switch, self.resolver.resolve, self._told_of_health)
         self.switch.configure(self._rules(site))
-
-    def _build_subscriptions(self) -> None:
-        switch = self.switch
-        self.messages = MessageSummary(self._is_extension)
-        self.notifier = Notifier(
-            switch,
-            (
-                DialogInfo(switch.legs_of, self._is_extension), Presence(self._presence, self._is_extension),
-                RegInfo(self.location), self.messages,
-            ),
-            self.counters,
-        )  # fmt: skip
-        self.messages.on_change = lambda extension: self.notifier.changed("message-summary", extension)
-        switch.on_leg = self._leg_changed
-        switch.serve("SUBSCRIBE", self.notifier.serve)
-        relay = MessageRelay(switch, self.location)
-        switch.serve("MESSAGE", relay.serve, relay.serve_inside)
 
     def _rules(self, site: Site) -> Rules:
         """What a reload replaces."""
@@ -230,7 +207,7 @@ class Server:
         return HttpServer(
             tokens=tokens, desk=self.desk, switch=self.switch, records=self.records, sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.driver, counters=self.counters,
-            traces=self.tracing.traces, bans=self.defence, trunks=self._trunk_views,
+            traces=self.tracing.traces, bans=self.defence, settings=self.features.settings, trunks=self._trunk_views,
             phones=self.health.view,
             gauges={
                 "journal_pending": lambda: self.journal.pending,
@@ -245,7 +222,7 @@ class Server:
                 "trunks_to_register": lambda: len(self.carriers),
                 "trunks_registered": lambda: self.carriers.registered,
                 "phones_unreachable_now": self.health.phones.unreachable,
-                "subscriptions": lambda: len(self.notifier),
+                "subscriptions": lambda: len(self.watching.notifier),
                 "banned_sources": lambda: len(self.defence.bans),
                 "overload": lambda: self.defence.overload.severity,
                 "sip_waiting_seconds": lambda: self.defence.overload.delay_s,
@@ -261,6 +238,7 @@ class Server:
         self.hub.publish(event)
         self.tracing.event(event)
         self.features.event(event)
+        self.watching.event(event)
         if type(event) is events.CallEnded:
             self.matching.on_ended(event.call_id)
             self.counters["calls_ended"] += 1
@@ -286,8 +264,7 @@ class Server:
         contacts = self.location.contacts(aor, self.driver.now())
         contact = contacts[0].contact if contacts else ""
         self.emit(events.Registered(self.driver.now(), aor, contact, 1 if registered else 0))
-        for event in ("presence", "reg"):
-            self.notifier.changed(event, aor)
+        self.watching.registration_changed(aor)
 
     def _phone_calls(self, extension: str, legs: int) -> None:
         self.features.phone_calls(extension, legs)
@@ -303,20 +280,6 @@ class Server:
         told = {field.name: getattr(event, field.name) for field in fields(event) if field.name != "at"}  # type: ignore[arg-type]
         log.warning(wire_name(type(event)).replace("_", " "), **told)
         self.emit(event)
-
-    def _is_extension(self, name: str) -> bool:
-        return name in self.site.extensions
-
-    def _leg_changed(self, leg: Leg) -> None:
-        """For whoever has a lamp of this phone."""
-        if leg.extension is not None and len(self.notifier):
-            self.notifier.changed("dialog", leg.extension)
-            self.notifier.changed("presence", leg.extension)
-
-    def _presence(self, extension: str) -> State:
-        if not self.location.is_registered(extension, self.driver.now()):
-            return "offline"
-        return "on the phone" if self.switch.extension_legs(extension) else "open"
 
     def _connection_closed(self, hop: Hop) -> None:
         """Contacts that were reached by this connection alone are gone with it."""
@@ -443,7 +406,7 @@ class Server:
         for call in list(self.switch.calls()):
             self.counters["calls_drained"] += 1
             call.hang_up("drained")
-        self.notifier.close()
+        self.watching.notifier.close()
         # BYEs are answered, the counters of the last ports come.
         await self._until(lambda: not self.switch.busy and not self.driver.layer.pending_clients, lambda: 1.0)
 
@@ -511,7 +474,7 @@ class Server:
         for aor, _ in self.location:
             if aor not in self.users.passwords:
                 self.location.remove(aor, self.driver.now())
-        self.messages.reconfigure()
+        self.watching.reconfigure()
         self.health.reconfigure(site)
         for name in site.extensions:
             self._phone_changed(name)

@@ -26,6 +26,10 @@ class BadSetting(Exception):
     """No such setting, or no value for it; the text says which."""
 
 
+class UnknownPhone(BadSetting):
+    """The site has no such extension."""
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """How a phone takes calls now."""
@@ -47,6 +51,7 @@ class PhoneSettings:
         self._site = site
         self._save = save
         self._set: dict[str, dict[str, str]] = {}
+        self.on_change: Callable[[str], None] = lambda extension: None
 
     def reconfigure(self, site: Site) -> None:
         """Another site. What was set for phones that it does not have is kept: they may come back."""
@@ -58,26 +63,24 @@ class PhoneSettings:
             self._set.setdefault(extension, {})[setting] = value
 
     def set(self, extension: str, setting: str, value: str | None) -> None:
-        """`dnd` on or off; a forward to a number, or off; None: as the site says. Raises BadSetting."""
+        """`dnd` on or off; a forward to a number, or off; None: as the site says. Raises BadSetting, UnknownPhone."""
+        self.change(extension, {setting: value})
+
+    def change(self, extension: str, new: Mapping[str, str | None]) -> None:
+        """Several settings, or none of them. Raises as `set`."""
         if extension not in self._site.extensions:
-            raise BadSetting(f"no extension {extension}")
-        if setting == DND:
-            if value not in (ON, OFF, None):
-                raise BadSetting(f"expected {setting} on or off")
-        elif setting not in FORWARDS:
-            raise BadSetting(f"no setting {setting}")
-        elif value is not None and value != OFF:
-            value = dialled(value)
-            if not _NUMBER.fullmatch(value) or value == extension:
-                raise BadSetting(f"expected {setting} to another number, or off")
+            raise UnknownPhone(f"no extension {extension}")
+        good = {setting: _checked(extension, setting, value) for setting, value in new.items()}
         own = self._set.setdefault(extension, {})
-        if value is None:
-            own.pop(setting, None)
-        else:
-            own[setting] = value
+        for setting, value in good.items():
+            if value is None:
+                own.pop(setting, None)
+            else:
+                own[setting] = value
+            self._save(extension, setting, value)
         if not own:
             del self._set[extension]
-        self._save(extension, setting, value)
+        self.on_change(extension)
 
     def of(self, extension: str) -> Behaviour:
         spec = self._site.extensions.get(extension)
@@ -93,12 +96,29 @@ class PhoneSettings:
         )  # fmt: skip
 
     def view(self, extension: str) -> Mapping[str, object]:
-        """As people read it; `set` names what is not the site's word."""
+        """As people read it; `set` names what is not the site's word. Raises UnknownPhone."""
+        if extension not in self._site.extensions:
+            raise UnknownPhone(f"no extension {extension}")
         now = self.of(extension)
         shown: dict[str, object] = {
-            setting: _shown(getattr(now, name)) for setting, name in FORWARDS.items()
+            setting.replace("-", "_"): _shown(getattr(now, name)) for setting, name in FORWARDS.items()
         }
-        return {"extension": extension, DND: now.dnd, **shown, "set": sorted(self._set.get(extension, {}))}
+        own = sorted(setting.replace("-", "_") for setting in self._set.get(extension, {}))
+        return {"extension": extension, DND: now.dnd, **shown, "set": own}
+
+
+def _checked(extension: str, setting: str, value: str | None) -> str | None:
+    """The value as it is kept."""
+    if setting != DND and setting not in FORWARDS:
+        raise BadSetting(f"no setting {setting}")
+    if value is None or value == OFF or (setting == DND and value == ON):
+        return value
+    if setting == DND:
+        raise BadSetting(f"expected {setting} on or off")
+    number = dialled(value)
+    if not _NUMBER.fullmatch(number) or number == extension:
+        raise BadSetting(f"expected {setting} to another number, or off")
+    return number
 
 
 def _forward(own: str | None, site: Destination | None) -> Destination | None:

@@ -188,13 +188,13 @@ def test_the_next_wave_rings_when_the_first_is_silent(office: Office) -> None:
 def test_settings_stand_over_the_site_and_can_be_taken_back(office: Office) -> None:
     settings = office.settings
     assert settings.view("107") == {
-        "extension": "107", "dnd": False, "forward-always": None, "forward-busy": None,
-        "forward-no-answer": "extension 108", "forward-unregistered": None, "set": [],
+        "extension": "107", "dnd": False, "forward_always": None, "forward_busy": None,
+        "forward_no_answer": "extension 108", "forward_unregistered": None, "set": [],
     }  # fmt: skip
     settings.set("107", "forward-no-answer", "off")
     settings.set("107", "dnd", "on")
     assert settings.of("107").no_answer is None and settings.of("107").dnd
-    assert settings.view("107")["set"] == ["dnd", "forward-no-answer"]
+    assert settings.view("107")["set"] == ["dnd", "forward_no_answer"]
     again = PhoneSettings(office.site)
     again.restore((name, key, value) for name, key, value in office.saved if value is not None)
     assert again.of("107") == settings.of("107")

@@ -15,7 +15,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse
 
 from acd.errors import AgentCommandError, UnknownAgent
 from acd.events import AgentStateChanged
-from config.schema import Web
+from config.schema import Site, Web
 from cti.events import EventHub
 from cti.http import HttpServer
 from cti.matching import Matching
@@ -23,6 +23,7 @@ from cti.screen_pop import ScreenPops
 from cti.tokens import Tokens
 from cti.traces import Traces
 from cti.web_sessions import WebSessions
+from pbx.call.phone_settings import PhoneSettings
 from pbx.trace.ring import Ring
 from tests.virtual_clock import VirtualClock
 
@@ -38,6 +39,12 @@ class LoopClock:
 
     def after(self, delay_s: float, callback: Callable[..., None], *args: object) -> asyncio.TimerHandle:
         return asyncio.get_running_loop().call_later(delay_s, callback, *args)
+
+
+SITE = {
+    "site": "x", "listen": {"sip": ["udp:127.0.0.1:5060"]},
+    "extensions": {"101": {"password": "x", "forward": {"busy": "extension 102"}}, "102": {"password": "x"}},
+}  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -157,6 +164,7 @@ class Floor:
         self.tokens = Tokens(SECRET)
         self.bans = FakeBans()
         self.trunks: list[dict[str, Any]] = []
+        self.settings = PhoneSettings(Site.model_validate(SITE))
         self.ring = Ring(1 << 20, 600.0, clock.now, self.counters)
         self.traces = Traces(
             self.ring, lambda hop: ("192.0.2.1", 5060), {"carrier": lambda host, port: host == "198.51.100.7"}.get,
@@ -171,7 +179,7 @@ class Floor:
         return HttpServer(
             tokens=self.tokens, desk=self.desk, switch=self.switch, records=FakeRecords(), sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.clock, counters=self.counters,
-            traces=self.traces, bans=self.bans, trunks=lambda: self.trunks, **options,
+            traces=self.traces, bans=self.bans, trunks=lambda: self.trunks, settings=self.settings, **options,
         )  # fmt: skip
 
 
