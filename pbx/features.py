@@ -35,11 +35,12 @@ class Features:
         self._pops = pops
         self.store = SettingStore(site.records.url, counters)
         self.settings = PhoneSettings(site, self.store.save)
+        self.park = Park()
         self._groups = Groups(switch, self.settings, location.is_registered)
         forwarding = Forwarding(self.settings, location.is_registered)
         self.handlers: Mapping[str, Handler] = {
             "extension": forwarding.start, "number": forwarding.number, "trunk": TrunkCalls().start,
-            "uri": DirectBridge("uri").start, "group": self._groups.start, "park": Park().start,
+            "uri": DirectBridge("uri").start, "group": self._groups.start, "park": self.park.start,
             "pickup": pickup.start, "replaces": replaces.start, "set": FeatureCodes(self.settings).start,
         }  # fmt: skip
         Refers(switch)

@@ -59,6 +59,10 @@ class Park(Passive):
         else:
             self._park_other(call, lot, spec, number)
 
+    def at(self, number: str) -> Call | None:
+        """Who waits in a slot of this number, in any lot."""
+        return next((slot.call for slot in self._slots.values() if slot.number == number), None)
+
     # --- in ---------------------------------------------------------------------------------------------------------
 
     def _free(self, lot: str, spec: ParkingLot, number: str) -> str:
