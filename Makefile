@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SITE ?= config/sites/travel.yaml
 RUNS ?= 1000000
-TEST_PACKAGES := sip-tester chromium chromium-driver postgresql espeak-ng iproute2 sipvicious fail2ban tshark
+TEST_PACKAGES := sip-tester chromium chromium-driver postgresql espeak-ng iproute2 sipvicious fail2ban tshark kamailio
 APT := $(shell [ "$$(id -u)" = 0 ] || echo sudo) env DEBIAN_FRONTEND=noninteractive apt-get
 
 .PHONY: run install install-test test lint fuzz demo bench prompts clean packages
