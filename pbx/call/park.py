@@ -81,6 +81,7 @@ class Park(Passive):
         slot = _Slot(call, lot, free, by, spec.otherwise, timer)
         self._slots[lot, free] = self._of[call.id] = slot
         call.parked = free
+        call.diversions = ()
         call.switch.counters["calls_parked"] += 1
         call.switch.emit(events.CallParked(call.clock.now(), call.id, slot.name, by or ""))
         if spec.music is not None:

@@ -110,6 +110,7 @@ def blind(leg: Leg, destination: Destination, dialled: str, hears: Hears) -> Non
     assert aside is not None
     call.errand = Transfer(leg, aside, call.controller, hears)
     call.referred_by = number_of(leg)
+    call.diversions = ()  # what was forwarded before has been answered
     call.dialled = dialled
     call.route(destination)
 
