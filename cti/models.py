@@ -363,6 +363,15 @@ class PhoneSettings(Reply):
     set: list[str] = Field(description="what users have set; the rest is as the site file says")
 
 
+class Messages(Body):
+    """How many voice messages wait; phones that subscribed (RFC 3842) show it."""
+
+    new: int = Field(0, ge=0, le=9999)
+    old: int = Field(0, ge=0, le=9999)
+    new_urgent: int = Field(0, ge=0, le=9999)
+    old_urgent: int = Field(0, ge=0, le=9999)
+
+
 class Who(Reply):
     """Whose token this is."""
 

@@ -72,6 +72,16 @@ class PhoneSettings(Protocol):
         """All or nothing; None: as the site says again. Raises BadSetting, UnknownPhone."""
 
 
+class MessageCounts(Protocol):
+    """Message lights (`pbx.subscriptions.message_summary.MessageSummary`)."""
+
+    def of(self, extension: str) -> Any:
+        """The counts `new`, `old`, `new_urgent`, `old_urgent`. Raises KeyError for an unknown extension."""
+
+    def set(self, extension: str, new: int, old: int, new_urgent: int, old_urgent: int) -> None:
+        """Raises KeyError for an unknown extension."""
+
+
 class CallRecords(Protocol):
     """The records (`pbx.store.records.Records`)."""
 

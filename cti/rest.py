@@ -16,8 +16,8 @@ from cti.commands import AgentCommands
 from cti.errors import FieldError, Forbidden, InvalidBody, UnknownResource
 from cti.matching import Matching
 from cti.metrics import CONTENT_TYPE, Metrics
-from cti.models import NotReadyPost, PhoneSettingsPut, WebSessionPost
-from cti.ports import Bans, CallRecords, PhoneSettings
+from cti.models import Messages, NotReadyPost, PhoneSettingsPut, WebSessionPost
+from cti.ports import Bans, CallRecords, MessageCounts, PhoneSettings
 from cti.screen_pop import ScreenPops
 from cti.tokens import Identity
 from cti.traces import Traces
@@ -65,6 +65,7 @@ class Rest:
     trunk_views: Views
     phone_views: Limited
     settings: PhoneSettings | None
+    message_counts: MessageCounts | None
     metrics_source: Metrics
     health: Health
     clock: Clock
@@ -199,6 +200,24 @@ class Rest:
                 self.settings.view(name)
                 return self.settings
         raise UnknownResource(f"no extension {name}")
+
+    async def messages(self, ask: Ask) -> web.StreamResponse:
+        return self._messages_of(ask.path["name"])
+
+    async def messages_put(self, ask: Ask) -> web.StreamResponse:
+        put = ask.body
+        assert isinstance(put, Messages)
+        if self.message_counts is not None:
+            with suppress(KeyError):
+                self.message_counts.set(ask.path["name"], put.new, put.old, put.new_urgent, put.old_urgent)
+        return self._messages_of(ask.path["name"])
+
+    def _messages_of(self, extension: str) -> web.StreamResponse:
+        if self.message_counts is not None:
+            with suppress(KeyError):
+                counts = self.message_counts.of(extension)
+                return reply({name: getattr(counts, name) for name in Messages.model_fields})
+        raise UnknownResource(f"no extension {extension}")
 
     # --- security ---------------------------------------------------------------------------------------------------
 

@@ -207,7 +207,8 @@ class Server:
         return HttpServer(
             tokens=tokens, desk=self.desk, switch=self.switch, records=self.records, sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.driver, counters=self.counters,
-            traces=self.tracing.traces, bans=self.defence, settings=self.features.settings, trunks=self._trunk_views,
+            traces=self.tracing.traces, bans=self.defence, settings=self.features.settings,
+            messages=self.watching.messages, trunks=self._trunk_views,
             phones=self.health.view,
             gauges={
                 "journal_pending": lambda: self.journal.pending,

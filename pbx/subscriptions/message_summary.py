@@ -27,15 +27,17 @@ class MessageSummary:
         self._mailboxes: dict[str, Messages] = {}
         self.on_change: Callable[[str], None] = lambda extension: None
 
-    def set(self, extension: str, messages: Messages) -> None:
+    def set(self, extension: str, new: int, old: int = 0, new_urgent: int = 0, old_urgent: int = 0) -> None:
         """Raises KeyError for an extension that does not exist."""
-        if not self._exists(extension):
-            raise KeyError(extension)
-        if self._mailboxes.get(extension, Messages()) != messages:
+        messages = Messages(new, old, new_urgent, old_urgent)
+        if self.of(extension) != messages:
             self._mailboxes[extension] = messages
             self.on_change(extension)
 
     def of(self, extension: str) -> Messages:
+        """Raises KeyError for an extension that does not exist."""
+        if not self._exists(extension):
+            raise KeyError(extension)
         return self._mailboxes.get(extension, Messages())
 
     def reconfigure(self) -> None:

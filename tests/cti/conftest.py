@@ -24,6 +24,7 @@ from cti.tokens import Tokens
 from cti.traces import Traces
 from cti.web_sessions import WebSessions
 from pbx.call.phone_settings import PhoneSettings
+from pbx.subscriptions.message_summary import MessageSummary
 from pbx.trace.ring import Ring
 from tests.virtual_clock import VirtualClock
 
@@ -165,6 +166,7 @@ class Floor:
         self.bans = FakeBans()
         self.trunks: list[dict[str, Any]] = []
         self.settings = PhoneSettings(Site.model_validate(SITE))
+        self.messages = MessageSummary({"101"}.__contains__)
         self.ring = Ring(1 << 20, 600.0, clock.now, self.counters)
         self.traces = Traces(
             self.ring, lambda hop: ("192.0.2.1", 5060), {"carrier": lambda host, port: host == "198.51.100.7"}.get,
@@ -179,7 +181,8 @@ class Floor:
         return HttpServer(
             tokens=self.tokens, desk=self.desk, switch=self.switch, records=FakeRecords(), sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.clock, counters=self.counters,
-            traces=self.traces, bans=self.bans, trunks=lambda: self.trunks, settings=self.settings, **options,
+            traces=self.traces, bans=self.bans, trunks=lambda: self.trunks, settings=self.settings,
+            messages=self.messages, **options,
         )  # fmt: skip
 
 

@@ -43,6 +43,19 @@ async def test_who_may(api: Api) -> None:
     assert (await api.call("PUT", "/v1/extensions/101", role="agent", name="marie", json={"dnd": True}))[0] == 403
 
 
+async def test_message_light(api: Api) -> None:
+    none = {"new": 0, "old": 0, "new_urgent": 0, "old_urgent": 0}
+    address = "/v1/extensions/101/messages"
+    assert (await api.call("GET", address))[:2] == (200, none)
+    assert (await api.call("PUT", address, json={"new": 2, "old": 8}))[:2] == (200, none | {"new": 2, "old": 8})
+    assert api.floor.messages.of("101").new == 2
+    assert (await api.call("PUT", address, json={"new": -1}))[0] == 422
+    assert (await api.call("PUT", address, json={"bytes": 1}))[0] == 422
+    for method in ("GET", "PUT"):
+        body = {"new": 1} if method == "PUT" else None
+        assert (await api.call(method, "/v1/extensions/199/messages", json=body))[0] == 404
+
+
 def test_a_transferred_call_is_on_the_new_owners_screen(floor: Floor, make_call: type[FakeCall]) -> None:
     desktop, call = Desktop(floor), make_call(attributes={"basket": 700})
     floor.pops.transferred(call, "marie")

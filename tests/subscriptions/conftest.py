@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,28 +16,35 @@ from tests.call.world import World
 from .watcher import Watcher
 
 
+def add_subscriptions(world: World, states: Mapping[str, State]) -> tuple[Notifier, MessageSummary]:
+    """All that can be watched, and MESSAGE; `states` is presence by extension."""
+    switch, is_extension = world.switch, world.site.extensions.__contains__
+    messages = MessageSummary(is_extension)
+    notifier = Notifier(
+        switch,
+        (
+            DialogInfo(switch.legs_of, is_extension),
+            Presence(lambda name: states.get(name, "open"), is_extension),
+            RegInfo(world.location),
+            messages,
+        ),
+        world.counters,
+    )
+    relay = MessageRelay(switch, world.location)
+    switch.serve("SUBSCRIBE", notifier.serve)
+    switch.serve("MESSAGE", relay.serve, relay.serve_inside)
+    switch.on_leg = lambda leg: notifier.changed("dialog", leg.extension or "")
+    messages.on_change = lambda name: notifier.changed("message-summary", name)
+    return notifier, messages
+
+
 class Watched(World):
     """A switch whose extensions can be watched."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder=folder)
         self.states: dict[str, State] = {}
-        self.messages = MessageSummary(self.site.extensions.__contains__)
-        self.notifier = Notifier(
-            self.switch,
-            (
-                DialogInfo(self.switch.legs_of, self.site.extensions.__contains__),
-                Presence(lambda name: self.states.get(name, "open"), self.site.extensions.__contains__),
-                RegInfo(self.location),
-                self.messages,
-            ),
-            self.counters,
-        )
-        relay = MessageRelay(self.switch, self.location)
-        self.switch.serve("SUBSCRIBE", self.notifier.serve)
-        self.switch.serve("MESSAGE", relay.serve, relay.serve_inside)
-        self.switch.on_leg = lambda leg: self.notifier.changed("dialog", leg.extension or "")
-        self.messages.on_change = lambda name: self.notifier.changed("message-summary", name)
+        self.notifier, self.messages = add_subscriptions(self, self.states)
 
     def watcher(self, host: str, user: str) -> Watcher:
         watcher = self.phones[host, 5060] = Watcher(self, host, user)

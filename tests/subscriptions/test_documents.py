@@ -6,7 +6,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pbx.subscriptions.message_summary import Messages
 from pbx.subscriptions.xml import attribute, text
 
 from .conftest import Watched
@@ -72,11 +71,11 @@ def test_registrations(world: Watched) -> None:
 
 
 def test_message_light(world: Watched) -> None:
-    world.messages.set("105", Messages(2, 8, 1, 2))
+    world.messages.set("105", 2, 8, 1, 2)
     watcher = world.watcher("192.0.2.50", "105")
     watcher.subscribe("", "message-summary")
     assert watcher.notify().body.decode() == (
         "Messages-Waiting: yes\r\nMessage-Account: sip:105@192.0.2.100\r\nVoice-Message: 2/8 (1/2)\r\n"
     )
     with pytest.raises(KeyError):
-        world.messages.set("nobody", Messages(1))
+        world.messages.set("nobody", 1)

@@ -8,7 +8,6 @@ import pytest
 
 from pbx.sip.message import Request, Response
 from pbx.subscriptions import notifier as notifier_module
-from pbx.subscriptions.message_summary import Messages
 from tests.call.world import sdp
 
 from .conftest import Watched
@@ -165,7 +164,7 @@ def test_one_notify_at_a_time_and_nothing_is_forgotten(world: Watched) -> None:
     watcher.subscribe("105", "message-summary")
     first = watcher.request("NOTIFY")
     for new in (1, 2, 3):
-        world.messages.set("105", Messages(new))
+        world.messages.set("105", new)
         world.run(0.05)
     assert not watcher.inbox
     watcher.answer(first, 200, tag="unused", contact=None)
@@ -179,7 +178,7 @@ def test_changes_of_one_moment_are_told_once(world: Watched) -> None:
     watcher.subscribe("105", "message-summary")
     watcher.notify()
     for new in (1, 2, 3):
-        world.messages.set("105", Messages(new))
+        world.messages.set("105", new)
     world.run(0)
     assert b"3/0" in watcher.notify().body
     assert not watcher.inbox
