@@ -12,7 +12,7 @@ TIMER: Final = "timer"  # RFC 4028
 
 #: What means something to the registrar alone (RFC 3327, RFC 5626), and what a request may require of us.
 OF_REGISTRATION: Final = frozenset(("path", "outbound"))
-SUPPORTED: Final = frozenset((RELIABLE, TIMER, "replaces")) | OF_REGISTRATION
+SUPPORTED: Final = frozenset((RELIABLE, TIMER, "replaces", "norefersub", "tdialog")) | OF_REGISTRATION
 
 #: The methods of a peer that change what we send it.
 _MINDED: Final = frozenset(("UPDATE", "INFO", "REFER", "MESSAGE", "NOTIFY"))
