@@ -17,7 +17,7 @@ from pbx.sip.server_transaction import ServerTransaction
 from pbx.sip.timers import T1, T2, TIMEOUT
 from pbx.sip.transaction_layer import TransactionLayer
 
-from .world import World, sdp
+from .world import SITE, World, sdp
 
 LOST, DUPLICATED = 0.15, 0.1
 LATEST_S = 0.8  # more than T1: retransmissions overtake
@@ -27,10 +27,10 @@ SWITCH = Hop("udp", "192.0.2.100", 5060)
 class LossyWorld(World):
     """Agents instead of phones; `counters` are the switch's alone."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, text: str = SITE) -> None:
         self.dice = random.Random(seed)
         self.agents: dict[str, Agent] = {}
-        super().__init__(folder=folder)
+        super().__init__(text, folder)
 
     def agent(self, host: str, user: str, **options: str) -> Agent:
         agent = self.agents[host] = Agent(self, host, user, **options)
@@ -84,13 +84,20 @@ class Side:
         self.acked = True
         self.pracked = False
         self.offered = ""  # the body of the INVITE in progress
+        self.extra = ""  # its further headers
         self.statuses: list[int] = []
+        self.ringing: tuple[Request, ServerTransaction] | None = None  # what we were called by and did not answer yet
+
+    @property
+    def replaces(self) -> str:
+        """As somebody else names this dialog (RFC 3891)."""
+        return f"{self.dialog.call_id};to-tag={self.dialog.remote_tag};from-tag={self.dialog.local_tag}"
 
     # --- as the caller ----------------------------------------------------------------------------------------------
 
     def invite(self, body: str, extra: str = "") -> None:
         """The first or a further INVITE."""
-        self.offered = body
+        self.offered, self.extra = body, extra
         self.invite_cseq = self.dialog.next_cseq()
         kind = "Content-Type: application/sdp\r\n" if body else ""
         self.invite_branch = self.request("INVITE", self, extra + kind, body, self.invite_cseq)
@@ -116,6 +123,8 @@ class Side:
 
     def _provisional(self, response: Response) -> None:
         self.provisional = True
+        if not self.answered:
+            self.dialog.remote_tag = response.to_tag or self.dialog.remote_tag  # an early dialog can be replaced
         number = response.get("RSeq")
         if number and not self.answered and response.to_tag:
             self.dialog.establish(response, SWITCH)
@@ -141,7 +150,7 @@ class Side:
         client = DigestClient(challenge, self.agent.user, "secret")
         credentials = client.credentials("INVITE", self.dialog.remote_target, "c")
         field = "Authorization" if response.status == 401 else "Proxy-Authorization"
-        self.invite(self.offered, f"{field}: {credentials}\r\n")
+        self.invite(self.offered, f"{self.extra}{field}: {credentials}\r\n")
 
     def on_failure(self, status: int, now: float) -> None:
         self.statuses.append(status)
@@ -167,6 +176,12 @@ class Side:
         transaction = agent.layer._transactions.get((self.invite_branch, "INVITE"))
         if transaction is not None:
             transaction.input("abandoned", agent.world.clock.time)
+
+    # --- as the called ----------------------------------------------------------------------------------------------
+
+    def answer(self) -> None:
+        if self.ringing is not None and not self.over:
+            self.agent.answer(*self.ringing, self)
 
     # --- as either --------------------------------------------------------------------------------------------------
 
@@ -207,6 +222,8 @@ class Agent:
         self.takes = takes
         self.contact = contact
         self.sides: dict[str, Side] = {}  # by Call-ID
+        self.watched: dict[str, Subscribed] = {}  # by Call-ID
+        self.messages = 0  # MESSAGEs that came
         self.counters: Counter[str] = Counter()
         self.layer = TransactionLayer(self._send, self.counters)
         self.layer.core = self
@@ -239,7 +256,22 @@ class Agent:
 
     def register(self, expires_s: int = 600) -> None:
         """By two requests, the second with the password."""
-        Registering(self, expires_s).send("")
+        contact = f"{self.contact_line}Expires: {expires_s}\r\n"
+        Asked(self, "REGISTER", "sip:192.0.2.100", contact, own=True).send()
+
+    def subscribe(self, number: str, event: str, expires_s: int = 600) -> Subscribed:
+        lines = f"{self.contact_line}Event: {event}\r\nExpires: {expires_s}\r\n"
+        asked = Subscribed(self, "SUBSCRIBE", f"sip:{number}@192.0.2.100", lines)
+        self.watched[asked.call_id] = asked
+        asked.send()
+        return asked
+
+    def ask(self, method: str, number: str, lines: str, body: str = "") -> None:
+        """A request outside any dialog."""
+        Asked(self, method, f"sip:{number}@192.0.2.100", lines, body).send()
+
+    def write(self, number: str) -> None:
+        self.ask("MESSAGE", number, "Content-Type: text/plain\r\n", "hello")
 
     # --- what comes in ----------------------------------------------------------------------------------------------
 
@@ -255,9 +287,13 @@ class Agent:
             side.over, side.answered = True, False
         if request.method == "PRACK" and side is not None:
             side.pracked = True
-        transaction.respond(200 if side is not None else 481, now, to_tag="x", headers=self._contact_line())
+        known = side is not None or request.call_id in self.watched
+        if request.method == "MESSAGE" and not known:
+            self.messages, known = self.messages + 1, True
+        transaction.respond(200 if known else 481, now, to_tag="x", headers=self.contact_line)
 
-    def _contact_line(self) -> str:
+    @property
+    def contact_line(self) -> str:
         return f"Contact: <sip:{self.user}@{self.host}>\r\n"
 
     def _on_invite(self, request: Request, transaction: ServerTransaction, side: Side | None, now: float) -> None:
@@ -265,7 +301,7 @@ class Agent:
             if side is None or side.over:
                 transaction.respond(481, now)
             else:
-                self._answer(request, transaction, side)
+                self.answer(request, transaction, side)
             return
         if self.takes == "login" and not self._is_known(request, now):
             lines = self.digest.challenge_lines(now, proxy=True)
@@ -273,13 +309,14 @@ class Agent:
             return
         tag = f"b{self.user}{len(self.sides)}"
         side = self.sides[request.call_id] = Side(
-            self, Dialog.of_request(request, tag, self._contact_line()[9:-2], SWITCH)
+            self, Dialog.of_request(request, tag, self.contact_line[9:-2], SWITCH)
         )
         transaction.user = Ringing(side, transaction)
+        side.ringing = request, transaction
         if self.takes == "early":
             self._early(transaction, side, T1, now)
         elif self.takes != "redirect":
-            transaction.respond(180, now, to_tag=tag, headers=self._contact_line())
+            transaction.respond(180, now, to_tag=tag, headers=self.contact_line)
         self.world.later(lambda: self._decide(request, transaction, side))
 
     def _early(self, transaction: ServerTransaction, side: Side, interval_s: float, since: float) -> None:
@@ -287,7 +324,7 @@ class Agent:
         now = self.world.clock.time
         if side.pracked or side.answered or side.over or now - since > TIMEOUT:
             return
-        lines = f"{self._contact_line()}Require: 100rel\r\nRSeq: 7\r\nContent-Type: application/sdp\r\n"
+        lines = f"{self.contact_line}Require: 100rel\r\nRSeq: 7\r\nContent-Type: application/sdp\r\n"
         transaction.respond(183, now, to_tag=side.dialog.local_tag, headers=lines, body=sdp(host=self.host))
         self.world.clock.after(interval_s, self._early, transaction, side, 2 * interval_s, since)
 
@@ -300,17 +337,18 @@ class Agent:
         if side.over or self.takes == "ring":
             return
         if self.takes in ("answer", "login", "early"):
-            self._answer(request, transaction, side)
+            self.answer(request, transaction, side)
             return
         side.over = True
         status = {"refuse": 486, "redirect": 302}[self.takes]
         lines = f"Contact: <{self.contact}>\r\n" if self.takes == "redirect" else ""
         transaction.respond(status, now, to_tag=side.dialog.local_tag, headers=lines)
 
-    def _answer(self, request: Request, transaction: ServerTransaction, side: Side) -> None:
+    def answer(self, request: Request, transaction: ServerTransaction, side: Side) -> None:
         now = self.world.clock.time
+        side.ringing = None
         side.answered, side.acked = True, False
-        lines = f"{self._contact_line()}Content-Type: application/sdp\r\n"
+        lines = f"{self.contact_line}Content-Type: application/sdp\r\n"
         body = sdp(host=self.host)
         final = transaction.respond(200, now, to_tag=side.dialog.local_tag, headers=lines, body=body)
         self.world.clock.after(T1, side.repeat, final, 2 * T1, now)
@@ -334,30 +372,49 @@ class Ringing:
             self.transaction.respond(487, now, to_tag=self.side.dialog.local_tag)
 
 
-class Registering:
-    """One REGISTER, and again with a password when asked."""
+class Asked:
+    """A request outside a dialog, and again with a password when asked. `own`: it is about the sender himself."""
 
-    def __init__(self, agent: Agent, expires_s: int) -> None:
+    def __init__(
+        self, agent: Agent, method: str, uri: str, lines: str, body: str = "", *, own: bool = False
+    ) -> None:  # fmt: skip
         self.agent = agent
-        self.expires_s = expires_s
-        self.cseq = 0
+        self.method = method
+        self.call_id = f"{method}{agent.branch()}"
+        me = f"<sip:{agent.user}@192.0.2.100>"
+        self.dialog = Dialog(
+            self.call_id, f"{me};tag=r", me if own else f"<{uri}>", "r", None, uri, me, SWITCH
+        )  # fmt: skip
+        self.lines = lines
+        self.body = body
 
-    def send(self, credentials: str) -> None:
+    def send(self, credentials: str = "") -> None:
         agent, branch = self.agent, self.agent.branch()
-        self.cseq += 1
-        data = (
-            f"REGISTER sip:192.0.2.100 SIP/2.0\r\nVia: SIP/2.0/UDP {agent.host};branch={branch}\r\nMax-Forwards: 70\r\n"
-            f"From: <sip:{agent.user}@192.0.2.100>;tag=r\r\nTo: <sip:{agent.user}@192.0.2.100>\r\n"
-            f"Call-ID: r{agent.host}\r\nCSeq: {self.cseq} REGISTER\r\nContact: <sip:{agent.user}@{agent.host}>\r\n"
-            f"Expires: {self.expires_s}\r\n{credentials}Content-Length: 0\r\n\r\n"
-        )
-        agent.layer.request(data.encode(), branch, "REGISTER", SWITCH, self, agent.world.clock.time)
+        via = f"SIP/2.0/UDP {agent.host};branch={branch}"
+        data = self.dialog.request(self.method, self.dialog.next_cseq(), via, self.lines + credentials, self.body)
+        agent.layer.request(data, branch, self.method, SWITCH, self, agent.world.clock.time)
 
     def on_response(self, response: Response, hop: Hop, now: float) -> None:
         challenge = choose_challenge(response.all("WWW-Authenticate")) if response.status == 401 else None
-        if challenge is not None and self.cseq < 3:
+        if challenge is not None and response.cseq < 3:
             client = DigestClient(challenge, self.agent.user, "secret")
-            credentials = client.credentials("REGISTER", "sip:192.0.2.100", "c")
+            credentials = client.credentials(self.method, self.dialog.remote_target, "c", self.body.encode())
             self.send(f"Authorization: {credentials}\r\n")
 
     def on_failure(self, status: int, now: float) -> None: ...
+
+
+class Subscribed(Asked):
+    """A subscription, as the watcher sees it."""
+
+    def on_response(self, response: Response, hop: Hop, now: float) -> None:
+        super().on_response(response, hop, now)
+        if response.status == 200:
+            self.dialog.establish(response, SWITCH)
+
+    def again(self, expires_s: int) -> None:
+        """A refresh; 0 ends it."""
+        if self.dialog.remote_tag is not None:
+            event = self.lines.partition("Expires:")[0]
+            self.lines = f"{event}Expires: {expires_s}\r\n"
+            self.send()

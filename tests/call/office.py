@@ -67,6 +67,20 @@ dial_plan:
 _ANSWERED = itertools.count(1)
 
 
+def add_features(world: World, settings: PhoneSettings) -> tuple[Groups, Park]:
+    """All that phones can do with calls."""
+    switch, is_registered = world.switch, world.location.is_registered
+    groups, forwarding, park = Groups(switch, settings, is_registered), Forwarding(settings, is_registered), Park()
+    switch.handlers |= {
+        "extension": forwarding.start, "number": forwarding.number, "trunk": TrunkCalls().start,
+        "group": groups.start, "park": park.start, "pickup": pickup.start, "replaces": replaces.start,
+        "set": FeatureCodes(settings).start,
+    }  # fmt: skip
+    switch.on_extension_legs = groups.phone_calls
+    Refers(switch)
+    return groups, park
+
+
 class Office(World):
     """A switch with all call features, and phones that are known by their address."""
 
@@ -74,16 +88,7 @@ class Office(World):
         super().__init__(text, folder)
         self.saved: list[tuple[str, str, str | None]] = []
         self.settings = PhoneSettings(self.site, lambda *row: self.saved.append(row))
-        self.groups = Groups(self.switch, self.settings, self.location.is_registered)
-        forwarding = Forwarding(self.settings, self.location.is_registered)
-        self.park = Park()
-        self.switch.handlers |= {
-            "extension": forwarding.start, "number": forwarding.number, "trunk": TrunkCalls().start,
-            "group": self.groups.start, "park": self.park.start, "pickup": pickup.start, "replaces": replaces.start,
-            "set": FeatureCodes(self.settings).start,
-        }  # fmt: skip
-        self.switch.on_extension_legs = self.groups.phone_calls
-        Refers(self.switch)
+        self.groups, self.park = add_features(self, self.settings)
         self.people: dict[tuple[str, int], Telephone] = {}
         self.switch.rules.screening.identify = self._identify  # type: ignore[method-assign]
 
