@@ -16,6 +16,7 @@ from pbx.call.events import (
     CallConnected,
     CallEnded,
     CallStarted,
+    CallTransferred,
     LegEnded,
     LegStarted,
 )
@@ -236,3 +237,17 @@ def test_rebuild_equals_the_incremental_projection(
     assert replay(rebuilt, journal, 0) == incremental
     assert rebuilt.open == fold_.open
     assert [row.seq for row in journal] == list(range(1, len(journal) + 1))
+
+
+def test_transfers_are_counted_and_who_talks_now_is_known() -> None:
+    (record,) = fold(
+        started(100),
+        CallConnected(110, "c1", 2, "alice"),
+        CallTransferred(120, "c1", "blind", "101", "extension 103", None, "alice", None),
+        LegEnded(120, "c1", 2, 200, "transferred"),
+        CallConnected(120, "c1", 3, None),
+        CallTransferred(130, "c1", "attended", "103", "extension 102", "c2", None, "bob"),
+        ended(140),
+    )
+    assert (record.transfers, record.transferred_to, record.agent) == (2, "extension 102", "bob")
+    assert record.talked_s == 30
