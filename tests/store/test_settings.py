@@ -59,7 +59,7 @@ async def test_an_outage_loses_nothing(url: str, target: Any, quick: list[Any]) 
     await target.go_down()
     store.save("101", "dnd", "on")
     async with asyncio.timeout(5):
-        while not counters["settings_retries"]:
+        while not counters["settings_retries"]:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.01)
     await target.come_back()
     await store.close()
