@@ -67,6 +67,6 @@ async def test_an_outage_loses_nothing(url: str, target: Any, quick: list[Any]) 
 
 
 async def test_no_database() -> None:
-    store = SettingStore("sqlite:////nowhere/at/all.db", Counter())
+    store = SettingStore("postgresql://nobody:secret@127.0.0.1:1/none", Counter())
     with pytest.raises(StoreError):
         await store.open()
