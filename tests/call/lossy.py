@@ -21,6 +21,7 @@ from .world import SITE, World, sdp
 
 LOST, DUPLICATED = 0.15, 0.1
 LATEST_S = 0.8  # more than T1: retransmissions overtake
+RINGS_S = 180.0  # then a phone gives up by itself
 SWITCH = Hop("udp", "192.0.2.100", 5060)
 
 
@@ -318,6 +319,7 @@ class Agent:
         elif self.takes != "redirect":
             transaction.respond(180, now, to_tag=tag, headers=self.contact_line)
         self.world.later(lambda: self._decide(request, transaction, side))
+        self.world.clock.after(RINGS_S, self._unanswered, transaction, side)
 
     def _early(self, transaction: ServerTransaction, side: Side, interval_s: float, since: float) -> None:
         """A 183 that wants to be acknowledged, until it is (RFC 3262 3)."""
@@ -343,6 +345,12 @@ class Agent:
         status = {"refuse": 486, "redirect": 302}[self.takes]
         lines = f"Contact: <{self.contact}>\r\n" if self.takes == "redirect" else ""
         transaction.respond(status, now, to_tag=side.dialog.local_tag, headers=lines)
+
+    def _unanswered(self, transaction: ServerTransaction, side: Side) -> None:
+        """A caller none of our 180 has reached can't cancel (RFC 3261 9.1)."""
+        if side.ringing is not None and not side.over:
+            side.over = True
+            transaction.respond(480, self.world.clock.time, to_tag=side.dialog.local_tag)
 
     def answer(self, request: Request, transaction: ServerTransaction, side: Side) -> None:
         now = self.world.clock.time
