@@ -1,4 +1,4 @@
-"""`python -m tests.scenarios.storm --seeds 20000`: each flow over a network that loses, repeats and reorders, by so many
+"""`python -m tests.scenarios.storm --seeds 20000`: each flow over a network that loses, repeats and reorders, by many
 seeds. Afterwards no dialog, transaction, timer, port, subscription or parked call may be left on any side, whatever
 became of the call. What fails is printed with the command that plays it again; exit status 1 if anything did.
 """
