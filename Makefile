@@ -38,7 +38,7 @@ packages:
 # JsSIP, the browser's phone; npm comes with Debian's package of that name or with NodeSource's nodejs.
 $(JSSIP)/node_modules/.package-lock.json: $(JSSIP)/package.json $(JSSIP)/package-lock.json
 	@command -v npm >/dev/null || { echo "installing Debian packages: nodejs npm"; $(APT) update -qq && $(APT) install -y -qq nodejs npm >/dev/null; }
-	cd $(JSSIP) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	cd $(JSSIP) && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 test: packages install-test $(JSSIP)/node_modules/.package-lock.json lint

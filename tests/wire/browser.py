@@ -79,8 +79,8 @@ class Browser:
 
 
 @asynccontextmanager
-async def open_browser(profile: Path) -> AsyncIterator[Browser]:
-    """Chromium with a profile of its own."""
+async def open_browser(profile: Path, *switches: str) -> AsyncIterator[Browser]:
+    """Chromium with a profile of its own, and more switches for its command line."""
     driver, chromium = shutil.which("chromedriver"), shutil.which("chromium")
     assert driver and chromium, "expected Chromium and its driver: apt-get install chromium chromium-driver"
     process = await asyncio.create_subprocess_exec(
@@ -96,7 +96,7 @@ async def open_browser(profile: Path) -> AsyncIterator[Browser]:
                 if "started successfully on port" in line:
                     port = line.rstrip(".\n ").rpartition(" ")[2]
             arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--lang=en-GB",
-                         "--window-size=1280,900", f"--user-data-dir={profile}"]  # fmt: skip
+                         "--window-size=1280,900", f"--user-data-dir={profile}", *switches]  # fmt: skip
             options = {"binary": chromium, "args": arguments}
             wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "SEVERE"}}
             base = f"http://127.0.0.1:{port}/session"
