@@ -16,6 +16,7 @@ HeaderPattern = Annotated[
     str, Field(pattern=rf"^([Xx]-[A-Za-z0-9-]*\*|{_NAMES})$"), Expected(f"{_HEADER}; or X-Order* for all that begin so")
 ]
 HeaderName = Annotated[str, Field(pattern=rf"^({_NAMES})$"), Expected(_HEADER)]
+Domain = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:\[\]-]+$"), Expected("a host, as sip.carrier.example")]
 HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,500}$"), Expected("a line of text")]
 
 
@@ -80,7 +81,7 @@ class Trunk(Model):
     refer: bool = False
     redirects: Literal["follow", "refuse"] = "refuse"
     trusted: bool = False
-    domain: str | None = Field(None, pattern=r"^[A-Za-z0-9.:\[\]-]+$")
+    domain: Domain | None = None
     headers: TrunkHeaders = TrunkHeaders()
     tls_name: Annotated[tuple[str, ...], OneOrMany] = ()
 
