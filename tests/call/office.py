@@ -84,13 +84,17 @@ def add_features(world: World, settings: PhoneSettings) -> tuple[Groups, Park]:
 class Office(World):
     """A switch with all call features, and phones that are known by their address."""
 
+    person: type[Telephone]
+
     def __init__(self, folder: Path | None = None, text: str = SITE) -> None:
         super().__init__(text, folder)
         self.saved: list[tuple[str, str, str | None]] = []
         self.settings = PhoneSettings(self.site, lambda *row: self.saved.append(row))
         self.groups, self.park = add_features(self, self.settings)
         self.people: dict[tuple[str, int], Telephone] = {}
-        self.switch.rules.screening.identify = self._identify  # type: ignore[method-assign]
+        screening = self.switch.rules.screening
+        screening.identify = self._identify  # type: ignore[method-assign]
+        screening.trunk_of = lambda request, hop: ("", "")  # type: ignore[method-assign]
 
     def _identify(self, request: Request, hop: Hop, now: float) -> Identity | tuple[int, str]:
         who = self.people[hop.host, hop.port]
@@ -98,7 +102,7 @@ class Office(World):
 
     def telephone(self, extension: str, host: str = "", q: float = 1.0) -> Telephone:
         """A registered phone."""
-        phone = Telephone(self, host or f"192.0.2.{extension[-3:]}", extension, None)
+        phone = self.person(self, host or f"192.0.2.{extension[-3:]}", extension, None)
         contact = f"sip:{extension}@{phone.host}:{phone.port}"
         now = self.clock.time
         new = Binding(contact, "", q, now + 36000, "r", 1, phone.hop, phone.hop)
@@ -107,10 +111,10 @@ class Office(World):
 
     def carrier(self, number: str = "+33612345678") -> Telephone:
         """Somebody outside."""
-        return Telephone(self, "198.51.100.1", number, "carrier")
+        return self.person(self, "198.51.100.1", number, "carrier")
 
     def partner(self, number: str = "+33698765432") -> Telephone:
-        return Telephone(self, "198.51.100.2", number, "partner")
+        return self.person(self, "198.51.100.2", number, "partner")
 
     def settle(self) -> None:
         """Everybody reads what he got and does what phones do with it by themselves."""
@@ -213,14 +217,14 @@ class Talk:
         self.phone.office.settle()
         return self
 
-    def answer(self, settle: bool = True) -> Talk:
+    def answer(self, settle: bool = True, extra: str = "") -> Talk:
         assert self.invite is not None
         self.status = 200
         number = self.phone.port_of_sound
         self.phone.sound(self.invite.body)
         self.port = _port(self.invite.body)
         tag = re.findall(r"tag=([^;>]+)", self.local)[0]
-        self.phone.respond(self.invite, 200, body=sdp(number, host=self.phone.host), tag=tag)
+        self.phone.respond(self.invite, 200, body=sdp(number, host=self.phone.host), tag=tag, extra=extra)
         if settle:
             self.phone.office.settle()
         return self
@@ -278,6 +282,9 @@ class Telephone(Phone):
     def respond(self, request: Request, status: int, *, body: str = "", tag: str = "", extra: str = "") -> None:
         self.answer(request, status, body=body, tag=tag, extra=extra, contact=self.contact)
 
+    def ring(self, invite: Request, tag: str) -> None:
+        self.respond(invite, 180, tag=tag)
+
     def read(self) -> None:
         while self.inbox:
             message = self.take()
@@ -299,7 +306,7 @@ class Telephone(Phone):
             talk = Talk(self, request.call_id, f"{request.get('To')};tag={tag}", origin, target[1])
             talk.invite = request
             self.talks.append(talk)
-            self.respond(request, 180, tag=tag)
+            self.ring(request, tag)
         elif talk is None:
             if request.method != "ACK":
                 self.respond(request, 481)
@@ -346,6 +353,9 @@ class Telephone(Phone):
         talk.target = target[1] if target else talk.target
         talk.port = _port(response.body)
         self.follow("ACK", talk.sent, response.to_tag or "", cseq=response.cseq)
+
+
+Office.person = Telephone
 
 
 def _port(body: bytes) -> int:
