@@ -294,11 +294,11 @@ class Telephone(Phone):
                 self._response(message)
 
     def _talk(self, call_id: str) -> Talk | None:
-        return next((talk for talk in self.talks if talk.call_id == call_id), None)
+        return next((talk for talk in reversed(self.talks) if talk.call_id == call_id), None)
 
     def _request(self, request: Request) -> None:
         talk = self._talk(request.call_id)
-        if request.method == "INVITE" and talk is None:
+        if request.method == "INVITE" and (talk is None or request.to_tag is None):
             tag = f"t{self.number}-{next(_ANSWERED)}"
             origin = request.get("From") or ""
             target = re.search(r"<(.*?)>", request.get("Contact") or "")
