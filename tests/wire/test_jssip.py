@@ -138,9 +138,12 @@ async def running_page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(running_page: Page) -> AsyncIterator[Page]:
-    """The page; afterwards no call may be left."""
+    """The page; afterwards no call may be left and no error in the server's log."""
+    before = len(running_page.plateau.log)
     yield running_page
     await running_page.plateau.until_idle()
+    said = list(running_page.plateau.log)[before:]
+    assert not [line for line in said if "Traceback" in line or "Error" in line], "\n".join(said)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
