@@ -140,7 +140,7 @@ async def test_callback_that_fails_is_counted(plane: WorkerPlane) -> None:
     assert plane.counters["media_callback_errors"] == 1
 
 
-async def test_commands_of_a_turn_leave_in_one_write(plane: WorkerPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_commands_of_a_moment_leave_in_one_write(plane: WorkerPlane, monkeypatch: pytest.MonkeyPatch) -> None:
     remote = RemoteMedia("127.0.0.1", 9, "PCMU", 0)
     written: list[int] = []
     supervisor = plane._supervisor
@@ -155,7 +155,8 @@ async def test_commands_of_a_turn_leave_in_one_write(plane: WorkerPlane, monkeyp
     monkeypatch.setattr(supervisor, "_socket", Spy())
     for _ in range(5):
         plane.connect(plane.lease(), remote)
-    supervisor._flush()
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.1)
     monkeypatch.undo()
     assert written == [10 * 96]
 
