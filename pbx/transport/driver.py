@@ -19,7 +19,7 @@ from pbx.transport.tls import Tls, TlsError, TlsFiles
 from pbx.transport.udp import UdpSocket
 
 SLACK_S = 0.01  # timers are late by up to this, so that thousands a second cost a hundred wake-ups
-
+ROUNDING_S = 1e-5  # of a time since 1970 that was reckoned to the loop's and back
 
 UDP_ONLY_S = 600.0  # how long a peer that took no TCP connection is not asked again
 UDP_ONLY_MOST = 4096
@@ -174,7 +174,7 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
         when = due - self._epoch
-        if when - self._loop.time() > SLACK_S:  # what is due now is not put off
+        if when - self._loop.time() > ROUNDING_S:  # what is due now is not put off
             when += SLACK_S
         self._timer = self._loop.call_at(when, self._fire)
 
