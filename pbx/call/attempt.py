@@ -185,4 +185,4 @@ def _rank(status: int) -> int:
         return 0
     if status < 400:
         return 1
-    return {486: 1, 480: 3, 404: 4, 408: 5, 503: 8}.get(status, 2 if status < 500 else 6)
+    return {486: 2, 480: 4, 404: 5, 408: 6, 503: 9}.get(status, 3 if status < 500 else 7)

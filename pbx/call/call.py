@@ -50,10 +50,10 @@ class Call:
     """One call, from the INVITE that made it to the end of its last leg."""
 
     __slots__ = (
-        "_attempts", "_headers", "_last_number", "_loop", "_play_id", "_routing", "answered", "attributes", "caller",
+        "_attempts", "_last_number", "_loop", "_play_id", "_routing", "answered", "attributes", "caller",
         "clock", "connected", "connected_at", "controller", "destination", "dialled", "direction", "diversions",
         "ended", "errand", "from_name", "from_number", "id", "instance", "max_forwards", "parked", "reason",
-        "referred_by", "started_at", "switch", "to_number", "trunk", "waited_s",
+        "referred_by", "started_at", "switch", "to_number", "waited_s",
     )  # fmt: skip
 
     def __init__(self, switch: Switch, request: Request, transaction: ServerTransaction, origin: Origin) -> None:
@@ -66,7 +66,6 @@ class Call:
         self.from_name = origin.name
         self.to_number = origin.dialled
         self.instance = origin.instance
-        self.trunk = origin.trunk
         self.dialled = origin.dialled  # what a trunk is to dial, after the dial plan
         self.destination = Destination("refuse", "404")
         self.attributes: dict[str, Attribute] = {}
@@ -87,21 +86,25 @@ class Call:
         self._attempts: list[Attempt] = []
         self._last_number = 1
         self._play_id = 0
-        self._headers = request.headers
         self.caller: Leg = CallerLeg(switch, self, request, transaction, origin.extension, origin.trunk)
         self.caller.party = Party(origin.name, origin.number)
 
     # --- facts ------------------------------------------------------------------------------------------------------
 
     @property
+    def trunk(self) -> str | None:
+        """Of the caller's leg."""
+        return self.caller.trunk
+
+    @property
     def headers(self) -> Sequence[tuple[str, str]]:
-        """Of the caller's INVITE."""
-        return self._headers
+        """Of the caller's INVITE; none if it is we who called him, before he became the caller."""
+        return self.caller.headers
 
     def header(self, name: str) -> str | None:
         """A header of the caller's INVITE, by any spelling."""
         lower = name.lower()
-        return next((value for key, value in self._headers if key.lower() == lower), None)
+        return next((value for key, value in self.headers if key.lower() == lower), None)
 
     def set_attributes(self, new: Mapping[str, Attribute]) -> None:
         self.attributes.update(new)
@@ -468,6 +471,8 @@ class Call:
     def set_aside(self) -> Attempt | None:
         """The caller no longer talks with whom he talks with; both stay in the call."""
         attempt, self.connected = self.connected, None
+        if attempt is not None and attempt.winner is not None:
+            self._told_moved(attempt.winner, self.id, attempt.number, attempt.agent)
         self.silence()
         hold.resume(self.caller)
         return attempt
@@ -497,13 +502,15 @@ class Call:
         return attempt
 
     def replace_winner(self, attempt: Attempt, leg: Leg) -> None:
-        """An answered leg from elsewhere takes the place of who talks on an attempt, who belongs to no call then."""
+        """An answered leg from elsewhere takes the place of who answered an attempt, who belongs to no call then. It is
+        heard if he was."""
         if attempt.winner is not None:
             _unheard(attempt.winner)
             attempt.winner.attempt = None
         attempt.won_by(leg)
         self._moved_in(leg, attempt.number, attempt.agent)
-        self.bridge(attempt)
+        if attempt is self.connected:
+            self.bridge(attempt)
 
     def answered_elsewhere(self, attempt: Attempt, leg: Leg) -> None:
         """An answered leg from elsewhere takes an attempt while it rings."""
@@ -545,7 +552,9 @@ class Call:
         before = leg.call
         leg.call, leg.number = self, number
         _unheard(leg)
-        came_from = self.id if before is None else before.id
+        self._told_moved(leg, self.id if before is None else before.id, number, agent)
+
+    def _told_moved(self, leg: Leg, came_from: str, number: int, agent: str | None) -> None:
         self.switch.emit(events.LegMoved(self.clock.now(), self.id, number, came_from, agent, leg.dialog.call_id))
 
 
@@ -560,7 +569,8 @@ def with_headers(call: Call, target: Target) -> Target:
     forwards = call.switch.targets.forwards(call, target)
     if not target.history or not (forwards or call.referred_by):
         return target
-    lines = invite_headers(forwards, call.referred_by, target.uri, target.hop.host)
+    referred_by = call.switch.targets.known_as(call.referred_by, target)
+    lines = invite_headers(forwards, referred_by, target.uri, target.hop.host)
     fallback = None if target.fallback is None else with_headers(call, target.fallback)
     return replace(target, headers=target.headers + lines, fallback=fallback)
 

@@ -39,6 +39,7 @@ class CallerLeg(Leg):
         self._described = False  # our description has left in a provisional response
         self._answering = False  # answered, but the 200 waits for a PRACK (RFC 3262 3)
         self._reliable: ReliableResponses | None = None
+        self.headers = request.headers
         self.methods = methods_of(request)
         self.min_session_s = max(self.min_session_s, session_timer.min_se(request))
         self.audio.hear(request.body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from media.plane import PortStats
@@ -41,7 +41,7 @@ class Leg:
 
     __slots__ = (
         "_final", "_freed", "_peer_change", "_session", "attempt", "audio", "call", "confirmed", "dialog",
-        "extension", "held", "methods", "min_session_s", "number", "our_change", "party", "refers", "switch",
+        "extension", "headers", "held", "methods", "min_session_s", "number", "our_change", "party", "refers", "switch",
         "trunk",
     )  # fmt: skip
     owns_call_id: ClassVar[bool] = False
@@ -54,6 +54,7 @@ class Leg:
         self.attempt: Attempt | None = None  # that it is called for, or won; None: it is the caller
         self.number = number
         self.party = Party("", "")
+        self.headers: Sequence[tuple[str, str]] = ()  # of its INVITE to us
         self.refers = 0  # how often its peer has sent REFER (RFC 3515 2.4.6)
         self.dialog = dialog
         self.extension = extension

@@ -134,10 +134,14 @@ class Refers:
             transfer.blind(leg, destination, dialled, hears)
             return
         target = other.find(switch)
-        if target is None or target.call is leg.call:
+        if target is None or target.call is None or target.call is leg.call:
             hears.tell(481, "no such call")
         elif target.extension != leg.extension or target.trunk != leg.trunk:
             hears.tell(603, "another's call")
+        elif target.call.errand is not None:
+            hears.tell(491, "Request Pending")
+        elif target is not target.call.caller and target.phase != "confirmed":  # 3891 3: only who began it may
+            hears.tell(603, "not answered yet")
         else:
             transfer.attended(leg, target, hears)
 
@@ -164,6 +168,8 @@ class Refers:
             raise _Refused(403)
         if call.errand is not None:
             raise _Refused(491)  # one at a time
+        if call.max_forwards < 1:
+            raise _Refused(483)
         partner = call.partner_of(leg)
         if partner is None or partner.phase != "confirmed":
             raise _Refused(603)  # nobody to transfer

@@ -48,8 +48,10 @@ class Replaces(NamedTuple):
 
 
 def start(call: Call, text: str) -> None:
-    """Handler of an INVITE with Replaces (3891 3)."""
+    """Handler of an INVITE with Replaces (3891 3), which is said once."""
     try:
+        if sum(name.lower() == "replaces" for name, _ in call.headers) > 1:
+            raise BadMessage("more than one Replaces")
         named = Replaces.parse(text)
     except BadMessage as error:
         call.refuse(400, error.reason)

@@ -95,11 +95,13 @@ class Targets:
         found: list[Diversion] = []
         if self._trunks.trusts(call.trunk):
             found = [Diversion(*one) for one in diversions(call.headers)]
-        for one in call.diversions:
-            phone = one.number if one.number in self._site.extensions else None
-            number = self._trunks.caller_id(target.trunk, phone, one.number) if target.trunk and phone else one.number
-            found.append(Diversion(number, one.reason))
-        return found
+        return found + [Diversion(self.known_as(one.number, target), one.reason) for one in call.diversions]
+
+    def known_as(self, number: str, target: Target) -> str:
+        """By which number the peer knows one of our phones."""
+        if target.trunk is None or number not in self._site.extensions:
+            return number
+        return self._trunks.caller_id(target.trunk, number, number)
 
     def _extension(self, call: Call, name: str) -> Found:
         if name not in self._site.extensions:

@@ -111,6 +111,7 @@ def blind(leg: Leg, destination: Destination, dialled: str, hears: Hears) -> Non
     call.errand = Transfer(leg, aside, call.controller, hears)
     call.referred_by = number_of(leg)
     call.diversions = ()  # what was forwarded before has been answered
+    call.max_forwards -= 1  # phones that give a party to and fro come to an end
     call.dialled = dialled
     call.route(destination)
 

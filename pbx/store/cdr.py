@@ -4,7 +4,7 @@
  CallStarted      -> the record opens        ItemQueued     -> queue; waiting begins
  CallAnswered     -> answered_at             ItemConnected  -> agent; waiting ends
  CallConnected    -> connected_at, agent     ItemAbandoned  -> waiting ends
- LegEnded         -> a conversation ends     ItemOverflowed -> waiting ends
+ LegEnded, -Moved -> a conversation ends     ItemOverflowed -> waiting ends
  CallAttributesSet-> web_session, basket     CallEnded      -> the record is complete
  CallTransferred  -> transfers, to whom
 ```
@@ -242,6 +242,7 @@ _STEPS: Final[dict[str, Callable[[OpenCall, float, dict[str, Any]], None]]] = {
     "CallAnswered": _answered,
     "CallConnected": _connected,
     "LegEnded": _leg_ended,
+    "LegMoved": _leg_ended,  # set aside; who is heard on is connected again
     "CallAttributesSet": _attributes,
     "CallTransferred": _transferred,
     "ItemQueued": _queued,
