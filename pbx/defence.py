@@ -56,6 +56,7 @@ class Defence:
         """Stand in front of it."""
         self._driver.admits = self._admits
         self._driver.layer.feedback = self._feedback
+        self._driver.layer.bears = self.guard.bears
         switch.judge = self.guard.judge
 
     def reconfigure(self, site: Site) -> None:
@@ -95,6 +96,8 @@ class Defence:
     def _admits(self, data: bytes, hop: Hop) -> bool:
         if not self.bans.admits(hop.host):
             return False
+        if not data:  # a new connection
+            return self.guard.bears(hop, self._driver.now())
         overload = self.overload
         return not (overload.severity > UNREAD_ABOVE and hop.transport == "udp" and overload.drops(data))
 

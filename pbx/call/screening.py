@@ -65,23 +65,29 @@ class Screening:
 
     def identify(self, request: Request, hop: Hop, now: float) -> Identity | Refusal:
         """The caller of an INVITE, or the response that asks who it is (401) or sends it away (403)."""
-        origin = request.get("From") or ""
-        found = self._by_contact(request, hop)
-        if found is not None:
-            return self._of_trunk(request, *found)
-        trunk = self._trunks.trunk_of(hop.host, hop.port)
-        if trunk is None and self._trunk_of_name:
-            trunk = self._by_certificate(hop)
-        if trunk is None:
+        found = self.trunk_of(request, hop)
+        if found is None:
             name = self._authenticate(request, hop, now)
             if isinstance(name, tuple):
                 return name
             trunk = self._trunk_of_login.get(name)
             if trunk is None:
+                origin = request.get("From") or ""
                 return Identity(name, self._names.get(name) or display_name_of(origin), name, None)
-        return self._of_trunk(request, trunk)
+            found = trunk, ""
+        return self._of_trunk(request, *found)
 
-    def _of_trunk(self, request: Request, trunk: str, dialled: str = "") -> Identity:
+    def trunk_of(self, request: Request, hop: Hop) -> tuple[str, str] | None:
+        """The trunk that is known without credentials, and the number it calls if the Request-URI has another."""
+        found = self._by_contact(request, hop)
+        if found is not None:
+            return found
+        trunk = self._trunks.trunk_of(hop.host, hop.port)
+        if trunk is None and self._trunk_of_name:
+            trunk = self._by_certificate(hop)
+        return None if trunk is None else (trunk, "")
+
+    def _of_trunk(self, request: Request, trunk: str, dialled: str) -> Identity:
         caller = asserted(request.headers, trusted=self._trunks.trusts(trunk))
         return Identity(caller.number, caller.name, None, trunk, dialled)
 

@@ -170,8 +170,9 @@ class Switch:
     # --- requests ---------------------------------------------------------------------------------------------------
 
     def on_stateless(self, request: Request, hop: Hop, via: str, now: float) -> bool:
-        """OPTIONS and the first REGISTER of a phone are answered without a transaction (8.2.7): whoever repeats them
-        gets the same answer, and nothing is kept for a flood of them. So are those whom the guard turns away."""
+        """OPTIONS and what comes first of a phone, without credentials, are answered without a transaction (8.2.7,
+        26.3.2.4): whoever repeats them gets the same answer, nothing is kept for a flood of them, and no forged address
+        gets more than was sent in its name. So are those whom the guard turns away."""
         if request.to_tag is None or self._dialog_of(request) is None:
             verdict = self.judge(request, hop, now)
             if verdict is not ADMIT:
@@ -179,10 +180,12 @@ class Switch:
                     tag, headers = self.ids.token(), verdict.headers
                     self.layer.reply(request, hop, verdict.status, via=via, to_tag=tag, headers=headers)
                 return True
-        login = request.method == "REGISTER" and request.get("Authorization") is None
-        if not (login or request.method == "OPTIONS") or request.to_tag is not None or self._refusal(request):
+        if request.to_tag is not None:
             return False
-        if login:
+        unknown = self._is_unknown(request, hop)
+        if not (unknown or request.method == "OPTIONS") or self._refusal(request):
+            return False
+        if unknown:
             status, headers = self.rules.screening.challenge(now)
         elif self.admission.draining:  # a proxy in front sends its calls elsewhere
             status, headers = 503, f"Retry-After: {self.retry_after_s()}\r\n"
@@ -191,12 +194,22 @@ class Switch:
         self.layer.reply(request, hop, status, via=via, to_tag=self.ids.token(), headers=headers)
         return True
 
+    def _is_unknown(self, request: Request, hop: Hop) -> bool:
+        """Whether this is for those only who say who they are, and the sender has not tried."""
+        if request.get("Authorization") is not None:
+            return False
+        if request.method == "REGISTER":
+            return True
+        asked = request.method == "INVITE" or request.method in self._outside
+        return asked and self.rules.screening.trunk_of(request, hop) is None
+
     def on_request(self, request: Request, transaction: ServerTransaction, now: float) -> None:
         refusal = self._refusal(request)
         if refusal is not None:
             status, headers = refusal
             self.counters[f"sip_refused_{status}"] += 1
-            transaction.respond(status, now, to_tag=self.ids.token(), headers=headers)
+            once = request.to_tag is None
+            transaction.respond(status, now, to_tag=self.ids.token(), headers=headers, once=once)
         elif request.to_tag is not None:
             user = self._dialog_of(request)
             if user is None:
@@ -225,7 +238,7 @@ class Switch:
         if isinstance(identity, Identity):
             return identity
         status, headers = identity
-        transaction.respond(status, now, to_tag=self.ids.token(), headers=headers)
+        transaction.respond(status, now, to_tag=self.ids.token(), headers=headers, once=True)
         return None
 
     def _refusal(self, request: Request) -> tuple[int, str] | None:

@@ -90,6 +90,14 @@ class Guard:
         """Whether an address is a trunk's or a proxy's."""
         return (self._current.get(host) or self._meet(host)).trusted
 
+    def bears(self, hop: Hop, now: float) -> bool:
+        """Whether a source may do one more of what costs as much as a request: connect, or write what can't be read."""
+        source = self._current.get(hop.host) or self._meet(hop.host)
+        if source.trusted or self._rates.take(source.key, now):
+            return True
+        self._counters["source_rate_dropped"] += 1
+        return False
+
     def judge(self, request: Request, hop: Hop, now: float) -> Verdict:
         """Whether to go on with a request that is no retransmission and belongs to no dialog."""
         source = self._current.get(hop.host) or self._meet(hop.host)

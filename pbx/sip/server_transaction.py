@@ -36,7 +36,7 @@ class ServerTransaction(Transaction):
     """What both kinds share. `source` is where the request came from, `hop` where responses go. `via` is the topmost
     Via value with received and rport filled in (18.2.1)."""
 
-    __slots__ = ("request", "source", "via")
+    __slots__ = ("once", "request", "source", "via")
 
     def __init__(
         self, layer: Network, key: tuple[str, ...], source: Hop, state: str, request: Request, via: str
@@ -45,6 +45,7 @@ class ServerTransaction(Transaction):
         self.source = source
         self.request: Request | None = request
         self.via = via
+        self.once = False
 
     def respond(
         self,
@@ -55,12 +56,15 @@ class ServerTransaction(Transaction):
         reason: str | None = None,
         headers: str = "",
         body: str = "",
+        once: bool = False,
     ) -> bytes:
         """Answer, and return what was sent. A second final response is ignored, as is one after the transaction's
-        end."""
+        end. A refusal that is said `once` is repeated only for a repeated request (26.3.2.4): who has not shown who he
+        is may have written another's address."""
         if self.request is None:
             return b""
         data = respond(self.request, status, via=self.via, to_tag=to_tag, reason=reason, headers=headers, body=body)
+        self.once = once
         self.input("send 1xx" if status < 200 else "send 2xx" if status < 300 else "send 300-699", now, data)
         return data
 
@@ -121,7 +125,7 @@ class InviteServer(ServerTransaction):
         self._set(TIMEOUT, "L")
 
     def start_g(self, _: object) -> None:
-        if not self.hop.reliable:
+        if not self.hop.reliable and not self.once:
             self.interval_s = T1
             self._set(T1, "G")
 

@@ -61,6 +61,7 @@ class TransactionLayer:
         #: A request too large for UDP: its bytes and hop by a stream (18.1.1); None if it stays.
         self.by_stream: Callable[[bytes, Hop], tuple[bytes, Hop] | None] = lambda data, hop: None
         self.core: Core | None = None
+        self.bears: Callable[[Hop, float], bool] = lambda hop, now: True  # whether one more of its mistakes is answered
         self.feedback: Callable[[str, Hop], str] | None = None  # RFC 7339: what we answer to `oc` in a stamped Via
         self._transactions: dict[tuple[str, ...], Transaction] = {}
         self._origins: dict[Origin, tuple[str, ...]] = {}  # INVITEs that came from outside a dialog -> their key
@@ -88,7 +89,7 @@ class TransactionLayer:
         try:
             message = parse(data)
         except SipError as error:
-            self._refuse(error, hop)
+            self._refuse(error, hop, now)
             return
         self.receive(message, hop, now)
 
@@ -119,10 +120,13 @@ class TransactionLayer:
             retry = f"Retry-After: {RETRY_AFTER_S}\r\n"
             self.reply(request, hop, 503, via=via, to_tag="overload", headers=retry)
             return
-        if method == "CANCEL":
+        if method == "CANCEL" and isinstance(self._cancelled(request), InviteServer):
             self._receive_cancel(request, key, hop, via, now)
             return
         if core.on_stateless(request, hop, via, now):
+            return
+        if method == "CANCEL":  # 9.2: of nothing, or of what is over
+            self.reply(request, hop, 481, via=via, to_tag="none")
             return
         new: ServerTransaction
         if method != "INVITE":
@@ -157,15 +161,16 @@ class TransactionLayer:
         self.core.on_ack(request, hop, now)
 
     def _receive_cancel(self, request: Request, key: tuple[str, ...], hop: Hop, via: str, now: float) -> None:
-        """9.2: 200 if there is an INVITE to cancel, else 481; the INVITE's user hears of it if it is still pending."""
-        transaction = NonInviteServer(self, key, hop, request, via)
-        self._transactions[key] = transaction
-        invite = self._transactions.get(_server_key(request, "INVITE"))
-        if not isinstance(invite, InviteServer):
-            transaction.respond(481, now, to_tag="none")
-            return
+        """9.2: 200 for an INVITE that is there, whose user hears of it if it is still pending."""
+        invite = self._cancelled(request)
+        assert invite is not None
+        self._transactions[key] = transaction = NonInviteServer(self, key, hop, request, via)
         transaction.respond(200, now, to_tag=_to_tag_in(invite.data) or "none")
         invite.input("cancel", now, request)
+
+    def _cancelled(self, cancel: Request) -> Transaction | None:
+        """What a CANCEL is for."""
+        return self._transactions.get(_server_key(cancel, "INVITE"))
 
     def _receive_response(self, response: Response, hop: Hop, now: float) -> None:
         transaction = self._transactions.get((response.branch or "", response.cseq_method))
@@ -175,18 +180,15 @@ class TransactionLayer:
         if not transaction.receive(response, hop, now):
             self.counters["sip_responses_late"] += 1
 
-    def _refuse(self, error: SipError, hop: Hop) -> None:
+    def _refuse(self, error: SipError, hop: Hop, now: float) -> None:
         """Answer what could not be parsed, if it can be answered at all; count it either way."""
         self.counters["sip_malformed"] += 1
         request = error.message
-        if error.status is None or not isinstance(request, Request) or request.method == "ACK":
+        top = (request.get("Via") or "") if isinstance(request, Request) and request.method != "ACK" else ""
+        if error.status is None or not isinstance(request, Request) or not top or not self.bears(hop, now):
             self.counters["sip_malformed_dropped"] += 1
             return
-        lines = request.all("Via")
-        if not lines or not lines[0]:
-            self.counters["sip_malformed_dropped"] += 1
-            return
-        via = request.via or split_values(lines[0])[0]
+        via = request.via or split_values(top)[0]
         try:
             via = via_stamp(via, hop.host, hop.port)
             hop = reply_hop(via, hop)

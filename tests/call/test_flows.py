@@ -449,6 +449,19 @@ def test_strangers_are_challenged_whatever_they_dial(world: World) -> None:
     assert not list(world.switch.calls())
 
 
+@pytest.mark.parametrize(
+    "extra", ["", "Require: magic\r\n", "Accept: text/plain\r\n", 'Authorization: Digest realm="x"\r\n']
+)
+def test_whoever_may_be_another_gets_one_answer(world: World, extra: str) -> None:
+    """RFC 3261 26.3.2.4: with a forged address we are no amplifier; a bare INVITE leaves nothing here either."""
+    stranger = world.phone("203.0.113.50")
+    stranger.invite("101", extra=extra)
+    if not extra:
+        assert len(world.layer) == 0
+    world.run(40)
+    assert len(stranger.inbox) == 1 and len(world.layer) == 0
+
+
 def test_unknown_number_from_a_trunk_is_404(world: World) -> None:
     carrier = world.phone("198.51.100.1")
     invite = carrier.invite("4711")

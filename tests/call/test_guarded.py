@@ -62,6 +62,27 @@ def test_over_the_rate_503_then_nothing_and_no_transactions(guarded: Guarded) ->
     stranger.response(401)
 
 
+def test_mistakes_and_connections_count_as_requests(guarded: Guarded) -> None:
+    stranger, carrier = guarded.phone(STRANGER), guarded.phone(CARRIER)
+    guarded.layer.bears = guarded.guard.bears
+    for phone in (stranger, carrier):
+        for _ in range(40):
+            options(phone, 1, via="\r\nSubject")
+    assert (len(stranger.inbox), len(carrier.inbox)) == (5, 40)
+    assert stranger.response(400) and not guarded.guard.bears(stranger.hop, guarded.clock.time)
+
+
+def test_cancels_of_nothing_have_a_limit(guarded: Guarded) -> None:
+    stranger = guarded.phone(STRANGER)
+    for i in range(40):
+        stranger.send(
+            f"CANCEL sip:1@192.0.2.100 SIP/2.0\r\nVia: SIP/2.0/UDP {STRANGER}:5060;branch=z9hG4bKo{i}\r\n"
+            f"From: <sip:x@h>;tag=f\r\nTo: <sip:1@h>\r\nCall-ID: o{i}\r\nCSeq: 1 CANCEL\r\nContent-Length: 0\r\n\r\n"
+        )
+    statuses = [stranger.take().status for _ in range(len(stranger.inbox))]  # type: ignore[union-attr]
+    assert statuses == [481] * 5 + [503] * 10 and len(guarded.layer) == 0
+
+
 def test_a_scanner_hears_nothing(guarded: Guarded) -> None:
     stranger = guarded.phone(STRANGER)
     options(stranger, 1, agent="friendly-scanner")

@@ -276,9 +276,16 @@ def test_a_cancel_that_comes_too_late_changes_nothing(bench: Bench, status: int)
 def test_a_cancel_of_nothing(bench: Bench, before: list[str]) -> None:
     for one in before:
         bench.receive(text("BYE") if one == "BYE" else text(branch="z9hG4bKother"))
+    kept = len(bench.layer)
     bench.receive(text("CANCEL"))
     assert bench.last.status == 481 and bench.last.to_tag
-    assert bench.core.cancels == []
+    assert bench.core.cancels == [] and len(bench.layer) == kept, "a flood of them fills nothing"
+
+
+def test_a_cancel_of_nothing_is_judged_like_any_request(bench: Bench) -> None:
+    bench.core.stateless = True
+    bench.receive(text("CANCEL"))
+    assert bench.sent == []
 
 
 # --- responses -----------------------------------------------------------------------------------------------------
@@ -408,6 +415,35 @@ def test_what_is_never_answered(bench: Bench) -> None:
     for data in (ack, without_via, "GET / HTTP/1.1\r\n\r\n", "\x00" * 20, "", response(200, "b").replace("CSeq", "X")):
         bench.receive(data)
     assert bench.sent == [] and bench.counters["sip_malformed_dropped"] == bench.counters["sip_malformed"] == 6
+
+
+def test_mistakes_beyond_what_is_borne_are_not_answered(bench: Bench) -> None:
+    asked: list[Hop] = []
+
+    def bears(hop: Hop, now: float) -> bool:
+        asked.append(hop)
+        return len(asked) <= 2
+
+    bench.layer.bears = bears
+    for _ in range(3):
+        bench.receive(text("BYE").replace("Contact:", "Subject\r\nContact:"))
+    assert len(bench.sent) == 2 and asked == [PEER] * 3 and bench.counters["sip_malformed_dropped"] == 1
+
+
+@pytest.mark.parametrize(("once", "sent"), [(False, 11), (True, 1)])
+def test_a_refusal_that_is_said_once(bench: Bench, once: bool, sent: int) -> None:
+    """RFC 3261 26.3.2.4: no more goes to an address that may be forged than came in its name."""
+    bench.receive(text())
+    bench.core.requests[0][1].respond(401, bench.now, to_tag="t", once=once)
+    bench.run(100)
+    assert len(bench.sent) == sent and bench.is_clean()
+
+
+def test_what_was_said_once_is_said_again_to_who_asks_again(bench: Bench) -> None:
+    bench.receive(text())
+    bench.core.requests[0][1].respond(401, bench.now, to_tag="t", once=True)
+    bench.receive(text())
+    assert [status for status, _ in bench.responses()] == [401, 401]
 
 
 def test_a_tag_is_not_added_to_a_malformed_request_that_has_one(bench: Bench) -> None:
