@@ -22,7 +22,9 @@ is admitted in the end is what the controller finds to be borne.
 Requests in dialogs, ACK, CANCEL and responses are never shed: they finish work that was paid for. The fraction is taken
 evenly (one in three, not three in nine), without dice.
 
-It begins when two measurements in a row exceed the target, and is over when nothing was shed for two seconds and the
+It begins when the delay has exceeded the target for 0.3 s, for a machine that stood still a while (another program, the
+disk) is not overloaded; at once, that is with the second measurement in a row, when it exceeds T1, for then callers
+repeat what they sent. It is over when nothing was shed for two seconds and the
 delay is below half of it: so one line in the log each, however the load flutters.
 """
 
@@ -46,7 +48,8 @@ EASE: Final = 0.9  # of severity is left each period while next to nothing waits
 UNREAD_ABOVE: Final = 0.5  # severity
 SHARE: Final = 0.1  # of the requests that a kind must have to be worth refusing
 MAX_SEVERITY: Final = 3.0
-BEGIN_AFTER: Final = 2  # measurements above the target
+BEGIN_S: Final = 0.3  # above the target
+GRAVE_S: Final = 0.5  # RFC 3261 17.1.1.2: T1
 END_S: Final = 2.0
 RETRY_AFTER_S: Final = 5  # least; the refused are spread over as much again, and more when it is grave
 RETRY_SPREAD_S: Final = 10
@@ -66,7 +69,7 @@ class Overload:
     """One a server. `on_change(overloaded, delay_s)` is told of the begin and the end."""
 
     __slots__ = (
-        "_asked", "_counters", "_delay_s", "_due", "_due_unread", "_high", "_quiet_since", "_refused", "_target_s",
+        "_asked", "_counters", "_delay_s", "_due", "_due_unread", "_high_since", "_quiet_since", "_refused", "_target_s",
         "active", "measured_at", "on_change", "severity",
     )  # fmt: skip
 
@@ -78,7 +81,7 @@ class Overload:
         self.measured_at = 0.0
         self.on_change: Callable[[bool, float], None] = lambda overloaded, delay_s: None
         self._delay_s = 0.0
-        self._high = 0
+        self._high_since: float | None = None  # when the delay rose above the target, while it is not overload yet
         self._quiet_since = 0.0
         self._due_unread = 0.0
         self._due = [0.0] * len(Kind)  # by kind: what is to be shed, in requests
@@ -98,11 +101,10 @@ class Overload:
         before, self._delay_s = self._delay_s, delay_s
         self.measured_at = now
         if not self.active:
-            self._high = self._high + 1 if delay_s > self._target_s else 0
-            if self._high < BEGIN_AFTER:
+            if not self._began(delay_s, before, now):
                 return
             self.active = True
-            self._high = 0
+            self._high_since = None
             self._counters["overloads"] += 1
             self.on_change(True, delay_s)
         step = GAIN * (delay_s - self._target_s) + DAMPING * (delay_s - before)
@@ -116,6 +118,15 @@ class Overload:
         elif now - self._quiet_since >= END_S:
             self.active = False
             self.on_change(False, delay_s)
+
+    def _began(self, delay_s: float, before_s: float, now: float) -> bool:
+        """Whether this is more than a stall."""
+        if delay_s <= self._target_s:
+            self._high_since = None
+            return False
+        if self._high_since is None:
+            self._high_since = now
+        return min(delay_s, before_s) > GRAVE_S or now - self._high_since >= BEGIN_S - PERIOD_S / 2
 
     def _ceiling(self) -> float:
         """Not beyond what the kinds shed already have, when the next one hardly comes: to refuse it would not help, and

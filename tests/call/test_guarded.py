@@ -32,7 +32,7 @@ class Guarded(World):
 
     def overloaded(self, severity: float) -> None:
         for _ in range(2):
-            self.overload.measure(0.5, self.clock.time)
+            self.overload.measure(1.0, self.clock.time)
         self.overload.severity = severity
 
 

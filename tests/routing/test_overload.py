@@ -124,12 +124,25 @@ def test_it_ends_when_the_load_does() -> None:
     assert not server.refused
 
 
-def test_one_burst_is_forgiven() -> None:
+@pytest.mark.parametrize(
+    ("delays", "begins"),
+    [
+        ([0.4, 0.01, 0.4], False),
+        ([1.2, 0.4, 0.3, 0.2, 0.1], False),  # the machine stood still; what piled up is soon served
+        ([0.2] * 6, False),
+        ([0.2] * 7, True),
+        ([0.2] * 6 + [0.1] + [0.2] * 6, False),
+        ([0.6, 0.6], True),  # callers repeat what they sent
+        ([0.4, 0.6, 0.6], True),
+        ([0.6, 0.1, 0.6], False),
+    ],
+)
+def test_a_stall_is_no_overload(delays: list[float], begins: bool) -> None:
     overload = Overload(TARGET_S, Counter())
-    overload.measure(0.4, NOW)
-    overload.measure(0.01, NOW + PERIOD_S)
-    overload.measure(0.4, NOW + 2 * PERIOD_S)
-    assert overload.severity == 0 and not overload.active
+    for number, delay_s in enumerate(delays):
+        assert not overload.active
+        overload.measure(delay_s, NOW + number * PERIOD_S)
+    assert overload.active is begins and (overload.severity > 0) is begins
 
 
 def test_refreshes_are_shed_last() -> None:
@@ -206,7 +219,7 @@ def test_counters_and_hysteresis() -> None:
     changes: list[tuple[bool, float]] = []
     overload.on_change = lambda overloaded, delay_s: changes.append((overloaded, delay_s))
     now = NOW
-    for delay_s in [0.2, 0.2, *[0.06] * 400, *[0.0] * 45]:
+    for delay_s in [*[0.2] * 7, *[0.06] * 400, *[0.0] * 45]:
         now += PERIOD_S
         overload.measure(delay_s, now)
     assert changes == [(True, 0.2), (False, 0.0)], "a delay between half the target and the target keeps it on"
@@ -224,8 +237,8 @@ OFFER = 'SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK1;rport=5060;oc;oc-algo="loss
 
 def test_feedback_is_what_we_shed() -> None:
     overload = Overload(TARGET_S, Counter())
-    overload.measure(0.3, NOW)
-    overload.measure(0.3, NOW + 0.05)
+    overload.measure(0.6, NOW)
+    overload.measure(0.6, NOW + 0.05)
     overload.severity = 0.204
     text = overload.feedback(OFFER)
     assert text.endswith(f';oc=20;oc-algo="loss";oc-validity=500;oc-seq={NOW + 0.05:.5f}')
