@@ -6,7 +6,6 @@ Phones of equal q ring together, those of a lower q when the better ones refused
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -40,7 +39,7 @@ class Attempt:
         self.legs: list[Leg] = []
         self.winner: Leg | None = None
         self.heard: Leg | None = None  # whose early media the caller may hear
-        self.waves: deque[tuple[Target, ...]] = deque()  # of phones that have yet to ring
+        self.waves: tuple[tuple[Target, ...], ...] = ()  # of phones that have yet to ring
         self.wave_s = 0.0  # how long each wave rings
         self.contacts: tuple[str, ...] = ()  # where a 3xx says that the callee is, best first
         self._ringing = False
@@ -52,10 +51,13 @@ class Attempt:
         by_q = sorted(targets, key=lambda target: -target.q)
         waves = [tuple(wave) for _, wave in itertools.groupby(by_q, key=lambda target: target.q)]
         last = tuple(itertools.chain.from_iterable(waves[MOST_WAVES - 1 :]))
-        self.waves.extend(waves[: MOST_WAVES - 1])
-        if last:
-            self.waves.append(last)
+        self.waves = (*waves[: MOST_WAVES - 1], last) if last else tuple(waves)
         self.wave_s = ring_s / len(self.waves)
+
+    def next_wave(self) -> tuple[Target, ...]:
+        wave, *later = self.waves
+        self.waves = tuple(later)
+        return wave
 
     def limit(self, timer: Timer) -> None:
         """The timer that ends the ringing."""
@@ -113,7 +115,7 @@ class Attempt:
     def won_by(self, leg: Leg) -> None:
         """It is this leg's from now on, whether it was rung or came from elsewhere."""
         self._stop_timer()
-        self.waves.clear()
+        self.waves = ()
         self.winner = leg
         self.heard = None
         self.legs = [leg]
@@ -157,7 +159,7 @@ class Attempt:
         """Let go of the phones: CANCEL or BYE. Nothing of this attempt is heard any more."""
         call, self.call = self.call, None
         self._stop_timer()
-        self.waves.clear()
+        self.waves = ()
         legs, self.legs, self.winner = self.legs, [], None
         self._silent(call)
         if call is not None:

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 RING_S = 60.0  # how long a phone rings when nobody says otherwise
 
 
-#: What the caller is told instead: a challenge to us is none to him, a time-out of ours is no fault of his request; who
-#: is told 503 by us would send us no more calls at all (RFC 3261 16.7 step 6), for one phone's sake.
-_TOLD = {401: 403, 407: 403, 408: 480, 503: 500}
+#: What the caller is told instead: a challenge to us is none to him, nor is what a phone does not like in our INVITE a
+#: fault of his; who is told 503 by us would send us no more calls at all (RFC 3261 16.7 step 6), for one phone's sake.
+_TOLD = {
+    401: 403, 405: 500, 407: 403, 408: 480, 415: 488, 420: 500, 421: 500, 422: 500, 481: 500, 491: 480, 494: 500,
+    503: 500,
+}  # fmt: skip
 _REDIRECTED = 480  # nor can he follow a redirection whose Contact he is not given
 
 

@@ -233,7 +233,7 @@ class Call:
         """INVITEs to the phones of an attempt that are next."""
         now = self.clock.now()
         status, cause = 503, ""
-        for target in attempt.waves.popleft():
+        for target in attempt.next_wave():
             leg = CalledLeg(self.switch, self, attempt, with_headers(self, target), self.max_forwards)
             leg.party = Party("", target.extension or (self.dialled if target.trunk else user_of(target.uri)))
             self.switch.add(leg)
@@ -354,14 +354,14 @@ class Call:
         who = "caller" if leg is self.caller else "callee"
         self._gone(leg, f"{who} hung up{in_words(self.reason)}")
 
-    def leg_lost(self, leg: Leg, cause: str) -> None:
-        """A peer that answers no more: hang up and go on as if it had."""
+    def leg_lost(self, leg: Leg, cause: str, status: int = 480) -> None:
+        """A peer that answers no more: hang up and go on as if it had. `status`: what an unanswered one was told."""
         leg.end()
-        self._gone(leg, cause)
+        self._gone(leg, cause, status)
 
-    def _gone(self, leg: Leg, cause: str) -> None:
+    def _gone(self, leg: Leg, cause: str, status: int = 480) -> None:
         if leg is self.caller:
-            self._caller_gone(cause, 200 if self.answered else 504)
+            self._caller_gone(cause, 200 if self.answered else status)
             return
         attempt = leg.attempt
         leg.over()

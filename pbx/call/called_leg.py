@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _REQUIRED = f"Require: {RELIABLE}\r\n"
 TRYING, RINGING, ANSWERED, DROPPED, ENDED = "trying", "ringing", "answered", "dropped", "ended"
+_MOST_INVITES = 8  # of one leg, over all hops, after which nothing that a peer asks for is given
 _HOP_FAILED = (430, 503)  # RFC 5626 11.5: a phone's flow is gone; RFC 3263 4.3: overloaded
 
 
@@ -42,7 +43,7 @@ class CalledLeg(Leg):
         self.target = target
         self.state = TRYING
         self._offer = ""
-        self._challenged = False
+        self._challenged = False  # whether the INVITE has our credentials
         self._told = False  # whether the next hop is known to answer
         self._invite: SentInvite | None = None
         self._early: dict[str, EarlyDialog] | None = None  # by the phone's tag, until one of them answers
@@ -63,6 +64,7 @@ class CalledLeg(Leg):
         self._send_invite("", now)
 
     def _send_invite(self, authorization: str, now: float) -> None:
+        self._challenged = bool(authorization)
         required = self.switch.rules.site.calls.reliable_provisional == "required"
         headers = (
             f"{authorization}{self.target.headers}{self.switch.capabilities}{self.session_lines()}"
@@ -207,8 +209,9 @@ class CalledLeg(Leg):
         self.held = self.audio.held
 
     def _answer_challenge(self, response: Response, now: float) -> bool:
-        """A trunk asks for our credentials (22.2), or a peer for a longer session interval (RFC 4028 7.3): once."""
-        if self.state == DROPPED:
+        """A trunk asks for our credentials (22.2), or a peer for a longer session interval (RFC 4028 7.3), and each
+        proxy on the way may do so."""
+        if self.state == DROPPED or self.dialog.local_cseq >= _MOST_INVITES:
             return False
         if response.status == 422 and self.min_session_s < min_se(response):
             self.min_session_s = min_se(response)
@@ -221,7 +224,6 @@ class CalledLeg(Leg):
         line = credentials_for(response, login, "INVITE", self.target.uri, cnonce, self._offer.encode())
         if not line:
             return False
-        self._challenged = True
         self._send_invite(line, now)
         return True
 
@@ -250,7 +252,7 @@ class CalledLeg(Leg):
         if target is None:
             return False
         self.target = target
-        self._told = self._challenged = False
+        self._told = False
         old = self.dialog
         self.dialog = _dialog(self.switch, target, old.local_tag, old.call_id, old.max_forwards)
         self.dialog.local_cseq = old.local_cseq - 1

@@ -112,9 +112,12 @@ class CallerLeg(Leg):
 
     def never_acknowledged(self, now: float) -> None:
         """No PRACK for 64*T1: the INVITE is refused (RFC 3262 3)."""
-        self._refuse_invite(504, now)
+        self._fail(504, "no PRACK", now)
+
+    def _fail(self, status: int, cause: str, now: float) -> None:
+        self._refuse_invite(status, now)
         if self.call is not None:
-            self.call.leg_lost(self, "no PRACK")
+            self.call.leg_lost(self, cause, status)
 
     def _on_prack(self, request: Request, transaction: ServerTransaction, now: float) -> None:
         """200 if it is for what waits, with our answer if it has an offer (RFC 3262 3, 5)."""
@@ -129,6 +132,9 @@ class CallerLeg(Leg):
                 body = self.audio.reanswer(request.body.decode("utf-8", "replace"))
         except SipError as error:
             transaction.respond(error.status or 488, now)
+            if self.audio.codec is None:  # it was to answer our offer
+                self._fail(488, "bad SDP in PRACK", now)
+                return
         else:
             transaction.respond(200, now, headers=SDP if body else "", body=body)
         if self._answering and not self._reliable.describes:

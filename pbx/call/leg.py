@@ -235,10 +235,10 @@ class Leg:
             partner = self.partner
             changes = direction != "sendrecv" or self.audio.direction != "sendrecv"
             if changes and partner is not None and partner.may_offer and self.switch.rules.site.calls.hold == "pass":
-                self._peer_change = PeerChange(transaction, offer)
+                self._peer_change = change = PeerChange(transaction, offer)
                 if request.method == "INVITE":
                     transaction.user = self
-                self._peer_change.passed_as(OurChange(partner, self, direction, now))
+                change.passed_as(OurChange(partner, self, direction, now, change.limit_s))
             else:
                 self._answer(transaction, self.audio.reanswer(offer), now)
         except SipError as error:
@@ -314,9 +314,9 @@ class Leg:
         self._watch(session_timer.agreed_by(response, policy, self.min_session_s))
 
     def session_again(self) -> None:
-        """The peer refused a refresh, but it lives: ask again after the same time."""
-        if self._session is not None:
-            self._watch(self._session.agreed)
+        """The peer refused a refresh, but it lives, or none could be sent: soon again."""
+        if self._session is not None and self._session.agreed.ours:
+            self._session.again(self.switch.clock, self)
 
     def _watch(self, agreed: session_timer.Agreed | None) -> None:
         if self._session is not None:

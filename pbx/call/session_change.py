@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SDP: Final = "Content-Type: application/sdp\r\n"
 MOST_TRIES: Final = 4  # a challenge, a longer interval, a glare, no UPDATE: each costs one
+UPDATE_S: Final = 10.0  # an UPDATE has its answer by then, although a re-INVITE may ask a person (RFC 3311 5.2)
 
 
 class PeerChange:
@@ -32,6 +33,12 @@ class PeerChange:
         self.transaction = transaction
         self.offer = offer
         self._passed: OurChange | None = None
+
+    @property
+    def limit_s(self) -> float:
+        """How long the peer may wait."""
+        request = self.transaction.request
+        return UPDATE_S if request is not None and request.method == "UPDATE" else TIMEOUT
 
     def passed_as(self, change: OurChange) -> None:
         self._passed = change
@@ -55,7 +62,9 @@ class OurChange:
 
     __slots__ = ("_direction", "_invite", "_leg", "_method", "_origin", "_tries", "_wait", "cancelled")
 
-    def __init__(self, leg: Leg, origin: Leg | None, direction: str | None, now: float) -> None:
+    def __init__(
+        self, leg: Leg, origin: Leg | None, direction: str | None, now: float, limit_s: float = TIMEOUT
+    ) -> None:
         self._leg = leg
         self._origin = origin
         self._direction = direction
@@ -70,6 +79,7 @@ class OurChange:
         except SipError:  # no port
             leg.our_change = None
             raise
+        leg.switch.layer.timers.set(limit_s, self, "limit", now)
 
     @property
     def offers(self) -> bool:
@@ -90,10 +100,9 @@ class OurChange:
             SentRequest(switch, leg.dialog, leg.login, "UPDATE", headers, body, self)
         else:
             self._invite = SentInvite(switch, leg.dialog, switch.next_hop(leg.dialog), headers, body, self, now)
-            switch.layer.timers.set(TIMEOUT, self, f"limit {self._tries}", now)
 
     def cancel(self, now: float) -> None:
-        """The peer took its own back, or there was no final response for 64*T1. An UPDATE can't be cancelled."""
+        """The peer took its own back, or waited too long. An UPDATE can't be cancelled."""
         self.cancelled = True
         if self._invite is not None:
             self._invite.cancel(now)
@@ -101,14 +110,20 @@ class OurChange:
             self._refused(487, now)
 
     def stop(self) -> None:
-        """The leg is over: nothing is sent again."""
+        """The leg is over: nothing is sent again, and who waits for this waits no longer."""
         if self._wait is not None:
             self._wait.cancel()
             self._wait = None
             self._leg.our_change = None
+        origin, self._origin = self._origin, None
+        if origin is not None:
+            origin.refuse_change(487, self._leg.switch.clock.now())
 
     def on_timer(self, kind: str, now: float) -> None:
-        if self._invite is not None and kind == f"limit {self._tries}":
+        """There was no final response in time."""
+        if self._leg.our_change is self:
+            if self._origin is not None:
+                self._origin.refuse_change(504, now)
             self.cancel(now)
 
     # --- what comes back --------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def accept(request: Request, policy: SessionTimer) -> tuple[str, Agreed | None]:
     knows = TIMER in options_of(request, "Supported")
     refresher = (wanted[1] if wanted is not None else "") or "uac"
     if wanted is not None:
-        expires_s = min(expires_s, wanted[0])
+        expires_s = max(min(expires_s, wanted[0]), MIN_SESSION_S)  # 4: nobody may want less
     if not knows:
         refresher = "uas"
     return _accept_lines(expires_s, refresher, knows), Agreed(expires_s, refresher == "uas")
@@ -87,6 +87,11 @@ class SessionWatch:
         expires_s = agreed.expires_s
         delay_s = expires_s / 2 if agreed.ours else expires_s - min(32, expires_s / 3)  # 7.2, 10
         self._timer: Timer = clock.after(delay_s, leg.session_due)
+
+    def again(self, clock: Clock, leg: Leg) -> None:
+        """A refresh came to nothing: three more before the peer takes the session for dead."""
+        self._timer.cancel()
+        self._timer = clock.after(self.agreed.expires_s / 8, leg.session_due)
 
     def stop(self) -> None:
         self._timer.cancel()

@@ -138,7 +138,7 @@ def test_reinvite_that_only_gets_100_is_given_up(world: World) -> None:
     assert phone.request("CANCEL").cseq_method == "CANCEL"
     world.run(33)
     assert carrier.response(100)
-    carrier.ack_refusal(hold, carrier.response(488))
+    carrier.ack_refusal(hold, carrier.response(504))
     assert [data.split(b" ")[0] for data in phone.inbox].count(b"BYE") > 0
     assert any(data.startswith(b"BYE") for data in carrier.inbox)
 
