@@ -368,6 +368,9 @@ class Switch:
         return f"SIP/2.0/{hop.transport.upper()} {self.local.sent_by(hop)};branch={branch};rport"
 
     def next_hop(self, dialog: Dialog) -> Hop:
+        """Where the next request of a dialog goes; to be asked before it is written."""
+        if ";gr=" in dialog.remote_target:
+            dialog.remote_target = self.targets.contact_of(dialog.remote_target, self.clock.now())
         return dialog.next_hop(connected=self.connected(dialog.hop), lead=self.lead)
 
     def contact(self, hop: Hop, uri: str = "") -> str:

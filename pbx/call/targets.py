@@ -14,9 +14,10 @@ from pbx.routing.header_policy import Facts, HeaderPolicy, Shown, diversions
 from pbx.routing.location import Device, Location
 from pbx.routing.trunk import TrunkTable, uri_with_user
 from pbx.sip.address import uri_of
+from pbx.sip.binding import gruu_instance
 from pbx.sip.hop import Hop
 from pbx.sip.next_hop import Pick
-from pbx.sip.uri import Uri
+from pbx.sip.uri import Uri, user_of
 
 if TYPE_CHECKING:
     from pbx.call.call import Call
@@ -85,6 +86,12 @@ class Targets:
         if destination.kind == "trunk":
             return self._trunk(call, destination.name)
         return self._uri(call, destination.name)
+
+    def contact_of(self, uri: str, now: float) -> str:
+        """The URI that a phone of ours registered, when it is given by its GRUU (RFC 5627 5.4); any other as it is."""
+        instance = gruu_instance(uri)
+        devices = self._location.devices(user_of(uri), now, instance) if instance is not None else ()
+        return devices[0][0].contact if devices else uri
 
     def unknown(self, phones: Sequence[Destination]) -> tuple[str, ...]:
         """The URIs that have to be looked up before `find` can tell."""

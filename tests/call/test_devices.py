@@ -115,3 +115,21 @@ dial_plan: [{match: 102, to: extension 102, from: anyone}]
     newer.answer(newer.request("INVITE"), 430)
     older.answer(older.request("INVITE"), 486)
     assert carrier.response(486)
+
+
+def test_a_phone_that_gives_its_gruu_as_contact_is_reached(world: World) -> None:
+    """RFC 5627 4.4, 5.4: the location service knows where the requests go. Linphone does so from a re-INVITE on."""
+    carrier, phone = world.phone("198.51.100.1"), world.phone("192.0.2.2")
+    flow(world, "192.0.2.2", 1, ONE, "101")
+    invite = carrier.invite("+33180000001")
+    incoming = phone.request("INVITE")
+    phone.answer(incoming, 200, body=sdp(), contact=f"<sip:101@192.0.2.100;gr={ONE}>")
+    ack = phone.request("ACK")
+    assert ack.uri == "sip:102@192.0.2.2;ob"
+    while carrier.inbox:
+        answer = carrier.take()
+    carrier.follow("ACK", invite, answer.to_tag or "")
+    carrier.follow("BYE", invite, answer.to_tag or "", cseq=2)
+    bye = phone.request("BYE")
+    assert bye.uri == "sip:102@192.0.2.2;ob" and not world.lost
+    phone.answer(bye, 200)
