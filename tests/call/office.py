@@ -176,7 +176,7 @@ class Talk:
     def send(self, method: str, extra: str = "", body: str = "", settle: bool = True) -> None:
         self.cseq += 1
         phone = self.phone
-        kind = "Content-Type: application/sdp\r\n" if body else ""
+        kind = "Content-Type: application/sdp\r\n" if body and "Content-Type" not in extra else ""
         phone.send(
             f"{method} {self.target} SIP/2.0\r\nVia: SIP/2.0/UDP {phone.host}:{phone.port};branch={phone.branch()}\r\n"
             f"Max-Forwards: 70\r\nFrom: {self.local}\r\nTo: {self.remote}\r\nCall-ID: {self.call_id}\r\n"

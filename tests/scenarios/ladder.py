@@ -41,9 +41,13 @@ class Ladder(list[Step]):
 
     def shows(self, text: str) -> None:
         """Exactly this was said, in this order, since the last time it was asked."""
-        said, self._seen = self[self._seen :], len(self)
-        wanted = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
-        assert "\n".join(map(str, said)) == "\n".join(wanted)
+        said, self._seen = "\n".join(map(str, self[self._seen :])), len(self)
+        wanted = "\n".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
+        assert said == wanted, f"it was:\n{said}"
+
+    def forget(self) -> None:
+        """What was said until now has been looked at."""
+        self._seen = len(self)
 
     def last(self, text: str) -> Request | Response:
         """The newest message that reads so."""

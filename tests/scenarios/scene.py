@@ -25,6 +25,7 @@ class Person(Telephone):
         self.name = NAMES.get(number, (trunk or number).capitalize())
         self.silent = False  # it gets what is sent to it and says nothing
         self.rings_at_once = True  # 180 by itself
+        self.told: list[Request] = []  # NOTIFY of a subscription, MESSAGE
         self._cseq = 0
 
     @property
@@ -80,6 +81,24 @@ class Person(Telephone):
         first = self.dial(number, extra)
         assert first.final is not None and first.status == 401
         return self.dial(number, extra + self.credentials(first.final, "INVITE", f"sip:{number}@{HOME}"))
+
+    def write(self, talk: Talk, text: str) -> None:
+        """A MESSAGE inside a talk."""
+        talk.send("MESSAGE", "Content-Type: text/plain\r\n", text)
+
+    def subscribe(
+        self, number: str, event: str = "dialog", expires_s: int = 3600, ok: Response | None = None
+    ) -> Response:
+        """`ok`: what answered the first one, to refresh or end it."""
+        lines = f"Contact: {self.contact}\r\nEvent: {event}\r\nExpires: {expires_s}\r\n"
+        return self.ask("SUBSCRIBE", f"sip:{number}@{HOME}", lines, to="" if ok is None else ok.get("To") or "")
+
+    def _request(self, request: Request) -> None:
+        if request.method == "MESSAGE" or (request.method == "NOTIFY" and request.call_id.startswith("SUBSCRIBE")):
+            self.told.append(request)
+            self.respond(request, 200)
+        else:
+            super()._request(request)
 
     def offer(self, talk: Talk, direction: str = "sendrecv", host: str = "", method: str = "INVITE") -> None:
         """A new description inside a talk: hold, resume, another address."""

@@ -62,7 +62,7 @@ def test_3_1_successful_session_establishment(scene: Scene) -> None:
 
 
 def test_3_2_session_establishment_through_two_proxies(scene: Scene) -> None:
-    """Alice is behind two proxies that stay in the path, Bob behind one: what we send inside the dialogs has their Route
+    """The caller is behind two proxies that stay in the path, Alice behind one: what we send inside has their Route
     and goes to the nearest of them."""
     proxy, bob = scene.carrier(), scene.people_of("102")[0]
     routes = "Record-Route: <sip:198.51.100.1;lr>\r\nRecord-Route: <sip:ss1.atlanta.example.com;lr>\r\n"
