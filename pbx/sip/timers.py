@@ -19,6 +19,7 @@ TIMER_D = 32.0  # s, RFC 3261 17.1.1.2: at least 32 s over UDP
 TIMER_100 = 0.2  # s, RFC 3261 17.2.1: 100 if the user has said nothing by then
 
 NEVER = float("inf")
+ROUNDING_S = 1e-5  # seconds since 1970 as a float are good to a microsecond: what is due now must be found due
 
 
 class TimerOwner(Protocol):
@@ -50,9 +51,10 @@ class Timers:
     def fire(self, now: float) -> None:
         """Call every owner whose time has come, in order of due time within each delay."""
         self.earliest = -NEVER  # timers set meanwhile need no notice
+        until = now + ROUNDING_S
         try:
             for line in tuple(self._lines.values()):
-                while line and line[0][0] <= now:
+                while line and line[0][0] <= until:
                     _, owner, kind = line.popleft()
                     owner.on_timer(kind, now)
         finally:  # an owner that fails must not stop all others for ever

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pbx.sip.hop import Hop
+from pbx.sip.timers import ROUNDING_S
 from pbx.sip.transaction_layer import TransactionLayer
 from pbx.sip.via import top_via, with_via
 from pbx.transport.local import LOCAL_NETWORKS, Local, Network
@@ -19,7 +20,6 @@ from pbx.transport.tls import Tls, TlsError, TlsFiles
 from pbx.transport.udp import UdpSocket
 
 SLACK_S = 0.01  # timers are late by up to this, so that thousands a second cost a hundred wake-ups
-ROUNDING_S = 1e-5  # of a time since 1970 that was reckoned to the loop's and back
 
 UDP_ONLY_S = 600.0  # how long a peer that took no TCP connection is not asked again
 UDP_ONLY_MOST = 4096

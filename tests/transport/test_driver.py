@@ -173,26 +173,19 @@ def test_timers_share_wake_ups(run: Run) -> None:
     """However near to each other they are due: one firing in ten milliseconds, not one for each."""
 
     class Owner:
-        fired = 0
+        def __init__(self) -> None:
+            self.fired: list[float] = []
 
         def on_timer(self, kind: str, now: float) -> None:
-            self.fired += 1
+            self.fired.append(now)
 
     async def main() -> None:
         async with rig("udp") as made:
-            owner, timers, now, firings = Owner(), made.driver.layer.timers, made.driver.now(), 0
-            fire = timers.fire
-
-            def counted(now: float) -> None:
-                nonlocal firings
-                firings += 1
-                fire(now)
-
-            timers.fire = counted  # type: ignore[method-assign]
+            owner, timers, now = Owner(), made.driver.layer.timers, made.driver.now()
             for number in range(100):
                 timers.set(0.02 + number / 1000, owner, "", now)
-            await made.until(lambda: owner.fired == 100)
-            assert firings <= 25
+            await made.until(lambda: len(owner.fired) == 100)
+            assert len(set(owner.fired)) <= 25
 
     run(main)
 
