@@ -53,6 +53,7 @@ class Linphone:
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self.said = ""
+        self._heard = 0  # how far `hears` has come in it
 
     async def __aenter__(self) -> Self:
         program = shutil.which("linphonec")
@@ -77,10 +78,13 @@ class Linphone:
         self._process.stdin.write(f"{command}\n".encode())
         await self._process.stdin.drain()
 
-    async def hears(self, words: str, within_s: float = 15.0) -> None:
-        async with asyncio.timeout(within_s):
-            while words not in self.said:  # noqa: ASYNC110 - nobody tells us
-                await asyncio.sleep(0.05)
+    async def hears(self, words: str, within_s: float = 10.0) -> None:
+        """Wait for it to say this, after all that was waited for before."""
+        end = asyncio.get_running_loop().time() + within_s
+        while (at := self.said.find(words, self._heard)) < 0:
+            assert asyncio.get_running_loop().time() < end, f"expected {words!r}:\n{self.said[self._heard :]}"
+            await asyncio.sleep(0.02)
+        self._heard = at + len(words)
 
     async def __aexit__(self, *_: object) -> None:
         assert self._process is not None and self._reading is not None

@@ -1,41 +1,122 @@
-"""Linphone: registration, a call it makes, a call it takes."""
+"""Linphone: registration, calls both ways and every way to end them, hold, transfer, messages. It has no sound card."""
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import AsyncIterator
 
-from bench.plateau import Plateau
-from bench.sipp import Sipp
-from tests.wire.conftest import HERE, OFFICE, TRUNK, eventually
+import pytest
+import pytest_asyncio
+
+from bench.softphones import CallFailed, Phone, Softphones, answer, ring_only
+from tests.wire.conftest import Office, eventually
 from tests.wire.linphone import Linphone
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 
+TONE_HZ = 620
 
-async def test_linphone_registers_calls_and_answers() -> None:
-    async with Plateau(OFFICE) as plateau:
-        async with Linphone(plateau.sip, "111", "wire", "wire") as phone:
 
-            async def registered() -> object:
-                return await plateau.counter("plateau_registered_contacts") == 1
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def linphone(running_office: Office) -> AsyncIterator[Linphone]:
+    """Extension 111, registered."""
+    plateau = running_office.plateau
 
-            await eventually(registered, within_s=15)
+    async def registered() -> bool:
+        phones = (await plateau.get("/v1/phones"))["phones"]
+        return any(phone["extension"] == "111" for phone in phones)
 
-            await phone.do("call 1001")
-            await phone.hears("connected")
-            await phone.do("terminate")
-            await phone.hears("ended")
+    async def gone() -> bool:
+        return not await registered()
 
-            await phone.do("autoanswer enable")
-            scenario = HERE / "sipp" / "uac_call.xml"
-            caller = Sipp(scenario, plateau.sip, service="111", calls=1, hold_ms=300, within_s=20, host=TRUNK)
-            await caller.start()
-            result = await caller.wait()
-            assert result.ok, f"{result.errors}\n{phone.said}"
+    async with Linphone(plateau.sip, "111", "wire", "wire") as phone:
+        await eventually(registered, within_s=15)
+        yield phone
+        await phone.do("unregister")
+        await eventually(gone)
 
-            async def gone() -> object:
-                return await plateau.counter("plateau_registered_contacts") == 0
 
-            await phone.do("unregister")
-            await eventually(gone)
-        assert await plateau.counter("plateau_calls") == 0
+@pytest_asyncio.fixture(loop_scope="session")
+async def desk(office: Office, baresip: Softphones) -> AsyncIterator[Phone]:
+    """Extension 107, baresip with a tone."""
+    desk = await baresip.phone("107", server=office.plateau.sip, password="wire", policy=answer(50), tone_hz=TONE_HZ)
+    assert await desk.register() == 200
+    yield desk
+    await desk.unregister()
+
+
+async def test_calls_the_ivr_and_hangs_up(office: Office, linphone: Linphone) -> None:
+    await linphone.do("call 1001")
+    await linphone.hears("connected")
+    await linphone.do("terminate")
+    await linphone.hears("ended")
+
+
+async def test_holds_and_is_hung_up(linphone: Linphone, desk: Phone) -> None:
+    """From its re-INVITE on, its Contact is the GRUU that we gave it."""
+    await linphone.do("call 107")
+    there = await desk.next_call()
+    await linphone.hears("connected")
+    await linphone.do("pause")
+    await linphone.hears("is now paused")
+    assert (await there.hear(None)).heard  # music
+    await linphone.do("resume")
+    await linphone.hears("Media streams established")
+    await there.hang_up()
+    await linphone.hears("ended")
+
+
+async def test_cancels(linphone: Linphone, desk: Phone) -> None:
+    await desk.policy(ring_only())
+    await linphone.do("call 107")
+    there = await desk.next_call()
+    await linphone.hears("ringing")
+    await linphone.do("terminate")
+    await there.ended()
+    await linphone.hears("ended")
+
+
+async def test_is_called_and_hung_up(linphone: Linphone, desk: Phone) -> None:
+    call = await desk.call("111")
+    await linphone.hears("Receiving new incoming call")
+    await linphone.do("answer")
+    await call.established()
+    await linphone.hears("Media streams established")
+    await call.hang_up()
+    await linphone.hears("ended")
+
+
+async def test_is_called_in_vain(linphone: Linphone, desk: Phone) -> None:
+    call = await desk.call("111")
+    await linphone.hears("Receiving new incoming call")
+    await call.hang_up()
+    await linphone.hears("ended")
+    await call.ended()
+
+
+async def test_refuses(linphone: Linphone, desk: Phone) -> None:
+    call = await desk.call("111")
+    await linphone.hears("Receiving new incoming call")
+    await linphone.do("terminate")
+    with pytest.raises(CallFailed) as failed:
+        await call.established()
+    assert failed.value.status == 603
+    await linphone.hears("ended")
+
+
+async def test_transfers(office: Office, linphone: Linphone, desk: Phone) -> None:
+    call = await desk.call("111")
+    await linphone.hears("Receiving new incoming call")
+    await linphone.do("answer")
+    await linphone.hears("Media streams established")
+    await linphone.do(f"transfer sip:1001@{office.plateau.sip}")
+    await linphone.hears("has been transfered")
+    await linphone.hears("ended")
+    assert (await call.hear(TONE_HZ)).heard  # the echo of 1001
+    await call.hang_up()
+
+
+async def test_writes(office: Office, linphone: Linphone) -> None:
+    """To itself: a message there and one back."""
+    await linphone.do(f'chat sip:111@{office.plateau.sip} "café at ten?"')
+    await linphone.hears("Message received from <sip:111@127.0.0.1")
+    await linphone.hears('"café at ten?"')
