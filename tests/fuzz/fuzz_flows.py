@@ -42,7 +42,7 @@ def run(data: bytes) -> None:
     dice = Dice(data)
     with tempfile.TemporaryDirectory() as folder:
         world = World(folder=Path(folder))
-        world.layer.receive_bytes = spoilt(world.layer.receive_bytes, dice)  # type: ignore[method-assign]
+        world.receive = spoilt(world.receive, dice)
         world.layer.send = without_refusals(world.layer.send)
         play(world, dice)
         world.run(400)
