@@ -18,27 +18,35 @@ from pbx.routing.failure_log import FailureLog
 from pbx.routing.guard import Guard
 from pbx.routing.location import Location
 from pbx.routing.overload import PERIOD_S, UNREAD_ABOVE, Overload
+from pbx.routing.rate import Rates
 from pbx.routing.source import Network, within
 from pbx.sip.hop import Hop
+from pbx.sip.source import source_of
 from pbx.transport.driver import Driver
 
 log = structlog.get_logger("pbx.defence")
 
 TIDY_S: Final = 1.0  # how often ended bans are looked for
-HOSTS_S: Final = 10.0  # how old the list of addresses with phones may be; it is made when somebody fails
+HOSTS_S: Final = 10.0  # how old the lists of addresses may be; they are made when somebody fails
+TOLD_PER_S: Final = 1.0  # bans, in the log and as events, after the first few: forged addresses would fill both
+TOLD_BURST: Final = 50
 
 
 class Defence:
-    """One a server; survives reloads."""
+    """One a server; survives reloads. `hops` gives what a URI leads to; None while that is unknown."""
 
     def __init__(
-        self, site: Site, driver: Driver, location: Location, emit: Callable[[object], None], counters: Counter[str]
-    ) -> None:
+        self, site: Site, driver: Driver, location: Location, hops: Callable[[str], Sequence[Hop] | None],
+        emit: Callable[[object], None], counters: Counter[str],
+    ) -> None:  # fmt: skip
         self._driver = driver
         self._location = location
+        self._hops = hops
         self._emit = emit
-        self._hosts: frozenset[str] = frozenset()
-        self._hosts_at = float("-inf")
+        self._counters = counters
+        self._told = Rates(TOLD_PER_S, TOLD_BURST)
+        self._phones: frozenset[str] = frozenset()  # addresses that have some
+        self._called: frozenset[str] = frozenset()  # sources that our own calls go to
         self._began_at = 0.0
         self._measuring: Timer | None = None
         self._tidying: Timer | None = None
@@ -66,6 +74,8 @@ class Defence:
         self.guard.reconfigure(site.security, self._trusted)
 
     def _read(self, site: Site) -> None:
+        self._gateways = [way.uri for trunk in site.trunks.values() for way in trunk.ways]
+        self._hosts_at = float("-inf")  # when the lists were made
         trunks: list[Network] = [network for trunk in site.trunks.values() for network in trunk.sources]
         self._trusted_networks: Sequence[Network] = (*trunks, *site.security.proxies)
         self._exempt_networks: Sequence[Network] = (*self._trusted_networks, *site.security.never_ban)
@@ -107,17 +117,23 @@ class Defence:
         return within(self._trusted_networks, host)
 
     def _exempt(self, host: str) -> bool:
-        return within(self._exempt_networks, host)
+        """Who may not be banned: a carrier that we call would not be heard either, whoever forges its address."""
+        self._list_hosts()
+        return source_of(host) in self._called or host in self._called or within(self._exempt_networks, host)
 
     def _refreshes(self, hop: Hop) -> bool:
         return bool(self._location.aors_of_source(hop.host, hop.port))
 
     def _has_phones(self, host: str) -> bool:
+        self._list_hosts()
+        return host in self._phones
+
+    def _list_hosts(self) -> None:
         now = self._driver.now()
         if now - self._hosts_at > HOSTS_S:
             self._hosts_at = now
-            self._hosts = frozenset(one.source.host for _, bindings in self._location for one in bindings)
-        return host in self._hosts
+            self._phones = frozenset(one.source.host for _, bindings in self._location for one in bindings)
+            self._called = frozenset(source_of(hop.host) for uri in self._gateways for hop in self._hops(uri) or ())
 
     def _feedback(self, via: str, hop: Hop) -> str:
         return self.overload.feedback(via) if self.guard.trusts(hop.host) else via
@@ -135,7 +151,16 @@ class Defence:
         more = {} if count is None else {"count": count}
         log.warning("authentication failed", source=str(source), user=user, method=method, **more)
 
+    def _is_told(self) -> bool:
+        told = self._told.take("", self._driver.now())
+        if not told:
+            self._counters["bans_untold"] += 1
+        return told
+
     def _banned(self, ban: Ban) -> None:
+        self._driver.hang_up(lambda host: source_of(host) == ban.source)
+        if not self._is_told():
+            return
         log.warning(
             "source banned", source=ban.source, reason=ban.reason, for_s=round(ban.until - ban.since),
             offence=ban.offence,
@@ -143,6 +168,8 @@ class Defence:
         self._emit(events.SourceBanned(ban.since, ban.source, ban.reason, ban.until, ban.offence))
 
     def _lifted(self, ban: Ban, why: str) -> None:
+        if why != "lifted" and not self._is_told():
+            return
         log.info("ban ended", source=ban.source, why=why)
         self._emit(events.SourceUnbanned(self._driver.now(), ban.source, why))
 

@@ -125,7 +125,9 @@ class Server:
         self.location = Location(on_change=self._registration_changed)
         self.bindings = BindingStore(site.records.url, self._contacts_of, self.counters)
         self.admission = Admission(site, self.counters)
-        self.defence = Defence(site, self.driver, self.location, self.emit, self.counters)
+        self.defence = Defence(
+            site, self.driver, self.location, self.resolver.hops, self.emit, self.counters
+        )  # fmt: skip
         self.gateways = Gateways()
         self.gateways.reconfigure(site, self.driver.now())
         self.sessions = WebSessions(site.web, site.locale.country, secrets.randbelow, self.counters)

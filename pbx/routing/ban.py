@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from config.security import Ban as Policy
-from pbx.routing.source import source_of
+from pbx.sip.source import source_of
 
 MAX_BANS: Final = 10_000
 MAX_SUSPECTS: Final = 10_000  # sources, and users, whose failures are remembered
@@ -140,8 +140,8 @@ class Bans:
     def offence(self, host: str, reason: str, now: float, *, forgeable: bool = True) -> bool:
         """Ban at once for something that no phone does; False if nothing came of it. `forgeable`: a single datagram can
         say so in anybody's name."""
-        if self._exempt(host) or (forgeable and self._registered(host)):
-            return False
+        if self._exempt(host) or (forgeable and (self._registered(host) or len(self._banned) >= MAX_BANS)):
+            return False  # forged ones displace nobody
         self._ban(host, reason, now)
         return True
 

@@ -22,9 +22,9 @@ from pbx.routing.ban import Bans
 from pbx.routing.overload import Kind, Overload
 from pbx.routing.rate import Rates
 from pbx.routing.scanner import Scanners
-from pbx.routing.source import source_of
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request
+from pbx.sip.source import source_of
 
 ANSWERS_PER_S: Final = 1.0  # 503 to a source over its rate, after the first few
 ANSWERS_BURST: Final = 10

@@ -69,8 +69,8 @@ class Overload:
     """One a server. `on_change(overloaded, delay_s)` is told of the begin and the end."""
 
     __slots__ = (
-        "_asked", "_counters", "_delay_s", "_due", "_due_unread", "_high_since", "_quiet_since", "_refused", "_target_s",
-        "active", "measured_at", "on_change", "severity",
+        "_asked", "_counters", "_delay_s", "_due", "_due_unread", "_high_since", "_quiet_since", "_refused",
+        "_target_s", "active", "measured_at", "on_change", "severity",
     )  # fmt: skip
 
     def __init__(self, target_s: float, counters: Counter[str]) -> None:

@@ -1,7 +1,7 @@
 """The contacts of phones and trunks, kept so that a restart forgets none: `changed` on the registrar's path, a writer
 task off it.
 
-    Location.on_write -> changed(aor): a set of AORs --every 0.25 s--> their contacts as they are then -> one transaction
+    Location.on_write -> changed(aor): a set of AORs --every 0.25 s--> their contacts by then -> one transaction
 
 What is written is what an AOR has at that time, so a storm of refreshes costs one row for each AOR and batch, and
 nothing has to be kept while the database is down but the names. The set is no larger than the site has logins.

@@ -70,6 +70,11 @@ class Driver:
         """Whether what is sent to `hop` needs no new connection."""
         return not hop.reliable or hop in self._streams
 
+    def hang_up(self, host_is: Callable[[str], bool]) -> None:
+        """Close the connections that came from such hosts, when this turn of the loop is over: one of them may be
+        at work."""
+        self._loop.call_soon(self._streams.hang_up, host_is)
+
     # --- the clock --------------------------------------------------------------------------------------------------
 
     def now(self) -> float:

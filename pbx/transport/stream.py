@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol, cast
 
-from pbx.sip.errors import SipError
+from pbx.sip.errors import BadResponse, SipError
 from pbx.sip.framing import PING, PONG, Framer
 from pbx.sip.hop import Hop
 from pbx.transport.tls import TlsChannel, TlsError, covers
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PARTIAL_S = 10.0  # how long half a message may stand (slow loris)
 HANDSHAKE_S = 5.0  # how long TLS may take to begin
 WRITE_LIMIT_BYTES = 1 << 20  # unsent bytes after which a peer that does not read is cut off
+PINGS_AT_ONCE = 32  # keep-alives that one reading may bring: a flood of them costs more to answer than to send
 LINGER_S = 2.0  # how long the last words may take to a peer that is being cut off
 
 
@@ -148,10 +149,14 @@ class Stream(asyncio.Protocol):
 
     def _plain_received(self, data: bytes) -> None:
         complete = False
+        pings = 0
         try:
             for message in self._framing.feed(data):
                 complete = True
                 if message == PING:
+                    pings += 1
+                    if pings > PINGS_AT_ONCE:
+                        raise BadResponse("Nothing but keep-alives")
                     self._send(PONG)
                 elif len(message) > 4:  # a pong, or an empty frame of a websocket
                     self.spoken = True

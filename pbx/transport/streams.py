@@ -11,6 +11,7 @@ import structlog
 
 from pbx.sip.errors import SipError
 from pbx.sip.hop import DEFAULT_PORT, WEB, Hop
+from pbx.sip.source import source_of
 from pbx.sip.via import top_via
 from pbx.transport.stream import Bare, Framing, Stream
 from pbx.transport.tls import Tls, TlsChannel, TlsFiles
@@ -60,7 +61,7 @@ class Streams:
         self._failed = failed
         self._all: set[Stream] = set()
         self._open: dict[Key, Stream] = {}
-        self._per_address: Counter[str] = Counter()
+        self._per_address: Counter[str] = Counter()  # that came, by `source_of`
         self._waiting: dict[Key, list[bytes]] = {}
         self._brief: set[Key] = set()  # where a connection is about to be made for which there is not much time
         self._tasks: set[asyncio.Task[None]] = set()
@@ -99,17 +100,17 @@ class Streams:
 
     def admit(self, stream: Stream) -> bool:
         """Whether one more may be."""
-        limits, host = self.limits, stream.hop.host
+        limits, source = self.limits, source_of(stream.hop.host)
         if len(self._all) >= limits.max_connections:
             self.counters["tcp_connections_refused"] += 1
             return False
         if stream.accepted:
-            if self._per_address[host] >= limits.max_connections_per_address:
+            if self._per_address[source] >= limits.max_connections_per_address:
                 self.counters["tcp_connections_refused"] += 1
                 return False
             if self.admits is not None and not self.admits(b"", stream.hop):
                 return False
-            self._per_address[host] += 1
+            self._per_address[source] += 1
         self._all.add(stream)
         return True
 
@@ -123,6 +124,11 @@ class Streams:
         return TlsChannel(self.tls.client, server_side=False, name=hop.name or hop.host)
 
     def add(self, stream: Stream) -> None:
+        """It can be used. Another one from there is dead, or of somebody else who was there: what went by it, bindings
+        above all, does not go on to the new one."""
+        before = self._open.get(stream.hop[:3])
+        if before is not None:
+            before.close()
         self._name(stream, stream.hop[:3])
 
     def alias(self, stream: Stream, message: bytes) -> None:
@@ -155,9 +161,10 @@ class Streams:
             return
         self._all.discard(stream)
         if stream.accepted:
-            self._per_address[stream.hop.host] -= 1
-            if not self._per_address[stream.hop.host]:
-                del self._per_address[stream.hop.host]
+            source = source_of(stream.hop.host)
+            self._per_address[source] -= 1
+            if not self._per_address[source]:
+                del self._per_address[source]
         keys, stream.keys = stream.keys, []
         keys = [key for key in keys if self._open.get(key) is stream]
         for key in keys:
@@ -168,6 +175,11 @@ class Streams:
         if stream.asked:
             for key in keys:
                 self._failed(Hop(*key), True)
+
+    def hang_up(self, host_is: Callable[[str], bool]) -> None:
+        """Close the connections that came from such hosts."""
+        for stream in [one for one in self._all if one.accepted and host_is(one.hop.host)]:
+            stream.close()
 
     def handshake_failed(self, stream: Stream, reason: str) -> None:
         """Counted each time, told now and then: strangers would fill the log."""

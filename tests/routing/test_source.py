@@ -4,7 +4,8 @@ import ipaddress
 
 import pytest
 
-from pbx.routing.source import source_of, within
+from pbx.routing.source import within
+from pbx.sip.source import source_of
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,26 @@ def test_keep_alive(run: Run) -> None:
     run(main)
 
 
+def test_a_flood_of_keep_alives(run: Run) -> None:
+    """To answer them all costs far more than to send them."""
+
+    async def main() -> None:
+        async with rig("tcp") as made, connected(made.port("tcp")) as peer:
+            peer.writer.write(b"\r\n\r\n" * 10_000)
+            await made.until(lambda: made.counters["tcp_unframeable"] == 1 and not len(made.driver._streams))
+
+    run(main)
+
+
+def test_some_keep_alives_at_once(run: Run) -> None:
+    async def main() -> None:
+        async with rig("tcp") as made, connected(made.port("tcp")) as peer:
+            peer.writer.write(b"\r\n\r\n" * stream.PINGS_AT_ONCE)
+            assert await peer.read(2 * stream.PINGS_AT_ONCE) == b"\r\n" * stream.PINGS_AT_ONCE
+
+    run(main)
+
+
 @pytest.mark.parametrize("drip", [b"", b"X"])
 def test_half_a_message_is_cut_off(run: Run, drip: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slow loris: an octet now and then does not move the deadline."""

@@ -7,12 +7,14 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from types import SimpleNamespace
 
 import pytest
 
 from pbx.sip import stun
 from pbx.sip.hop import Hop
 from pbx.transport import streams
+from pbx.transport.stream import Bare, Stream
 from pbx.transport.streams import Limits
 from pbx.transport.tls import TlsFiles
 
@@ -42,6 +44,16 @@ async def server(port: int = 0) -> AsyncIterator[tuple[int, asyncio.Queue[Peer]]
         await asyncio.sleep(0.01)
 
 
+def called_from(source: int, port: int) -> socket.socket:
+    """A connection from a port that may have another one, to elsewhere."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", source))
+    sock.connect(("127.0.0.1", port))
+    sock.setblocking(False)
+    return sock
+
+
 def send(made: Rig, data: bytes, hop: Hop, branch: str = "z9hG4bK1", method: str = "MESSAGE") -> Listener:
     listener = Listener()
     made.driver.layer.request(data, branch, method, hop, listener, made.driver.now())
@@ -67,6 +79,61 @@ def test_so_many_from_one_address(run: Run, files: TlsFiles, transport: str) -> 
             assert not made.driver._streams._per_address
             async with connected(port):
                 await made.until(lambda: len(made.driver._streams) == 1)
+
+    run(main)
+
+
+def test_a_network_of_ipv6_is_one_address(run: Run) -> None:
+    """Whoever has one address of a /64 has them all."""
+
+    async def main() -> None:
+        async with rig("tcp") as made:
+            made.driver._streams.limits = Limits(max_connections_per_address=2)
+            hosts = ("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1")
+            made_of = [Stream(made.driver._streams, Hop("tcp", host, 40_000), Bare()) for host in hosts]
+            assert [made.driver._streams.admit(one) for one in made_of] == [True, True, False, True]
+            for one in made_of:
+                made.driver._streams.remove(one)
+            assert not made.driver._streams._per_address
+
+    run(main)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_connections_from_a_host_are_hung_up(run: Run, files: TlsFiles, authority: Authority, transport: str) -> None:
+    async def main() -> None:
+        context = trusting(authority) if transport == "tls" else None
+        async with rig(transport, tls=files) as made, connected(made.port(transport), tls=context) as peer:
+            peer.writer.write(request())
+            await peer.message()
+            made.driver.hang_up("192.0.2.1".__eq__)
+            await asyncio.sleep(0.02)
+            assert len(made.driver._streams) == 1
+            made.driver.hang_up("127.0.0.1".__eq__)
+            assert await peer.is_cut_off() and not len(made.driver._streams)
+
+    run(main)
+
+
+def test_a_new_connection_from_the_port_of_another(run: Run) -> None:
+    """By another listener: to the network they are two. What was bound to the first must not be sent to the second."""
+
+    async def main() -> None:
+        async with rig("tcp", "tcp") as made:
+            closed: list[Hop] = []
+            made.driver.on_closed = closed.append
+            ports = [port for _, port in made.driver.local.listeners["tcp"]]
+            source = free_port()
+            with closing(called_from(source, ports[0])) as one, closing(called_from(source, ports[1])) as other:
+                first = Peer(*await asyncio.open_connection(sock=one))
+                second = Peer(*await asyncio.open_connection(sock=other))
+                await made.until(lambda: bool(closed))
+                assert await first.is_cut_off() and closed == [Hop("tcp", "127.0.0.1", source)]
+                second.writer.write(request(number=2))
+                await second.message()
+                assert len(made.driver._streams) == 1
+                for peer in (first, second):
+                    peer.writer.close()
 
     run(main)
 
@@ -241,7 +308,12 @@ def test_strangers_that_come_and_go_cost_no_search(run: Run, monkeypatch: pytest
     async def main() -> None:
         async with rig("tcp") as made:
             failed: list[Hop] = []
-            monkeypatch.setattr(made.driver.layer, "transport_failed", lambda hop, now, **_: failed.append(hop))
+            layer = made.driver.layer
+            told = SimpleNamespace(
+                receive_bytes=layer.receive_bytes, timers=layer.timers,
+                transport_failed=lambda hop, now, **_: failed.append(hop),
+            )
+            monkeypatch.setattr(made.driver, "layer", told)
             for number in range(5):
                 async with connected(made.port("tcp")) as peer:
                     peer.writer.write(request(number=number))
