@@ -67,10 +67,11 @@ class CalledLeg(Leg):
         self._challenged = bool(authorization)
         required = self.switch.rules.site.calls.reliable_provisional == "required"
         headers = (
-            f"{authorization}{self.target.headers}{self.switch.capabilities}{self.session_lines()}"
-            f"{_REQUIRED if required else ''}{SDP}"
+            f"{self.target.headers}{self.switch.capabilities}{self.session_lines()}{_REQUIRED if required else ''}{SDP}"
         )
-        self._invite = SentInvite(self.switch, self.dialog, self.target.hop, headers, self._offer, self, now)
+        self._invite = SentInvite(
+            self.switch, self.dialog, self.target.hop, authorization, headers, self._offer, self, now
+        )
         if self.target.try_s and not self._told and self.target.after_failure() is not None:
             HopLimit(self, self._invite, now)
 
@@ -177,7 +178,7 @@ class CalledLeg(Leg):
         if early is not None:  # 12.2: CSeqs go on from where they were
             self.dialog.remote_cseq = early.dialog.remote_cseq
             self.dialog.local_cseq = max(self.dialog.local_cseq, early.dialog.local_cseq)
-        invite.transaction.user = self.acknowledge(response, invite.cseq)
+        invite.transaction.user = self.acknowledge(response, invite)
         self.confirmed = True
         if self.state == DROPPED:  # our CANCEL crossed the 200: the call stands and must be hung up (9.1, 15)
             self.switch.counters["sip_cancel_crossed_200"] += 1

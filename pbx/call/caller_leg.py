@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from pbx.call.switch import Switch
 
 RING_AGAIN_S = 60.0
+_LONGEST_S = 86_400  # of an invitation that says when it expires
 
 
 class CallerLeg(Leg):
     """The leg that an INVITE from outside made. Raises SipError when its offer is nothing for us."""
 
-    __slots__ = ("_answering", "_described", "_reliable", "_ringing", "_transaction")
+    __slots__ = ("_answering", "_described", "_expiry", "_reliable", "_ringing", "_transaction")
 
     def __init__(
         self, switch: Switch, call: Call, request: Request, transaction: ServerTransaction, extension: str | None,
@@ -49,6 +50,10 @@ class CallerLeg(Leg):
             self._reliable = ReliableResponses(self, request.cseq)
         self._transaction: ServerTransaction | None = transaction
         transaction.user = self
+        expires = (request.get("Expires") or "").strip()
+        self._expiry: Timer | None = None
+        if expires.isdecimal():
+            self._expiry = switch.clock.after(min(int(expires), _LONGEST_S), self._expired)
 
     def _phase(self) -> str:
         if self._transaction is None:
@@ -114,6 +119,11 @@ class CallerLeg(Leg):
         """No PRACK for 64*T1: the INVITE is refused (RFC 3262 3)."""
         self._fail(504, "no PRACK", now)
 
+    def _expired(self) -> None:
+        """The invitation was for so long (13.3.1)."""
+        if not self._answering:
+            self._fail(487, "invitation expired", self.switch.clock.now())
+
     def _fail(self, status: int, cause: str, now: float) -> None:
         self._refuse_invite(status, now)
         if self.call is not None:
@@ -166,6 +176,9 @@ class CallerLeg(Leg):
         if self._ringing is not None:
             self._ringing.cancel()
             self._ringing = None
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
         if self._reliable is not None:
             self._reliable.stop()
             self._reliable = None

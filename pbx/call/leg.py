@@ -11,7 +11,7 @@ from pbx.call.audio import Audio
 from pbx.call.final_response import FinalResponse
 from pbx.call.options import methods_of
 from pbx.call.reason import CLEARED, EXPIRED, reason_of
-from pbx.call.sent_invite import Acknowledger
+from pbx.call.sent_invite import Acknowledger, SentInvite
 from pbx.call.sent_request import SentRequest
 from pbx.call.session_change import SDP, OurChange, PeerChange
 from pbx.call.session_timer import SessionWatch
@@ -349,11 +349,11 @@ class Leg:
 
     # --- requests we send -------------------------------------------------------------------------------------------
 
-    def acknowledge(self, response: Response, cseq: int) -> Acknowledger:
-        """Send the ACK of a 2xx and return who repeats it (13.2.2.4)."""
+    def acknowledge(self, response: Response, invite: SentInvite) -> Acknowledger:
+        """Send the ACK of a 2xx, with the credentials of its INVITE, and return who repeats it (13.2.2.4)."""
         switch = self.switch
         hop = self.switch.next_hop(self.dialog)
-        ack = self.dialog.request("ACK", cseq, switch.via(hop, switch.ids.branch()))
+        ack = self.dialog.request("ACK", invite.cseq, switch.via(hop, switch.ids.branch()), invite.authorization)
         switch.layer.send(ack, hop)
         return Acknowledger(switch, response, ack, hop)
 

@@ -26,20 +26,22 @@ UNHEARD = _Unheard()
 
 
 class SentInvite:
-    """An INVITE in or for a dialog, until its final response."""
+    """An INVITE in or for a dialog, until its final response. `authorization` is the header line of a login, or ""."""
 
-    __slots__ = ("_branch", "_dialog", "_hop", "_switch", "cseq", "reason", "transaction")
+    __slots__ = ("_branch", "_dialog", "_hop", "_switch", "authorization", "cseq", "reason", "transaction")
 
     def __init__(
-        self, switch: Switch, dialog: Dialog, hop: Hop, headers: str, body: str, user: ClientUser, now: float
-    ) -> None:
+        self, switch: Switch, dialog: Dialog, hop: Hop, authorization: str, headers: str, body: str, user: ClientUser,
+        now: float,
+    ) -> None:  # fmt: skip
         self._switch = switch
         self._dialog = dialog
         self._hop = hop
+        self.authorization = authorization
         self.reason = ""  # of its CANCEL
         self._branch = switch.ids.branch()
         self.cseq = dialog.next_cseq()
-        data = dialog.request("INVITE", self.cseq, switch.via(hop, self._branch), headers, body)
+        data = dialog.request("INVITE", self.cseq, switch.via(hop, self._branch), authorization + headers, body)
         self.transaction = switch.layer.request(data, self._branch, "INVITE", hop, user, now)
 
     def cancel(self, now: float, reason: str = "") -> None:

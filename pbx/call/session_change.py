@@ -95,11 +95,12 @@ class OurChange:
             body = leg.audio.reoffer(self._direction)
         elif self._method == "INVITE":
             body = leg.audio.offer_again()
-        headers = f"{authorization}{switch.capabilities}{leg.session_lines()}{SDP if body else ''}"
+        headers = f"{switch.capabilities}{leg.session_lines()}{SDP if body else ''}"
         if self._method == "UPDATE":
             SentRequest(switch, leg.dialog, leg.login, "UPDATE", headers, body, self)
         else:
-            self._invite = SentInvite(switch, leg.dialog, switch.next_hop(leg.dialog), headers, body, self, now)
+            hop = switch.next_hop(leg.dialog)
+            self._invite = SentInvite(switch, leg.dialog, hop, authorization, headers, body, self, now)
 
     def cancel(self, now: float) -> None:
         """The peer took its own back, or waited too long. An UPDATE can't be cancelled."""
@@ -142,7 +143,7 @@ class OurChange:
         leg.our_change = None
         leg.hear(response, hop)
         if invite is not None:
-            invite.transaction.user = leg.acknowledge(response, invite.cseq)
+            invite.transaction.user = leg.acknowledge(response, invite)
         if leg.call is None:  # hung up meanwhile
             return
         direction = ""

@@ -138,6 +138,48 @@ def test_intervals_that_grow_for_ever(world: World) -> None:
     carrier.ack_refusal(invite, carrier.response(500))
 
 
+def test_the_ack_has_the_credentials_of_its_invite(world: World) -> None:
+    """13.2.2.4"""
+    anna, carrier = authenticated(world), world.phone("198.51.100.1")
+    invite = call_out(world, anna, "0199")
+    server = DigestServer("carrier", b"c" * 32, lambda user: "trunk-pw" if user == "us" else None)
+    carrier.answer(carrier.request("INVITE"), 401, extra=server.challenge_lines(world.clock.time))
+    carrier.request("ACK")
+    second = carrier.request("INVITE")
+    carrier.answer(second, 200, body=sdp(41000, host=carrier.host))
+    ack = carrier.request("ACK")
+    assert second.get("Authorization") and ack.get("Authorization") == second.get("Authorization")
+    tag = anna.response(200).to_tag or ""
+    anna.follow("ACK", invite, tag, cseq=2)
+    anna.follow("BYE", invite, tag, cseq=3)
+    anna.response(200)
+    carrier.answer(carrier.request("BYE"), 200)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_an_invitation_expires(world: World, answered: bool) -> None:
+    """13.3.1"""
+    carrier, invite, [(phone, request)] = called(world, extra="Expires: 20\r\n")
+    phone.answer(request, 180)
+    carrier.response(180)
+    world.run(19)
+    if answered:
+        phone.answer(request, 200, body=sdp(41000, host=phone.host))
+        phone.request("ACK")
+        tag = carrier.response(200).to_tag or ""
+        carrier.follow("ACK", invite, tag)
+        world.run(100)
+        hang_up(carrier, invite, tag, phone)
+        return
+    world.run(1)
+    carrier.ack_refusal(invite, carrier.response(487))
+    phone.answer(phone.request("CANCEL"), 200)
+    phone.answer(request, 487)
+    phone.request("ACK")
+    ended = world.named("CallEnded")[0]
+    assert (ended.status, ended.cause) == (487, "invitation expired")  # type: ignore[attr-defined]
+
+
 # --- what the caller is told ----------------------------------------------------------------------------------------
 
 
