@@ -242,15 +242,27 @@ def _phones(site: Site, names: Names) -> Iterator[Finding]:
         for i, member in enumerate(spec.extensions):
             yield from names.check("extensions", member, ("groups", name, "extensions", i), "extension")
         wanted.append((spec.otherwise, ("groups", name, "otherwise")))
-        if spec.otherwise == Destination("group", name):
+        if name == min(_groups_after(site, name), default=""):  # of a circle, one is told of
             path = ("groups", name, "otherwise")
-            yield Finding(path, f'"{spec.otherwise}"', "another destination than the group itself")
+            yield Finding(path, f'"{spec.otherwise}"', "a destination that does not lead back to the group")
     wanted += [(lot.otherwise, ("park", name, "otherwise")) for name, lot in site.park.items()]
     for to, path in wanted:
         if to is not None:
             yield from _destination(to, path, names)
             if to.kind in _ACTS:
                 yield Finding(path, f'"{to}"', "somebody or something that takes calls")
+
+
+def _groups_after(site: Site, name: str) -> list[str]:
+    """The groups that one leads to when nobody takes the call, in order, up to the first that comes again."""
+    after: list[str] = []
+    spec = site.groups.get(name)
+    while spec is not None and spec.otherwise is not None and spec.otherwise.kind == "group":
+        if spec.otherwise.name in after:
+            break
+        after.append(spec.otherwise.name)
+        spec = site.groups.get(spec.otherwise.name)
+    return after
 
 
 def _numbers(site: Site, names: Names) -> Iterator[Finding]:

@@ -59,7 +59,12 @@ def test_everything_that_fits(tmp_path: Path) -> None:
         ("extensions: {101: {password: x, forward: {always: set dnd on}}}\n", "that takes calls"),
         ("extensions: {101: {password: x, picks_up: nobody}}\n", "a pickup group of some phone"),
         ("groups: {a: {extensions: [101]}}\nextensions: {102: {password: x}}\n", "an existing extension"),
-        ("extensions: {101: {password: x}}\ngroups: {a: {extensions: 101, otherwise: group a}}\n", "the group itself"),
+        ("extensions: {101: {password: x}}\ngroups: {a: {extensions: 101, otherwise: group a}}\n", "back to the group"),
+        (
+            "extensions: {101: {password: x}}\ngroups:\n  a: {extensions: 101, otherwise: group b}\n"
+            "  b: {extensions: 101, otherwise: group a}\n  c: {extensions: 101, otherwise: group b}\n",
+            "back to the group",
+        ),
         ("dial_plan: [{match: '1', to: park nowhere}]\n", "an existing parking lot"),
         ("park: {h: {slots: 701-702}}\ndial_plan: [{match: '1', to: park h 703}]\n", "a slot of the lot h"),
         ("dial_plan: [{match: '1', to: pickup 101}]\n", "an existing extension"),
