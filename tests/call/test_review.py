@@ -424,10 +424,10 @@ def test_a_fault_of_ours_leaves_no_transaction(world: World) -> None:
 
 def test_a_flood_is_refused_without_memory(world: World) -> None:
     world.layer.limit = 3
-    stranger = world.phone("203.0.113.50")
+    carrier = world.phone("198.51.100.1")
     for n in range(5):
-        stranger.invite("101", call=f"c{n}")
-    assert [stranger.take().status for _ in range(5)] == [401, 401, 401, 503, 503]  # type: ignore[union-attr]
+        carrier.invite("nobody", call=f"c{n}")
+    assert [carrier.take().status for _ in range(5)] == [404, 404, 404, 503, 503]  # type: ignore[union-attr]
     assert len(world.layer) == 3 and world.counters["sip_overload_refused"] == 2
 
 
