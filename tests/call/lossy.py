@@ -19,14 +19,16 @@ from pbx.sip.transaction_layer import TransactionLayer
 
 from .world import SITE, World, sdp
 
-LOST, DUPLICATED = 0.15, 0.1
-LATEST_S = 0.8  # more than T1: retransmissions overtake
+DUPLICATED = 0.1
 RINGS_S = 180.0  # then a phone gives up by itself
 SWITCH = Hop("udp", "192.0.2.100", 5060)
 
 
 class LossyWorld(World):
     """Agents instead of phones; `counters` are the switch's alone."""
+
+    loss = 0.15
+    latest_s = 0.8  # more than T1: retransmissions overtake
 
     def __init__(self, folder: Path, seed: int, text: str = SITE) -> None:
         self.dice = random.Random(seed)
@@ -40,8 +42,8 @@ class LossyWorld(World):
     def carry(self, deliver: Callable[[], None]) -> None:
         """Over the network: perhaps twice, perhaps late, perhaps never."""
         for _ in range(2 if self.dice.random() < DUPLICATED else 1):
-            if self.dice.random() >= LOST:
-                self.clock.after(self.dice.random() * LATEST_S, deliver)
+            if self.dice.random() >= self.loss:
+                self.clock.after(self.dice.random() * self.latest_s, deliver)
 
     def _send(self, data: bytes, hop: Hop) -> None:
         agent = self.agents.get(hop.host)
@@ -160,7 +162,7 @@ class Side:
     def cancel(self) -> None:
         """RFC 3261 9.1: not before a provisional response, and not after a final one."""
         agent, now = self.agent, self.agent.world.clock.time
-        if self.answered or self.over:
+        if self.answered or self.over or agent.gone:
             self.hang_up()
         elif not self.provisional:
             agent.world.later(self.cancel, T1, T1)
@@ -224,6 +226,7 @@ class Agent:
         self.contact = contact
         self.sides: dict[str, Side] = {}  # by Call-ID
         self.watched: dict[str, Subscribed] = {}  # by Call-ID
+        self.gone = False  # it neither sends nor hears anything
         self.messages = 0  # MESSAGEs that came
         self.counters: Counter[str] = Counter()
         self.layer = TransactionLayer(self._send, self.counters)
@@ -355,11 +358,14 @@ class Agent:
     def answer(self, request: Request, transaction: ServerTransaction, side: Side) -> None:
         now = self.world.clock.time
         side.ringing = None
-        side.answered, side.acked = True, False
         lines = f"{self.contact_line}Content-Type: application/sdp\r\n"
         body = sdp(host=self.host)
         final = transaction.respond(200, now, to_tag=side.dialog.local_tag, headers=lines, body=body)
-        self.world.clock.after(T1, side.repeat, final, 2 * T1, now)
+        if final:
+            side.answered, side.acked = True, False
+            self.world.clock.after(T1, side.repeat, final, 2 * T1, now)
+        else:  # too late
+            side.over = True
 
     def on_ack(self, request: Request, hop: Hop, now: float) -> None:
         side = self.sides.get(request.call_id)

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
-import gc
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from .cycles import cycles, only_new
 from .scene import Scene
 
 Stage = Callable[..., Scene]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def collector() -> Iterator[None]:
+    with only_new():
+        yield
 
 
 @pytest.fixture
@@ -22,21 +27,11 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         scenes.append(Scene(tmp_path, *args, passwords=passwords))
         return scenes[-1]
 
-    gc.collect()
-    gc.disable()
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    try:
+    with cycles() as found:
         yield begin
         for scene in scenes:
             scene.over()
-        gc.collect()
-        if not any(isinstance(one, Scene) for one in gc.garbage):  # of a test that failed before
-            found = {type(one).__name__ for one in gc.garbage if re.match(r"pbx\.|media\.", type(one).__module__)}
-            assert not found, "in reference cycles"
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
+    assert not found, "in reference cycles"
 
 
 @pytest.fixture

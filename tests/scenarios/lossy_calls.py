@@ -96,7 +96,7 @@ def call_redirected(world: LossyOffice) -> None:
 @reaching("CallEnded")
 def nobody_is_there(world: LossyOffice) -> None:
     gone = world.telephone()
-    del world.agents[gone.host]
+    world.vanish(gone)
     talk(world, world.carrier().call(DID), 60)
 
 

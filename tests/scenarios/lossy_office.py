@@ -50,12 +50,20 @@ dial_plan:
 """
 
 
+#: How much is lost, and how late the latest is: more than T1, retransmissions overtake; more than T4, they come when
+#: nobody remembers them.
+NETWORKS = ((0.15, 0.8), (0.05, 0.1), (0.4, 2.0), (0.15, 7.0))
+
+
 class LossyOffice(LossyWorld):
-    """By the seed: whether holds are passed on or music is played, and whether session timers are short."""
+    """By the seed: whether holds are passed on or music is played, whether sessions are short, how bad the network
+    is."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         text = SITE.format(hold=("music", "pass")[seed % 2], session_s=(1800, 90)[seed // 2 % 2])
         super().__init__(folder, seed, text)
+        self.loss, self.latest_s = NETWORKS[seed // 4 % len(NETWORKS)]
+        self.vanished: list[Agent] = []
         self.settings = PhoneSettings(self.site)
         self.groups, self.park = add_features(self, self.settings)
         self.notifier, self.messages = add_subscriptions(self, {})
@@ -76,7 +84,9 @@ class LossyOffice(LossyWorld):
 
     def vanish(self, agent: Agent) -> None:
         """It neither sends nor hears anything from now on."""
-        self.agents.pop(agent.host, None)
+        if self.agents.pop(agent.host, None) is not None:
+            agent.gone = True
+            self.vanished.append(agent)
 
     def leaks(self) -> dict[str, int]:
         more = {
