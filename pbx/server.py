@@ -172,7 +172,7 @@ class Server:
         self.switch.on_extension_legs = self._phone_calls
         self.digest = DigestServer(
             realm_of(site), secrets.token_bytes(32), lambda user: self.users.password(user),
-            algorithms=site.listen.digest,
+            algorithms=site.listen.digest, source_of=self.defence.source_of,
         )  # fmt: skip
         self.carriers = Carriers(self.switch, self.resolver.resolve, self._told_of_health)
         self.switch.configure(self._rules(site))

@@ -58,10 +58,10 @@ class Screening:
         self._peer_names = peer_names
         self._by_contact = by_contact
 
-    def challenge(self, now: float) -> Refusal:
+    def challenge(self, hop: Hop, now: float) -> Refusal:
         """What anybody is told who has not said who he is."""
         self._counters["sip_auth_challenges"] += 1
-        return 401, self._digest.challenge_lines(now)
+        return 401, self._digest.challenge_lines(now, hop.host)
 
     def identify(self, request: Request, hop: Hop, now: float) -> Identity | Refusal:
         """The caller of an INVITE, or the response that asks who it is (401) or sends it away (403)."""
@@ -101,14 +101,13 @@ class Screening:
 
     def _authenticate(self, request: Request, hop: Hop, now: float) -> str | Refusal:
         try:
-            verdict = self._digest.verify(request.method, request.all("Authorization"), now, request.body)
+            verdict = self._digest.verify(request.method, request.all("Authorization"), now, request.body, hop.host)
         except SipError as error:
             return error.status or 400, ""
         if verdict.outcome is Outcome.ACCEPTED:
             return verdict.username
-        if verdict.outcome in (Outcome.WRONG, Outcome.REFUSED):
+        if verdict.outcome is Outcome.WRONG:
             self._counters["sip_auth_failures"] += 1
             self._report(verdict.username, hop, request.method)
-        if verdict.outcome is Outcome.WRONG:
             return 403, ""
-        return 401, self._digest.challenge_lines(now, stale=verdict.outcome is Outcome.STALE)
+        return 401, self._digest.challenge_lines(now, hop.host, stale=verdict.outcome is Outcome.STALE)

@@ -186,7 +186,7 @@ class Switch:
         if not (unknown or request.method == "OPTIONS") or self._refusal(request):
             return False
         if unknown:
-            status, headers = self.rules.screening.challenge(now)
+            status, headers = self.rules.screening.challenge(hop, now)
         elif self.admission.draining:  # a proxy in front sends its calls elsewhere
             status, headers = 503, f"Retry-After: {self.retry_after_s()}\r\n"
         else:

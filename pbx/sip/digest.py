@@ -3,14 +3,15 @@
 RFC 7616 and RFC 8760 (SHA-256 beside MD5), RFC 3261 22, RFC 2069 credentials of phones that know no qop.
 
     no credentials ----------------------------> MISSING   401 with fresh nonces
-    right digest, nonce expired or not ours ---> STALE     401 stale=true: the phone tries again by itself
-    right digest, nonce-count used already ----> STALE
+    nonce expired, or not ours, or another's ---> STALE    401 stale=true: the phone tries again by itself
+    right digest, nonce-count used already -----> STALE
     right digest -------------------------------> ACCEPTED
-    wrong digest or unknown user, live nonce ---> WRONG    403
-    wrong digest or unknown user, dead nonce ---> REFUSED  401 without stale: perhaps left over from another server
+    wrong digest or unknown user ---------------> WRONG    403
 
-A nonce says when it was made and proves by an HMAC that we made it: none is stored. What is stored, within a bound, is
-the highest nonce-count of nonces that were used well.
+A nonce says when it was made and proves by an HMAC that we made it, for this address: none is stored. Whoever forges
+another's address never sees one that is good there, so nothing he sends can pass for that one's wrong password; and of
+a password that comes with a dead nonce nobody is told whether it was right. What is stored, within a bound, is the
+highest nonce-count of nonces that were used well.
 """
 
 from __future__ import annotations
@@ -93,7 +94,6 @@ class Outcome(enum.Enum):
     ACCEPTED = enum.auto()
     MISSING = enum.auto()
     STALE = enum.auto()
-    REFUSED = enum.auto()
     WRONG = enum.auto()
 
 
@@ -141,7 +141,8 @@ class NonceCounts:
 
 
 class DigestServer:
-    """Challenges and verifies for one realm. `password_of(user)` gives None for users that don't exist.
+    """Challenges and verifies for one realm. `password_of(user)` gives None for users that don't exist. A nonce is
+    bound to `source_of(host)`: the same for addresses that stand for one another.
 
     MD5 comes first, against RFC 8760 2.4 which would put the stronger first: a client takes the topmost challenge that
     it knows, but many deployed ones look at the topmost only and fail there on SHA-256 (PJSIP before 2.11, sipp before
@@ -157,11 +158,13 @@ class DigestServer:
         algorithms: Sequence[Algorithm] = ("MD5", "SHA-256"),
         nonce_valid_s: float = 300.0,
         max_nonces: int = 20_000,
+        source_of: Callable[[str], str] = str,
     ) -> None:
         self.realm = realm
         self.nonce_valid_s = nonce_valid_s
         self._secret = hashlib.sha256(b"nonce:" + secret + b":" + _octets(realm)).digest()
         self._password_of = password_of
+        self._source_of = source_of
         self._algorithms: tuple[str, ...] = tuple(algorithms)
         self._counts = NonceCounts(nonce_valid_s, max_nonces)
         self._issued = 0
@@ -172,19 +175,22 @@ class DigestServer:
         self._tails = [f'", algorithm={name}, qop="auth"' for name in self._algorithms]
         self._head = f'Digest realm={quote(realm)}, nonce="'
 
-    def challenges(self, now: float, *, stale: bool = False) -> list[str]:
-        """The values of the WWW-Authenticate (or Proxy-Authenticate) lines of a 401 (407), one line for each."""
-        nonce = self._nonce(now)
+    def challenges(self, now: float, host: str = "", *, stale: bool = False) -> list[str]:
+        """The values of the WWW-Authenticate (or Proxy-Authenticate) lines of a 401 (407) to `host`, one line for
+        each."""
+        nonce = self._nonce(now, host)
         end = ", stale=true" if stale else ""
         return [f"{self._head}{nonce}{tail}{end}" for tail in self._tails]
 
-    def challenge_lines(self, now: float, *, stale: bool = False, proxy: bool = False) -> str:
+    def challenge_lines(self, now: float, host: str = "", *, stale: bool = False, proxy: bool = False) -> str:
         """The same as header lines, each with its CRLF."""
         name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
-        return "".join([f"{name}: {value}\r\n" for value in self.challenges(now, stale=stale)])
+        return "".join([f"{name}: {value}\r\n" for value in self.challenges(now, host, stale=stale)])
 
-    def verify(self, method: str, credentials: Iterable[str], now: float, body: bytes = b"") -> Verdict:
-        """Judge the Authorization (Proxy-Authorization) lines of a request, not split at commas.
+    def verify(
+        self, method: str, credentials: Iterable[str], now: float, body: bytes = b"", host: str = ""
+    ) -> Verdict:
+        """Judge the Authorization (Proxy-Authorization) lines of a request from `host`, not split at commas.
 
         Of several the one that proves most counts. Raises BadCredentials for digest credentials of this realm that lack
         what they must have. The `uri` parameter is hashed but not compared with the Request-URI: proxies and test tools
@@ -199,7 +205,7 @@ class DigestServer:
             algorithm = params.get("algorithm", "MD5").upper()
             if algorithm.removesuffix("-SESS") not in self._dummy:
                 continue
-            verdict = self._judge(algorithm, params, method, body, now)
+            verdict = self._judge(algorithm, params, method, body, now, host)
             if verdict.outcome is Outcome.ACCEPTED:
                 return verdict
             if best is _MISSING or verdict.outcome is Outcome.STALE:
@@ -209,7 +215,9 @@ class DigestServer:
                 break
         return best
 
-    def _judge(self, algorithm: str, params: dict[str, str], method: str, body: bytes, now: float) -> Verdict:
+    def _judge(
+        self, algorithm: str, params: dict[str, str], method: str, body: bytes, now: float, host: str
+    ) -> Verdict:
         try:
             username, nonce, uri, response = params["username"], params["nonce"], params["uri"], params["response"]
         except KeyError as missing:
@@ -218,18 +226,19 @@ class DigestServer:
         nc = params.get("nc")
         if qop is not None and (qop not in ("auth", "auth-int") or nc is None or not _NONCE_COUNT.fullmatch(nc)):
             raise BadCredentials("credentials with bad qop or nc")
+        if not self._is_live(nonce, host, now):
+            return Verdict(Outcome.STALE, username)
         base, cnonce = algorithm.removesuffix("-SESS"), params.get("cnonce", "")
         known, ha1 = self._ha1_of(base, username)
         if base != algorithm:
             ha1 = session_ha1(base, ha1, nonce, cnonce)
         expected = digest_response(base, ha1, method, uri, nonce, nc, cnonce, qop, body)
         right = hmac.compare_digest(_octets(expected), _octets(response.lower())) and known
-        live = self._is_live(nonce, now)
         if not right:
-            return Verdict(Outcome.WRONG if live else Outcome.REFUSED, username)
+            return Verdict(Outcome.WRONG, username)
         # RFC 2069 credentials have no count: their nonce is good once.
         count = int(nc, 16) if qop is not None and nc is not None else _USED_UP
-        if not live or not self._counts.take(nonce[:_STAMP_DIGITS], count, now):
+        if not self._counts.take(nonce[:_STAMP_DIGITS], count, now):
             return Verdict(Outcome.STALE, username)
         return Verdict(Outcome.ACCEPTED, username)
 
@@ -255,20 +264,20 @@ class DigestServer:
         kept[username] = (password, ha1)
         return True, ha1
 
-    def _nonce(self, now: float) -> str:
+    def _nonce(self, now: float, host: str) -> str:
         # The number keeps two phones that are challenged in one millisecond from sharing a nonce, hence a count.
         self._issued = (self._issued + 1) & 0xFFFFFFFF
         stamp = f"{int(now * 1000) & 0xFFFFFFFFFFFF:012x}{self._issued:08x}"
-        return stamp + self._mac(stamp)
+        return stamp + self._mac(stamp, host)
 
-    def _mac(self, stamp: str) -> str:
-        return hmac.digest(self._secret, stamp.encode("ascii"), "sha256").hex()[:_MAC_DIGITS]
+    def _mac(self, stamp: str, host: str) -> str:
+        return hmac.digest(self._secret, _octets(stamp + self._source_of(host)), "sha256").hex()[:_MAC_DIGITS]
 
-    def _is_live(self, nonce: str, now: float) -> bool:
+    def _is_live(self, nonce: str, host: str, now: float) -> bool:
         if not _NONCE.fullmatch(nonce):
             return False
         stamp = nonce[:_STAMP_DIGITS]
-        if not hmac.compare_digest(self._mac(stamp), nonce[_STAMP_DIGITS:]):
+        if not hmac.compare_digest(self._mac(stamp, host), nonce[_STAMP_DIGITS:]):
             return False
         made_s = int(stamp[:12], 16) / 1000
         return now - self.nonce_valid_s <= made_s and made_s > self._counts.floor_s

@@ -167,13 +167,14 @@ class Registrar:
 
     def _authorise(self, request: Request, aor: str, source: Hop, now: float) -> int:
         """Steps 3 and 4: who is it, and may he change this AOR? The number of contacts the AOR may have."""
-        verdict = self._digest.verify("REGISTER", request.all("Authorization"), now, request.body)
+        host = source.host
+        verdict = self._digest.verify("REGISTER", request.all("Authorization"), now, request.body, host)
+        if verdict.outcome is Outcome.WRONG:
+            self._fail(verdict.username, source)
+            raise _Refused(403)
         if verdict.outcome is not Outcome.ACCEPTED:
-            if verdict.outcome in (Outcome.WRONG, Outcome.REFUSED):
-                self._fail(verdict.username, source)
-            if verdict.outcome is Outcome.WRONG:
-                raise _Refused(403)
-            raise _Refused(401, headers=self._digest.challenge_lines(now, stale=verdict.outcome is Outcome.STALE))
+            stale = verdict.outcome is Outcome.STALE
+            raise _Refused(401, headers=self._digest.challenge_lines(now, host, stale=stale))
         limit = self._max_contacts_of(aor) if verdict.username == aor else None
         if limit is None:
             self._fail(verdict.username, source)

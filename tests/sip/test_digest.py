@@ -108,7 +108,7 @@ def test_nonce_dies_of_age() -> None:
     good, bad = client(nonces), client(nonces, password="guess")
     assert judge.verify("REGISTER", [good.credentials("REGISTER", URI, "c")], NOW + 59).outcome is Outcome.ACCEPTED
     assert judge.verify("REGISTER", [good.credentials("REGISTER", URI, "c")], NOW + 61).outcome is Outcome.STALE
-    assert judge.verify("REGISTER", [bad.credentials("REGISTER", URI, "c")], NOW + 61).outcome is Outcome.REFUSED
+    assert judge.verify("REGISTER", [bad.credentials("REGISTER", URI, "c")], NOW + 61).outcome is Outcome.STALE
 
 
 def test_nonce_of_another_realm_secret_or_invention_is_not_ours() -> None:
@@ -121,6 +121,17 @@ def test_nonce_of_another_realm_secret_or_invention_is_not_ours() -> None:
     for challenges in others:
         answer = client(challenges).credentials("REGISTER", URI, "c")
         assert server().verify("REGISTER", [answer], NOW).outcome is Outcome.STALE
+
+
+@pytest.mark.parametrize("password", ["secret", "guess"])
+def test_a_nonce_is_good_for_whom_it_was_made_alone(password: str) -> None:
+    """A forger of addresses gets his own, and can't have another banned; what came of the guess stays untold."""
+    judge = server(source_of=lambda host: host.rpartition(".")[0])
+    text = client(judge.challenges(NOW, "192.0.2.1"), password=password).credentials("REGISTER", URI, "c")
+    for host in ("198.51.100.7", ""):
+        assert judge.verify("REGISTER", [text], NOW, host=host).outcome is Outcome.STALE
+    there = judge.verify("REGISTER", [text], NOW, host="192.0.2.99").outcome
+    assert there is (Outcome.ACCEPTED if password == "secret" else Outcome.WRONG)
 
 
 def test_replay_is_stale() -> None:

@@ -57,7 +57,7 @@ class Phone:
         now: float = NOW, authenticate: bool = True, uri: str = "sip:pbx.example.com",
     ) -> Reply:  # fmt: skip
         if authenticate:
-            challenge = choose_challenge(self.registrar._digest.challenges(now))
+            challenge = choose_challenge(self.registrar._digest.challenges(now, source.host))
             assert challenge is not None
             answer = DigestClient(challenge, self.user, self.password).credentials("REGISTER", uri, "c")
             lines += (f"Authorization: {answer}",)
@@ -199,16 +199,16 @@ def test_wrong_password_unknown_user_and_foreign_aor_look_alike() -> None:
     assert set(replies) == {Reply(403)}
 
 
-def test_old_nonce_is_stale_with_the_right_password_only() -> None:
+def test_an_old_nonce_is_stale_whatever_the_password() -> None:
     phone = Phone()
-    for password, stale in (("secret", 2), ("guess", 0)):
+    for password in ("secret", "guess"):
         credentials = Phone(password=password)
-        challenge = choose_challenge(phone.registrar._digest.challenges(NOW - 1000))
+        challenge = choose_challenge(phone.registrar._digest.challenges(NOW - 1000, SOURCE.host))
         assert challenge is not None
         text = DigestClient(challenge, "101", credentials.password).credentials("REGISTER", "sip:pbx.example.com", "c")
         reply = phone.send(f"Authorization: {text}", "Contact: <sip:a@h>", authenticate=False)
-        assert (reply.status, reply.headers.count("stale=true")) == (401, stale)
-    assert phone.failures == [("101", SOURCE)]
+        assert (reply.status, reply.headers.count("stale=true")) == (401, 2)
+    assert phone.failures == [], "it may be left over from another server, or forged"
 
 
 def test_unreadable_credentials() -> None:
