@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,31 @@ async def test_phones_behind_a_proxy(pjsip: Softphones) -> None:
         assert await phone.unregister() == 200
         assert await plateau.counter("plateau_registered_contacts") == 0
         assert await plateau.counter("plateau_calls") == 0
+
+
+async def test_a_proxy_is_told_of_overload() -> None:
+    """RFC 7339: it offers `oc` in its Via; a server that was kept from its work says how much less it wants."""
+    loop = asyncio.get_running_loop()
+    async with Plateau(OFFICE, changes={"security": {"proxies": "127.0.0.1"}}) as plateau, in_front(plateau) as proxy:
+        socket, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, (proxy.host, 0))
+
+        async def told(words: str) -> bool:
+            host, port = socket.get_extra_info("sockname")
+            number = len(proxy.log())  # of a request of its own each
+            head = f"OPTIONS sip:{proxy.sip} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{number}\r\n"
+            head += f"From: <sip:a@{host}>;tag=a\r\nTo: <sip:{proxy.sip}>\r\nCall-ID: {number}\r\nCSeq: 1 OPTIONS\r\n"
+            head += "Max-Forwards: 9\r\nContent-Length: 0\r\n\r\n"
+            socket.sendto(head.encode(), (proxy.host, proxy.port))
+            return re.search(words, proxy.log()) is not None
+
+        await eventually(lambda: told(";oc=0;.*;oc-validity=0;"))
+        for _ in range(3):  # overload begins with the second measurement above T1
+            plateau.signal(signal.SIGSTOP)
+            await asyncio.sleep(0.6)
+            plateau.signal(signal.SIGCONT)
+            await asyncio.sleep(0.03)
+        await eventually(lambda: told(";oc=[1-9][0-9]*;.*;oc-validity=500;"))
+        socket.close()
 
 
 # --- behind ---------------------------------------------------------------------------------------------------------
