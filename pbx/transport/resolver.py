@@ -34,6 +34,8 @@ WAIT_S: Final = 6.0  # how long the whole of a `resolve` or a `watch` may take
 MAX_WAITING: Final = 10_000  # resolves at once
 MAX_QUESTIONS: Final = 1000  # asked at once
 PARALLEL: Final = 50  # of those on the wire
+MAX_NUMERIC: Final = 1000  # URIs whose hop is kept, of at most so many characters
+MAX_NUMERIC_LENGTH: Final = 200
 MAX_RECORDS: Final = 64  # of one answer
 EDNS_BYTES: Final = 1232  # fits the MTU everywhere (DNS flag day 2020)
 HOSTS_FILE: Final = Path("/etc/hosts")
@@ -60,6 +62,7 @@ class Resolver:
         self.pick = partial(random.SystemRandom().randint, 0)
         self.cache = NameCache()
         self._dns = self._client()
+        self._numeric: dict[str, Selection] = {}  # of URIs that lead to an address, whatever DNS says
         self._watched: tuple[str, ...] = ()
         self._asking: dict[Question, set[_Resolve]] = {}
         self._waiting: set[_Resolve] = set()
@@ -127,8 +130,22 @@ class Resolver:
     # --- waiting ----------------------------------------------------------------------------------------------------
 
     def _select(self, uri: str) -> Selection:
-        now = self._now()
-        return select(uri, lambda question: self.cache.records(question, now), self._speaks, self.pick)
+        known = self._numeric.get(uri)
+        if known is not None:
+            return known
+        now, by_name = self._now(), False
+
+        def records(question: Question) -> Records | None:
+            nonlocal by_name
+            by_name = True
+            return self.cache.records(question, now)
+
+        selection = select(uri, records, self._speaks, self.pick)
+        if not by_name and len(uri) <= MAX_NUMERIC_LENGTH:
+            if len(self._numeric) >= MAX_NUMERIC:
+                self._numeric.clear()
+            self._numeric[uri] = selection
+        return selection
 
     def _wait_for(self, one: _Resolve, missing: Iterable[Question]) -> None:
         one.missing = set(missing)

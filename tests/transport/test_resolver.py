@@ -104,6 +104,22 @@ def test_an_address_needs_no_name_service(run: Run) -> None:
     run(main)
 
 
+def test_addresses_are_read_once_and_few_are_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolver, "MAX_NUMERIC", 3)
+
+    async def main() -> None:
+        async with rig() as one:
+            for number in range(10):
+                for _ in range(2):
+                    assert one.resolver.hops(f"sip:{number}@192.0.2.5") == (Hop("udp", "192.0.2.5", 5060),)
+                assert len(one.resolver._numeric) <= 3
+            assert len(one.resolver.hops(f"sip:{'1' * 300}@192.0.2.5") or ()) == 1
+            assert one.resolver.hops("sip:only.example:5060") is None
+            assert all(len(uri) < 300 and "example" not in uri for uri in one.resolver._numeric)
+
+    run(main)
+
+
 def test_a_truncated_answer_comes_by_tcp(run: Run) -> None:
     async def main() -> None:
         async with rig() as one:
