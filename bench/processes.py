@@ -57,15 +57,17 @@ def cpu_s(pid: int) -> float:
     return total / _TICKS_PER_S
 
 
+def own_rss_bytes(pid: int) -> int:
+    """Resident memory of one process; 0 if it is gone."""
+    try:
+        return int((_PROC / str(pid) / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
 def rss_bytes(pid: int) -> int:
     """Resident memory of the tree."""
-    total = 0
-    for one in tree(pid):
-        try:
-            total += int((_PROC / str(one) / "statm").read_text().split()[1])
-        except OSError:
-            continue
-    return total * os.sysconf("SC_PAGE_SIZE")
+    return sum(own_rss_bytes(one) for one in tree(pid))
 
 
 def descriptors(pid: int) -> int:
