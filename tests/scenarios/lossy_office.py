@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from pbx.call.leg import Leg
 from pbx.call.phone_settings import PhoneSettings
 from pbx.sip.hop import Hop
 from tests.call.lossy import Agent, LossyWorld
@@ -87,6 +88,24 @@ class LossyOffice(LossyWorld):
         if self.agents.pop(agent.host, None) is not None:
             agent.gone = True
             self.vanished.append(agent)
+
+    def misheard(self) -> list[str]:
+        """Who talks and does not hear the other, or hears a stranger."""
+        found, together = [], set()
+        for call in self.switch.calls():
+            legs = [call.caller, *(leg for attempt in call._attempts for leg in (*attempt.legs, attempt.winner) if leg)]
+            ports = {leg.audio.port.number for leg in legs if leg.audio.port is not None}
+            together |= {(a, b) for a in ports for b in ports}
+            a, b = call.caller, call.partner_of(call.caller)
+            if b is not None and a.audio.port is not None and b.audio.port is not None:
+                found += self._talking(a, b, a.audio.port.number, b.audio.port.number)
+        return found + [f"{pair} hear each other" for pair in self.plane.bridged.items() if pair not in together]
+
+    def _talking(self, a: Leg, b: Leg, port_a: int, port_b: int) -> list[str]:
+        if self.site.calls.hold == "music" and (a.held or b.held):
+            held = [port for leg, port in ((a, port_b), (b, port_a)) if leg.held]
+            return [f"no music on {port}" for port in held if port not in self.plane.playing]
+        return [] if self.plane.bridged.get(port_a) == port_b else [f"{port_a} does not hear {port_b}"]
 
     def leaks(self) -> dict[str, int]:
         more = {

@@ -22,6 +22,7 @@ from .lossy_calls import FLOWS
 from .lossy_office import LossyOffice
 
 assert lossy_dice  # its flow is in FLOWS, and those of lossy_services
+LOOKS, LOOK_S = 20, 7.0  # while a flow is on
 PROGRESS_S = 30.0
 
 
@@ -30,15 +31,22 @@ def play(name: str, seed: int, folder: Path) -> tuple[list[str], Counter[str]]:
     world = LossyOffice(folder, seed)
     with cycles() as found:
         FLOWS[name](world)
-        world.run(2100)
+        wrong = [one for _ in range(LOOKS) for one in look(world)]
+        world.run(2000)
         for agent in list(world.agents.values()):
             for side in agent.sides.values():
                 side.cancel()
         world.run(200)
-    wrong = [f"{one} in a reference cycle" for one in found]
+    wrong += [f"{one} in a reference cycle" for one in found]
     wrong += [f"{count} {what} left" for what, count in world.leaks().items()]
     wrong += [f"{world.counters[name]} {name}" for name in ("sip_malformed",) if world.counters[name]]
     return wrong + unpaired(world.events), Counter(type(event).__name__ for event in world.events)
+
+
+def look(world: LossyOffice) -> list[str]:
+    """Some seconds pass; who is misheard then?"""
+    world.run(LOOK_S)
+    return world.misheard()
 
 
 def unpaired(told: Sequence[object]) -> list[str]:
