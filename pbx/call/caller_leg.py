@@ -43,7 +43,7 @@ class CallerLeg(Leg):
         self.headers = request.headers
         self.methods = methods_of(request)
         self.min_session_s = max(self.min_session_s, session_timer.min_se(request))
-        self.audio.hear(request.body)
+        self.audio.hear(request.description)
         if switch.rules.site.calls.reliable_provisional != "off" and (
             RELIABLE in options_of(request, "Supported") or RELIABLE in options_of(request, "Require")
         ):
@@ -52,7 +52,7 @@ class CallerLeg(Leg):
         transaction.user = self
         expires = (request.get("Expires") or "").strip()
         self._expiry: Timer | None = None
-        if expires.isdecimal():
+        if expires.isdecimal() and len(expires) <= 10:  # a longer one is as good as none
             self._expiry = switch.clock.after(min(int(expires), _LONGEST_S), self._expired)
 
     def _phase(self) -> str:
@@ -136,10 +136,10 @@ class CallerLeg(Leg):
             return
         body = ""
         try:
-            if request.body and self.audio.offered:
-                self.audio.accept(request.body.decode("utf-8", "replace"))
-            elif request.body:
-                body = self.audio.reanswer(request.body.decode("utf-8", "replace"))
+            if request.description and self.audio.offered:
+                self.audio.accept(request.description.decode("utf-8", "replace"))
+            elif request.description:
+                body = self.audio.reanswer(request.description.decode("utf-8", "replace"))
         except SipError as error:
             transaction.respond(error.status or 488, now)
             if self.audio.codec is None:  # it was to answer our offer

@@ -145,7 +145,7 @@ def hop_of(uri: str, heard: Hop, lead: Lead = _nowhere) -> Hop:
         return _of_name(lead(uri) or (), heard)
     if ":" in host:
         host = ipaddress.IPv6Address(host).compressed  # as the network itself writes it
-    if host != heard.host and is_private(host) and not is_private(heard.host):
+    if not _may_reach(host, heard):
         return heard
     listener = heard.listener if transport == heard.transport else 0
     name = heard.name if host == heard.host else ""
@@ -157,7 +157,22 @@ def _of_name(hops: tuple[Hop, ...], heard: Hop) -> Hop:
     else the first that can be reached from here."""
     if any(hop.host == heard.host and hop.transport == heard.transport for hop in hops):
         return next(hop for hop in hops if hop.host == heard.host and hop.transport == heard.transport)
-    return next((hop for hop in hops if not is_private(hop.host) or is_private(heard.host)), heard)
+    return next((hop for hop in hops if _may_reach(hop.host, heard)), heard)
+
+
+def _may_reach(host: str, heard: Hop) -> bool:
+    """Whether an address may be what a peer means that was heard from there: no private one from outside, and never
+    one that has us speak to services of our own host, or to many."""
+    if host == heard.host:
+        return True
+    address = ipaddress.ip_address(host)
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    if address.is_loopback:
+        return is_loopback(heard.host)
+    if address.is_unspecified or address.is_multicast or host == "255.255.255.255":
+        return False
+    return not is_private(host) or is_private(heard.host)
 
 
 def _routes_of(message: Request | Response) -> tuple[str, ...]:
@@ -192,6 +207,10 @@ def is_ip(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_loopback(host: str) -> bool:
+    return host == "::1" or host.startswith("127.")
 
 
 def is_private(host: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from pbx.sip.dialog import is_ip
+from pbx.sip.dialog import is_ip, is_loopback
 from pbx.sip.hop import Hop
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -106,7 +106,3 @@ def _reaches(host: str, peer: str) -> bool:
     if (":" in host) != (":" in peer):
         return False
     return not is_loopback(host) or is_loopback(peer)
-
-
-def is_loopback(host: str) -> bool:
-    return host == "::1" or host.startswith("127.")

@@ -299,6 +299,24 @@ def test_is_private(host: str, found: bool) -> None:
     assert is_private(host) is found
 
 
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.8.8.8", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "224.0.1.75", "[ff02::1]",
+             "255.255.255.255"],
+)  # fmt: skip
+@pytest.mark.parametrize("heard", ["203.0.113.5", "192.168.1.5", "2001:db8::5"])
+def test_nobody_has_us_speak_to_ourselves_or_to_many(host: str, heard: str) -> None:
+    """A Contact there would send what a peer wrote to services of this host that trust it, or multiply it."""
+    there = Hop("udp", heard, 5062)
+    for uri in (f"sip:a@{host}:6379;transport=tcp", f"sip:{host}"):
+        assert hop_of(uri, there) == there
+    assert hop_of("sip:name.example", there, lambda uri: (Hop("tcp", host.strip("[]"), 6379),)) == there
+
+
+def test_neighbours_on_one_host() -> None:
+    assert hop_of("sip:127.0.0.1:5090", Hop("udp", "127.0.0.1", 5062)).port == 5090
+    assert hop_of("sip:127.0.0.2:5090", Hop("udp", "127.0.0.1", 5062)).host == "127.0.0.2"
+
+
 def test_hop_of_the_same_host_keeps_the_listener_of_its_transport() -> None:
     assert hop_of("sip:a@198.51.100.7", HOP).listener == 1
     assert hop_of("sip:a@198.51.100.7;transport=tcp", HOP).listener == 0
