@@ -25,8 +25,9 @@ _CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]++({grammar.TOKEN})")
 _USUAL_ADDRESS = re.compile(  # the form nearly every peer sends; anything else goes the long way
     rf'(?:{grammar.QUOTED}|[\w.!%*+`\'~-]++)?[ \t]*+<{SIP_URI_PLAIN}>(?:;[\w.-]++(?:=[\w.!%*+`\'~:@-]++)?)*+', re.ASCII
 )
-_USUAL_VIA = re.compile(  # a port of five digits goes the long way too: it may be out of range
-    rf"SIP/2\.0/[A-Z]{{2,4}} {grammar.LABEL}(?:\.{grammar.LABEL})*+(?::[1-9][0-9]{{0,3}})?"
+_PORT = "(?:[1-5][0-9]{4}|6[0-4][0-9]{3}|[1-9][0-9]{0,3})"  # one above 65000 goes the long way too: it may be none
+_USUAL_VIA = re.compile(
+    rf"SIP/2\.0/[A-Z]{{2,4}} {grammar.LABEL}(?:\.{grammar.LABEL})*+(?::{_PORT})?"
     r"(?:;[\w-]++(?:=[\w.!%*+`'~:|@-]++)?)*+", re.ASCII
 )
 

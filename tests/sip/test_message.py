@@ -249,8 +249,9 @@ def test_a_port_out_of_range_in_via(port: str) -> None:
     assert status_of(changed("192.0.2.1:5062;branch", f"192.0.2.1:{port};branch")) == 400
 
 
-def test_a_high_port_in_via() -> None:
-    assert request(changed("192.0.2.1:5062;branch", "192.0.2.1:65535;branch")).branch == "z9hG4bKnashds8"
+@pytest.mark.parametrize("port", ["1", "9999", "10000", "59999", "60000", "64999", "65000", "65535"])
+def test_a_port_in_via(port: str) -> None:
+    assert request(changed("192.0.2.1:5062;branch", f"192.0.2.1:{port};branch")).branch == "z9hG4bKnashds8"
 
 
 @pytest.mark.parametrize("via", ["\x1f", "\u2028", "\u0085", ",", " ,\xa0"])
