@@ -89,16 +89,22 @@ class LossyOffice(LossyWorld):
             agent.gone = True
             self.vanished.append(agent)
 
-    def misheard(self) -> list[str]:
-        """Who talks and does not hear the other, or hears a stranger."""
+    def astray(self) -> list[str]:
+        """Who talks and does not hear the other, hears a stranger, or belongs to no call and is not hung up."""
         found, together = [], set()
+        lost = {one for one in self.switch._dialogs.values() if isinstance(one, Leg) and one.call is not None}
         for call in self.switch.calls():
             legs = [call.caller, *(leg for attempt in call._attempts for leg in (*attempt.legs, attempt.winner) if leg)]
+            lost -= {leg for leg in legs if leg.call is call}
+            if call.errand is None:  # else one may wait for how a transfer ends
+                answered = [attempt for attempt in call._attempts if attempt.winner is not None]
+                found += [f"leg {one.number} is set aside" for one in answered if one is not call.connected]
             ports = {leg.audio.port.number for leg in legs if leg.audio.port is not None}
             together |= {(a, b) for a in ports for b in ports}
             a, b = call.caller, call.partner_of(call.caller)
             if b is not None and a.audio.port is not None and b.audio.port is not None:
                 found += self._talking(a, b, a.audio.port.number, b.audio.port.number)
+        found += [f"{leg.phase} leg {leg.party.number} is in no call" for leg in lost]
         return found + [f"{pair} hear each other" for pair in self.plane.bridged.items() if pair not in together]
 
     def _talking(self, a: Leg, b: Leg, port_a: int, port_b: int) -> list[str]:

@@ -44,9 +44,9 @@ def play(name: str, seed: int, folder: Path) -> tuple[list[str], Counter[str]]:
 
 
 def look(world: LossyOffice) -> list[str]:
-    """Some seconds pass; who is misheard then?"""
+    """Some seconds pass; what is wrong then?"""
     world.run(LOOK_S)
-    return world.misheard()
+    return world.astray()
 
 
 def unpaired(told: Sequence[object]) -> list[str]:
