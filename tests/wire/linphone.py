@@ -12,11 +12,14 @@ from typing import Self
 from bench.sites import free_port
 
 # auto_net_state_mon: it takes a machine that can't reach the Internet for one without a network otherwise.
+# verify_server_cn: its TLS library (mbedTLS) looks for names in a certificate, not for addresses.
 RC = """
 [sip]
-sip_port={port}
-sip_tcp_port=0
-sip_tls_port=0
+sip_port={udp}
+sip_tcp_port={tcp}
+sip_tls_port={tls}
+root_ca={trusted}
+verify_server_cn=0
 guess_hostname=0
 auto_net_state_mon=0
 register_only_when_network_is_up=0
@@ -31,7 +34,7 @@ passwd={password}
 realm={realm}
 domain=127.0.0.1
 [proxy_0]
-reg_proxy=<sip:{server}>
+reg_proxy=<sip:{server};transport={transport}>
 reg_identity=sip:{user}@{server}
 reg_expires=300
 reg_sendregister=1
@@ -43,13 +46,15 @@ uuid=00000000-0000-4000-8000-000000000000
 class Linphone:
     """A phone that registers at its start."""
 
-    def __init__(self, server: str, user: str, password: str, realm: str) -> None:
+    def __init__(
+        self, server: str, user: str, password: str, realm: str, transport: str = "udp", trusted: str = ""
+    ) -> None:  # fmt: skip
         self._folder = Path(tempfile.mkdtemp(prefix="linphone-"))
         for part in (".local/share/linphone", ".config/linphone"):
             (self._folder / part).mkdir(parents=True)
-        port, media = free_port(), free_port()
-        words = {"port": port, "media": media, "server": server, "user": user, "password": password, "realm": realm}
-        (self._folder / "rc").write_text(RC.format(**words))
+        ports = {name: free_port() if name == transport else 0 for name in ("udp", "tcp", "tls")}
+        words = {"server": server, "user": user, "password": password, "realm": realm, "transport": transport}
+        (self._folder / "rc").write_text(RC.format(**ports, **words, media=free_port(), trusted=trusted))
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self.said = ""

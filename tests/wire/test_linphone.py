@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
+from socket import SOCK_STREAM
 
 import pytest
 import pytest_asyncio
 
+from bench.plateau import Plateau
+from bench.sites import free_port
 from bench.softphones import CallFailed, Phone, Softphones, answer, ring_only
-from tests.wire.conftest import Office, eventually
+from tests.transport.certificates import Authority
+from tests.wire.conftest import OFFICE, Office, eventually
 from tests.wire.linphone import Linphone
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
@@ -120,3 +125,23 @@ async def test_writes(office: Office, linphone: Linphone) -> None:
     await linphone.do(f'chat sip:111@{office.plateau.sip} "café at ten?"')
     await linphone.hears("Message received from <sip:111@127.0.0.1")
     await linphone.hears('"café at ten?"')
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+async def test_over_a_stream(tmp_path: Path, transport: str) -> None:
+    """Registered, and a call."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("server", "127.0.0.1")
+    server = f"127.0.0.1:{free_port(SOCK_STREAM)}"
+    listen = {"sip": [f"{transport}:{server}"], "tls": {"certificate": certificate, "key": key}}
+    async with Plateau(OFFICE, changes={"listen": listen}) as plateau:
+        async with Linphone(server, "111", "wire", "wire", transport, authority.file) as phone:
+
+            async def registered() -> bool:
+                return await plateau.counter("plateau_registered_contacts") == 1
+
+            await eventually(registered, within_s=10)
+            await phone.do("call 1001")
+            await phone.hears("connected")
+            await phone.do("terminate")
+            await phone.hears("ended")
