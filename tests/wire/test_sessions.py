@@ -39,7 +39,8 @@ async def test_early_media_acknowledged_updated_and_timed(office: Office, fails_
     async with office.callee("uas_early.xml") as callee:
         result = await office.caller("uac_early.xml", "2031", calls=5, rate=10, hold_ms=100)
         assert result.ok and result.successful == 5, fails_of(result)
-    assert callee.result is not None and callee.result.successful == 5, fails_of(callee.result)
+    assert callee.result is not None
+    assert callee.result.successful == 5, fails_of(callee.result)
 
 
 async def test_early_media_over_tcp(office: Office, fails_of: Fails) -> None:
