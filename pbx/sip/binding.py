@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 from pbx.sip.address import parts_of, uri_of, validate_contact
+from pbx.sip.dialog import is_ip
 from pbx.sip.errors import BadMessage, BadUri, SipError
 from pbx.sip.grammar import Params, format_params, param, parse_params, without_params
 from pbx.sip.hop import DEFAULT_PORT, WEB, Hop, transport_of
@@ -50,10 +51,33 @@ class Binding(NamedTuple):
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Binding:
-        """Raises KeyError, TypeError or ValueError for what no `as_record` made."""
+        """Raises KeyError, TypeError or SipError for what no `as_record` made."""
         read = {name: record[name] for name in cls._fields if name in record}
         read |= {"source": Hop(*read["source"]), "hop": Hop(*read["hop"]), "path": tuple(read.get("path", ()))}
-        return cls(**read)
+        binding = cls(**read)
+        if [name for name, kind in _KINDS.items() if not isinstance(getattr(binding, name), kind)]:
+            raise TypeError("a value of another kind")
+        if not 0.0 <= binding.q <= 1.0 or not all(isinstance(one, str) for one in binding.path):
+            raise TypeError("no preference, or no path")
+        if not (_is_address(binding.source) and _is_address(binding.hop)):
+            raise TypeError("no address")
+        read_path(binding.path)
+        read_contact(f"<{binding.contact}>{binding.params}")
+        return binding
+
+
+_KINDS: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "contact": str, "params": str, "q": (int, float), "expires_at": (int, float), "call_id": str, "cseq": int,
+    "instance": (str, type(None)), "reg_id": int,
+}  # fmt: skip
+_MOST_S: Final = 1 << 32  # RFC 3261 20.19: what a binding may last
+
+
+def _is_address(hop: Hop) -> bool:
+    return (
+        hop.transport in DEFAULT_PORT and isinstance(hop.host, str) and is_ip(hop.host) and isinstance(hop.port, int)
+        and 0 < hop.port < 65536 and isinstance(hop.listener, int) and isinstance(hop.name, str)
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +218,9 @@ def restored(records: Iterable[Mapping[str, Any]], now: float) -> list[Binding]:
     for record in records:
         try:
             binding = after_restart(Binding.of_record(record))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, SipError):
             continue
-        if binding is not None and binding.expires_at > now:
+        if binding is not None and now < binding.expires_at < now + _MOST_S:
             found.append(binding)
     return found
 

@@ -109,7 +109,7 @@ class BindingStore:
         try:
             records = json.loads(text)
             return [record for record in records if isinstance(record, dict)]
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             self._counters["bindings_unreadable"] += 1
             _log.error("contacts cannot be read", aor=aor, error=one_line(error))
             return []

@@ -395,6 +395,25 @@ def test_a_flow_is_gone_with_its_connection_and_a_proxy_is_not() -> None:
     assert after_restart(proxied) is proxied
 
 
+JUNK = (
+    None, -1, 5, 1.5, float("nan"), float("inf"), True, "", "x", [], {}, ["udp", "h", 5060], ["udp", 5, "x"],
+    [[], [], []], ["udp", "192.0.2.7", 0], ["udp", "192.0.2.7", 5060, 0, 5, 6], ["icmp", "192.0.2.7", 5060], 1 << 80,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", Binding._fields)
+def test_a_damaged_row_is_no_binding(key: str) -> None:
+    """Whatever stands in the database, the server starts, and nothing that is restored fails later."""
+    there = Hop("udp", "192.0.2.7", 40000)
+    good = Binding("sip:101@192.0.2.7:5060", "", 1.0, NOW + 60, "c", 1, there, there).as_record()
+    assert len(restored([good], NOW)) == 1
+    for junk in JUNK:
+        for one in restored([{**good, key: junk}], NOW):
+            assert NOW < one.expires_at < NOW + (1 << 33) and 0 <= one.q <= 1
+            assert key in ("params", "q", "call_id", "cseq", "instance", "path", "reg_id"), junk
+            assert one.request_uri and restored([one.as_record()], NOW) == [one]
+
+
 def test_what_a_store_gave_back_is_taken_as_far_as_it_can_be_read() -> None:
     good = Binding("sip:a@h", "", 1.0, NOW + 60, "c", 1, SOURCE, SOURCE).as_record()
     expired, of_a_later_version = {**good, "expires_at": NOW}, {**good, "colour": "red"}
@@ -404,7 +423,7 @@ def test_what_a_store_gave_back_is_taken_as_far_as_it_can_be_read() -> None:
 
 
 def test_a_binding_survives_as_json() -> None:
-    binding = Binding("sip:\udcff@h", ";q=0.5", 0.5, NOW, "c", 7, TCP, SOURCE, "<urn:x>", ("<sip:h;lr>",), 2)
+    binding = Binding("sip:a@h", ";q=0.5", 0.5, NOW, "c\udcff", 7, TCP, SOURCE, "<urn:x>", ("<sip:h;lr>",), 2)
     assert Binding.of_record(json.loads(json.dumps(binding.as_record()))) == binding
 
 

@@ -142,13 +142,13 @@ async def test_a_row_that_cannot_be_read_harms_no_other(target: Any) -> None:
         life.set("101", "sip:a@h")
     engine = create_engine(database_url(target.url))
     async with engine.begin() as connection:
-        for aor, data in (("102", "{"), ("103", "7"), ("104", '["x"]')):
+        for aor, data in (("102", "{"), ("103", "7"), ("104", '["x"]'), ("105", "[" * 100_000)):
             values = {"aor": aor, "data": data}
             await connection.execute(text("INSERT INTO bindings VALUES (:aor, 0, :data)"), values)
     await engine.dispose()
     async with Life(target.url) as life:
-        assert {aor: len(records) for aor, records in life.found.items()} == {"101": 1, "102": 0, "103": 0, "104": 0}
-        assert life.counters["bindings_unreadable"] == 2
+        assert {aor: len(records) for aor, records in life.found.items()} == {"101": 1, "102": 0, "103": 0, "104": 0, "105": 0}
+        assert life.counters["bindings_unreadable"] == 3
 
 
 async def test_a_database_that_is_not_there_is_said_in_one_line() -> None:
