@@ -147,7 +147,8 @@ async def test_a_row_that_cannot_be_read_harms_no_other(target: Any) -> None:
             await connection.execute(text("INSERT INTO bindings VALUES (:aor, 0, :data)"), values)
     await engine.dispose()
     async with Life(target.url) as life:
-        assert {aor: len(records) for aor, records in life.found.items()} == {"101": 1, "102": 0, "103": 0, "104": 0, "105": 0}
+        kept = {aor: len(records) for aor, records in life.found.items()}
+        assert kept == {"101": 1, "102": 0, "103": 0, "104": 0, "105": 0}
         assert life.counters["bindings_unreadable"] == 3
 
 
