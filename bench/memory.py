@@ -54,7 +54,7 @@ def judge(measured: Sequence[Kept]) -> Checks:
     for one in measured:
         checks.that(f"{one.wanted:,} {one.kind}s are there", one.count == one.wanted, f"{one.count:,}")
         grown = f"{one.each_kb:.2f} kB; {one.before_bytes / 1e6:.1f} MB grew to {one.after_bytes / 1e6:.1f} MB"
-        checks.that(f"a {one.kind} keeps at most {one.limit_kb:g} kB", one.each_kb <= one.limit_kb, grown)
+        checks.that(f"{one.kind}s keep at most {one.limit_kb:g} kB each", one.each_kb <= one.limit_kb, grown)
     return checks
 
 
@@ -127,7 +127,7 @@ def main(
     contact_count: Annotated[int, typer.Option("--contacts", min=100, help="phones that are registered")] = 20_000,
     call_count: Annotated[int, typer.Option("--calls", min=10, help="bridged calls that are held")] = 1_000,
 ) -> None:
-    """Measure memory, three minutes. Exit status 1: more than the limit; 2: it could not be measured."""
+    """Measure memory; takes five minutes. Exit status 1: more than the limit; 2: it could not be measured."""
     try:
         measured = asyncio.run(measure(contact_count, call_count))
     except (PlateauError, SippError, OSError) as error:

@@ -18,7 +18,7 @@ def test_good() -> None:
 def test_too_much() -> None:
     checks = judge([GOOD, replace(GOOD, after_bytes=83_001_000)])
     assert [check.ok for check in checks.checks] == [True, True, True, False]
-    assert checks.checks[-1].claim == "a registered contact keeps at most 3 kB"
+    assert checks.checks[-1].claim == "registered contacts keep at most 3 kB each"
 
 
 @pytest.mark.parametrize("count", [0, 999, 1001])
