@@ -91,12 +91,12 @@ class CalledLeg(Leg):
         self, early: EarlyDialog, request: Request, transaction: ServerTransaction, now: float
     ) -> None:
         """RFC 3311 5.2: an offer only after the answer to ours has come reliably."""
-        if not early.dialog.accepts(request) or (request.body and not early.settled):
+        if not early.dialog.accepts(request) or (request.description and not early.settled):
             transaction.respond(500, now, headers=f"Retry-After: {self.switch.retry_after_s()}\r\n")
             return
         early.dialog.refresh(request, transaction.hop)
         try:
-            body = self.audio.reanswer(request.body.decode("utf-8", "replace")) if request.body else ""
+            body = self.audio.reanswer(request.description.decode("utf-8", "replace")) if request.description else ""
         except SipError as error:
             transaction.respond(error.status or 488, now)
             return
@@ -134,8 +134,8 @@ class CalledLeg(Leg):
         if early is not None:
             if not early.hear(self, response):
                 return
-            if response.body and response.body != early.described:
-                self._hear_early(early, response.body)
+            if response.description and response.description != early.described:
+                self._hear_early(early, response.description)
         if self.state == TRYING:
             self.state = RINGING
             self.switch.on_leg(self)
@@ -187,7 +187,7 @@ class CalledLeg(Leg):
             return
         self.state = ANSWERED
         try:
-            self._take_answer(early, response.body)
+            self._take_answer(early, response.description)
         except SipError as error:
             attempt = self.attempt
             self._finish()

@@ -34,7 +34,7 @@ class EarlyDialog:
     @staticmethod
     def needed(response: Response) -> bool:
         """Whether a provisional response says more than that it rings."""
-        return response.to_tag is not None and (bool(response.body) or response.get("RSeq") is not None)
+        return response.to_tag is not None and (bool(response.description) or response.get("RSeq") is not None)
 
     def hear(self, leg: CalledLeg, response: Response) -> bool:
         """Acknowledge the response if it wants to be (RFC 3262 4). False: it is a repeated one, or came too early."""
@@ -47,6 +47,6 @@ class EarlyDialog:
         self._rseq = rseq
         rack = f"RAck: {rseq} {response.cseq} INVITE\r\n"
         SentRequest(leg.switch, self.dialog, leg.login, "PRACK", rack)
-        if response.body:
+        if response.description:
             self.settled = True
         return True

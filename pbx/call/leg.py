@@ -152,9 +152,9 @@ class Leg:
         self.confirmed = True
         if self.call is None:
             self._send_bye(reason)
-        elif self.audio.offered and (request.body or self.audio.codec is None):  # else the session stays as it was
+        elif self.audio.offered and (request.description or self.audio.codec is None):  # else it stays as it was
             try:
-                self.audio.accept(request.body.decode("utf-8", "replace"))
+                self.audio.accept(request.description.decode("utf-8", "replace"))
             except SipError:
                 self.call.leg_lost(self, "bad SDP in ACK")
                 return
@@ -203,7 +203,7 @@ class Leg:
 
     def _on_change(self, request: Request, transaction: ServerTransaction, now: float) -> None:
         """A re-INVITE (14.2) or UPDATE (RFC 3311 5.2): refused when it meets another one."""
-        offers = bool(request.body) or request.method == "INVITE"
+        offers = bool(request.description) or request.method == "INVITE"
         if offers and (self._peer_change is not None or not self.settled):
             transaction.respond(500, now, headers=f"Retry-After: {self.switch.retry_after_s()}\r\n")
             return
@@ -212,7 +212,7 @@ class Leg:
             transaction.respond(491, now)
             return
         self.hear(request, transaction.hop)
-        if request.body:
+        if request.description:
             self._on_offer(request, transaction, now)
         elif request.method == "UPDATE":
             self._answer(transaction, "", now)
@@ -229,7 +229,7 @@ class Leg:
 
     def _on_offer(self, request: Request, transaction: ServerTransaction, now: float) -> None:
         """Pass on that the peer wants to hold or resume, if the site says so; else answer it here."""
-        offer = request.body.decode("utf-8", "replace")
+        offer = request.description.decode("utf-8", "replace")
         try:
             direction = self.audio.direction_of(offer)
             partner = self.partner

@@ -149,7 +149,7 @@ class OurChange:
         direction = ""
         if invite is not None or self._direction is not None:
             try:
-                direction = leg.audio.accept(response.body.decode("utf-8", "replace"))
+                direction = leg.audio.accept(response.description.decode("utf-8", "replace"))
             except SipError:
                 self._refused(488, now)
                 return

@@ -252,8 +252,8 @@ class Switch:
             if unknown:
                 return 420, f"Unsupported: {', '.join(sorted(unknown))}\r\n"
         if request.body and request.method in DESCRIBES:
-            kind = (request.get("Content-Type") or "").partition(";")[0].strip().lower()
-            if kind != "application/sdp" or (request.get("Content-Encoding") or "identity").lower() != "identity":
+            described = request.description and request.get("Content-Type") is not None
+            if not described or (request.get("Content-Encoding") or "identity").lower() != "identity":
                 return 415, "Accept: application/sdp\r\nAccept-Encoding: identity\r\n"
         if request.method == "INVITE" and request.get("Accept") is not None and not _takes_sdp(request.all("Accept")):
             return 406, ""

@@ -12,6 +12,7 @@ from pbx.sip import grammar, via
 from pbx.sip.address import Address, split_values, tag_of
 from pbx.sip.errors import BadMessage, BadResponse, BadUri, SipError
 from pbx.sip.headers import CANONICAL, SINGLE, canonical
+from pbx.sip.multipart import SDP, description_in
 from pbx.sip.uri import SIP_URI_PLAIN, host_port_of
 
 MAX_BODY_BYTES = 65_536
@@ -60,6 +61,12 @@ class Message:
     def values(self, name: str) -> list[str]:
         """Every value of a header that allows lists (RFC 3261 7.3.1)."""
         return [value for line in self.all(name) for value in split_values(line)]
+
+    @property
+    def description(self) -> bytes:
+        """The session description in the body; b"" if there is none. What does not say what it is is taken for one."""
+        kind = self._first.get("Content-Type")
+        return self.body if kind is None or kind == SDP or not self.body else description_in(kind, self.body)
 
     def _read(self) -> None:
         """Check and take what every message must have (RFC 3261 8.1.1)."""

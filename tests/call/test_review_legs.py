@@ -222,3 +222,45 @@ def test_an_answer_in_a_prack_that_can_not_be_read(world: World) -> None:
     phone.answer(phone.request("CANCEL"), 200)
     phone.answer(request, 487)
     phone.request("ACK")
+
+
+# --- bodies ---------------------------------------------------------------------------------------------------------
+
+
+def _among_others(text: str) -> str:
+    return (
+        "--b\r\nContent-Type: application/isup;version=x\r\nContent-Disposition: signal;handling=optional\r\n\r\n"
+        f"\x01\r\n--b\r\nContent-Type: application/sdp\r\n\r\n{text}\r\n--b--\r\n"
+    )
+
+
+def test_descriptions_among_other_parts(world: World) -> None:
+    """RFC 5621 3.1: everybody takes multipart/mixed. In an INVITE, its 183 and 200, and an UPDATE."""
+    kind = "multipart/mixed;boundary=b"
+    carrier, phone = world.phone("198.51.100.1"), world.phone("192.0.2.10")
+    world.register("101", phone)
+    invite = carrier.invite(DID, body=_among_others(sdp(45000, host=carrier.host)), kind=kind)
+    request = phone.request("INVITE")
+    assert request.get("Content-Type") == "application/sdp" and b"isup" not in request.body
+    phone.answer(request, 183, body=_among_others(sdp(41000, host=phone.host)), kind=kind)
+    assert b"m=audio" in carrier.response(183).body
+    phone.answer(request, 200, body=_among_others(sdp(41000, host=phone.host)), kind=kind)
+    phone.request("ACK")
+    tag = carrier.response(200).to_tag or ""
+    carrier.follow("ACK", invite, tag)
+    assert {remote.port for remote in world.plane.remotes.values()} == {41000, 45000}
+    carrier.follow("UPDATE", invite, tag, cseq=2, body=_among_others(sdp(46000, host=carrier.host)), kind=kind)
+    carrier.response(200)
+    assert {remote.port for remote in world.plane.remotes.values()} == {41000, 46000}
+    hang_up(carrier, invite, tag, phone, cseq=3)
+
+
+def test_early_media_that_is_none(world: World) -> None:
+    """A 183 whose body is something else rings, and no more."""
+    carrier, invite, [(phone, request)] = called(world)
+    phone.answer(request, 183, body="hello", kind="text/plain")
+    carrier.response(180)
+    assert not world.counters["early_media_unusable"]
+    phone.answer(request, 486)
+    phone.request("ACK")
+    carrier.ack_refusal(invite, carrier.response(486))

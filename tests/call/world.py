@@ -186,11 +186,11 @@ class Phone:
 
     def invite(self, number: str, *, call: str = "c1", body: str | None = None, cseq: int = 1, user: str = "anna",
                extra: str = "", to_tag: str = "", branch: str = "", contact: str | None = None,
-               via_port: int | None = None) -> str:  # fmt: skip
+               via_port: int | None = None, kind: str = "application/sdp") -> str:  # fmt: skip
         """Send an INVITE; returns it as text, to be repeated or cancelled."""
         body = sdp(host=self.host) if body is None else body
         tag = f";tag={to_tag}" if to_tag else ""
-        kind = "Content-Type: application/sdp\r\n" if body else ""
+        kind = f"Content-Type: {kind}\r\n" if body else ""
         contact = f"<sip:{user}@{self.host}:{self.port}>" if contact is None else contact
         text = (
             f"INVITE sip:{number}@192.0.2.100 SIP/2.0\r\nVia: SIP/2.0/UDP {self.host}:{via_port or self.port};"
@@ -231,13 +231,13 @@ class Phone:
     # --- as a called phone ------------------------------------------------------------------------------------------
 
     def answer(self, request: Request, status: int, *, body: str = "", tag: str = "callee", extra: str = "",
-               contact: str | None = "") -> None:  # fmt: skip
+               contact: str | None = "", kind: str = "application/sdp") -> None:  # fmt: skip
         """Respond to a request; `contact` None: without one."""
         via = "".join(f"Via: {value}\r\n" for value in request.all("Via"))
         to = request.get("To") or ""
         to = to if "tag=" in to else f"{to};tag={tag}"
         line = "" if contact is None else f"Contact: {contact or f'<sip:x@{self.host}:{self.port}>'}\r\n"
-        kind = "Content-Type: application/sdp\r\n" if body else ""
+        kind = f"Content-Type: {kind}\r\n" if body else ""
         self.send(
             f"SIP/2.0 {status} Whatever\r\n{via}From: {request.get('From')}\r\nTo: {to}\r\n"
             f"Call-ID: {request.call_id}\r\n"
