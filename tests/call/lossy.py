@@ -171,10 +171,10 @@ class Side:
             via = f"SIP/2.0/UDP {agent.host};branch={self.invite_branch}"
             data = self.dialog.request("CANCEL", self.invite_cseq, via)
             agent.layer.request(data, self.invite_branch, "CANCEL", SWITCH, Unheard(), now)
-            agent.world.later(self._abandon, TIMEOUT, TIMEOUT)
+            agent.world.later(self.abandon, TIMEOUT, TIMEOUT)
 
-    def _abandon(self) -> None:
-        """9.1: cancelled, and no final response for 64*T1."""
+    def abandon(self) -> None:
+        """Our INVITE gets no final response any more (9.1: 64*T1 after it was cancelled)."""
         agent = self.agent
         transaction = agent.layer._transactions.get((self.invite_branch, "INVITE"))
         if transaction is not None:
@@ -289,6 +289,7 @@ class Agent:
             return
         if request.method == "BYE" and side is not None:
             side.over, side.answered = True, False
+            side.abandon()  # should each 200 to our INVITE have been lost, nothing else ends it
         if request.method == "PRACK" and side is not None:
             side.pracked = True
         known = side is not None or request.call_id in self.watched
