@@ -192,6 +192,7 @@ class Side:
         if self.answered:
             self.answered, self.over = False, True
             self.request("BYE")
+            self.agent.world.later(self.abandon, TIMEOUT, TIMEOUT)  # a re-INVITE that crossed it
 
     def repeat(self, final: bytes, interval_s: float, since: float) -> None:
         """RFC 3261 13.3.1.4: a 200 until its ACK; without one the call is hung up."""
