@@ -82,7 +82,7 @@ class Screening:
         found = self._by_contact(request, hop)
         if found is not None:
             return found
-        trunk = self._trunks.trunk_of(hop.host, hop.port)
+        trunk = self._trunks.trunk_of(hop.host, hop.port, hop.transport)
         if trunk is None and self._trunk_of_name:
             trunk = self._by_certificate(hop)
         return None if trunk is None else (trunk, "")

@@ -103,12 +103,16 @@ class Location:
                 self.replace(aor, kept, now)
         return changes
 
-    def aor_of_source(self, host: str, port: int) -> str | None:
-        """Who registered from this address: None if nobody or several did."""
+    def aor_of_source(self, host: str, port: int, transport: str = "") -> str | None:
+        """Who registered from this address: None if nobody or several did. With a `transport`, by that one: who came by
+        a connection is not known by a datagram, whose address may be forged."""
         aors = self._aors_by_source.get((host, port))
         if aors is None or len(aors) != 1:
             return None
-        return next(iter(aors))
+        aor = next(iter(aors))
+        if transport and (transport, host, port) not in [one.source[:3] for one in self._bindings[aor]]:
+            return None
+        return aor
 
     def aors_of_source(self, host: str, port: int) -> frozenset[str]:
         return frozenset(self._aors_by_source.get((host, port), ()))

@@ -14,20 +14,20 @@ from pbx.sip.uri import USER_ALLOWED, Uri
 CACHED_HOSTS: Final = 4096
 
 
-def _nobody(host: str, port: int) -> str | None:
+def _nobody(host: str, port: int, transport: str) -> str | None:
     return None
 
 
 class TrunkTable:
     """The trunks of one site. Immutable but for its cache: a reload makes another.
 
-    `registered(host, port)` gives the AOR (user name) that has a live binding from that source, or None; `location.py`
-    knows. It is asked each time: registrations come and go.
+    `registered(host, port, transport)` gives the AOR (user name) that has a live binding from that source, or None;
+    `location.py` knows. It is asked each time: registrations come and go.
     """
 
     __slots__ = ("_by_length", "_by_login", "_hosts", "_registered", "_site")
 
-    def __init__(self, site: Site, registered: Callable[[str, int], str | None] = _nobody) -> None:
+    def __init__(self, site: Site, registered: Callable[[str, int, str], str | None] = _nobody) -> None:
         self._site = site
         self._registered = registered
         self._by_login = {t.registers_as.username: name for name, t in site.trunks.items() if t.registers_as}
@@ -39,9 +39,10 @@ class TrunkTable:
         self._by_length = sorted(networks.items(), key=lambda item: -item[0][1])
         self._hosts: OrderedDict[str, str | None] = OrderedDict()
 
-    def trunk_of(self, host: str, port: int) -> str | None:
-        """The trunk that a request from this source belongs to: by registration, else by the longest prefix."""
-        if self._by_login and (aor := self._registered(host, port)) is not None and aor in self._by_login:
+    def trunk_of(self, host: str, port: int, transport: str = "") -> str | None:
+        """The trunk that a request from this source belongs to: by registration (by `transport`, if one is given), else
+        by the longest prefix."""
+        if self._by_login and (aor := self._registered(host, port, transport)) is not None and aor in self._by_login:
             return self._by_login[aor]
         hosts = self._hosts
         if host in hosts:

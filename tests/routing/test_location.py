@@ -82,6 +82,8 @@ def test_source_look_up() -> None:
     other = Hop("udp", "192.0.2.9", 7000)
     location.replace("carrier", [binding(source=HOP)], 0)
     assert location.aor_of_source("192.0.2.9", 5062) == "carrier"
+    assert location.aor_of_source("192.0.2.9", 5062, "udp") == "carrier"
+    assert location.aor_of_source("192.0.2.9", 5062, "tls") is None, "by another transport anybody may write so"
     assert location.aor_of_source("192.0.2.9", 7000) is None
     location.replace("second", [binding(source=HOP), binding("sip:b@h", source=other)], 0)
     assert location.aor_of_source("192.0.2.9", 5062) is None  # two: neither is proven

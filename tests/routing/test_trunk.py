@@ -50,7 +50,7 @@ def test_longest_prefix(host: str, trunk: str | None) -> None:
 
 def test_registration_comes_first_and_is_asked_each_time() -> None:
     bindings = {("198.51.100.7", 5062): "pbx2", ("198.51.100.7", 5063): "101"}
-    table = TrunkTable(SITE, lambda host, port: bindings.get((host, port)))
+    table = TrunkTable(SITE, lambda host, port, transport: bindings.get((host, port)))
     assert table.trunk_of("198.51.100.7", 5062) == "phone"
     assert table.trunk_of("198.51.100.7", 5063) == "exact"  # a phone's registration is no trunk's
     bindings.clear()
