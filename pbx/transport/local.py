@@ -26,14 +26,19 @@ LOCAL_NETWORKS: tuple[Network, ...] = tuple(
 )  # fmt: skip
 
 
-@lru_cache(maxsize=4096)
 def source_address(peer: str) -> str:
-    """The address that packets to `peer` leave from (asks the routing table; sends nothing)."""
+    """The address that packets to `peer` leave from; the loopback's while there is no way to it."""
+    try:
+        return _routed(peer)
+    except OSError:
+        return "::1" if ":" in peer else "127.0.0.1"
+
+
+@lru_cache(maxsize=4096)  # of answers: a network that is not up yet is asked about again
+def _routed(peer: str) -> str:
+    """Asks the routing table; sends nothing. Raises OSError."""
     with socket.socket(socket.AF_INET6 if ":" in peer else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((peer, 9))
-        except OSError:
-            return "::1" if ":" in peer else "127.0.0.1"
+        probe.connect((peer, 9))
         return str(probe.getsockname()[0])
 
 
@@ -76,7 +81,9 @@ class Local:
         if known is None:
             if len(self._seen) >= CACHED:
                 self._seen.clear()
-            known = self._seen[key] = self._find(hop)
+            known = self._find(hop)
+            if not is_loopback(known[1]) or is_loopback(hop.host):  # else there is no way yet
+                self._seen[key] = known
         return known
 
     def _find(self, hop: Hop) -> tuple[str, str]:

@@ -88,3 +88,19 @@ def test_no_way_to_the_peer(host: str) -> None:
     assert source_address("127.0.0.1") == "127.0.0.1"
     assert source_address(host) in ("127.0.0.1", "::1")
     assert Local({"udp": [("0.0.0.0", 5060)]}, ["203.0.113.5"]).sent_by(Hop("udp", host, 1)).endswith(":5060")
+
+
+def test_a_network_that_comes_up_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server may be there before the network: what is said then must not be said for ever."""
+    routes = {"up": False}
+
+    def routed(peer: str) -> str:
+        if not routes["up"]:
+            raise OSError
+        return "192.0.2.100"
+
+    monkeypatch.setattr("pbx.transport.local._routed", routed)
+    local, hop = Local({"udp": [("0.0.0.0", 5060)]}), Hop("udp", "203.0.113.5", 5060)
+    assert local.sent_by(hop) == "127.0.0.1:5060"
+    routes["up"] = True
+    assert local.sent_by(hop) == "192.0.2.100:5060" and source_address("203.0.113.5") == "192.0.2.100"
