@@ -436,6 +436,35 @@ def test_caller_hangs_up_while_its_hold_is_pending(world: World) -> None:
     phone.request("ACK")
 
 
+@pytest.mark.parametrize(
+    ("transport", "uri", "contact"),
+    [
+        ("udp", "sip:101@pbx", "<sip:plateau@192.0.2.100:5060>"),
+        ("tcp", "sip:101@pbx", "<sip:plateau@192.0.2.100:5060;transport=tcp>"),
+        ("tls", "sip:101@pbx;transport=tls", "<sip:plateau@192.0.2.100:5061;transport=tls>"),
+        ("tls", "SIPS:101@pbx", "<sips:plateau@192.0.2.100:5061>"),
+        ("ws", "sip:101@pbx", "<sip:plateau@192.0.2.100:5080;transport=ws>"),
+        ("wss", "sip:101@pbx", "<sip:plateau@192.0.2.100:5443;transport=ws>"),
+        ("wss", "sips:101@pbx", "<sips:plateau@192.0.2.100:5443;transport=ws>"),
+        ("tls", "sipsomething:x", "<sip:plateau@192.0.2.100:5061;transport=tls>"),
+    ],
+)
+def test_sips_is_answered_with_sips(world: World, transport: str, uri: str, contact: str) -> None:
+    """RFC 3261 8.1.1.8, 12.1.1; RFC 7118 5.2: `ws` is both kinds of websocket."""
+    ports = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 5080, "wss": 5443}
+    world.switch.local.listeners |= {name: [("192.0.2.100", port)] for name, port in ports.items()}
+    assert world.switch.contact(Hop(transport, "203.0.113.5", 40_000), uri) == contact
+
+
+def test_a_call_to_sips_has_a_sips_contact(world: World) -> None:
+    carrier, phone = world.phone("198.51.100.1"), world.phone("192.0.2.7")
+    world.register("101", phone)
+    (there,) = world.location.contacts("101", world.clock.time)
+    world.location.replace("101", [there._replace(contact="sips:101@192.0.2.7")], world.clock.time)
+    carrier.invite("+33180000001")
+    assert (phone.request("INVITE").get("Contact") or "").startswith("<sips:plateau@")
+
+
 # --- who is it ------------------------------------------------------------------------------------------------------
 
 
