@@ -395,7 +395,7 @@ def test_a_flow_is_gone_with_its_connection_and_a_proxy_is_not() -> None:
     assert after_restart(proxied) is proxied
 
 
-JUNK = (
+JUNK: tuple[object, ...] = (
     None, -1, 5, 1.5, float("nan"), float("inf"), True, "", "x", [], {}, ["udp", "h", 5060], ["udp", 5, "x"],
     [[], [], []], ["udp", "192.0.2.7", 0], ["udp", "192.0.2.7", 5060, 0, 5, 6], ["icmp", "192.0.2.7", 5060], 1 << 80,
 )  # fmt: skip
