@@ -9,26 +9,36 @@ TEST_PACKAGES := sip-tester chromium chromium-driver postgresql espeak-ng iprout
 JSSIP := tests/wire/jssip
 APT := $(shell [ "$$(id -u)" = 0 ] || echo sudo) env DEBIAN_FRONTEND=noninteractive apt-get
 
-.PHONY: run install install-test test lint fuzz demo bench prompts clean packages
+.PHONY: run install install-test test lint fuzz demo bench soak pure prompts clean packages
 
 run: install
 	$(BIN)/plateau serve $(SITE)
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml setup.py $(wildcard media/worker/*.pyx media/worker/*.pxi)
+NATIVE := pyproject.toml setup.py $(wildcard media/worker/*.pyx media/worker/*.pxi pbx/sip/*.py pbx/sdp/*.py pbx/call/*.py)
+COMPILE = @echo "installing into $(VENV); compiling takes a minute or two"; $(BIN)/pip install --quiet --editable
+
+$(VENV)/.installed: $(NATIVE) | $(VENV)/.made
+	$(COMPILE) .
+	@touch $@
+
+$(VENV)/.installed-softphone: $(NATIVE) | $(VENV)/.made
+	$(COMPILE) '.[softphone]'
+	@touch $@ $(VENV)/.installed
+
+install-test: $(VENV)/.installed-test
+
+$(VENV)/.installed-test: $(NATIVE) | $(VENV)/.made
+	$(COMPILE) '.[dev,softphone]'
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-softphone
+
+$(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "plateau needs Python 3.11 or later; this is $$($(PYTHON) --version 2>&1)" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
 	@command -v gcc >/dev/null || command -v cc >/dev/null || { echo "a C compiler is missing: apt-get install gcc" >&2; exit 1; }
 	@$(PYTHON) -c 'import sysconfig, os, sys; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' || { echo "Python's headers are missing: apt-get install python3-dev" >&2; exit 1; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable .
-	@touch $@
-
-install-test: $(VENV)/.installed-test
-
-$(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/pip install --quiet --editable '.[dev,softphone]'
 	@touch $@
 
 packages:
@@ -52,8 +62,7 @@ fuzz: install-test
 	$(BIN)/python -m tests.fuzz message --runs $(RUNS)
 	$(BIN)/python -m tests.fuzz flows --runs $$(( $(RUNS) / 1000 ))
 
-demo: install
-	$(BIN)/pip install --quiet --editable '.[softphone]'
+demo: $(VENV)/.installed-softphone
 	$(BIN)/plateau demo
 
 bench: packages install-test
@@ -62,8 +71,11 @@ bench: packages install-test
 soak: packages install-test
 	$(BIN)/python -m bench.soak
 
+pure:  # without compiled modules: while you change them
+	rm -f *__mypyc*.so pbx/*/*.so
+
 prompts: install
 	$(BIN)/python -m config.make_prompts
 
 clean:
-	rm -rf $(VENV) build *.egg-info media/worker/*.so media/worker/loop.c
+	rm -rf $(VENV) build *.egg-info media/worker/*.so media/worker/loop.c pbx/*/*.so *__mypyc*.so

@@ -1,15 +1,32 @@
-"""Builds the native modules; all static metadata is in pyproject.toml."""
+"""Builds the native modules; all static metadata is in pyproject.toml.
+
+* The media loop is written in Cython.
+* The SIP core and the calls are plain, typed Python that mypyc compiles: the same source at half the CPU time. Without
+  the compiled modules (`make pure`, `PLATEAU_PURE=1`) everything runs all the same.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import sysconfig
 from pathlib import Path
 
 from Cython.Build import cythonize
+from mypyc.build import mypycify
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+
+COMPILED = ("pbx/sip", "pbx/sdp", "pbx/call")
+INTERPRETED = {
+    "bridge.py", "framing.py",  # inherited from by what is not compiled
+    "errors.py",  # exceptions, whose class attributes mypyc does not pass on
+    "events.py",  # dataclasses that inherit fields
+    "screening.py", "targets.py",  # tests put others in their place
+}  # fmt: skip
+#: Types are checked by `make lint`; what is imported need not even be installed here.
+MYPY = ["--ignore-missing-imports", "--follow-imports=silent", "--no-warn-unused-ignores", "--config-file="]
 
 
 class BuildNative(build_ext):
@@ -27,10 +44,27 @@ class BuildNative(build_ext):
         super().build_extensions()
 
 
+def compiled() -> list[Extension]:
+    """The modules that mypyc compiles; what was compiled from modules that are no more is removed."""
+    for folder in COMPILED:
+        for library in Path(folder).glob("*.so"):
+            source = library.with_name(library.name.partition(".")[0] + ".py")
+            if not source.exists() or source.name in INTERPRETED:
+                library.unlink()
+    if os.environ.get("PLATEAU_PURE"):
+        return []
+    found = [path for folder in COMPILED for path in sorted(Path(folder).glob("*.py"))]
+    files = [str(path) for path in found if path.name not in INTERPRETED | {"__init__.py"}]
+    modules: list[Extension] = mypycify([*MYPY, *files], opt_level="3", debug_level="0")
+    return modules
+
+
 setup(
     cmdclass={"build_ext": BuildNative},
-    ext_modules=cythonize(
-        [Extension("media.worker.loop", ["media/worker/loop.pyx"], extra_compile_args=["-O2"])],
-        language_level=3,
-    ),
+    ext_modules=[
+        *cythonize(
+            [Extension("media.worker.loop", ["media/worker/loop.pyx"], extra_compile_args=["-O2"])], language_level=3
+        ),
+        *compiled(),
+    ],
 )
