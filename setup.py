@@ -20,7 +20,7 @@ from setuptools.command.build_ext import build_ext
 
 COMPILED = ("pbx/sip", "pbx/sdp", "pbx/call")
 INTERPRETED = {
-    "bridge.py", "framing.py",  # inherited from by what is not compiled
+    "framing.py",  # inherited from by pbx.transport
     "errors.py",  # exceptions, whose class attributes mypyc does not pass on
     "events.py",  # dataclasses that inherit fields
     "screening.py", "targets.py",  # tests put others in their place

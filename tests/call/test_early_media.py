@@ -6,6 +6,7 @@ from pbx.call.call import Call
 from pbx.sip.message import Request, Response
 
 from .test_flows import DID, hang_up, ringing
+from .otherwise import Otherwise
 from .world import Phone, World, sdp
 
 
@@ -107,13 +108,7 @@ def test_an_announcement_and_then_a_refusal(world: World) -> None:
 
 def test_a_call_that_goes_on_after_early_media_is_silent_and_keeps_its_answer(world: World) -> None:
     carrier, invite, [(phone, request)] = called(world)
-    call = the_call(world)
-
-    class Elsewhere(type(call.controller)):  # type: ignore[misc]
-        def on_failed(self, call: Call, attempt: object, status: int, cause: str) -> None:
-            call.play(("music",), loop=True)
-
-    call.controller = Elsewhere("extension")
+    Otherwise(on_failed=lambda call, *_: call.play(("music",), loop=True)).take(the_call(world))
     phone.answer(request, 183, body=sdp(41000, types="0", host=phone.host))
     progress = carrier.response(183)
     phone.answer(request, 486)

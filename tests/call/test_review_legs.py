@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pbx.call.attempt import Attempt
-from pbx.call.bridge import DirectBridge
-from pbx.call.call import Call
 from pbx.sip.digest import DigestServer, Outcome
 
+from .otherwise import Otherwise
 from .test_early_media import called
 from .test_flows import DID, hang_up, ringing, talking
 from .test_provisional import SUPPORTED, rack_of
@@ -19,19 +17,13 @@ from .world import World, sdp
 HOLD = sdp(direction="sendonly")
 
 
-class _KeepsCaller(DirectBridge):
-    """Whoever hangs up, the caller stays, as in a queue."""
-
-    def on_ended(self, call: Call, attempt: Attempt) -> None: ...
-
-
 # --- what is passed on ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("when", ["asked", "waiting"])
 @pytest.mark.parametrize("status", [200, 487])
 def test_a_hold_has_its_answer_though_the_other_side_is_gone(world: World, when: str, status: int) -> None:
-    world.switch.handlers["extension"] = _KeepsCaller("extension").start
+    world.switch.handlers["extension"] = Otherwise(on_ended=lambda call, attempt: None).start
     carrier, invite, tag, phone, request = talking(world)
     hold = carrier.invite(DID, to_tag=tag, cseq=2, body=HOLD)
     passed = phone.request("INVITE")
