@@ -5,8 +5,8 @@ from __future__ import annotations
 from pbx.call.call import Call
 from pbx.sip.message import Request, Response
 
-from .test_flows import DID, hang_up, ringing
 from .otherwise import Otherwise
+from .test_flows import DID, hang_up, ringing
 from .world import Phone, World, sdp
 
 
