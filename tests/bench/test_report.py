@@ -20,8 +20,8 @@ from bench.report import Series, _ticks, svg, table_of
 from bench.sip_cost import SipStep
 from bench.sipp import _milliseconds
 
-STEP = SipStep("bridged call", 600, 595.5, 4800, 0, 0, 0.9, 54.0, 12.0, 1.0, 150.0)
-REGISTRATION = replace(STEP, work="registration", offered=1000, cpu_ms=0.2)
+STEP = SipStep("bridged call", 1000, 995.5, 8000, 0, 0, 0.7, 70.0, 12.0, 1.0, 150.0)
+REGISTRATION = replace(STEP, work="registration", offered=1000, cpu_ms=0.14)
 MEDIA = MediaStep(500, 500, 0.5, 25.0, 10.0, 2000, 1000, 1000, 0.0, 1.0, 25.0, 150.0)
 
 
@@ -39,7 +39,7 @@ def test_limits_that_hold() -> None:
 
 
 def test_what_broke_does_not_count_and_too_dear_fails() -> None:
-    broken = replace(STEP, offered=800, failed=100, cpu_ms=0.1)
+    broken = replace(STEP, offered=1200, failed=100, cpu_ms=0.1)
     assert judge({"bridged call": [replace(STEP, cpu_ms=1.3), broken]}, []).checks[1].ok is False
     assert judge({"bridged call": [replace(STEP, offered=400)]}, []).checks[0].ok is False
     assert judge({"bridged call": [replace(STEP, retransmissions=1)]}, []).ok is False
@@ -56,7 +56,7 @@ def test_results_are_written(tmp_path: Path) -> None:
     assert [path.name for path in written] == ["bridged-call.csv", "media.csv", "index.html"]
     with written[0].open(newline="") as file:
         (row,) = csv.DictReader(file)
-    assert row["cpu_ms"] == "0.9"
+    assert row["cpu_ms"] == "0.7"
     assert written[2].read_text().count("<svg") == 3
 
 
