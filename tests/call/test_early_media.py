@@ -108,7 +108,11 @@ def test_an_announcement_and_then_a_refusal(world: World) -> None:
 
 def test_a_call_that_goes_on_after_early_media_is_silent_and_keeps_its_answer(world: World) -> None:
     carrier, invite, [(phone, request)] = called(world)
-    Otherwise(on_failed=lambda call, *_: call.play(("music",), loop=True)).take(the_call(world))
+
+    def on_failed(call: Call, attempt: object, status: int, cause: str) -> None:
+        call.play(("music",), loop=True)
+
+    Otherwise(on_failed=on_failed).take(the_call(world))
     phone.answer(request, 183, body=sdp(41000, types="0", host=phone.host))
     progress = carrier.response(183)
     phone.answer(request, 486)
