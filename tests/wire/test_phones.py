@@ -64,8 +64,13 @@ async def test_baresip_calls_pjsip_and_hears_its_own_tone_back(office: Office, l
     assert heard.level_dbfs == pytest.approx(-12, abs=3)
 
     await there.hold()
+    for _ in range(10):  # what was heard last is still the tone, until the music has come
+        heard = await call.hear(620, within_s=0.5)
+        if not heard.heard:
+            break
+        await asyncio.sleep(0.2)
+    assert not heard.heard, heard
     assert (await call.hear(None)).heard  # the site's music
-    assert not (await call.hear(620, within_s=0.5)).heard
     await there.resume()
     assert (await call.hear(620)).heard
 
