@@ -37,7 +37,7 @@ class MessageRelay:
         phones: list[Binding] = []
         if route is not None and not refusal:
             if route.destination.kind == "extension":
-                phones = self._location.contacts(route.destination.name, now)
+                phones = [flows[0] for flows in self._location.devices(route.destination.name, now)]
             refusal = 0 if phones else 480
         if refusal:
             switch.counters[f"messages_refused_{refusal}"] += 1
@@ -79,7 +79,7 @@ class MessageRelay:
             return 413
         if request.body and request.get("Content-Type") is None:
             return 400
-        if (request.get("Max-Forwards") or "70") == "0":
+        if int(request.get("Max-Forwards") or 70) < 1:
             return 483
         return 0
 

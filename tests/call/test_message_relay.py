@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pbx.sip.binding import Binding
 from tests.subscriptions.conftest import Watched
 from tests.subscriptions.watcher import Watcher
 
@@ -95,3 +96,28 @@ def test_nobody_is_told_anything_before_he_says_who_he_is(world: Watched) -> Non
     known.say("MESSAGE", URI, TEXT, "x")
     unknown.say("MESSAGE", "sip:nobody@192.0.2.100", TEXT, "x")
     assert known.take().get("WWW-Authenticate") and unknown.take().get("WWW-Authenticate")
+
+
+def test_a_device_with_two_flows_gets_it_once(world: Watched) -> None:
+    old, new = world.phone("192.0.2.10"), world.phone("192.0.2.11")
+    now = world.clock.time
+    bindings = [
+        Binding(f"sip:101@{one.host}:5060", "", 1.0, now + 3600, "r", number, one.hop, one.hop, "<urn:x>", (), number)
+        for number, one in enumerate((old, new), 1)
+    ]
+    world.location.replace("101", bindings, now)
+    sender = ask(world)
+    [phone] = [one for one in (old, new) if one.inbox]
+    phone.answer(phone.request("MESSAGE"), 200, contact=None)
+    sender.response(200)
+
+
+def test_no_hop_is_left(world: Watched) -> None:
+    world.register("101", world.phone("192.0.2.10"))
+    sender = world.watcher("198.51.100.1", "carrier")
+    sender.send(
+        "MESSAGE sip:+33180000001@192.0.2.100 SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bKm\r\n"
+        "Max-Forwards: 00\r\nFrom: <sip:a@198.51.100.1>;tag=a\r\nTo: <sip:+33180000001@192.0.2.100>\r\n"
+        "Call-ID: m\r\nCSeq: 1 MESSAGE\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx"
+    )
+    sender.response(483)
