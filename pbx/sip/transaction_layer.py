@@ -45,6 +45,10 @@ class Core(Protocol):
 Origin = tuple[str, str | None, int]
 
 
+#: The transport, host and port of a Hop: the part that names a connection.
+Connection = tuple[str, str, int]
+
+
 LIMIT = 500_000  # transactions at once: 3,000 calls a second, of which each leaves four for 32 s
 RETRY_AFTER_S = 10
 
@@ -64,6 +68,7 @@ class TransactionLayer:
         self.bears: Callable[[Hop, float], bool] = lambda hop, now: True  # whether one more of its mistakes is answered
         self.feedback: Callable[[str, Hop], str] | None = None  # RFC 7339: what we answer to `oc` in a stamped Via
         self._transactions: dict[tuple[str, ...], Transaction] = {}
+        self._by_connection: dict[Connection, dict[tuple[str, ...], ClientTransaction]] = {}  # what fails with it
         self._origins: dict[Origin, tuple[str, ...]] = {}  # INVITEs that came from outside a dialog -> their key
         self._origin_of: dict[tuple[str, ...], Origin] = {}
 
@@ -78,6 +83,8 @@ class TransactionLayer:
     def forget(self, transaction: Transaction) -> None:
         key = transaction.key
         self._transactions.pop(key, None)
+        if isinstance(transaction, ClientTransaction) and transaction.hop.transport != "udp":
+            self._off_connection(transaction.hop[:3], key)
         origin = self._origin_of.pop(key, None)
         if origin is not None and self._origins.get(origin) == key:
             del self._origins[origin]
@@ -221,6 +228,8 @@ class TransactionLayer:
             transaction = NonInviteClient(self, key, hop, data, user, now)
         transaction.by_udp = by_udp
         self._transactions[key] = transaction
+        if hop.transport != "udp":
+            self._by_connection.setdefault(hop[:3], {})[key] = transaction
         return transaction
 
     def _as_the_invite(self, cancel: bytes, branch: str, hop: Hop) -> tuple[bytes, Hop]:
@@ -238,12 +247,19 @@ class TransactionLayer:
     def transport_failed(self, hop: Hop, now: float, *, sent: bool = True) -> None:
         """The stream to `hop` is gone or never came up (`sent` is False then: nothing got through): its client
         transactions fail (8.1.3.1, 17.1.4), but for those that only size made take a stream (18.1.1)."""
-        key = hop[:3]
-        for transaction in [t for t in self._transactions.values() if t.hop[:3] == key]:
-            if not sent and isinstance(transaction, ClientTransaction) and transaction.fall_back(now):
+        for transaction in list(self._by_connection.get(hop[:3], {}).values()):
+            if not sent and transaction.fall_back(now):
+                self._off_connection(hop[:3], transaction.key)
                 self.counters["sip_fell_back_to_udp"] += 1
             elif transaction.input("transport error", now):
                 self.counters["sip_transport_failures"] += 1
+
+    def _off_connection(self, connection: Connection, key: tuple[str, ...]) -> None:
+        transactions = self._by_connection.get(connection)
+        if transactions is not None:
+            transactions.pop(key, None)
+            if not transactions:
+                del self._by_connection[connection]
 
 
 def _server_key(message: Message, method: str = "") -> tuple[str, ...]:

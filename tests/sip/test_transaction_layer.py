@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, Response, parse
 from pbx.sip.server_transaction import ServerTransaction
+from pbx.sip.transaction import Transaction
 from pbx.sip.transaction_layer import TransactionLayer
 from pbx.sip.via import MAGIC
 
@@ -76,6 +78,7 @@ class Bench:
     def is_clean(self) -> bool:
         return (
             not len(self.layer) and not len(self.layer.timers) and not self.layer._origins and not self.layer._origin_of
+            and not self.layer._by_connection
         )
 
 
@@ -302,10 +305,10 @@ class Listener:
         self.heard.append(-status)
 
 
-def ask(bench: Bench, method: str = "INVITE", hop: Hop = PEER) -> Listener:
+def ask(bench: Bench, method: str = "INVITE", hop: Hop = PEER, branch: str = "z9hG4bKours") -> Listener:
     listener = Listener()
-    data = text(method, via="SIP/2.0/UDP 192.0.2.100:5060;branch=z9hG4bKours").encode()
-    bench.layer.request(data, "z9hG4bKours", method, hop, listener, bench.now)
+    data = text(method, via=f"SIP/2.0/UDP 192.0.2.100:5060;branch={branch}").encode()
+    bench.layer.request(data, branch, method, hop, listener, bench.now)
     return listener
 
 
@@ -352,6 +355,36 @@ def test_a_transport_that_fails_ends_its_requests_alone(bench: Bench) -> None:
     lost, kept = ask(bench, "BYE", TCP), ask(bench, "INVITE", OTHER)
     bench.layer.transport_failed(TCP, bench.now)
     assert lost.heard == [-503] and kept.heard == []
+
+
+class Unsearched(dict[tuple[str, ...], Transaction]):
+    """A table that is too large to be gone through."""
+
+    def values(self) -> Any:
+        raise AssertionError("all transactions were searched")
+
+    __iter__ = items = values
+
+
+def test_a_connection_that_fails_costs_no_search_of_all_transactions(bench: Bench) -> None:
+    asked = [ask(bench, "BYE", Hop("tcp", "198.51.100.7", port), f"z9hG4bK{port}") for port in range(5060, 5070)]
+    ask(bench, "INVITE", OTHER)
+    bench.layer._transactions = Unsearched(bench.layer._transactions)
+    bench.layer.transport_failed(Hop("tcp", "198.51.100.7", 5063), bench.now)
+    assert [one.heard for one in asked].count([-503]) == 1 and asked[3].heard == [-503]
+    bench.run(40)
+    assert not len(bench.layer) and not bench.layer._by_connection
+
+
+def test_what_falls_back_to_udp_fails_with_its_connection_no_more(bench: Bench) -> None:
+    bench.layer.by_stream = lambda data, hop: (data, TCP)
+    listener = ask(bench, "BYE")
+    bench.layer.transport_failed(TCP, bench.now, sent=False)
+    bench.layer.transport_failed(TCP, bench.now)
+    assert bench.sent[-1][1].transport == "udp" and listener.heard == []
+    bench.receive(response(200, "z9hG4bKours", "BYE"))
+    bench.run(40)
+    assert listener.heard == [200] and bench.is_clean()
 
 
 # --- where responses go --------------------------------------------------------------------------------------------
