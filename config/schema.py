@@ -17,7 +17,6 @@ from config.fields import (
     AttributeName,
     AttributeValue,
     Callers,
-    Codec,
     Country,
     Date,
     Destination,
@@ -32,7 +31,6 @@ from config.fields import (
     OpenSpan,
     Pattern,
     PortRange,
-    PortRangeText,
     Seconds,
     Secret,
     SipListener,
@@ -43,6 +41,7 @@ from config.fields import (
     Yes,
 )
 from config.listen import Listen
+from config.media import Media
 from config.model import Login, Model
 from config.phones import Extension, Forward, Group, ParkingLot
 from config.registration import Registration
@@ -99,16 +98,6 @@ class Locale(Model):
 
     country: Country = "FR"
     timezone: str = "Europe/Paris"
-
-
-class Media(Model):
-    """Audio: the RTP port range, the codecs in order of preference, the folder of prompts (NAME.wav is prompt NAME).
-    `ringing` is the prompt that a caller who is answered already hears, again and again, while a phone rings."""
-
-    ports: PortRangeText = PortRange(20000, 29999)
-    codecs: Annotated[tuple[Codec, ...], OneOrMany] = Field(("PCMA", "PCMU"), min_length=1)
-    prompts: str | None = None
-    ringing: str | None = None
 
 
 class Records(Model):
