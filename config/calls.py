@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from config.model import Model
 
+Reliable = Literal["supported", "required", "off"]
 MIN_SESSION_S = 90  # RFC 4028 4: no session interval may be shorter
 
 
@@ -31,6 +32,6 @@ class Calls(Model):
     ringing and early media are acknowledged (RFC 3262)."""
 
     session_timer: SessionTimer = SessionTimer()
-    reliable_provisional: Literal["supported", "required", "off"] = "supported"
+    reliable_provisional: Reliable = "supported"
     hold: Literal["music", "pass"] = "music"
     hold_music: str | None = None

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from config.calls import Reliable
 from config.fields import Expected, Network, OneOrMany, SipUri
 from config.model import Login, Model
 from config.registration import RegisterText
@@ -80,6 +81,7 @@ class Trunk(Model):
     calls_per_s: float | None = Field(None, gt=0)
     refer: bool = False
     redirects: Literal["follow", "refuse"] = "refuse"
+    reliable_provisional: Reliable | None = None
     trusted: bool = False
     domain: Domain | None = None
     headers: TrunkHeaders = TrunkHeaders()

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from config.schema import Destination
-from media.plane import PlaylistTooLong, PortStats, UnknownPrompt
+from media.plane import PlaylistTooLong, UnknownPrompt
 from pbx.call import events, hold
 from pbx.call.attempt import NO_PORT, Attempt
 from pbx.call.called_leg import CalledLeg
 from pbx.call.caller_leg import CallerLeg
 from pbx.call.controller import NOBODY, Controller, Errand
 from pbx.call.diversion import Diversion, invite_headers
+from pbx.call.end_report import end_report
 from pbx.call.leg import Leg, Party
+from pbx.call.origin import Origin
 from pbx.call.reason import in_words
 from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
@@ -34,25 +36,13 @@ RUNG: Final = frozenset(("extension", "trunk", "uri", "group", "number"))
 MOST_AT_ONCE: Final = 20  # destinations that lead to the next one without anybody having rung or waited
 
 
-class Origin(NamedTuple):
-    """What the switch knows of a new call before it is one."""
-
-    number: str
-    name: str
-    dialled: str
-    trunk: str | None
-    extension: str | None
-    max_forwards: int  # for the INVITEs that this call makes
-    instance: str | None = None  # the one device that was asked for by its GRUU (RFC 5627)
-
-
 class Call:
     """One call, from the INVITE that made it to the end of its last leg."""
 
     __slots__ = (
         "_attempts", "_last_number", "_loop", "_play_id", "_routing", "answered", "attributes", "caller",
         "clock", "connected", "connected_at", "controller", "destination", "dialled", "direction", "diversions",
-        "ended", "errand", "from_name", "from_number", "id", "instance", "max_forwards", "parked", "reason",
+        "ended", "errand", "from_name", "from_number", "id", "instance", "max_forwards", "on_over", "parked", "reason",
         "referred_by", "started_at", "switch", "to_number", "waited_s",
     )  # fmt: skip
 
@@ -79,6 +69,7 @@ class Call:
         self.diversions: tuple[Diversion, ...] = ()  # whom it was forwarded by, in order
         self.referred_by = ""  # Referred-By of the transfer that is on its way (RFC 3892)
         self.errand: Errand | None = None
+        self.on_over: Callable[[Call], None] | None = None  # told first of all when the call ends, however it does
         self.parked = ""  # the slot
         self.waited_s = 0.0  # in queues, before it was answered from one
         self._routing = 0  # how deep in destinations that lead to others
@@ -140,13 +131,18 @@ class Call:
         if self.answered or self.ended or not isinstance(self.caller, CallerLeg):
             return
         try:
-            self.caller.answer(prefer, self.clock.now())
+            sent = self.caller.answer(prefer, self.clock.now())
         except SipError as error:
             self.switch.counters[f"calls_unanswerable_{error.status}"] += 1
             self.clock.after(0, self._give_up, error.status or 488, error.reason)
             return
         self.answered = True
         self._listen()
+        if sent:
+            self.answer_sent()
+
+    def answer_sent(self) -> None:
+        """The 200 has left: with the answer, or a PRACK later."""
         self.switch.emit(events.CallAnswered(self.clock.now(), self.id))
 
     def _listen(self) -> None:
@@ -424,6 +420,11 @@ class Call:
         if self.ended:
             return
         self.ended = True
+        if isinstance(self.caller, CallerLeg) and self.caller.refused:  # whatever was meant to be said
+            status = self.caller.refused
+        on_over, self.on_over = self.on_over, None
+        if on_over is not None:
+            on_over(self)
         now = self.clock.now()
         errand, self.errand = self.errand, None
         if errand is not None:
@@ -436,7 +437,7 @@ class Call:
             attempt.close()
             self._leg_ended(attempt, 200 if answered else 487, cause)
         self.controller = NOBODY
-        self.switch.call_ended(self, _end_report(self.switch.emit, now, self.id, cause, status))
+        self.switch.call_ended(self, end_report(self.switch.emit, now, self.id, cause, status))
 
     # --- handing over -----------------------------------------------------------------------------------------------
 
@@ -528,7 +529,7 @@ class Call:
         hold.resume(leg)
         if not self.answered:
             self.answered = True
-            self.switch.emit(events.CallAnswered(self.clock.now(), self.id))
+            self.answer_sent()
         self._listen()
         other = self.partner_of(leg)
         if other is not None:
@@ -573,19 +574,3 @@ def with_headers(call: Call, target: Target) -> Target:
     lines = invite_headers(forwards, referred_by, target.uri, target.hop.host)
     fallback = None if target.fallback is None else with_headers(call, target.fallback)
     return replace(target, headers=target.headers + lines, fallback=fallback)
-
-
-def _end_report(
-    emit: Callable[[object], None], at: float, call_id: str, cause: str, status: int
-) -> Callable[[PortStats], None]:
-    """Emits CallEnded when the counters of the caller's port have come; holds nothing of the call."""
-
-    def report(stats: PortStats) -> None:
-        emit(
-            events.CallEnded(
-                at, call_id, cause, status, stats.packets_received, stats.packets_sent, stats.packets_lost,
-                stats.jitter_ms,
-            )
-        )  # fmt: skip
-
-    return report

@@ -65,10 +65,8 @@ class CalledLeg(Leg):
 
     def _send_invite(self, authorization: str, now: float) -> None:
         self._challenged = bool(authorization)
-        required = self.switch.rules.site.calls.reliable_provisional == "required"
-        headers = (
-            f"{self.target.headers}{self.switch.capabilities}{self.session_lines()}{_REQUIRED if required else ''}{SDP}"
-        )
+        required = _REQUIRED if self.reliable == "required" else ""
+        headers = f"{self.target.headers}{self.capabilities}{self.session_lines()}{required}{SDP}"
         self._invite = SentInvite(
             self.switch, self.dialog, self.target.hop, authorization, headers, self._offer, self, now
         )
@@ -100,7 +98,7 @@ class CalledLeg(Leg):
         except SipError as error:
             transaction.respond(error.status or 488, now)
             return
-        headers = f"Contact: {self.dialog.contact}\r\n{self.switch.capabilities}{SDP if body else ''}"
+        headers = f"Contact: {self.dialog.contact}\r\n{self.capabilities}{SDP if body else ''}"
         transaction.respond(200, now, headers=headers, body=body)
 
     def on_response(self, response: Response, hop: Hop, now: float) -> None:

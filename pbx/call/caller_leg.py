@@ -27,7 +27,7 @@ _LONGEST_S = 86_400  # of an invitation that says when it expires
 class CallerLeg(Leg):
     """The leg that an INVITE from outside made. Raises SipError when its offer is nothing for us."""
 
-    __slots__ = ("_answering", "_described", "_expiry", "_reliable", "_ringing", "_transaction")
+    __slots__ = ("_answering", "_described", "_expiry", "_reliable", "_ringing", "_transaction", "refused")
 
     def __init__(
         self, switch: Switch, call: Call, request: Request, transaction: ServerTransaction, extension: str | None,
@@ -40,11 +40,12 @@ class CallerLeg(Leg):
         self._described = False  # our description has left in a provisional response
         self._answering = False  # answered, but the 200 waits for a PRACK (RFC 3262 3)
         self._reliable: ReliableResponses | None = None
+        self.refused = 0  # the final status of the INVITE, if it is no 2xx
         self.headers = request.headers
         self.methods = methods_of(request)
         self.min_session_s = max(self.min_session_s, session_timer.min_se(request))
         self.audio.hear(request.description)
-        if switch.rules.site.calls.reliable_provisional != "off" and (
+        if self.reliable != "off" and (
             RELIABLE in options_of(request, "Supported") or RELIABLE in options_of(request, "Require")
         ):
             self._reliable = ReliableResponses(self, request.cseq)
@@ -99,7 +100,7 @@ class CallerLeg(Leg):
         transaction = self._transaction
         assert transaction is not None and transaction.request is not None
         now = self.switch.clock.now() if now is None else now
-        headers = f"Contact: {self.dialog.contact}\r\n{self.switch.capabilities}{SDP if body else ''}"
+        headers = f"Contact: {self.dialog.contact}\r\n{self.capabilities}{SDP if body else ''}"
         insists = RELIABLE in options_of(transaction.request, "Require")
         if self._reliable is not None and (body or insists):
             self._reliable.send(Said(status, headers, body), now)
@@ -149,19 +150,22 @@ class CallerLeg(Leg):
             transaction.respond(200, now, headers=SDP if body else "", body=body)
         if self._answering and not self._reliable.describes:
             self._send_answer("", now)
+            if self.call is not None:
+                self.call.answer_sent()
 
     # --- the answer -------------------------------------------------------------------------------------------------
 
-    def answer(self, prefer: str | None, now: float) -> None:
-        """200 with our SDP; `prefer` is the codec that spares a transcoding. Raises SipError when there is no codec in
-        common or no port: the caller is still unanswered then."""
+    def answer(self, prefer: str | None, now: float) -> bool:
+        """200 with our SDP; `prefer` is the codec that spares a transcoding. False if it waits for a PRACK. Raises
+        SipError when there is no codec in common or no port: the caller is still unanswered then."""
         if self._transaction is None or self._answering:
-            return
+            return False
         body = self.audio.answer(prefer)
         if self._reliable is not None and self._reliable.describes:
             self._answering = True
-            return
+            return False
         self._send_answer("" if self._described and self._reliable is not None else body, now)  # RFC 6337 3.1.1
+        return True
 
     def _send_answer(self, body: str, now: float) -> None:
         transaction = self._take_transaction()
@@ -193,6 +197,7 @@ class CallerLeg(Leg):
     def _refuse_invite(self, status: int, now: float, headers: str = "") -> None:
         transaction = self._take_transaction()
         if transaction is not None:
+            self.refused = status
             transaction.respond(status, now, to_tag=self.dialog.local_tag, headers=headers)
 
     def refuse_change(self, status: int, now: float) -> None:

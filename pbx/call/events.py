@@ -169,12 +169,13 @@ class CallParked:
 
 @dataclass(frozen=True, slots=True)
 class CallUnparked:
-    """Fetched from its slot, or sent back after too long a time."""
+    """Fetched from its slot, sent back after too long a time, given to somebody else, or over: then its CallEnded is
+    next."""
 
     at: float
     call_id: str
     slot: str
-    by: str | None  # None: sent back
+    by: str | None  # who fetched it
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,8 @@ class Leg:
 
     __slots__ = (
         "_final", "_freed", "_peer_change", "_session", "attempt", "audio", "call", "confirmed", "dialog",
-        "extension", "headers", "held", "methods", "min_session_s", "number", "our_change", "party", "refers", "switch",
-        "trunk",
+        "extension", "headers", "held", "methods", "min_session_s", "number", "our_change", "party", "refers",
+        "reliable", "switch", "trunk",
     )  # fmt: skip
     owns_call_id: ClassVar[bool] = False
 
@@ -59,6 +59,7 @@ class Leg:
         self.dialog = dialog
         self.extension = extension
         self.trunk = trunk
+        self.reliable = switch.capabilities.reliable(extension, trunk)
         self.audio = Audio(switch.plane, switch.host_for(dialog.hop), switch.codecs, switch.ids.number())
         self.confirmed = False  # the ACK of our 200, or our ACK of theirs, has passed
         self.held = False
@@ -100,6 +101,11 @@ class Leg:
         return None
 
     @property
+    def capabilities(self) -> str:
+        """The header lines that tell the peer what we can do."""
+        return self.switch.capabilities.lines(self.reliable)
+
+    @property
     def partner(self) -> Leg | None:
         """The leg that hears this one."""
         return None if self.call is None else self.call.partner_of(self)
@@ -120,7 +126,7 @@ class Leg:
         request, hop = transaction.request, transaction.hop
         assert request is not None
         lines, agreed = session_timer.accept(request, self.switch.rules.site.calls.session_timer)
-        headers = f"Contact: {self.dialog.contact}\r\n{self.switch.capabilities}{lines}{headers}{SDP if body else ''}"
+        headers = f"Contact: {self.dialog.contact}\r\n{self.capabilities}{lines}{headers}{SDP if body else ''}"
         data = transaction.respond(200, now, to_tag=self.dialog.local_tag, headers=headers, body=body)
         self.confirmed = False
         self.dialog.hop = hop
@@ -180,11 +186,12 @@ class Leg:
         elif method == "PRACK":
             self._on_prack(request, transaction, now)
         elif method == "OPTIONS":
-            transaction.respond(200, now, headers=f"{self.switch.capabilities}Accept: application/sdp\r\n")
+            events = self.switch.capabilities.events
+            transaction.respond(200, now, headers=f"{self.capabilities}{events}Accept: application/sdp\r\n")
         elif (serve := self.switch.inside.get(method)) is not None:
             serve(self, request, transaction, now)
         else:
-            transaction.respond(405, now, headers=f"Allow: {self.switch.allow}\r\n")
+            transaction.respond(405, now, headers=f"Allow: {self.switch.capabilities.allow}\r\n")
 
     def _on_bye(self, request: Request, now: float) -> None:
         self.confirmed = True  # who hangs up needs our 200 no more, should its ACK be lost
@@ -264,7 +271,7 @@ class Leg:
             self.send_final(transaction, "", body, now)
         else:
             lines, agreed = session_timer.accept(request, self.switch.rules.site.calls.session_timer)
-            headers = f"Contact: {self.dialog.contact}\r\n{self.switch.capabilities}{lines}{SDP if body else ''}"
+            headers = f"Contact: {self.dialog.contact}\r\n{self.capabilities}{lines}{SDP if body else ''}"
             transaction.respond(200, now, headers=headers, body=body)
             self._watch(agreed)
         self.media_changed()

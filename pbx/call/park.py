@@ -81,6 +81,7 @@ class Park(Passive):
         slot = _Slot(call, lot, free, by, spec.otherwise, timer)
         self._slots[lot, free] = self._of[call.id] = slot
         call.parked = free
+        call.on_over = self._over
         call.diversions = ()
         call.switch.counters["calls_parked"] += 1
         call.switch.emit(events.CallParked(call.clock.now(), call.id, slot.name, by or ""))
@@ -154,12 +155,13 @@ class Park(Passive):
         del self._slots[slot.lot, slot.number]
         del self._of[call.id]
         call.parked = ""
+        call.on_over = None
         call.switch.emit(events.CallUnparked(call.clock.now(), call.id, slot.name, by))
 
     def on_taken(self, call: Call, to: str) -> None:
-        self.on_caller_gone(call, to)
+        self._over(call)
 
-    def on_caller_gone(self, call: Call, cause: str) -> None:
+    def _over(self, call: Call) -> None:
         slot = self._of.get(call.id)
         if slot is not None:
             self._leave(slot, None)

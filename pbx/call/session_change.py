@@ -95,7 +95,7 @@ class OurChange:
             body = leg.audio.reoffer(self._direction)
         elif self._method == "INVITE":
             body = leg.audio.offer_again()
-        headers = f"{switch.capabilities}{leg.session_lines()}{SDP if body else ''}"
+        headers = f"{leg.capabilities}{leg.session_lines()}{SDP if body else ''}"
         if self._method == "UPDATE":
             SentRequest(switch, leg.dialog, leg.login, "UPDATE", headers, body, self)
         else:

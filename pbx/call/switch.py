@@ -10,12 +10,14 @@ from typing import Protocol
 from config.schema import Destination, Site
 from media.plane import MediaPlane, PortStats
 from pbx.call import events, session_timer
-from pbx.call.call import Call, Origin
+from pbx.call.call import Call
+from pbx.call.capabilities import Capabilities
 from pbx.call.clock import Clock
 from pbx.call.ids import Ids
 from pbx.call.leg import Leg
 from pbx.call.loops import Loops
-from pbx.call.options import OF_REGISTRATION, RELIABLE, SUPPORTED, TIMER, options_of
+from pbx.call.options import RELIABLE, options_of
+from pbx.call.origin import Origin
 from pbx.call.reason import ELSEWHERE
 from pbx.call.screening import Identity, Screening
 from pbx.call.sent_request import SentRequest
@@ -35,7 +37,6 @@ from pbx.sip.transaction_layer import TransactionLayer
 from pbx.sip.uri import user_of
 from pbx.transport.local import Local
 
-ALWAYS_SERVED = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "PRACK", "UPDATE", "INFO")
 INSIDE_ONLY = ("BYE", "PRACK", "UPDATE", "INFO")
 DESCRIBES = ("INVITE", "PRACK", "UPDATE")  # what may have SDP
 KNOWN_METHODS = frozenset(("INFO", "MESSAGE", "NOTIFY", "PRACK", "PUBLISH", "REFER", "SUBSCRIBE", "UPDATE"))
@@ -96,9 +97,7 @@ class Switch:
         self.judge: Callable[[Request, Hop, float], Verdict] = lambda request, hop, now: ADMIT  # the guard's
         self.on_leg: Callable[[Leg], None] = lambda leg: None
         self.on_hop_result: Callable[[Target, bool], None] = lambda target, ok: None  # `target.hop` answered, or failed
-        self.allow = ", ".join(ALWAYS_SERVED)
-        self.options = SUPPORTED  # that a request may require
-        self.capabilities = ""  # the header lines that say what we can do
+        self.capabilities = Capabilities()
         self.inside: dict[str, LegService] = {}  # by method
         self._outside: dict[str, Service] = {}
         self._rules: Rules | None = None
@@ -110,7 +109,7 @@ class Switch:
 
     def configure(self, rules: Rules) -> None:
         self._rules = rules
-        self._say_capabilities()
+        self.capabilities.configure(rules.site)
 
     def serve(self, method: str, outside: Service | None = None, inside: LegService | None = None) -> None:
         """Add a method to those that are served, outside dialogs, inside the dialogs of legs, or both."""
@@ -118,17 +117,7 @@ class Switch:
             self._outside[method] = outside
         if inside is not None:
             self.inside[method] = inside
-        self.allow = ", ".join(dict.fromkeys((*ALWAYS_SERVED, *sorted({*self._outside, *self.inside}))))
-        if self._rules is not None:
-            self._say_capabilities()
-
-    def _say_capabilities(self) -> None:
-        calls = self.rules.site.calls
-        unwanted = {
-            RELIABLE if calls.reliable_provisional == "off" else "", "" if calls.session_timer.expires_s else TIMER,
-        }  # fmt: skip
-        self.options = SUPPORTED - unwanted
-        self.capabilities = f"Allow: {self.allow}\r\nSupported: {', '.join(sorted(self.options - OF_REGISTRATION))}\r\n"
+        self.capabilities.serve({*self._outside, *self.inside})
 
     @property
     def rules(self) -> Rules:
@@ -190,7 +179,7 @@ class Switch:
         elif self.admission.draining:  # a proxy in front sends its calls elsewhere
             status, headers = 503, f"Retry-After: {self.retry_after_s()}\r\n"
         else:
-            status, headers = 200, f"{self.capabilities}Accept: application/sdp\r\n"
+            status, headers = 200, f"{self.capabilities.lines()}{self.capabilities.events}Accept: application/sdp\r\n"
         self.layer.reply(request, hop, status, via=via, to_tag=self.ids.token(), headers=headers)
         return True
 
@@ -229,7 +218,7 @@ class Switch:
                 serve(request, transaction, identity, now)
         else:
             known = request.method in KNOWN_METHODS
-            headers = f"Allow: {self.allow}\r\n"
+            headers = f"Allow: {self.capabilities.allow}\r\n"
             transaction.respond(405 if known else 501, now, to_tag=self.ids.token(), headers=headers)
 
     def _identify(self, request: Request, transaction: ServerTransaction, now: float) -> Identity | None:
@@ -248,7 +237,7 @@ class Switch:
             return 416, ""
         required = request.get("Require")
         if required is not None and request.method != "REGISTER":  # the registrar knows some of them
-            unknown = options_of(request, "Require") - self.options
+            unknown = options_of(request, "Require") - self.capabilities.required
             if unknown:
                 return 420, f"Unsupported: {', '.join(sorted(unknown))}\r\n"
         if request.body and request.method in DESCRIBES:
@@ -291,6 +280,10 @@ class Switch:
         )  # fmt: skip
         if forwards < 1:
             self._refuse(transaction, new, 483, "too many hops", now)
+            return
+        reliable = self.capabilities.reliable(new.extension, new.trunk)
+        if reliable == "off" and RELIABLE in options_of(request, "Require"):
+            self._refuse(transaction, new, 420, "no 100rel here", now, f"Unsupported: {RELIABLE}\r\n")
             return
         ways = self.loops.ways(request)
         if (new.trunk, new.extension, new.dialled) in ways:

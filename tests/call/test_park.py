@@ -98,6 +98,19 @@ def test_the_parked_one_hangs_up(office: Office) -> None:
     a.bye()
     assert b.ended and carl.dial("701").status == 480
     assert office.counters["calls_parked"] == 1
+    kinds = office.kinds()
+    assert kinds.index("CallUnparked") < kinds.index("CallEnded")
+    assert [event.by for event in office.named("CallUnparked")] == [None]
+
+
+def test_a_parked_call_that_the_server_ends_leaves_its_slot(office: Office) -> None:
+    anna, ben = office.telephone("101"), office.telephone("102")
+    a, b = talking(anna, ben)
+    b.refer("700")
+    next(iter(office.switch.calls())).hang_up("drained")
+    office.settle()
+    assert a.ended and [event.slot for event in office.named("CallUnparked")] == ["house 701"]
+    assert office.park.at("701") is None
 
 
 def test_hang_up_crosses_the_fetching(office: Office) -> None:

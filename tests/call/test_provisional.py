@@ -120,7 +120,9 @@ def test_the_end_while_the_200_waits(world: World, how: str) -> None:
         carrier.send(invite.replace("INVITE ", "ACK ").replace("1 INVITE", "1 ACK"))
     if how != "callee":
         phone.answer(phone.request("BYE"), 200)
-    assert len(world.named("CallEnded")) == 1
+    [ended] = world.named("CallEnded")
+    told = {"CANCEL": 487, "BYE": 487, "callee": 480, "never": 504}[how]
+    assert ended.status == told and not world.named("CallAnswered")  # type: ignore[attr-defined]
 
 
 def test_who_insists_gets_all_of_them_reliably_one_after_the_other(world: World) -> None:
@@ -322,6 +324,39 @@ def test_policy(tmp_path: Path, policy: str) -> None:
     phone.request("ACK")
     carrier.ack_refusal(invite, carrier.response(486))
     if policy == "off":
+        second = carrier.invite(DID, extra=REQUIRED, call="c2")
+        refusal = carrier.response(420)
+        assert refusal.get("Unsupported") == "100rel"
+        carrier.ack_refusal(second, refusal)
+    world.run(100)
+    assert world.leaks() == {}
+
+
+@pytest.mark.parametrize(
+    ("whose", "calls", "own"),
+    [("trunk", "supported", "off"), ("trunk", "off", "supported"), ("phone", "off", "required"),
+     ("phone", "required", "off")],
+)  # fmt: skip
+def test_policy_of_one_trunk_or_phone(tmp_path: Path, whose: str, calls: str, own: str) -> None:
+    """The other side keeps what the site says."""
+    text = SITE.replace("calls: {hold: pass}", f'calls: {{reliable_provisional: "{calls}"}}')
+    key = f'reliable_provisional: "{own}"'
+    if whose == "trunk":
+        text = text.replace("carrier: {", f"carrier: {{{key}, ")
+    else:
+        text = text.replace("{password: secret}", f"{{password: secret, {key}}}")
+    world = World(text, tmp_path)
+    of_trunk, of_phone = (own, calls) if whose == "trunk" else (calls, own)
+    carrier, invite, [(phone, request)] = called(world, extra=SUPPORTED)
+    assert (request.get("Require") == "100rel") == (of_phone == "required")
+    assert ("100rel" in (request.get("Supported") or "")) == (of_phone != "off")
+    phone.answer(request, 183, body=sdp(41000, host=phone.host))
+    said = carrier.response(183)
+    assert (said.get("RSeq") is not None) == (of_trunk != "off")
+    phone.answer(request, 486)
+    phone.request("ACK")
+    carrier.ack_refusal(invite, carrier.response(486))
+    if of_trunk == "off":
         second = carrier.invite(DID, extra=REQUIRED, call="c2")
         refusal = carrier.response(420)
         assert refusal.get("Unsupported") == "100rel"

@@ -1,0 +1,24 @@
+"""The last event of a call, with what its caller's port counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from media.plane import PortStats
+from pbx.call import events
+
+
+def end_report(
+    emit: Callable[[object], None], at: float, call_id: str, cause: str, status: int
+) -> Callable[[PortStats], None]:
+    """Emits CallEnded when the counters of the caller's port have come; holds nothing of the call."""
+
+    def report(stats: PortStats) -> None:
+        emit(
+            events.CallEnded(
+                at, call_id, cause, status, stats.packets_received, stats.packets_sent, stats.packets_lost,
+                stats.jitter_ms,
+            )
+        )  # fmt: skip
+
+    return report
