@@ -29,6 +29,7 @@ from yarl import URL
 
 from config.errors import SiteError
 from config.schema import Site
+from pbx.descriptors import shortage
 from pbx.site import load_site
 from pbx.tables import bans_table, calls_table, cdr_table, phones_table, trunks_table
 
@@ -196,6 +197,8 @@ def check(site: SiteFile) -> None:
     for what in ("extensions", "trunks", "numbers", "dial_plan", "hours", "ivr", "agents", "queues"):
         table.add_row(what.replace("_", " "), str(len(getattr(read, what))))
     out.print(table)
+    if (hint := shortage(read)) is not None:
+        out.print(hint, style="yellow", highlight=False)
     out.print(f"{site}: good", style="green")
 
 

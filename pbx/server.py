@@ -41,6 +41,7 @@ from pbx.call.screening import Screening
 from pbx.call.switch import Rules, Switch
 from pbx.call.targets import Targets
 from pbx.defence import Defence
+from pbx.descriptors import raise_limit
 from pbx.features import Features
 from pbx.routing.admission import Admission
 from pbx.routing.dial_plan import DialPlan
@@ -318,6 +319,7 @@ class Server:
     async def start(self) -> None:
         """Open everything, media and records before the first socket that could bring a call. Raises StartError."""
         site = self.site
+        raise_limit(site)
         try:
             await self.journal.open()
             await self._restore_bindings()
