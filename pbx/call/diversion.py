@@ -29,7 +29,7 @@ _CAUSES: Final = {
 def invite_headers(diversions: Sequence[Diversion], referred_by: str, uri: str, host: str) -> str:
     """The header lines for an INVITE to `uri`; `host` is written behind the numbers, so that the peer learns no address
     but its own."""
-    host = f"[{host}]" if ":" in host else host
+    host = f"[{host.partition('%')[0]}]" if ":" in host else host
     lines = f"Referred-By: <sip:{escape(referred_by, USER_ALLOWED)}@{host}>\r\n" if referred_by else ""
     if not diversions:
         return lines

@@ -226,10 +226,12 @@ def restored(records: Iterable[Mapping[str, Any]], now: float) -> list[Binding]:
 
 
 def _same_host(a: str, b: str) -> bool:
+    """Whether a host of a URI is the source address `b`."""
     if a == b:
         return True
     if ":" not in a:
         return False
+    b = b.partition("%")[0]
     try:
         return ipaddress.ip_address(a) == ipaddress.ip_address(b)
     except ValueError:

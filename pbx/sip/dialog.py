@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pbx.sip.address import uri_of
 from pbx.sip.errors import BadUri, SipError
-from pbx.sip.hop import DEFAULT_PORT, WEB, Hop, transport_of
+from pbx.sip.hop import DEFAULT_PORT, WEB, Hop, transport_of, zone_of
 from pbx.sip.message import Request, Response
 from pbx.sip.uri import host_port_of
 
@@ -145,6 +145,8 @@ def hop_of(uri: str, heard: Hop, lead: Lead = _nowhere) -> Hop:
         return _of_name(lead(uri) or (), heard)
     if ":" in host:
         host = ipaddress.IPv6Address(host).compressed  # as the network itself writes it
+        if host.startswith("fe80:") and "%" not in host:
+            host += zone_of(heard.host)  # on the link that the peer was heard on
     if not _may_reach(host, heard):
         return heard
     listener = heard.listener if transport == heard.transport else 0

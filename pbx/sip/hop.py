@@ -15,7 +15,7 @@ class Hop(NamedTuple):
     connection it is."""
 
     transport: str  # "udp", "tcp", "tls", "ws", "wss"
-    host: str  # IP address, IPv6 without brackets
+    host: str  # IP address, IPv6 without brackets; a link-local one with its zone, as fe80::1%2 (RFC 4007 11.2)
     port: int
     listener: int = 0  # index among the site's listeners of this transport
     name: str = ""  # who a TLS peer's certificate must be: the host of the URI (RFC 5922 4); "": its address
@@ -33,6 +33,11 @@ class Hop(NamedTuple):
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.transport}:{host}:{self.port}"
+
+
+def zone_of(host: str) -> str:
+    """`%2` of `fe80::1%2`: the link that an address is on. It means nothing to others, so no message has it."""
+    return host[host.index("%") :] if "%" in host else ""
 
 
 def transport_of(uri: str, parameter: str | None) -> str | None:

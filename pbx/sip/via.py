@@ -133,6 +133,8 @@ def branch_of(via: str) -> str | None:
 
 def via_stamp(via: str, src_host: str, src_port: int) -> str:
     """The Via value with `received` and `rport` as a server must add them (RFC 3261 18.2.1, RFC 3581 4)."""
+    if "%" in src_host:  # its zone is ours alone (RFC 4007 11)
+        src_host = src_host.partition("%")[0]
     found = _SIMPLE.match(via)
     if found is None or "received" in (params := found[3]):
         return str(Via.parse(via).stamped(src_host, src_port))

@@ -26,6 +26,19 @@ LOCAL_NETWORKS: tuple[Network, ...] = tuple(
 )  # fmt: skip
 
 
+def socket_address(host: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    """As sockets take it: the zone of a link-local address apart (RFC 4007 11.2)."""
+    if "%" not in host:
+        return host, port
+    address, _, zone = host.partition("%")
+    return address, port, 0, int(zone)
+
+
+def host_of(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
+    """As a Hop has it."""
+    return f"{address[0]}%{address[3]}" if len(address) == 4 and address[3] else address[0]
+
+
 def source_address(peer: str) -> str:
     """The address that packets to `peer` leave from; the loopback's while there is no way to it."""
     try:
@@ -38,7 +51,7 @@ def source_address(peer: str) -> str:
 def _routed(peer: str) -> str:
     """Asks the routing table; sends nothing. Raises OSError."""
     with socket.socket(socket.AF_INET6 if ":" in peer else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((peer, 9))
+        probe.connect(socket_address(peer, 9))
         return str(probe.getsockname()[0])
 
 

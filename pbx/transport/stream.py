@@ -1,7 +1,7 @@
 """One connection: TCP or TLS below; SIP's own framing or a websocket's above (RFC 3261 18.3, RFC 7118).
 
-    network -> TlsChannel.receive -> Framing.feed -> messages
-            <- TlsChannel.send    <- Framing.frame <-
+network -> TlsChannel.receive -> Framing.feed -> messages
+        <- TlsChannel.send    <- Framing.frame <-
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from pbx.sip.errors import BadResponse, SipError
 from pbx.sip.framing import PING, PONG, Framer
 from pbx.sip.hop import Hop
+from pbx.transport.local import host_of
 from pbx.transport.tls import TlsChannel, TlsError, covers
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Stream(asyncio.Protocol):
             self._transport.abort()
             return
         if self.accepted:
-            self.hop = self.hop._replace(host=peer[0], port=peer[1])
+            self.hop = self.hop._replace(host=host_of(peer), port=peer[1])
         if not self._streams.admit(self):
             self._transport.abort()
             return

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from pbx.sip import stun
 from pbx.sip.hop import Hop
+from pbx.transport.local import host_of, socket_address
 
 BURST = 64  # datagrams read on one wake-up before others get their turn
 BUFFER_BYTES = 4 << 20  # a burst of 2,000 INVITEs
@@ -56,13 +57,14 @@ class UdpSocket:
                 continue
             take(data, address)
 
-    def _take(self, data: bytes, address: tuple[str, int]) -> None:
+    def _take(self, data: bytes, address: tuple[str, int] | tuple[str, int, int, int]) -> None:
         if len(data) <= 4:  # a keep-alive (RFC 5626 4.4.1)
             return
         if data[0] < 4:  # no SIP message begins so (RFC 5389 6)
             self._answer_stun(data, address)
         else:
-            self._receive(data, Hop("udp", address[0], address[1], self._listener))
+            host = address[0] if len(address) == 2 else host_of(address)
+            self._receive(data, Hop("udp", host, address[1], self._listener))
 
     def waiting_s(self) -> float:
         """How long the oldest unread datagram has waited; 0 when there is none. It is read and served by that."""
@@ -78,16 +80,16 @@ class UdpSocket:
         self._take(data, address)
         return waited_s if 0.0 < waited_s < MOST_WAITING_S else 0.0  # else the wall clock was set
 
-    def _answer_stun(self, data: bytes, address: tuple[str, int]) -> None:
-        answer = stun.answer(data, *address[:2])
+    def _answer_stun(self, data: bytes, address: tuple[str, int] | tuple[str, int, int, int]) -> None:
+        answer = stun.answer(data, address[0], address[1])
         self._counters["stun_requests" if answer else "stun_dropped"] += 1
         if answer:
-            self.send(answer, Hop("udp", address[0], address[1]))
+            self.send(answer, Hop("udp", host_of(address), address[1]))
 
     def send(self, data: bytes, hop: Hop) -> None:
         """Send or lose: a full buffer or an unreachable peer is counted and left to SIP's retransmissions."""
         try:
-            self._socket.sendto(data, (hop.host, hop.port))
+            self._socket.sendto(data, (hop.host, hop.port) if "%" not in hop.host else socket_address(*hop[1:3]))
         except OSError:
             self._counters["udp_send_errors"] += 1
 
