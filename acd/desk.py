@@ -189,6 +189,11 @@ class Desk:
         call.hang_up("agent hung up")
         self._pump()
 
+    def on_returned(self, call: Call, attempt: Attempt) -> None:
+        entry = self._calls.get(call.id)
+        if entry is not None:
+            entry.talks = attempt
+
     def on_taken(self, call: Call, to: str) -> None:
         if call.id in self._calls:
             self._leave(call, to)

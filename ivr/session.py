@@ -124,6 +124,9 @@ class IvrSession:
     def on_caller_gone(self, call: Call, cause: str) -> None:
         self._end(cause)
 
+    def on_returned(self, call: Call, attempt: Attempt) -> None:
+        """Nobody talks with a flow."""
+
     def on_taken(self, call: Call, to: str) -> None:
         self._end(to)
 

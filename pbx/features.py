@@ -57,7 +57,7 @@ class Features:
         self._read(site)
 
     def _read(self, site: Site) -> None:
-        self._agents = {agent.extension: name for name, agent in site.agents.items() if agent.extension}
+        self._agents = {agent.extension or agent.contact: name for name, agent in site.agents.items()}
 
     def event(self, event: object) -> None:
         """Screens follow a call that moves, and are closed with it."""
@@ -74,7 +74,7 @@ class Features:
             self._pops.call_over(event.other_call_id)
         talks = call.connected
         leg = None if talks is None else talks.winner
-        agent = None if leg is None else self._agents.get(leg.extension or "")
+        agent = None if talks is None or leg is None else self._agents.get(leg.extension or talks.destination.name)
         if event.to_agent is not None:
             self._pops.updated(call)  # he has the pop of the call that he took; now it is another caller's
         elif agent is not None:

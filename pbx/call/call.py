@@ -545,6 +545,12 @@ class Call:
         old = self.replace_caller(self.take_out(self.connected))
         return self._adopt(old, Destination("extension", old.party.number))
 
+    def swap_back(self, aside: Attempt, destination: Destination, agent: str | None) -> Attempt:
+        """Undo a `swap`: who was set aside is the caller again and talks with whom he talked with."""
+        attempt = self._adopt(self.replace_caller(self.take_out(aside)), destination, agent)
+        self.bridge(attempt)
+        return attempt
+
     def dissolve(self, cause: str) -> None:
         """The caller has moved to another call: this one is over."""
         self._finish(cause, 200)

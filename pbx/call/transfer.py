@@ -35,13 +35,16 @@ class Hears(Protocol):
 class Transfer:
     """A blind transfer on its way: the errand of its call."""
 
-    __slots__ = ("_agent", "_aside", "_before", "_by", "_extension", "_hears")
+    __slots__ = ("_agent", "_aside", "_before", "_by", "_extension", "_given", "_hears")
 
-    def __init__(self, by: Leg, aside: Attempt, before: Controller, hears: Hears) -> None:
+    def __init__(
+        self, by: Leg, aside: Attempt, given: Destination | None, agent: str | None, before: Controller, hears: Hears
+    ) -> None:
         self._by = number_of(by)
         self._extension = by.extension
-        self._agent = aside.agent
+        self._agent = agent  # who talked, on either side
         self._aside: Attempt | None = aside
+        self._given = given  # whom the caller had dialled and gives on; None: it is the caller who is given on
         self._before = before  # in charge of the call until the party is gone
         self._hears = hears
 
@@ -76,9 +79,12 @@ class Transfer:
         call.switch.counters["transfers_refused"] += 1
         self._hears.tell(status, cause)
         if self._aside is not None:
+            aside, self._aside = self._aside, None
             call.controller = self._before
-            call.bridge(self._aside)
-            self._aside = None
+            if self._given is None:
+                call.bridge(aside)
+            else:
+                self._before.on_returned(call, call.swap_back(aside, self._given, self._agent))
         elif self._extension is not None:
             call.route(Destination("extension", self._extension))
         else:
@@ -102,13 +108,14 @@ def blind(leg: Leg, destination: Destination, dialled: str, hears: Hears) -> Non
     call = leg.call
     assert call is not None
     hears.tell(100, "Trying")
-    if leg is call.caller:
-        aside: Attempt | None = call.swap()
-        call.take(str(destination), JOINED)
-    else:
-        aside = call.set_aside()
+    assert call.connected is not None
+    agent, before = call.connected.agent, call.controller
+    given = call.connected.destination if leg is call.caller else None
+    aside = call.swap() if given is not None else call.set_aside()
     assert aside is not None
-    call.errand = Transfer(leg, aside, call.controller, hears)
+    if given is not None:
+        call.controller = JOINED
+    call.errand = Transfer(leg, aside, given, agent, before, hears)
     call.referred_by = number_of(leg)
     call.diversions = ()  # what was forwarded before has been answered
     call.max_forwards -= 1  # phones that give a party to and fro come to an end

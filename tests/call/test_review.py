@@ -481,6 +481,8 @@ class Recorder:
     def on_ended(self, call: Call, attempt: Attempt) -> None:
         self._do("ended", call, attempt)
 
+    def on_returned(self, call: Call, attempt: Attempt) -> None: ...
+
     def on_taken(self, call: Call, to: str) -> None:
         self.heard.append(f"taken: {to}")
 

@@ -105,6 +105,17 @@ def served(floor: Floor, waits_s: float = 0.0) -> tuple[Telephone, Talk, Telepho
     return customer, call, anna, talk
 
 
+def served_in_house(floor: Floor) -> tuple[Telephone, Talk, Telephone, Talk]:
+    """One who may transfer."""
+    dora, anna = floor.telephone("104"), floor.telephone("101")
+    call = dora.dial("81")
+    floor.ready("anna")
+    floor.settle()
+    talk = anna.rings.answer()
+    assert floor.hear_each_other(call, talk) and floor.state("anna") == "BUSY"
+    return dora, call, anna, talk
+
+
 def test_the_agents_work_ends_with_the_transfer(floor: Floor) -> None:
     _, call, _, talk = served(floor)
     carl = floor.telephone("103")
@@ -146,6 +157,42 @@ def test_the_customer_hangs_up_while_it_is_on_its_way(floor: Floor) -> None:
     call.bye()
     assert talk.ended and not carl.is_ringing and floor.state("anna") == "WRAP_UP"
     assert floor.kinds().count("ItemCompleted") == 1
+
+
+def test_the_customer_gives_the_agent_on(floor: Floor) -> None:
+    """He may get him back: until somebody has him, the agent works for him."""
+    _, call, _, talk = served_in_house(floor)
+    carl = floor.telephone("103")
+    call.refer("103")
+    assert floor.state("anna") == "BUSY" and not floor.named("ItemCompleted")
+    c = carl.rings.answer()
+    assert floor.hear_each_other(talk, c) and call.ended
+    assert floor.state("anna") == "WRAP_UP" and floor.kinds().count("ItemCompleted") == 1
+    (told,) = floor.named("CallTransferred")
+    assert told.agent == "anna"
+
+
+@pytest.mark.parametrize("ends", ["customer", "agent"])
+def test_the_customer_gets_the_agent_back(floor: Floor, ends: str) -> None:
+    _, call, _, talk = served_in_house(floor)
+    carl = floor.telephone("103")
+    for _ in range(2):
+        call.refer("103")
+        carl.rings.refuse(486)
+        assert floor.hear_each_other(call, talk) and floor.state("anna") == "BUSY"
+        assert floor.named("CallConnected")[-1].agent == "anna"
+    (call if ends == "customer" else talk).bye()
+    assert call.ended or talk.ended
+    assert floor.state("anna") == "WRAP_UP" and floor.kinds().count("ItemCompleted") == 1
+
+
+@pytest.mark.parametrize("ends", ["customer", "agent"])
+def test_somebody_hangs_up_while_the_customer_transfers(floor: Floor, ends: str) -> None:
+    _, call, _, talk = served_in_house(floor)
+    floor.telephone("103")
+    call.refer("103")
+    (call if ends == "customer" else talk).bye()
+    assert floor.state("anna") == "WRAP_UP" and floor.kinds().count("ItemCompleted") == 1
 
 
 def test_into_another_queue_with_the_time_waited_before(floor: Floor) -> None:
