@@ -31,7 +31,8 @@ class Certificate(Model):
 class Tls(Model):
     """What encrypted SIP (`tls`, `wss`) shows and asks for. `names`: other certificates for those who call us by
     another host name (SNI). `ca`: who signs the servers we call; `client_ca`: who signs the peers that call us. Without
-    them: whom the system trusts. Read again on SIGHUP; connections that stand are kept."""
+    them: whom the system trusts. Read again on SIGHUP; connections that stand are kept. Handshakes of all callers
+    together: `handshakes_per_s` may begin, `handshakes_at_once` be under way; more are dropped."""
 
     certificate: str | None = None
     key: str | None = None
@@ -39,6 +40,8 @@ class Tls(Model):
     ca: str | None = None
     client_ca: str | None = None
     client_certificates: Literal["none", "optional", "required"] = "none"
+    handshakes_per_s: float = Field(300, gt=0)
+    handshakes_at_once: int = Field(1000, ge=1)
 
     @model_validator(mode="after")
     def _shows_something(self) -> Tls:

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from acd.desk import Desk
 from config.errors import SiteError
-from config.listen import Listen
+from config.listen import Listen, Tls
 from config.schema import Site
 from cti.events import EventHub, wire_name
 from cti.http import HttpServer
@@ -347,9 +347,10 @@ class Server:
         self._every(COLLECT_S, self._collect)
 
     async def _listen(self, listen: Listen) -> None:
+        shakes = listen.tls or Tls()
         limits = Limits(
             listen.max_connections, listen.max_connections_per_address, listen.idle_s, listen.udp_max_bytes,
-            listen.origins,
+            listen.origins, shakes.handshakes_at_once, shakes.handshakes_per_s,
         )  # fmt: skip
         networks = LOCAL_NETWORKS if listen.local_networks is None else listen.local_networks
         await self.driver.listen(

@@ -190,6 +190,10 @@ class Stream(asyncio.Protocol):
         self._streams.counters["tcp_partial_timeouts"] += 1
         self.close()
 
+    def give_way(self) -> None:
+        """Its handshake takes its time while others wait for the place."""
+        self._handshake_failed("too slow while many wait")
+
     def _handshake_failed(self, reason: str) -> None:
         self._cancel_deadline()
         self._streams.handshake_failed(self, reason)

@@ -13,6 +13,7 @@ from pbx.sip.errors import SipError
 from pbx.sip.hop import DEFAULT_PORT, WEB, Hop
 from pbx.sip.source import source_of
 from pbx.sip.via import top_via
+from pbx.transport.handshakes import Handshakes
 from pbx.transport.stream import Bare, Framing, Stream
 from pbx.transport.tls import Tls, TlsChannel, TlsFiles
 from pbx.transport.websocket import WebSocket
@@ -41,6 +42,8 @@ class Limits:
     idle_s: float = 900.0  # a connection on which nothing at all came for so long is closed
     udp_max_bytes: int = 1300  # a request above it goes by TCP (RFC 3261 18.1.1)
     origins: tuple[str, ...] = ()  # of web pages that may connect; all when empty
+    handshakes_at_once: int = 1000  # TLS, of all who come together
+    handshakes_per_s: float = 300.0
 
 
 class Streams:
@@ -59,6 +62,7 @@ class Streams:
         self.source: Callable[[Hop], str | None] = lambda hop: None  # the address of ours to call a hop from
         self.on_closed: Callable[[Hop], None] = lambda hop: None
         self._failed = failed
+        self.handshakes = Handshakes()
         self._all: set[Stream] = set()
         self._open: dict[Key, Stream] = {}
         self._per_address: Counter[str] = Counter()  # that came, by `source_of`
@@ -110,9 +114,19 @@ class Streams:
                 return False
             if self.admits is not None and not self.admits(b"", stream.hop):
                 return False
+            if stream.hop.secure and not self._may_shake_hands(stream):
+                self.counters["tls_handshakes_refused"] += 1
+                return False
             self._per_address[source] += 1
         self._all.add(stream)
         return True
+
+    def _may_shake_hands(self, stream: Stream) -> bool:
+        now = self.loop.time()
+        slowest = self.handshakes.slowest(self.limits, now)
+        if slowest is not None:
+            slowest.give_way()
+        return self.handshakes.begin(stream, self.limits, now)
 
     def channel(self, hop: Hop, *, accepted: bool) -> TlsChannel:
         """The encryption of a new connection. Raises TlsError."""
@@ -126,6 +140,7 @@ class Streams:
     def add(self, stream: Stream) -> None:
         """It can be used. Another one from there is dead, or of somebody else who was there: what went by it, bindings
         above all, does not go on to the new one."""
+        self.handshakes.over(stream)
         before = self._open.get(stream.hop[:3])
         if before is not None:
             before.close()
@@ -157,6 +172,7 @@ class Streams:
     def remove(self, stream: Stream) -> None:
         """It is over, or about to be: bindings to it go first, then the requests that wait for an answer on it fail
         (RFC 3261 8.1.3.1, 17.1.4), so that what is tried next does not come back here."""
+        self.handshakes.over(stream)
         if stream not in self._all:
             return
         self._all.discard(stream)
