@@ -56,7 +56,7 @@ class FakePlane:
 
     # --- MediaPlane ---------------------------------------------------------------------------------------------------
 
-    def lease(self) -> MediaPort:
+    def lease(self, beside: MediaPort | None = None) -> MediaPort:
         if self.down or not self.free:
             self.counters["media_ports_exhausted"] += 1
             raise PortsExhausted("no free media port")
@@ -110,7 +110,7 @@ class FakePlane:
 
     def release(self, port: MediaPort, on_stats: Callable[[PortStats], None] | None = None) -> None:
         known = self._known(port)
-        port.on_digit = port.on_played = port.on_lost = None
+        port.forget()
         if known:
             self._stop(port.number)
             self.remotes.pop(port.number, None)
@@ -154,7 +154,8 @@ class FakePlane:
         self.echoing.clear()
         self.counters["media_worker_restarts"] += 1
         for port in lost:
-            on_lost, port.on_digit, port.on_played, port.on_lost = port.on_lost, None, None, None
+            on_lost = port.on_lost
+            port.forget()
             if on_lost is not None:
                 on_lost()
 

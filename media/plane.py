@@ -78,16 +78,22 @@ class MediaPort:
     number: int  # local RTP port, RTCP is number + 1
     host: str  # address to write into SDP
     generation: int  # tells this lease from earlier ones of the same number
+    worker: int = 0  # which worker has it
     on_digit: Callable[[str], None] | None = field(default=None, repr=False)  # once a key, when it begins (RFC 4733)
     on_played: Callable[[int], None] | None = field(default=None, repr=False)  # a playlist ended by itself: its play id
     on_lost: Callable[[], None] | None = field(default=None, repr=False)  # the worker died: the port is gone already
+
+    def forget(self) -> None:
+        """Nobody is told anything any more."""
+        self.on_digit = self.on_played = self.on_lost = None
 
 
 class MediaPlane(Protocol):
     """All calls are immediate and ordered per port. Unknown or released ports are ignored and counted."""
 
-    def lease(self) -> MediaPort:
-        """Take a free port; silent until told otherwise. Raises PortsExhausted."""
+    def lease(self, beside: MediaPort | None = None) -> MediaPort:
+        """Take a free port, of the worker of `beside` if it has one; silent until told otherwise. Raises
+        PortsExhausted."""
 
     def connect(self, port: MediaPort, remote: RemoteMedia) -> None:
         """Set or change (re-INVITE) the peer; re-arms latching."""

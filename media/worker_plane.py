@@ -1,14 +1,15 @@
-"""`WorkerPlane`: the media plane made by a worker process of ours.
+"""`WorkerPlane`: the media plane made by worker processes of ours.
 
-Here are the pool of ports, the callbacks of leased ports and the prompts; `supervisor.py` has the process.
+Here are the commands of the interface, the choice of a worker and the callbacks of leased ports; `one_worker.py` has
+one worker's ports, `prompt_slots.py` the prompts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
-import os
-from collections import Counter, deque
+import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import structlog
 
 from config.schema import PortRange
 from media import records
+from media.one_worker import OneWorker
 from media.plane import (
     KEYS,
     PLAYLIST_LONGEST,
@@ -26,22 +28,18 @@ from media.plane import (
     PortStats,
     RemoteMedia,
     UnknownKey,
-    UnknownPrompt,
-    WorkerFailed,
 )
+from media.prompt_slots import PromptSlots
 from media.prompts import PromptChanges, PromptLibrary
 from media.records import Event
-from media.supervisor import Supervisor
 
 log = structlog.get_logger("media")
-
-_START_S = 10.0
-_JITTER_MS = 1 / 16 / 8  # of the worker's unit, a sixteenth of 1/8000 s
 
 
 class WorkerPlane:
     """Obeys the `MediaPlane` protocol. `host` is the address the ports are bound to, `advertise` the one for SDP
-    (default: `host`). `prompts` is a folder, a library that is already read, or None."""
+    (default: `host`). `prompts` is a folder, a library that is already read, or None. `workers` processes share the
+    port range."""
 
     def __init__(
         self,
@@ -51,6 +49,8 @@ class WorkerPlane:
         prompts: PromptLibrary | str | Path | None = None,
         counters: Counter[str] | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        workers: int = 1,
     ) -> None:
         try:
             ipaddress.ip_address(host)
@@ -58,239 +58,143 @@ class WorkerPlane:
             raise MediaError(f"media host {host!r} is not an IP address") from None
         self.host, self.advertise, self.ports = host, advertise or host, ports
         self.counters: Counter[str] = Counter() if counters is None else counters
-        self.library = prompts if isinstance(prompts, PromptLibrary) else PromptLibrary(prompts)
+        self._prompts = PromptSlots(prompts if isinstance(prompts, PromptLibrary) else PromptLibrary(prompts))
         self._loop = loop
-        self._supervisor: Supervisor | None = None
-        self._ready: asyncio.Future[int] | None = None
-        self._announced: list[int] = []
-        self._pool: deque[int] = deque()  # indices of free ports; first in, first out: a released port rests longest
-        self._leased: dict[int, MediaPort] = {}
-        self._on_stats: dict[tuple[int, int], Callable[[PortStats], None]] = {}
-        self._generation = 0
         self._play_id = 0
-        self._slots: dict[str, int] = {}  # prompt name -> number in the worker
-        self._free_slots = deque(range(records.PROMPTS_MOST))
-        self._worker_totals = (0, 0, 0)
+        self._told: dict[int, Callable[[MediaPort, Event], None]] = {
+            records.DIGIT: _digit,
+            records.PLAYED: _played,
+        }
+        self.workers = [
+            OneWorker(
+                number, host, self.advertise, share, self.counters,
+                on_up=self._came_up, on_event=self._on_event, on_lost=self._lost,
+            )
+            for number, share in enumerate(shares(ports, workers))
+        ]  # fmt: skip
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Spawn the worker and wait for its ports. Raises WorkerFailed if none can be opened."""
+        """Spawn the workers and wait for their ports. Raises WorkerFailed if one has none."""
         self._loop = self._loop or asyncio.get_running_loop()
-        self._assign(self.library)
-        self._ready = self._loop.create_future()
-        self._supervisor = Supervisor(
-            [self.host, str(self.ports.first), str(self.ports.last)],
-            on_up=self._upload,
-            on_event=self._on_event,
-            on_down=self._on_down,
-            counters=self.counters,
-            loop=self._loop,
-        )
-        self._supervisor.start()
+        self._prompts.assign(self.library)
         try:
-            async with asyncio.timeout(_START_S):
-                await self._ready
-        except TimeoutError:
-            await self.close()
-            raise WorkerFailed(f"the media worker did not start within {_START_S:g} s") from None
-        except WorkerFailed:
+            await asyncio.gather(*(worker.start(self._loop) for worker in self.workers))
+        except BaseException:
             await self.close()
             raise
-        finally:
-            self._ready = None
 
     async def close(self) -> None:
-        """End the worker. Ports still leased are simply gone; their peers get RTCP BYE."""
-        supervisor, self._supervisor = self._supervisor, None
-        self._pool.clear()
-        self._leased.clear()
-        if supervisor is not None:
-            await supervisor.close()
-        self._answer_stats_with_zeros()
+        """End the workers. Ports still leased are simply gone; their peers get RTCP BYE."""
+        await asyncio.gather(*(worker.close() for worker in self.workers))
 
     async def reload_prompts(self) -> PromptChanges:
-        """Read the folder again and give the worker what changed; what is playing plays to its end. Raises MediaError,
+        """Read the folder again and give the workers what changed; what is playing plays to its end. Raises MediaError,
         and then nothing has changed."""
         changes = await asyncio.to_thread(self.library.reload)
-        for name in changes.removed | changes.changed:
-            slot = self._slots.pop(name)
-            self._free_slots.append(slot)
-            self._send(records.forget(slot))
-        new = changes.added | changes.changed
-        self._assign(new)
-        for name in new:
-            self._upload_one(name)
+        self._prompts.change(changes, [worker.send for worker in self.workers])
         return changes
 
     @property
+    def library(self) -> PromptLibrary:
+        return self._prompts.library
+
+    @property
     def worker_pid(self) -> int | None:
-        return None if self._supervisor is None else self._supervisor.pid
+        """Of the first worker while there is one."""
+        return self.workers[0].pid
+
+    @property
+    def up(self) -> bool:
+        """Every worker runs."""
+        return all(worker.pid is not None for worker in self.workers)
 
     @property
     def free_ports(self) -> int:
-        return len(self._pool)
+        return sum(worker.free for worker in self.workers)
 
     @property
     def leased_ports(self) -> int:
-        return len(self._leased)
+        return sum(len(worker.leased) for worker in self.workers)
 
     # --- MediaPlane ---------------------------------------------------------------------------------------------------
 
-    def lease(self) -> MediaPort:
-        if not self._pool:
+    def lease(self, beside: MediaPort | None = None) -> MediaPort:
+        worker = self.workers[0 if beside is None else beside.worker]
+        if len(self.workers) > 1 and (beside is None or not worker.free):
+            worker = min(self.workers, key=_load)
+        if not worker.free:
             self.counters["media_ports_exhausted"] += 1
             raise PortsExhausted(f"no free media port in {self.ports.first}-{self.ports.last}")
-        index = self._pool.popleft()
-        self._generation = self._generation % 0xFFFFFFFF + 1
-        port = MediaPort(self.ports.first + 2 * index, self.advertise, self._generation)
-        self._leased[index] = port
-        self._send(records.lease(index, port.generation))
-        return port
+        return worker.lease()
 
     def connect(self, port: MediaPort, remote: RemoteMedia) -> None:
-        index = self._index(port)
+        worker = self.workers[port.worker]
+        index = worker.index(port)
         if index is not None:
-            self._send(records.connect(index, port.generation, remote))
+            worker.send(records.connect(index, port.generation, remote))
 
     def bridge(self, a: MediaPort, b: MediaPort) -> None:
-        first, second = self._index(a), self._index(b)
+        worker = self.workers[a.worker]
+        first, second = worker.index(a), self.workers[b.worker].index(b)
         if first is not None and second is not None:
-            self._send(records.bridge(first, a.generation, second, b.generation))
+            worker.send(records.bridge(first, a.generation, second, b.generation))
 
     def play(self, port: MediaPort, prompts: Sequence[str], *, loop: bool = False) -> int:
         if len(prompts) > PLAYLIST_LONGEST:
             raise PlaylistTooLong(f"{len(prompts)} prompts at once, {PLAYLIST_LONGEST} at most")
-        slots = []
-        for name in prompts:
-            slot = self._slots.get(name)
-            if slot is None:
-                raise UnknownPrompt(name)
-            slots.append(slot)
+        slots = [self._prompts.slot(name) for name in prompts]
         self._play_id = self._play_id % 0xFFFFFFFF + 1
-        index = self._index(port)
+        worker = self.workers[port.worker]
+        index = worker.index(port)
         if index is not None:
-            self._send(records.play(index, port.generation, self._play_id, slots, loop))
+            worker.send(records.play(index, port.generation, self._play_id, slots, loop))
         return self._play_id
 
     def silence(self, port: MediaPort) -> None:
-        index = self._index(port)
+        worker = self.workers[port.worker]
+        index = worker.index(port)
         if index is not None:
-            self._send(records.silence(index, port.generation))
+            worker.send(records.silence(index, port.generation))
 
     def echo(self, port: MediaPort) -> None:
-        index = self._index(port)
+        worker = self.workers[port.worker]
+        index = worker.index(port)
         if index is not None:
-            self._send(records.echo(index, port.generation))
+            worker.send(records.echo(index, port.generation))
 
     def send_digit(self, port: MediaPort, digit: str, duration_ms: int = 160) -> None:
         if len(digit) != 1 or digit not in KEYS:
             raise UnknownKey(f"{digit!r} is not a key: one of {KEYS}")
-        index = self._index(port)
+        worker = self.workers[port.worker]
+        index = worker.index(port)
         if index is not None:
-            self._send(records.send_digit(index, port.generation, digit, duration_ms))
+            worker.send(records.send_digit(index, port.generation, digit, duration_ms))
 
     def release(self, port: MediaPort, on_stats: Callable[[PortStats], None] | None = None) -> None:
-        index = self._index(port)
-        port.on_digit = port.on_played = port.on_lost = None
-        if index is None:
-            if on_stats is not None and self._loop is not None:
-                self._loop.call_soon(on_stats, PortStats())
-            return
-        del self._leased[index]
-        self._pool.append(index)
-        if on_stats is not None:
-            self._on_stats[index, port.generation] = on_stats
-        self._send(records.release(index, port.generation))
+        port.forget()
+        self.workers[port.worker].release(port, on_stats)
 
     def has_prompt(self, name: str) -> bool:
-        return name in self._slots
+        return name in self._prompts
 
-    # --- the worker's events ------------------------------------------------------------------------------------------
+    # --- what workers tell ---------------------------------------------------------------------------------------------
 
-    def _on_event(self, event: Event) -> None:
-        if event.op in (records.DIGIT, records.PLAYED):
-            port = self._leased.get(event.port)
-            if port is None or port.generation != event.generation:
-                return
-            if event.op == records.DIGIT and port.on_digit is not None:
-                self._call(port.on_digit, KEYS[event.argument])
-            elif event.op == records.PLAYED and port.on_played is not None:
-                self._call(port.on_played, event.argument)
-        elif event.op == records.STATS:
-            self._on_stats_event(event)
-        elif event.op == records.PORTS:
-            self._announced.extend(range(event.port, event.port + event.argument))
-        elif event.op == records.READY:
-            self._on_ready(event)
-        elif event.op == records.PONG:
-            self._on_pong(event)
+    def _came_up(self, worker: OneWorker) -> None:
+        self._prompts.upload(worker.send)
 
-    def _on_ready(self, event: Event) -> None:
-        opened, taken, unopened, error = event.argument, event.a, event.b, event.c
-        reason = os.strerror(error) if error else ""
-        if unopened:
-            log.warning("media ports left out: too few descriptors", opened=opened, left_out=unopened, limit=reason)
-        if taken:
-            self.counters["media_ports_unavailable"] = taken
-            log.warning("media ports left out: they can't be bound", opened=opened, left_out=taken, reason=reason)
-        self._pool = deque(self._announced)
-        self._announced = []
-        if opened:
-            log.info("media worker ready", pid=self.worker_pid, port_pairs=opened)
-        if self._ready is not None and not self._ready.done():
-            if opened:
-                self._ready.set_result(opened)
-            else:
-                text = f"no media port of {self.host}:{self.ports.first}-{self.ports.last} can be opened"
-                self._ready.set_exception(WorkerFailed(f"{text}: {reason}" if reason else text))
-        elif not opened and self._supervisor is not None:
-            self._supervisor.restart()  # perhaps the dead worker's sockets still were there
+    def _on_event(self, port: MediaPort, event: Event) -> None:
+        told = self._told.get(event.op)
+        if told is not None:
+            self._call(told, port, event)
 
-    def _on_stats_event(self, event: Event) -> None:
-        self.counters["media_packets_lost"] += event.c
-        self.counters["media_packets_dropped"] += event.d
-        on_stats = self._on_stats.pop((event.port, event.generation), None)
-        if on_stats is not None:
-            self._call(on_stats, PortStats(event.a, event.b, event.c, event.d, round(event.e * _JITTER_MS, 3)))
-
-    def _on_pong(self, event: Event) -> None:
-        totals = (event.a, event.b, event.c)
-        names = ("media_stale_commands", "media_send_errors", "media_events_dropped")
-        for name, now, before in zip(names, totals, self._worker_totals, strict=True):
-            if now > before:
-                self.counters[name] += now - before
-        self._worker_totals = totals
-
-    def _on_down(self) -> None:
-        """The worker died: every lease is void, and whoever holds one is told."""
-        self._announced = []
-        self._worker_totals = (0, 0, 0)
-        self._pool.clear()
-        lost, self._leased = list(self._leased.values()), {}
-        self.counters["media_ports_lost"] += len(lost)
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_exception(WorkerFailed("the media worker died while starting"))
-        for port in lost:
-            on_lost, port.on_digit, port.on_played, port.on_lost = port.on_lost, None, None, None
+    def _lost(self, ports: list[MediaPort]) -> None:
+        for port in ports:
+            on_lost = port.on_lost
+            port.forget()
             if on_lost is not None:
                 self._call(on_lost)
-        self._answer_stats_with_zeros()
-
-    # --- inside -------------------------------------------------------------------------------------------------------
-
-    def _index(self, port: MediaPort) -> int | None:
-        """The port's place in the range; None, counted, if this lease is over."""
-        index = (port.number - self.ports.first) >> 1
-        live = self._leased.get(index)
-        if live is not None and live.generation == port.generation:
-            return index
-        self.counters["media_unknown_port"] += 1
-        return None
-
-    def _send(self, record: bytes) -> None:
-        if self._supervisor is not None:
-            self._supervisor.send(record)
 
     def _call(self, callback: Callable[..., None], *arguments: object) -> None:
         """One call's fault must not stop the events of the others."""
@@ -300,28 +204,23 @@ class WorkerPlane:
             self.counters["media_callback_errors"] += 1
             log.exception("a media callback failed")
 
-    def _answer_stats_with_zeros(self) -> None:
-        waiting, self._on_stats = list(self._on_stats.values()), {}
-        for on_stats in waiting:
-            self._call(on_stats, PortStats())
 
-    def _assign(self, names: PromptLibrary | frozenset[str]) -> None:
-        for name in names:
-            if not self._free_slots:
-                raise MediaError(f"more than {records.PROMPTS_MOST} prompts")
-            if name not in self._slots:
-                self._slots[name] = self._free_slots.popleft()
+def shares(ports: PortRange, workers: int) -> list[PortRange]:
+    """The port range in as many parts of equal size, one a worker, each of whole RTP/RTCP pairs."""
+    pairs = (ports.last - ports.first + 1) // 2
+    cuts = [ports.first + 2 * (pairs * number // workers) for number in range(workers + 1)]
+    return [PortRange(first, after - 1) for first, after in itertools.pairwise(cuts)]
 
-    def _upload(self) -> None:
-        for name in self._slots:
-            self._upload_one(name)
 
-    def _upload_one(self, name: str) -> None:
-        if self._supervisor is None:
-            return
-        prompt = self.library.get(name)
-        descriptor = os.memfd_create(f"prompt-{name}"[:200], os.MFD_CLOEXEC)
-        with open(descriptor, "wb", closefd=False) as file:
-            file.write(prompt.pcmu)
-            file.write(prompt.pcma)
-        self._supervisor.send(records.prompt(self._slots[name]), descriptor)
+def _load(worker: OneWorker) -> tuple[bool, int]:
+    return not worker.free, len(worker.leased)
+
+
+def _digit(port: MediaPort, event: Event) -> None:
+    if port.on_digit is not None:
+        port.on_digit(KEYS[event.argument])
+
+
+def _played(port: MediaPort, event: Event) -> None:
+    if port.on_played is not None:
+        port.on_played(event.argument)

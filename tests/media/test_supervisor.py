@@ -84,8 +84,8 @@ async def test_counters_asked_for_are_answered_when_the_worker_dies(plane: Worke
 
 async def test_hung_worker_is_replaced(plane: WorkerPlane, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "_PING_S", 0.02)
-    assert plane._supervisor is not None
-    plane._supervisor._ping()
+    assert plane.workers[0].supervisor is not None
+    plane.workers[0].supervisor._ping()
     hung = plane.worker_pid
     assert hung is not None
     os.kill(hung, signal.SIGSTOP)

@@ -143,7 +143,7 @@ async def test_callback_that_fails_is_counted(plane: WorkerPlane) -> None:
 async def test_commands_of_a_moment_leave_in_one_write(plane: WorkerPlane, monkeypatch: pytest.MonkeyPatch) -> None:
     remote = RemoteMedia("127.0.0.1", 9, "PCMU", 0)
     written: list[int] = []
-    supervisor = plane._supervisor
+    supervisor = plane.workers[0].supervisor
     assert supervisor is not None
     link = cast(socket.socket, supervisor._socket)
 

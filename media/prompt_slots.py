@@ -1,0 +1,67 @@
+"""Prompts by the numbers the workers know them by: every worker has the same."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from media import records
+from media.plane import MediaError, UnknownPrompt
+from media.prompts import PromptChanges, PromptLibrary
+
+Send = Callable[[bytes, int], None]  # a record and the descriptor that goes with it, or -1
+
+
+class PromptSlots:
+    """Gives each prompt of a library a number and hands its sound to workers."""
+
+    def __init__(self, library: PromptLibrary) -> None:
+        self.library = library
+        self._slots: dict[str, int] = {}
+        self._free = deque(range(records.PROMPTS_MOST))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._slots
+
+    def slot(self, name: str) -> int:
+        """Raises UnknownPrompt."""
+        slot = self._slots.get(name)
+        if slot is None:
+            raise UnknownPrompt(name)
+        return slot
+
+    def assign(self, names: Iterable[str]) -> None:
+        """Raises MediaError when there are more than PROMPTS_MOST."""
+        for name in names:
+            if not self._free:
+                raise MediaError(f"more than {records.PROMPTS_MOST} prompts")
+            if name not in self._slots:
+                self._slots[name] = self._free.popleft()
+
+    def upload(self, send: Send) -> None:
+        """All of them, to one worker."""
+        for name in self._slots:
+            self._upload_one(name, send)
+
+    def change(self, changes: PromptChanges, sends: Iterable[Send]) -> None:
+        """What was read again; what is playing plays to its end."""
+        sends = list(sends)
+        for name in changes.removed | changes.changed:
+            slot = self._slots.pop(name)
+            self._free.append(slot)
+            for send in sends:
+                send(records.forget(slot), -1)
+        new = changes.added | changes.changed
+        self.assign(new)
+        for name in new:
+            for send in sends:
+                self._upload_one(name, send)
+
+    def _upload_one(self, name: str, send: Send) -> None:
+        prompt = self.library.get(name)
+        descriptor = os.memfd_create(f"prompt-{name}"[:200], os.MFD_CLOEXEC)
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(prompt.pcmu)
+            file.write(prompt.pcma)
+        send(records.prompt(self._slots[name]), descriptor)
