@@ -310,7 +310,8 @@ Url = Annotated[
     BeforeValidator(_text_of_secret, json_schema_input_type=str),
     Expected("sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"),
 ]
-Codec = Literal["PCMA", "PCMU"]
+Codec = Literal["PCMA", "PCMU", "G722", "OPUS", "L16"]
+Codecs = Annotated[tuple[Codec, ...], OneOrMany, Field(min_length=1)]
 Origin = Annotated[str, Field(pattern=r"^https?://[^/\s]+$"), Expected(_ORIGIN)]
 DigestAlgorithm = Literal["MD5", "SHA-256"]
 Key = Annotated[str, Field(pattern=r"^[0-9*#A-D]$"), Expected("one key of a telephone: 0-9, *, #, A-D")]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BeforeValidator, Field, field_validator
 
 from config.calls import Reliable
-from config.fields import DestinationText, Expected, Names, Seconds, Secret
+from config.fields import Codecs, DestinationText, Expected, Names, Seconds, Secret
 from config.model import Model
 
 MOST_SLOTS = 1000
@@ -72,6 +72,7 @@ class Extension(Model):
     do_not_disturb: bool = False
     forward: Forward = Forward()
     redirects: Literal["follow", "refuse"] = "follow"
+    codecs: Codecs | None = None
     reliable_provisional: Reliable | None = None
     pickup_groups: Names = ()
     picks_up: Names = ()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from config.calls import Reliable
-from config.fields import Expected, Network, OneOrMany, SipUri
+from config.fields import Codecs, Expected, Network, OneOrMany, SipUri
 from config.model import Login, Model
 from config.registration import RegisterText
 
@@ -85,6 +85,7 @@ class Trunk(Model):
     trusted: bool = False
     domain: Domain | None = None
     headers: TrunkHeaders = TrunkHeaders()
+    codecs: Codecs | None = None
     tls_name: Annotated[tuple[str, ...], OneOrMany] = ()
 
     @model_validator(mode="after")

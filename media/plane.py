@@ -41,6 +41,7 @@ class WorkerFailed(MediaError):
     """The media worker could not be started, or not one port could be opened."""
 
 
+CODECS = ("PCMU", "PCMA", "G722", "OPUS", "L16")
 KEYS = "0123456789*#ABCD"  # by RFC 4733 event code
 PLAYLIST_LONGEST = 32  # prompts
 
@@ -51,13 +52,17 @@ class RemoteMedia:
 
     host: str  # connection address; "0.0.0.0" or port 0: nothing is sent
     port: int  # RTP port
-    codec: str  # "PCMU" or "PCMA"
+    codec: str  # one of CODECS
     payload_type: int  # the peer's RTP payload type for the codec
     dtmf_payload_type: int | None = None  # the peer's type for telephone-event (RFC 4733)
     rtcp_port: int | None = None  # None: port + 1
     ptime_ms: int = 20
     sends: bool = True  # we may send (not on hold: a=sendonly or inactive from the peer)
     receives: bool = True  # the peer sends
+    receive_type: int | None = None  # what the peer's sound arrives with; None: payload_type
+    clock_hz: int = 8000  # of the codec's RTP timestamps
+    dtmf_receive_type: int | None = None  # what the peer's keys arrive with; None: dtmf_payload_type
+    dtmf_clock_hz: int = 8000  # of the keys' timestamps
 
 
 @dataclass(frozen=True, slots=True)

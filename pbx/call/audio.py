@@ -25,7 +25,7 @@ class Audio:
     def __init__(self, plane: MediaPlane, host: str, policy: tuple[str, ...], session_id: int) -> None:
         self._plane = plane
         self._host = host
-        self._policy = policy  # the site's codecs, best first
+        self._policy = policy  # the codecs that we may speak with this peer, best first
         self._local = LocalDescription(session_id)
         self._heard: AudioStream | None = None  # the peer's offer that waits for our answer
         self._negotiated: Negotiated | None = None
@@ -70,15 +70,18 @@ class Audio:
         if self.port is not None and self._local.said:
             return self._local.said
         if self._heard is None:
-            return self.offer(self._policy)
+            return self.offer(())
         codecs = (prefer, *self._policy) if prefer in self._policy else self._policy
         return self._answer(self._heard, codecs, "sendrecv")
 
-    def offer(self, codecs: tuple[str, ...]) -> str:
-        """A first offer."""
+    def offer(self, prefer: tuple[str, ...]) -> str:
+        """A first offer: all that we may speak, and what the other side of the call prefers comes first."""
         port = self._lease()
         self.offered = True
-        return self._local.offer(self._host, port.number, codecs)
+        first = [codec for codec in prefer if codec in self._policy]
+        return self._local.offer(
+            self._host, port.number, (*first, *[codec for codec in self._policy if codec not in first])
+        )
 
     def reoffer(self, direction: str = "sendrecv") -> str:
         """An offer inside the session: what was agreed stays first."""
@@ -116,8 +119,8 @@ class Audio:
         """The stream and the codecs in common, as the peer prefers them."""
         try:
             stream = read_audio(text)
-            theirs = [(stream.codec_of(one) or "").partition("/")[0] for one in stream.formats]
-            common = [codec for codec in dict.fromkeys(theirs) if codec in self._policy]
+            theirs = dict.fromkeys([codec.name for codec in stream.codecs()])
+            common = [codec for codec in theirs if codec in self._policy]
             if not common:
                 raise NoCommonCodec(f"no codec in common (ours: {', '.join(self._policy)})")
         except SdpError as error:
@@ -159,7 +162,8 @@ class Audio:
         assert self.port is not None
         remote = RemoteMedia(
             negotiated.host, negotiated.port, negotiated.codec, negotiated.payload_type, negotiated.dtmf_payload_type,
-            negotiated.rtcp_port, negotiated.ptime_ms, negotiated.sends, negotiated.receives,
+            negotiated.rtcp_port, negotiated.ptime_ms, negotiated.sends, negotiated.receives, negotiated.receive_type,
+            negotiated.clock_hz, negotiated.dtmf_receive_type, negotiated.dtmf_clock_hz,
         )  # fmt: skip
         self._plane.connect(self.port, remote)
 

@@ -60,7 +60,8 @@ class Leg:
         self.extension = extension
         self.trunk = trunk
         self.reliable = switch.capabilities.reliable(extension, trunk)
-        self.audio = Audio(switch.plane, switch.host_for(dialog.hop), switch.codecs, switch.ids.number())
+        codecs = switch.codecs_of(extension, trunk)
+        self.audio = Audio(switch.plane, switch.host_for(dialog.hop), codecs, switch.ids.number())
         self.confirmed = False  # the ACK of our 200, or our ACK of theirs, has passed
         self.held = False
         self.methods: frozenset[str] | None = None  # that the peer allows; None: it did not say

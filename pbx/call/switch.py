@@ -124,9 +124,15 @@ class Switch:
         assert self._rules is not None
         return self._rules
 
-    @property
-    def codecs(self) -> tuple[str, ...]:
-        return self.rules.site.media.codecs
+    def codecs_of(self, extension: str | None, trunk: str | None) -> tuple[str, ...]:
+        """What may be spoken with a peer, best first: its own policy, or the site's."""
+        site = self.rules.site
+        own: tuple[str, ...] | None = None
+        if extension is not None and extension in site.extensions:
+            own = site.extensions[extension].codecs
+        elif trunk is not None and trunk in site.trunks:
+            own = site.trunks[trunk].codecs
+        return own or site.media.codecs
 
     @property
     def targets(self) -> Targets:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from pbx.sdp.codecs import BY_ENCODING, STATIC, Codec
 from pbx.sdp.errors import BadSdp, NotAcceptable
 from pbx.sdp.sdp import Media, Session, parse, split_lines
 
@@ -16,8 +17,7 @@ DIRECTIONS: Final = frozenset(("sendrecv", "sendonly", "recvonly", "inactive"))
 PROTOS: Final = frozenset(("RTP/AVP", "RTP/AVPF"))
 NOWHERE: Final = frozenset(("0.0.0.0", "::", "0:0:0:0:0:0:0:0"))
 MAX_PAYLOAD_TYPE: Final = 127  # seven bits (RFC 3550 5.1)
-STATIC: Final = {"0": "PCMU/8000", "8": "PCMA/8000"}  # RFC 3551 6; the static types that we may take
-TELEPHONE_EVENT: Final = "TELEPHONE-EVENT/8000"
+TELEPHONE_EVENT: Final = "TELEPHONE-EVENT/"
 _HELD: Final = {"sendrecv": "sendonly", "recvonly": "inactive"}
 _READ_OVER: Final = frozenset(("v=", "s=", "b=", "i="))
 
@@ -42,17 +42,37 @@ class AudioStream(NamedTuple):
     layout: tuple[str | None, ...]  # the m-lines: None for this one, the refusal for each other
     time: str  # t= of the session
 
-    def codec_of(self, payload_type: str) -> str | None:
+    def encoding_of(self, payload_type: str) -> str | None:
         """What a payload type stands for, as "PCMA/8000" (no channel count if it is one); None if nobody says."""
         mapped = self.maps.get(payload_type) or STATIC.get(payload_type)
         return mapped.removesuffix("/1") if mapped and int(payload_type) <= MAX_PAYLOAD_TYPE else None
 
-    def telephone_event(self) -> int | None:
-        """The payload type of telephone-event at 8000 Hz (RFC 4733), None if the stream has none."""
+    def codec_of(self, payload_type: str) -> Codec | None:
+        """The codec of a payload type; None if it is none of ours."""
+        return BY_ENCODING.get(self.encoding_of(payload_type) or "")
+
+    def codecs(self) -> dict[Codec, int]:
+        """What we know of it, in its order: codec -> payload type."""
+        found: dict[Codec, int] = {}
         for payload_type in self.formats:
-            if self.codec_of(payload_type) == TELEPHONE_EVENT:
-                return int(payload_type)
-        return None
+            codec = self.codec_of(payload_type)
+            if codec is not None:
+                found.setdefault(codec, int(payload_type))
+        return found
+
+    def telephone_event(self, clock_hz: int = 8000) -> tuple[int, int] | None:
+        """(payload type, clock) of telephone-event (RFC 4733): that of the sound's clock, else that of 8000 Hz, which
+        many phones use with any codec; None if the stream has neither."""
+        found: tuple[int, int] | None = None
+        for payload_type in self.formats:
+            encoding = self.encoding_of(payload_type)
+            if encoding is not None and encoding.startswith(TELEPHONE_EVENT):
+                clock = encoding.removeprefix(TELEPHONE_EVENT)
+                if clock == str(clock_hz):
+                    return int(payload_type), clock_hz
+                if clock == "8000" and found is None:
+                    found = int(payload_type), 8000
+        return found
 
 
 def read_audio(text: str, m_line: int | None = None) -> AudioStream:
@@ -195,7 +215,7 @@ def _held(host: str, direction: str) -> str:
 
 
 def _ptime(text: str) -> int | None:
-    """Packet time in ms; None for one that makes no sense for G.711."""
+    """Packet time in ms; None for one that makes no sense for speech."""
     text = text.strip()
     if not (text.isascii() and text.isdigit()) or len(text) > 4:
         return None

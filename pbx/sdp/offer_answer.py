@@ -1,4 +1,4 @@
-"""Offer and answer (RFC 3264) for one G.711 stream with telephone-event (RFC 4733).
+"""Offer and answer (RFC 3264) for one audio stream with telephone-event (RFC 4733).
 
     we offer:   LocalDescription.offer()  ...their answer...  read_answer(answer, offer)  -> Negotiated
     they offer: LocalDescription.answer(offer)                                            -> text, Negotiated
@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from pbx.sdp.audio import TELEPHONE_EVENT, AudioStream, read_audio
+from pbx.sdp.audio import AudioStream, read_audio
+from pbx.sdp.codecs import EVENT_TYPES, Codec, forms_of
 from pbx.sdp.errors import NoCommonCodec, NotAcceptable
 from pbx.sdp.sdp import address_type, text_of
-
-PAYLOAD_TYPES: Final = {"PCMU": 0, "PCMA": 8}  # RFC 3551 6
 
 # Direction as (we send, we receive).
 _BITS: Final = {
@@ -39,10 +38,13 @@ class Negotiated:
     host: str  # where the peer wants RTP
     port: int
     rtcp_port: int  # where it wants RTCP
-    codec: str  # PCMU or PCMA
+    codec: str  # its name in the site's policy
+    clock_hz: int  # of its RTP timestamps
     payload_type: int  # the peer's type for the codec: what we send with
+    receive_type: int  # ours: what the peer's sound arrives with
     dtmf_payload_type: int | None  # the peer's type for telephone-event; None: it takes none
     dtmf_receive_type: int | None  # ours: what the peer's keys arrive with
+    dtmf_clock_hz: int  # of the keys' timestamps
     ptime_ms: int  # that the peer asked for, 20 if it did not
     direction: str  # ours: sendrecv, sendonly (the peer only listens), recvonly (the peer holds us), inactive
     layout: tuple[str | None, ...] = (None,)  # the m-lines; a later offer of ours must keep them (RFC 3264 8)
@@ -64,21 +66,21 @@ class Negotiated:
 
 
 def make_offer(
-    host: str, port: int, codecs: Sequence[str], *, session_id: int, version: int = 1, dtmf_pt: int | None = 101,
+    host: str, port: int, codecs: Sequence[str], *, session_id: int, version: int = 1, keys: bool = True,
     ptime_ms: int = 20, direction: str = "sendrecv", layout: tuple[str | None, ...] = (None,),
 ) -> str:  # fmt: skip
     """An offer of one audio stream; with the `layout` of an earlier Negotiated its other m-lines stay refused."""
-    formats, attributes = _offer_lines(tuple(codecs), dtmf_pt, ptime_ms, direction)
+    formats, attributes = _offer_lines(tuple(codecs), keys, ptime_ms, direction)
     audio = f"m=audio {port} RTP/AVP {formats}\r\n{attributes}"
     return _head(host, session_id, version, "0 0") + _with_layout(audio, layout)
 
 
 def offered_stream(
-    host: str, port: int, codecs: Sequence[str], *, dtmf_pt: int | None = 101, ptime_ms: int = 20,
+    host: str, port: int, codecs: Sequence[str], *, keys: bool = True, ptime_ms: int = 20,
     direction: str = "sendrecv", layout: tuple[str | None, ...] = (None,),
 ) -> AudioStream:  # fmt: skip
     """What `read_audio` would make of `make_offer` with the same arguments, without the text."""
-    formats, maps = _offer_formats(tuple(codecs), dtmf_pt)
+    formats, maps = _offer_formats(tuple(codecs), keys)
     return AudioStream(
         host, port, "RTP/AVP", formats, maps, direction, ptime_ms, None, layout.index(None), layout, "0 0"
     )  # fmt: skip
@@ -95,10 +97,10 @@ def answer(
     """
     stream = offer if isinstance(offer, AudioStream) else read_audio(text_of(offer))
     codec, payload_type = _choose(stream, codecs)
-    dtmf_pt = stream.telephone_event()
     joint = _JOINT[direction, stream.direction]
-    negotiated = _negotiated(stream, codec, payload_type, dtmf_pt, dtmf_pt, joint)
-    formats, attributes = _answer_lines(codec, payload_type, dtmf_pt, ptime_ms, joint)
+    events = stream.telephone_event(codec.clock_hz)
+    negotiated = _negotiated(stream, codec, payload_type, payload_type, events, events, joint)
+    formats, attributes = _answer_lines(codec._replace(payload_type=payload_type), events, ptime_ms, joint)
     audio = f"m=audio {port} {stream.proto} {formats}\r\n{attributes}"
     return _head(host, session_id, version, stream.time) + _with_layout(audio, stream.layout), negotiated
 
@@ -108,12 +110,14 @@ def read_answer(text: str | bytes, offer: str | AudioStream) -> Negotiated:
     is a dialog but no session, and the call has to end."""
     ours = offer if isinstance(offer, AudioStream) else read_audio(offer)
     theirs = read_audio(text_of(text), ours.m_line)
-    offered = {ours.codec_of(one) for one in ours.formats}
-    codec, payload_type = _first_of(theirs, offered)
-    return _negotiated(
-        theirs, codec, payload_type, theirs.telephone_event(), ours.telephone_event(),
-        _JOINT[ours.direction, theirs.direction], ours.layout,
-    )  # fmt: skip
+    offered = ours.codecs()
+    for codec, payload_type in theirs.codecs().items():
+        if codec in offered:
+            return _negotiated(
+                theirs, codec, payload_type, offered[codec], theirs.telephone_event(codec.clock_hz),
+                ours.telephone_event(codec.clock_hz), _JOINT[ours.direction, theirs.direction], ours.layout,
+            )  # fmt: skip
+    raise NoCommonCodec("the answer has no codec of the offer")
 
 
 class LocalDescription:
@@ -128,14 +132,14 @@ class LocalDescription:
         self.said = ""  # the last description
 
     def offer(
-        self, host: str, port: int, codecs: Sequence[str], *, dtmf_pt: int | None = 101, ptime_ms: int = 20,
+        self, host: str, port: int, codecs: Sequence[str], *, keys: bool = True, ptime_ms: int = 20,
         direction: str = "sendrecv", layout: tuple[str | None, ...] = (None,),
     ) -> str:  # fmt: skip
         self._offered = offered_stream(
-            host, port, codecs, dtmf_pt=dtmf_pt, ptime_ms=ptime_ms, direction=direction, layout=layout
+            host, port, codecs, keys=keys, ptime_ms=ptime_ms, direction=direction, layout=layout
         )  # fmt: skip
         text = make_offer(
-            host, port, codecs, session_id=self.session_id, version=self.version, dtmf_pt=dtmf_pt, ptime_ms=ptime_ms,
+            host, port, codecs, session_id=self.session_id, version=self.version, keys=keys, ptime_ms=ptime_ms,
             direction=direction, layout=layout,
         )  # fmt: skip
         return self._with_version(text)
@@ -181,63 +185,62 @@ def _with_layout(audio: str, layout: tuple[str | None, ...]) -> str:
 
 
 @lru_cache(maxsize=256)
-def _offer_formats(codecs: tuple[str, ...], dtmf_pt: int | None) -> tuple[tuple[str, ...], dict[str, str]]:
+def _offer_formats(codecs: tuple[str, ...], keys: bool) -> tuple[tuple[str, ...], dict[str, str]]:
     """(formats, maps) of an offer, as AudioStream has them."""
-    maps = {str(PAYLOAD_TYPES[codec]): f"{codec}/8000" for codec in codecs}
-    if dtmf_pt is not None:
-        maps[str(dtmf_pt)] = TELEPHONE_EVENT
+    forms = forms_of(codecs)
+    maps = {str(form.payload_type): form.encoding.upper() for form in forms}
+    maps.update({str(number): f"TELEPHONE-EVENT/{clock_hz}" for number, clock_hz in _offered_events(forms, keys)})
     return tuple(maps), maps
 
 
 @lru_cache(maxsize=256)
-def _offer_lines(codecs: tuple[str, ...], dtmf_pt: int | None, ptime_ms: int, direction: str) -> tuple[str, str]:
+def _offer_lines(codecs: tuple[str, ...], keys: bool, ptime_ms: int, direction: str) -> tuple[str, str]:
     """(formats, attribute lines) of an offer."""
-    return _lines([(PAYLOAD_TYPES[codec], codec) for codec in codecs], dtmf_pt, ptime_ms, direction)
+    forms = forms_of(codecs)
+    return _lines(forms, _offered_events(forms, keys), ptime_ms, direction)
+
+
+def _offered_events(forms: list[Codec], keys: bool) -> list[tuple[int, int]]:
+    """(payload type, clock) of each telephone-event: one for the clock of each codec, and always that of 8000 Hz."""
+    clocks = {8000, *[form.clock_hz for form in forms]} if keys else ()
+    return [(EVENT_TYPES[clock_hz], clock_hz) for clock_hz in sorted(clocks)]
 
 
 @lru_cache(maxsize=1024)
-def _answer_lines(
-    codec: str, payload_type: int, dtmf_pt: int | None, ptime_ms: int, direction: str
-) -> tuple[str, str]:
+def _answer_lines(codec: Codec, events: tuple[int, int] | None, ptime_ms: int, direction: str) -> tuple[str, str]:
     """(formats, attribute lines) of an answer."""
-    return _lines([(payload_type, codec)], dtmf_pt, ptime_ms, direction)
+    return _lines([codec], [] if events is None else [events], ptime_ms, direction)
 
 
-def _lines(codecs: list[tuple[int, str]], dtmf_pt: int | None, ptime_ms: int, direction: str) -> tuple[str, str]:
-    formats = " ".join(str(number) for number, _ in codecs)
-    lines = "".join(f"a=rtpmap:{number} {codec}/8000\r\n" for number, codec in codecs)
-    if dtmf_pt is not None:
-        formats += f" {dtmf_pt}"
-        lines += f"a=rtpmap:{dtmf_pt} telephone-event/8000\r\na=fmtp:{dtmf_pt} 0-15\r\n"
-    return formats, f"{lines}a=ptime:{ptime_ms}\r\na={direction}\r\n"
+def _lines(forms: list[Codec], events: list[tuple[int, int]], ptime_ms: int, direction: str) -> tuple[str, str]:
+    numbers, lines = [], []
+    for form in forms:
+        numbers.append(str(form.payload_type))
+        lines.append(f"a=rtpmap:{form.payload_type} {form.encoding}\r\n")
+        if form.parameters:
+            lines.append(f"a=fmtp:{form.payload_type} {form.parameters}\r\n")
+    for number, clock_hz in events:
+        numbers.append(str(number))
+        lines.append(f"a=rtpmap:{number} telephone-event/{clock_hz}\r\na=fmtp:{number} 0-15\r\n")
+    return " ".join(numbers), f"{''.join(lines)}a=ptime:{ptime_ms}\r\na={direction}\r\n"
 
 
-def _choose(stream: AudioStream, codecs: Sequence[str]) -> tuple[str, int]:
+def _choose(stream: AudioStream, codecs: Sequence[str]) -> tuple[Codec, int]:
     """(codec, payload type) of the first of our codecs that the offer has."""
-    by_codec: dict[str | None, str] = {}
-    for payload_type in stream.formats:
-        by_codec.setdefault(stream.codec_of(payload_type), payload_type)
-    for codec in codecs:
-        found = by_codec.get(f"{codec}/8000")
-        if found is not None:
-            return codec, int(found)
+    theirs = stream.codecs()
+    for form in forms_of(tuple(codecs)):
+        if form in theirs:
+            return form, theirs[form]
     raise NoCommonCodec(f"no codec in common (ours: {', '.join(codecs)})")
 
 
-def _first_of(stream: AudioStream, offered: set[str | None]) -> tuple[str, int]:
-    """(codec, payload type) of the first codec of an answer that was offered."""
-    for payload_type in stream.formats:
-        codec = stream.codec_of(payload_type)
-        if codec in offered and codec is not None and codec.partition("/")[0] in PAYLOAD_TYPES:
-            return codec.partition("/")[0], int(payload_type)
-    raise NoCommonCodec("the answer has no codec of the offer")
-
-
 def _negotiated(
-    stream: AudioStream, codec: str, payload_type: int, dtmf_pt: int | None, dtmf_receive: int | None, direction: str,
-    layout: tuple[str | None, ...] | None = None,
+    stream: AudioStream, codec: Codec, payload_type: int, receive_type: int, their_keys: tuple[int, int] | None,
+    our_keys: tuple[int, int] | None, direction: str, layout: tuple[str | None, ...] | None = None,
 ) -> Negotiated:  # fmt: skip
+    to, clock_hz = their_keys or (None, 8000)
     return Negotiated(
-        stream.host, stream.port, stream.rtcp_port or min(stream.port + 1, 65535), codec, payload_type, dtmf_pt,
-        dtmf_receive, stream.ptime_ms or 20, direction, stream.layout if layout is None else layout,
+        stream.host, stream.port, stream.rtcp_port or min(stream.port + 1, 65535), codec.name, codec.clock_hz,
+        payload_type, receive_type, to, None if our_keys is None else our_keys[0], clock_hz, stream.ptime_ms or 20,
+        direction, stream.layout if layout is None else layout,
     )  # fmt: skip

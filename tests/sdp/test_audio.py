@@ -98,19 +98,38 @@ def stream_of(*lines: str, formats: str = "0 8 101") -> object:
     return read_audio(HEAD + "\r\n".join([f"m=audio 4000 RTP/AVP {formats}", *lines]))
 
 
+def _stream_text(formats: str, *maps: str) -> str:
+    return HEAD + "".join([f"m=audio 4000 RTP/AVP {formats}\r\n", *[f"a=rtpmap:{one}\r\n" for one in maps]])
+
+
 def test_codecs() -> None:
     stream = read_audio(
         HEAD + "m=audio 4000 RTP/AVP 0 8 97 98 99 200 18\r\na=rtpmap:97 pcma/8000/1\r\na=rtpmap:98 PCMA/16000\r\n"
         "a=rtpmap:99 telephone-event/8000\r\na=rtpmap:200 PCMU/8000\r\n"
     )
-    codecs = [stream.codec_of(one) for one in stream.formats]
-    assert codecs == ["PCMU/8000", "PCMA/8000", "PCMA/8000", "PCMA/16000", "TELEPHONE-EVENT/8000", None, None]
-    assert stream.telephone_event() == 99
+    encodings = [stream.encoding_of(one) for one in stream.formats]
+    assert encodings == ["PCMU/8000", "PCMA/8000", "PCMA/8000", "PCMA/16000", "TELEPHONE-EVENT/8000", None, None]
+    assert stream.telephone_event() == (99, 8000)
+    assert {codec.name: number for codec, number in stream.codecs().items()} == {"PCMU": 0, "PCMA": 8}
 
 
-def test_telephone_event_at_another_rate_is_none() -> None:
+def test_wideband_codecs() -> None:
+    stream = read_audio(
+        HEAD + "m=audio 4000 RTP/AVP 9 111 96 97 98\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:96 OPUS/48000\r\n"
+        "a=rtpmap:97 L16/16000/1\r\na=rtpmap:98 L16/16000/2\r\n"
+    )
+    found = [(codec.name, codec.clock_hz, number) for codec, number in stream.codecs().items()]
+    assert found == [("G722", 8000, 9), ("OPUS", 48000, 111), ("L16", 16000, 97)]  # opus says /2 always (RFC 7587 7)
+
+
+def test_telephone_event_goes_by_the_clock_of_the_sound() -> None:
+    """RFC 4733 2.1; many phones have it at 8000 Hz only."""
+    both = _stream_text("0 96 97", "96 telephone-event/48000", "97 telephone-event/8000")
+    assert read_audio(both).telephone_event() == (97, 8000)
+    assert read_audio(both).telephone_event(48000) == (96, 48000)
     body = HEAD + "m=audio 4000 RTP/AVP 0 96\r\na=rtpmap:96 telephone-event/48000\r\n"
     assert read_audio(body).telephone_event() is None
+    assert read_audio(both.replace("/48000", "/16000")).telephone_event(48000) == (97, 8000)
 
 
 @pytest.mark.parametrize(

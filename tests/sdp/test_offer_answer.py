@@ -15,7 +15,10 @@ from pbx.sdp.sdp import parse
 
 DIRECTIONS = ["sendrecv", "sendonly", "recvonly", "inactive"]
 MIRROR = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
-CODECS = st.permutations(["PCMU", "PCMA"]).flatmap(lambda both: st.integers(1, 2).map(lambda n: tuple(both[:n])))
+CODECS = st.permutations(["PCMU", "PCMA", "G722", "OPUS", "L16"]).flatmap(
+    lambda all_: st.integers(1, 5).map(lambda n: tuple(all_[:n]))
+)
+CLOCKS = {"OPUS": 48000, "L16": 16000}
 HEAD = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
 THEIRS = HEAD + "m=audio 4000 RTP/AVP 0 8 97\r\na=rtpmap:97 telephone-event/8000\r\na=ptime:30\r\n"
 
@@ -38,17 +41,17 @@ def test_offer_is_a_description() -> None:
 
 
 def test_offer_over_ipv6_and_without_keys() -> None:
-    text = make_offer("2001:db8::1", 20000, ("PCMU",), session_id=1, dtmf_pt=None)
+    text = make_offer("2001:db8::1", 20000, ("PCMU",), session_id=1, keys=False)
     assert "c=IN IP6 2001:db8::1\r\n" in text and "telephone-event" not in text
     assert "m=audio 20000 RTP/AVP 0\r\n" in text
 
 
 @settings(derandomize=True, max_examples=150)
-@given(CODECS, CODECS, st.sampled_from(DIRECTIONS), st.sampled_from(DIRECTIONS), st.sampled_from([None, 96, 101]))
+@given(CODECS, CODECS, st.sampled_from(DIRECTIONS), st.sampled_from(DIRECTIONS), st.booleans())
 def test_both_sides_come_to_the_same(
-    mine: tuple[str, ...], yours: tuple[str, ...], mine_way: str, yours_way: str, dtmf_pt: int | None
+    mine: tuple[str, ...], yours: tuple[str, ...], mine_way: str, yours_way: str, keys: bool
 ) -> None:
-    text = make_offer("198.51.100.1", 20000, mine, session_id=1, dtmf_pt=dtmf_pt, direction=mine_way)
+    text = make_offer("198.51.100.1", 20000, mine, session_id=1, keys=keys, direction=mine_way)
     if not set(mine) & set(yours):
         with pytest.raises(NoCommonCodec) as caught:
             reply(text, yours)
@@ -57,8 +60,13 @@ def test_both_sides_come_to_the_same(
     back, theirs = reply(text, yours, direction=yours_way)
     ours = read_answer(back, text)
     assert ours.codec == theirs.codec == next(one for one in yours if one in mine)
-    assert ours.payload_type == theirs.payload_type == {"PCMU": 0, "PCMA": 8}[ours.codec]
-    assert ours.dtmf_payload_type == ours.dtmf_receive_type == theirs.dtmf_payload_type == dtmf_pt
+    numbers = {"PCMU": 0, "PCMA": 8, "G722": 9, "OPUS": 96, "L16": 97}
+    assert ours.payload_type == theirs.payload_type == ours.receive_type == numbers[ours.codec]
+    clock_hz = CLOCKS.get(ours.codec, 8000)
+    assert ours.clock_hz == theirs.clock_hz == clock_hz
+    event_type = {8000: 101, 16000: 102, 48000: 103}[clock_hz] if keys else None
+    assert ours.dtmf_payload_type == ours.dtmf_receive_type == theirs.dtmf_payload_type == event_type
+    assert ours.dtmf_clock_hz == (clock_hz if keys else 8000)
     assert ours.direction == MIRROR[theirs.direction]
     assert (ours.host, ours.port, ours.rtcp_port) == ("198.51.100.2", 30000, 30001)
     assert (theirs.host, theirs.port, theirs.rtcp_port) == ("198.51.100.1", 20000, 20001)
@@ -75,6 +83,35 @@ def test_answer_takes_the_offers_payload_types() -> None:
     assert "m=audio 30000 RTP/AVP 110 97\r\na=rtpmap:110 PCMA/8000\r\na=rtpmap:97 telephone-event/8000\r\n" in back
     assert (negotiated.codec, negotiated.payload_type, negotiated.dtmf_payload_type) == ("PCMA", 110, 97)
     assert negotiated.rtcp_port == 4009
+
+
+def test_answer_takes_the_offers_number_of_a_dynamic_codec() -> None:
+    text = HEAD + (
+        "m=audio 4000 RTP/AVP 111 0 126 110\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n"
+        "a=rtpmap:110 telephone-event/48000\r\na=rtpmap:126 telephone-event/8000\r\n"
+    )
+    back, negotiated = reply(text, ("OPUS", "PCMU"))
+    assert (
+        "m=audio 30000 RTP/AVP 111 110\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\n"
+        "a=rtpmap:110 telephone-event/48000\r\n"
+    ) in back
+    assert (negotiated.codec, negotiated.payload_type, negotiated.dtmf_payload_type) == ("OPUS", 111, 110)
+    assert (negotiated.clock_hz, negotiated.dtmf_clock_hz) == (48000, 48000)
+
+
+def test_each_side_numbers_a_dynamic_codec_for_itself() -> None:
+    """RFC 3264 5.1, 6.1: what we send bears the answer's number, what we receive that of our offer."""
+    text = make_offer("198.51.100.1", 20000, ("OPUS", "PCMU"), session_id=1)
+    assert "RTP/AVP 96 0 101 103\r\n" in text
+    ours = read_answer(HEAD + "m=audio 4000 RTP/AVP 120\r\na=rtpmap:120 OPUS/48000/2\r\n", text)
+    assert (ours.payload_type, ours.receive_type) == (120, 96)
+    assert (ours.dtmf_payload_type, ours.dtmf_receive_type) == (None, 103)
+
+
+def test_l16_at_either_rate() -> None:
+    for number, clock_hz in ((97, 16000), (98, 8000)):
+        text = HEAD + f"m=audio 4000 RTP/AVP {number}\r\na=rtpmap:{number} L16/{clock_hz}\r\n"
+        assert reply(text, ("L16",))[1].clock_hz == clock_hz
 
 
 def test_our_order_of_codecs_wins() -> None:
@@ -125,7 +162,7 @@ def test_refused_streams_in_an_answer() -> None:
 
 def test_answer_may_number_keys_otherwise() -> None:
     """RFC 3264 6.1: each side says with which numbers it wants to receive."""
-    ours = read_answer(THEIRS, offer(dtmf_pt=101))
+    ours = read_answer(THEIRS, offer())
     assert (ours.dtmf_payload_type, ours.dtmf_receive_type) == (97, 101)
     assert ours.codec == "PCMU"  # the answerer's first
 
@@ -173,17 +210,17 @@ def test_answer_without_an_offer() -> None:
 @settings(derandomize=True, max_examples=100)
 @given(
     CODECS,
-    st.sampled_from([None, 96, 101]),
+    st.booleans(),
     st.sampled_from(DIRECTIONS),
     st.sampled_from([(None,), ("m=video 0 RTP/AVP 31\r\n", None), (None, "m=audio 0 RTP/SAVP 0\r\n")]),
 )
 def test_offered_stream_is_the_offer_read(
-    codecs: tuple[str, ...], dtmf_pt: int | None, direction: str, layout: tuple[str | None, ...]
+    codecs: tuple[str, ...], keys: bool, direction: str, layout: tuple[str | None, ...]
 ) -> None:
-    text = make_offer("::1", 4000, codecs, session_id=1, dtmf_pt=dtmf_pt, direction=direction, layout=layout)
-    stream = offered_stream("::1", 4000, codecs, dtmf_pt=dtmf_pt, direction=direction, layout=layout)
+    text = make_offer("::1", 4000, codecs, session_id=1, keys=keys, direction=direction, layout=layout)
+    stream = offered_stream("::1", 4000, codecs, keys=keys, direction=direction, layout=layout)
     assert stream == read_audio(text)
-    assert reply(text) == answer(stream, "198.51.100.2", 30000, ("PCMA", "PCMU"), session_id=9)
+    assert reply(text, codecs) == answer(stream, "198.51.100.2", 30000, codecs, session_id=9)
 
 
 def test_longest_numbers_do_no_harm() -> None:
