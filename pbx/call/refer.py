@@ -1,4 +1,4 @@
-"""REFER: a phone transfers (RFC 3515, 3892, 4488, 4538, 5589), and is told how that goes."""
+"""REFER: a phone transfers (RFC 3515, 3892, 4488, 4538, 5589)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Final
 from config.schema import Destination
 from pbx.call import transfer
 from pbx.call.leg import Leg
+from pbx.call.refer_subscription import ReferSubscription
 from pbx.call.replaces import Replaces
 from pbx.call.screening import Identity
-from pbx.call.sent_request import SentRequest
 from pbx.routing.dial_plan import Caller
 from pbx.sip.address import Address
 from pbx.sip.dialog import Dialog
 from pbx.sip.errors import SipError
-from pbx.sip.grammar import unescape
-from pbx.sip.hop import Hop
-from pbx.sip.message import Request, Response
+from pbx.sip.grammar import param, parse_params, unescape
+from pbx.sip.message import Request
 from pbx.sip.server_transaction import ServerTransaction
 from pbx.sip.uri import Uri
 
@@ -25,41 +24,6 @@ if TYPE_CHECKING:
 
 #: What a party may be given to: not what acts in the name of who dials.
 GIVEN_TO: Final = frozenset(("extension", "group", "ivr", "number", "park", "queue", "trunk", "uri"))
-
-
-class Progress:
-    """The subscription that a REFER makes (RFC 3515 2.4.4): a NOTIFY for each step, until the last or until the peer
-    knows nothing of it any more."""
-
-    __slots__ = ("_dialog", "_event", "_last", "_login", "_switch", "over")
-
-    def __init__(self, switch: Switch, dialog: Dialog, login: tuple[str, str] | None, event: str) -> None:
-        self._switch = switch
-        self._dialog = dialog
-        self._login = login
-        self._event = event
-        self._last = 0
-        self.over = False
-
-    def tell(self, status: int, reason: str) -> None:
-        if self.over or status == self._last:
-            return
-        self._last = status
-        self.over = status >= 200
-        state = "terminated;reason=noresource" if self.over else "active;expires=180"
-        headers = (
-            f"Contact: {self._dialog.contact}\r\nEvent: {self._event}\r\nSubscription-State: {state}\r\n"
-            "Content-Type: message/sipfrag;version=2.0\r\n"
-        )
-        text = "".join(c for c in reason if c.isprintable())
-        SentRequest(self._switch, self._dialog, self._login, "NOTIFY", headers, f"SIP/2.0 {status} {text}\r\n", self)
-
-    def on_response(self, response: Response, hop: Hop, now: float) -> None:
-        if response.status in (481, 408):
-            self.over = True
-
-    def on_failure(self, status: int, now: float) -> None:
-        self.over = True
 
 
 class _Untold:
@@ -81,13 +45,37 @@ class Refers:
 
     def __init__(self, switch: Switch) -> None:
         self._switch = switch
+        self._inside: dict[tuple[str, str], ReferSubscription] = {}  # by our tag and Event: one a call, 2.4.6
         switch.serve("REFER", self.outside, self.inside)
+        switch.serve("SUBSCRIBE", inside=self.refresh)
+        switch.capabilities.serve_event("refer")
 
     def inside(self, leg: Leg, request: Request, transaction: ServerTransaction, now: float) -> None:
         event = "refer" if not leg.refers else f"refer;id={request.cseq}"  # 3515 2.4.6
         leg.refers += 1
-        hears = Progress(self._switch, leg.dialog, leg.login, event)
-        self._serve(leg, request, transaction, hears, "", now)
+        hears = ReferSubscription(self._switch, leg.dialog, leg.login, event, self._over)
+        self._inside[leg.dialog.local_tag, event] = hears
+        if not self._serve(leg, request, transaction, hears, "", now):
+            self._over(hears)
+
+    def _over(self, one: ReferSubscription) -> None:
+        self._inside.pop((one.dialog.local_tag, one.event), None)
+
+    def refresh(self, leg: Leg, request: Request, transaction: ServerTransaction, now: float) -> None:
+        """A SUBSCRIBE in a call's dialog: for what its REFER began (2.4.4)."""
+        name, _, params = (request.get("Event") or "").partition(";")
+        if name.strip().lower() != "refer":
+            events = self._switch.capabilities.events
+            transaction.respond(489, now, headers=events)
+            return
+        event_id = param(parse_params(f";{params}", 0), "id") if params else None
+        event = "refer" if event_id is None else f"refer;id={event_id}"
+        one = self._inside.get((leg.dialog.local_tag, event))
+        if one is None:
+            transaction.respond(481, now)
+            return
+        leg.hear(request, transaction.hop)
+        one.refresh(request, transaction, now)
 
     def outside(self, request: Request, transaction: ServerTransaction, identity: Identity, now: float) -> None:
         """RFC 4538: the call is named, and its user has said who he is."""
@@ -99,7 +87,10 @@ class Refers:
             transaction.respond(403, now, to_tag=tag)
             return
         dialog = Dialog.of_request(request, tag, switch.contact(transaction.hop), transaction.hop)
-        self._serve(leg, request, transaction, Progress(switch, dialog, None, "refer"), tag, now)
+        hears = ReferSubscription(switch, dialog, None, "refer", switch.forget)
+        switch.add(hears)
+        if not self._serve(leg, request, transaction, hears, tag, now):
+            switch.forget(hears)
 
     def _target_dialog(self, request: Request, identity: Identity) -> Leg | None:
         try:
@@ -111,8 +102,10 @@ class Refers:
         return leg if own else None
 
     def _serve(
-        self, leg: Leg, request: Request, transaction: ServerTransaction, progress: Progress, tag: str, now: float
-    ) -> None:
+        self, leg: Leg, request: Request, transaction: ServerTransaction, progress: ReferSubscription, tag: str,
+        now: float,
+    ) -> bool:  # fmt: skip
+        """Whether there is a subscription now."""
         switch = self._switch
         try:
             uri = self._refer_to(request)
@@ -124,7 +117,7 @@ class Refers:
             status = error.status or 400
             switch.counters[f"refers_refused_{status}"] += 1
             transaction.respond(status, now, to_tag=tag or None)
-            return
+            return False
         silent = (request.get("Refer-Sub") or "").strip().lower().startswith("false")
         lines = "Refer-Sub: false\r\n" if silent else ""
         contact = f"Contact: {switch.contact(transaction.hop)}\r\n"
@@ -132,7 +125,7 @@ class Refers:
         hears: transfer.Hears = _Untold() if silent else progress
         if other is None:
             transfer.blind(leg, destination, dialled, hears)
-            return
+            return not silent
         target = other.find(switch)
         if target is None or target.call is None or target.call is leg.call:
             hears.tell(481, "no such call")
@@ -144,6 +137,7 @@ class Refers:
             hears.tell(603, "not answered yet")
         else:
             transfer.attended(leg, target, hears)
+        return not silent
 
     @staticmethod
     def _refer_to(request: Request) -> Uri:

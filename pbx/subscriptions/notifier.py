@@ -53,7 +53,8 @@ class Notifier:
         self._watching: dict[tuple[str, str], list[Subscription]] = {}  # (event, resource)
         self._watchers: Counter[str] = Counter()
         self._count = 0
-        self.allow_events = ", ".join(sorted(self._packages))
+        for event in self._packages:
+            switch.capabilities.serve_event(event)
 
     def __len__(self) -> int:
         return self._count
@@ -123,12 +124,14 @@ class Notifier:
         event_id = param(parse_params(value, len(name)), "id") if semicolon else None
         name = name.strip().lower()
         package = self._packages.get(name)
+        if name == "refer":
+            raise _Refused(403)  # RFC 3515 2.4.4: it is REFER that makes those
         if package is None:
             raise self._unknown_event()
         return (name if event_id is None else f"{name};id={event_id}"), package
 
     def _unknown_event(self) -> _Refused:
-        return _Refused(489, f"Allow-Events: {self.allow_events}\r\n")
+        return _Refused(489, self.switch.capabilities.events)
 
     def _check(self, request: Request, package: Package, watcher: str, resource: str) -> None:
         if not _accepts(request, package.content_type):
