@@ -151,6 +151,7 @@ class Server:
             driver.layer, driver.local, driver, self.plane, self.admission, self.emit, counters
         )  # fmt: skip
         driver.layer.core = self.switch
+        self.switch.media_host = media_host(site)
         driver.on_closed = self._connection_closed
         self.switch.connected = driver.connected
         self.switch.lead = self.resolver.lead

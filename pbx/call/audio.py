@@ -20,11 +20,11 @@ class Audio:
     others for the peer's sake, best first. Whatever reads a peer's SDP raises SipError (400, 488); without a free port
     it is SipError 503."""
 
-    __slots__ = ("_heard", "_host", "_local", "_negotiated", "_plane", "_policy", "codecs", "offered", "port")
+    __slots__ = ("_heard", "_local", "_negotiated", "_plane", "_policy", "codecs", "host", "offered", "port")
 
     def __init__(self, plane: MediaPlane, host: str, policy: tuple[str, ...], session_id: int) -> None:
         self._plane = plane
-        self._host = host
+        self.host = host  # our address, as the peer should see it
         self._policy = policy  # the codecs that we may speak with this peer, best first
         self._local = LocalDescription(session_id)
         self._heard: AudioStream | None = None  # the peer's offer that waits for our answer
@@ -80,7 +80,7 @@ class Audio:
         self.offered = True
         first = [codec for codec in prefer if codec in self._policy]
         return self._local.offer(
-            self._host, port.number, (*first, *[codec for codec in self._policy if codec not in first])
+            self.host, port.number, (*first, *[codec for codec in self._policy if codec not in first])
         )
 
     def reoffer(self, direction: str = "sendrecv") -> str:
@@ -88,7 +88,7 @@ class Audio:
         port = self._lease()
         self.offered = True
         layout = (None,) if self._negotiated is None else self._negotiated.layout
-        return self._local.offer(self._host, port.number, self._ordered(), direction=direction, layout=layout)
+        return self._local.offer(self.host, port.number, self._ordered(), direction=direction, layout=layout)
 
     def offer_again(self) -> str:
         """An offer that changes nothing: the last description once more."""
@@ -138,7 +138,7 @@ class Audio:
     def _answer(self, offer: str | AudioStream, codecs: tuple[str, ...], direction: str) -> str:
         port = self._lease()
         try:
-            text, negotiated = self._local.answer(offer, self._host, port.number, codecs, direction=direction)
+            text, negotiated = self._local.answer(offer, self.host, port.number, codecs, direction=direction)
         except SdpError as error:
             raise _sip(error) from None
         self._use(negotiated)

@@ -236,8 +236,8 @@ class Call:
             try:
                 leg.invite(self.caller.audio.codecs, now)
             except SipError as error:
-                self.switch.counters["calls_without_media_port"] += 1
-                status, cause = error.status or 503, NO_PORT
+                status, cause = (488, error.reason) if error.status == 488 else (error.status or 503, NO_PORT)
+                self.switch.counters[f"calls_without_media_{'address' if status == 488 else 'port'}"] += 1
                 leg.unsent()
                 continue
             attempt.legs.append(leg)

@@ -33,16 +33,18 @@ _HOP_FAILED = (430, 503)  # RFC 5626 11.5: a phone's flow is gone; RFC 3263 4.3:
 class CalledLeg(Leg):
     """One INVITE we sent. TRYING -> RINGING -> ANSWERED; DROPPED: we want it gone and wait for its final response."""
 
-    __slots__ = ("_challenged", "_early", "_heard", "_invite", "_offer", "_told", "state", "target")
+    __slots__ = ("_challenged", "_early", "_heard", "_invite", "_offer", "_prefer", "_told", "state", "target")
     owns_call_id: ClassVar[bool] = True
 
     def __init__(self, switch: Switch, call: Call, attempt: Attempt, target: Target, max_forwards: int) -> None:
+        target = _heard_from(switch, target) or target
         dialog = _dialog(switch, target, switch.ids.token(), switch.ids.token(), max_forwards)
         super().__init__(switch, call, attempt.number, dialog, target.extension, target.trunk)
         self.attempt = attempt
         self.target = target
         self.state = TRYING
         self._offer = ""
+        self._prefer: tuple[str, ...] = ()  # the codecs to offer
         self._challenged = False  # whether the INVITE has our credentials
         self._told = False  # whether the next hop is known to answer
         self._invite: SentInvite | None = None
@@ -57,7 +59,11 @@ class CalledLeg(Leg):
         return {TRYING: "trying", RINGING: "early", ANSWERED: "confirmed"}.get(self.state, "terminated")
 
     def invite(self, prefer: tuple[str, ...], now: float) -> None:
-        """Send the INVITE; `prefer` are the codecs that the caller has, best first. Raises SipError without a port."""
+        """Send the INVITE; `prefer` are the codecs that the caller has, best first. Raises SipError without a port, or
+        an address for it that the peer could send to."""
+        if not self.switch.hears(self.target.hop):
+            raise SipError("no media address of its family", 488)
+        self._prefer = prefer
         self._offer = self.audio.offer(prefer)
         assert self.audio.port is not None
         self.audio.port.on_lost = self._media_lost
@@ -247,7 +253,8 @@ class CalledLeg(Leg):
 
     def _next_hop(self, now: float) -> bool:
         """The same INVITE to the next hop, when this one can't be reached or is overloaded (RFC 3263 4.3)."""
-        target = self.target.after_failure() if self.state == TRYING else None
+        after = self.target.after_failure() if self.state == TRYING else None
+        target = None if after is None else _heard_from(self.switch, after)
         if target is None:
             return False
         self.target = target
@@ -255,6 +262,10 @@ class CalledLeg(Leg):
         old = self.dialog
         self.dialog = _dialog(self.switch, target, old.local_tag, old.call_id, old.max_forwards)
         self.dialog.local_cseq = old.local_cseq - 1
+        host = self.switch.host_for(target.hop)
+        if host != self.audio.host:  # by another interface, of the other family perhaps
+            self.audio.host = host
+            self._offer = self.audio.offer(self._prefer)
         self._send_invite("", now)
         return True
 
@@ -304,6 +315,15 @@ class CalledLeg(Leg):
         """The peer hung up, or is lost: nothing more to send."""
         self._finish()
         self.call = None
+
+
+def _heard_from(switch: Switch, target: Target) -> Target | None:
+    """The first hop of a target whose sound could reach us; None if there is none."""
+    found: Target | None = target
+    while found is not None and not switch.hears(found.hop):
+        switch.counters["hops_without_media_address"] += 1
+        found = found.after_failure()
+    return found
 
 
 def _dialog(switch: Switch, target: Target, tag: str, call_id: str, max_forwards: int) -> Dialog:

@@ -98,6 +98,7 @@ class Switch:
         self.on_leg: Callable[[Leg], None] = lambda leg: None
         self.on_hop_result: Callable[[Target, bool], None] = lambda target, ok: None  # `target.hop` answered, or failed
         self.capabilities = Capabilities()
+        self.media_host = ""  # that the media plane is bound to; "": any
         self.inside: dict[str, LegService] = {}  # by method
         self._outside: dict[str, Service] = {}
         self._rules: Rules | None = None
@@ -384,6 +385,10 @@ class Switch:
     def host_for(self, hop: Hop) -> str:
         """The address to write into SDP for this peer."""
         return self.local.address(hop)
+
+    def hears(self, hop: Hop) -> bool:
+        """Whether what a peer of its address family sends could reach a port of the media plane."""
+        return self.media_host in ("", "::") or (":" in self.media_host) == (":" in hop.host)
 
     def retry_after_s(self) -> int:
         """Seconds to put in Retry-After of a 503; spread, so that refused callers don't return together."""
