@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
@@ -47,7 +46,7 @@ class Binding(NamedTuple):
 
     def as_record(self) -> dict[str, Any]:
         """As JSON can hold it."""
-        return self._asdict()
+        return self._asdict() | {"source": tuple(self.source), "hop": tuple(self.hop)}
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Binding:
@@ -80,8 +79,7 @@ def _is_address(hop: Hop) -> bool:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What happened to one binding."""
 
     kind: Literal["added", "refreshed", "removed", "expired"]
@@ -165,6 +163,8 @@ def same_device(binding: Binding, contact: str, instance: str | None, reg_id: in
         return True
     if instance is not None and binding.instance is not None:
         return instance == binding.instance
+    if host_port_of(binding.contact)[1] != host_port_of(contact)[1]:  # the usual case of several phones at one address
+        return False
     return Uri.parse(binding.contact).matches(Uri.parse(contact))
 
 

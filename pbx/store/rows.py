@@ -8,7 +8,10 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
+import orjson
+
 _ENCODE: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_PLAIN: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME  # `str` shows them
 _ID_FIELDS: Final = ("call_id", "item_id")  # an item is a call that waits: its id is the call's
 
 
@@ -35,8 +38,14 @@ def clean(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
 
 
-def encode(data: dict[str, Any]) -> str:
+def encode(data: object) -> str:
     """Pure ASCII, so that any text passes. Raises TypeError or ValueError for what JSON has no words for."""
+    try:
+        found = orjson.dumps(data, option=_PLAIN)
+        if found.isascii():
+            return found.decode("ascii")
+    except TypeError:  # lone surrogates, large numbers, whatever is shown by its `str`
+        pass
     return _ENCODE(data)
 
 

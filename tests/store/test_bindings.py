@@ -13,7 +13,7 @@ import pytest
 import structlog
 from sqlalchemy import text
 
-from pbx.store import bindings as bindings_module
+from pbx.store import latest
 from pbx.store.bindings import BindingStore, Record
 from pbx.store.engine import create_engine, database_url
 from pbx.store.errors import StoreError
@@ -23,9 +23,9 @@ from pbx.store.journal import Journal
 @pytest.fixture(autouse=True)
 async def quick(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Any]]:
     """Short waits; the log lines, for those who ask."""
-    monkeypatch.setattr(bindings_module, "GATHER_S", 0.005)
-    monkeypatch.setattr(bindings_module, "FIRST_RETRY_S", 0.01)
-    monkeypatch.setattr(bindings_module, "LAST_RETRY_S", 0.05)
+    monkeypatch.setattr(latest, "GATHER_S", 0.005)
+    monkeypatch.setattr(latest, "FIRST_RETRY_S", 0.01)
+    monkeypatch.setattr(latest, "LAST_RETRY_S", 0.05)
     monkeypatch.setattr("pbx.store.engine.LOCKED_TIMEOUT_S", 0.02)
     with structlog.testing.capture_logs() as lines:
         yield lines
@@ -63,7 +63,7 @@ class Life:
         self.store.changed(aor)
 
     async def written(self) -> None:
-        await until(lambda: not self.store.pending and self.store._task is not None and not self.store._armed)
+        await until(lambda: self.store.idle)
 
 
 async def test_what_is_registered_is_found_again(target: Any) -> None:
@@ -95,7 +95,7 @@ async def test_a_storm_of_refreshes_writes_each_aor_once_a_batch(target: Any) ->
 
 
 async def test_many_go_in_several_batches(target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bindings_module, "BATCH_AORS", 30)
+    monkeypatch.setattr(latest, "BATCH_ROWS", 30)
     async with Life(target.url) as life:
         for number in range(100):
             life.set(f"{number}", *(["sip:a@h"] if number % 3 else []))
@@ -171,7 +171,7 @@ async def main():
     store = BindingStore(sys.argv[1], lambda aor: [{"contact": "sip:a@h", "expires_at": 1.0}], Counter())
     await store.open()
     store.changed("101")
-    while store.pending or not store._armed is False:
+    while not store.idle:
         await asyncio.sleep(0.01)
     store.changed("102")
     os.kill(os.getpid(), signal.SIGKILL)

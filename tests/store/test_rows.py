@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -61,3 +62,22 @@ def test_any_text_can_be_stored_and_is_the_same_after_json(raw: str) -> None:
     assert "\0" not in stored
     assert clean(stored) == stored
     assert clean(json.loads(encode({"x": raw}))["x"]) == stored
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(_json)
+def test_json_says_what_was_given_in_ascii(data: object) -> None:
+    text = encode(data)
+    assert text.isascii() and json.loads(text) == data
+
+
+def test_what_json_has_no_words_for_is_shown_by_its_text() -> None:
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    assert encode({"at": at, "uri": "\udcff", "n": 1 << 70}) == (
+        '{"at":"2026-01-02 00:00:00+00:00","uri":"\\udcff","n":1180591620717411303424}'
+    )

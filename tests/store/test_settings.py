@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from pbx.store import settings as settings_module
+from pbx.store import latest
 from pbx.store.errors import StoreError
 from pbx.store.journal import Journal
 from pbx.store.settings import SettingStore
@@ -18,7 +18,8 @@ from pbx.store.settings import SettingStore
 
 @pytest.fixture(autouse=True)
 async def quick(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Any]]:
-    monkeypatch.setattr(settings_module, "RETRY_S", 0.01)
+    monkeypatch.setattr(latest, "GATHER_S", 0.005)
+    monkeypatch.setattr(latest, "FIRST_RETRY_S", 0.01)
     monkeypatch.setattr("pbx.store.engine.LOCKED_TIMEOUT_S", 0.02)
     with structlog.testing.capture_logs() as lines:
         yield lines
