@@ -126,7 +126,7 @@ class Defence:
         return source_of(host) in self._called or host in self._called or within(self._exempt_networks, host)
 
     def _refreshes(self, hop: Hop) -> bool:
-        return bool(self._location.aors_of_source(hop.host, hop.port))
+        return self._location.is_source(hop.host, hop.port)
 
     def _has_phones(self, host: str) -> bool:
         self._list_hosts()

@@ -114,8 +114,9 @@ class Location:
             return None
         return aor
 
-    def aors_of_source(self, host: str, port: int) -> frozenset[str]:
-        return frozenset(self._aors_by_source.get((host, port), ()))
+    def is_source(self, host: str, port: int) -> bool:
+        """Whether somebody is registered from this address."""
+        return (host, port) in self._aors_by_source
 
     def next_deadline(self) -> float | None:
         """When `expire` is to be called next; it may then find nothing to do."""

@@ -8,7 +8,7 @@ RFC 7616 and RFC 8760 (SHA-256 beside MD5), RFC 3261 22, RFC 2069 credentials of
     right digest -------------------------------> ACCEPTED
     wrong digest or unknown user ---------------> WRONG    403
 
-A nonce says when it was made and proves by an HMAC that we made it, for this address: none is stored. Whoever forges
+A nonce says when it was made and proves by a keyed hash that we made it, for this address: none is stored. Who forges
 another's address never sees one that is good there, so nothing he sends can pass for that one's wrong password; and of
 a password that comes with a dead nonce nobody is told whether it was right. What is stored, within a bound, is the
 highest nonce-count of nonces that were used well.
@@ -271,7 +271,9 @@ class DigestServer:
         return stamp + self._mac(stamp, host)
 
     def _mac(self, stamp: str, host: str) -> str:
-        return hmac.digest(self._secret, _octets(stamp + self._source_of(host)), "sha256").hex()[:_MAC_DIGITS]
+        # Keyed BLAKE2 (RFC 7693 2.9) is a MAC as good as an HMAC, for a third of its time.
+        text = _octets(stamp + self._source_of(host))
+        return hashlib.blake2b(text, key=self._secret, digest_size=_MAC_DIGITS // 2).hexdigest()
 
     def _is_live(self, nonce: str, host: str, now: float) -> bool:
         if not _NONCE.fullmatch(nonce):

@@ -133,11 +133,23 @@ def parse(data: bytes) -> Request | Response:
     head, gap, body = data.partition(b"\r\n\r\n")
     if not gap:
         head, gap, body = data.partition(b"\n\n")
-    if len(head) > MAX_HEAD_BYTES or max(head.count(b"\n"), head.count(b","), head.count(b";")) > MAX_MARKS:
+    if len(head) > MAX_MARKS and _is_too_large(head):
         raise BadResponse("Head too large")
     text = head.decode("utf-8", "surrogateescape")
-    if "\n " in text or "\n\t" in text:
-        text = _FOLD.sub(" ", text)
+    start, headers, whole = _split(text)
+    if not whole and ("\n " in text or "\n\t" in text):  # no name of a header begins so: folded lines are seen by that
+        start, headers, whole = _split(_FOLD.sub(" ", text))
+    if start[:4].upper() == "SIP/":
+        return _response(start, headers, body, whole)
+    return _request(start, headers, body, whole)
+
+
+def _is_too_large(head: bytes) -> bool:
+    return len(head) > MAX_HEAD_BYTES or max(head.count(b"\n"), head.count(b","), head.count(b";")) > MAX_MARKS
+
+
+def _split(text: str) -> tuple[str, list[tuple[str, str]], bool]:
+    """The first line, the headers, and whether every line was one."""
     lines = text.split("\r\n")
     ends = len(lines) - 1
     whole = text.count("\r") == ends
@@ -151,9 +163,7 @@ def parse(data: bytes) -> Request | Response:
             headers.append((known, value.strip(" \t")))
         elif line:
             whole = False
-    if lines[0][:4].upper() == "SIP/":
-        return _response(lines[0], headers, body, whole)
-    return _request(lines[0], headers, body, whole)
+    return lines[0], headers, whole
 
 
 def _unusual_name(name: str) -> str | None:

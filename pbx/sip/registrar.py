@@ -18,7 +18,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, Protocol
@@ -54,8 +53,7 @@ class Bindings(Protocol):
     def replace(self, aor: str, bindings: Sequence[Binding], now: float) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The response to give: `headers` are whole lines ending in CRLF."""
 
     status: int

@@ -24,7 +24,7 @@ class Guarded(World):
         self.bans = Bans(POLICY.ban, CARRIER.__eq__, lambda host: False, self.counters)
         self.overload = Overload(0.1, self.counters)
         self.guard = Guard(
-            POLICY, CARRIER.__eq__, lambda hop: bool(self.location.aors_of_source(hop.host, hop.port)), self.bans,
+            POLICY, CARRIER.__eq__, lambda hop: self.location.is_source(hop.host, hop.port), self.bans,
             self.overload, self.counters,
         )  # fmt: skip
         self.switch.judge = self.guard.judge
