@@ -43,7 +43,7 @@ def _segment(magnitude: npt.NDArray[np.int32], first: int) -> npt.NDArray[np.int
 
 def _pcmu_encode_table() -> Codes:
     linear = np.arange(65536, dtype=np.int32).astype(np.uint16).astype(np.int16).astype(np.int32)
-    magnitude = np.minimum(np.abs(linear), _PCMU_CLIP) + _PCMU_BIAS
+    magnitude = np.minimum(np.where(linear < 0, ~linear, linear), _PCMU_CLIP) + _PCMU_BIAS  # as G.191's program
     segment = _segment(magnitude, 7)
     code = np.where(linear < 0, 0x80, 0) | segment << 4 | (magnitude >> segment + 3) & 15
     return np.asarray(~code & 0xFF, np.uint8)

@@ -12,7 +12,9 @@ import resource
 import signal
 import sys
 
-from media.worker.loop import die_with_parent, run
+from media.worker.loop import die_with_parent, load_opus, run
+
+OPUS = ("libopus.so.0", "libopus.so")
 
 
 def main(arguments: list[str]) -> None:
@@ -26,6 +28,7 @@ def main(arguments: list[str]) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with contextlib.suppress(PermissionError):  # sound comes before whatever shares the core, where we may say so
         os.setpriority(os.PRIO_PROCESS, 0, -10)
+    load_opus(OPUS)
     run(int(control_fd), host, int(first), int(last))
 
 

@@ -5,14 +5,21 @@ Its parts are included below, one concept a file. A round is: wait, take what is
 is due, report, send the events. Nothing is allocated for a packet.
 """
 
+from collections.abc import Sequence
+
 include "posix.pxi"
 include "model.pxi"
 include "g711.pxi"
+include "g722.pxi"
+include "resample.pxi"
+include "opus.pxi"
+include "codec.pxi"
 include "sockets.pxi"
 include "outgoing.pxi"
 include "incoming.pxi"
 include "rtcp.pxi"
 include "control.pxi"
+include "door.pxi"
 
 RECORD_VERSION = VERSION
 COMMAND_BYTES = sizeof(Command)
@@ -51,8 +58,8 @@ def run(control_fd: int, host: str, first: int, last: int) -> None:
             raise MemoryError
         if loop.epoll < 0:
             raise OSError(errno, "epoll_create1")
+        make_sound()
         with nogil:
-            make_tables()
             start(loop, &address, first_port)
             while not loop.closed:
                 serve(loop)

@@ -9,7 +9,7 @@ import pytest
 
 from media import codecs
 from media.codecs import Samples
-from media.worker.loop import transcoding_tables
+from media.worker.loop import g711_tables, transcoding_tables
 
 ALL_CODES = bytes(range(256))
 ALL_SAMPLES = np.arange(-32768, 32768).astype(np.int16)
@@ -49,6 +49,55 @@ def test_each_sample_is_at_most_half_a_step_off(encode: Encode, decode: Decode) 
 @pytest.mark.parametrize(("encode", "decode"), BOTH)
 def test_encoding_is_monotone(encode: Encode, decode: Decode) -> None:
     assert np.all(np.diff(decode(encode(ALL_SAMPLES)).astype(np.int32)) >= 0)
+
+
+def g191_pcmu(linear: int) -> int:
+    """`ulaw_compress` of the ITU's Software Tool Library (G.191), step by step."""
+    absolute = min(((~linear if linear < 0 else linear) >> 2) + 33, 0x1FFF)
+    segment = 1 + (absolute >> 6).bit_length()
+    return (0x80 if linear >= 0 else 0) | (8 - segment) << 4 | 15 - (absolute >> segment & 15)
+
+
+def g191_pcma(linear: int) -> int:
+    """`alaw_compress`."""
+    value = (~linear if linear < 0 else linear) >> 4
+    if value > 15:
+        exponent = 1
+        while value > 31:
+            value, exponent = value >> 1, exponent + 1
+        value = value - 16 + (exponent << 4)
+    return (value | (0x80 if linear >= 0 else 0)) ^ 0x55
+
+
+def g191_pcmu_linear(code: int) -> int:
+    """`ulaw_expand`."""
+    exponent, mantissa = ~code >> 4 & 7, ~code & 15
+    step = 4 << exponent + 1
+    value = (0x80 << exponent) + step * mantissa + step // 2 - 4 * 33
+    return value if code & 0x80 else -value
+
+
+def g191_pcma_linear(code: int) -> int:
+    """`alaw_expand`."""
+    exponent, mantissa = (code ^ 0x55) >> 4 & 7, (code ^ 0x55) & 15
+    value = ((mantissa + (16 if exponent else 0)) << 4) + 8 << max(exponent - 1, 0)
+    return value if code & 0x80 else -value
+
+
+def test_every_value_is_that_of_the_itus_program() -> None:
+    samples = ALL_SAMPLES.tolist()
+    assert codecs.pcmu_encode(ALL_SAMPLES) == bytes(g191_pcmu(one) for one in samples)
+    assert codecs.pcma_encode(ALL_SAMPLES) == bytes(g191_pcma(one) for one in samples)
+    assert codecs.pcmu_decode(ALL_CODES).tolist() == [g191_pcmu_linear(code) for code in range(256)]
+    assert codecs.pcma_decode(ALL_CODES).tolist() == [g191_pcma_linear(code) for code in range(256)]
+
+
+def test_the_native_tables_hold_every_value() -> None:
+    to_pcmu, to_pcma, from_pcmu, from_pcma = g711_tables()
+    assert to_pcmu == codecs.pcmu_encode(ALL_SAMPLES)
+    assert to_pcma == codecs.pcma_encode(ALL_SAMPLES)
+    assert from_pcmu == codecs.pcmu_decode(ALL_CODES).tobytes()
+    assert from_pcma == codecs.pcma_decode(ALL_CODES).tobytes()
 
 
 def test_tables_of_the_native_loop_are_the_same() -> None:

@@ -1,0 +1,55 @@
+# A door for tests, benchmarks and fuzzing: the loop's sound as Python sees it. Samples are bytes of int16 in host order.
+
+cdef class SoundDecoder:
+    """Payloads of one stream to sound. ValueError: the codec can't be had."""
+    cdef Decoder decoder
+
+    def __cinit__(self, codec: int) -> None:
+        make_sound()
+        if not decoder_open(&self.decoder, codec):
+            raise ValueError(f"codec {codec} can't be decoded")
+
+    def __dealloc__(self) -> None:
+        decoder_close(&self.decoder)
+
+    def decode(self, payload: bytes) -> bytes:
+        """ValueError: it does not decode."""
+        cdef int16_t out[DECODED_MOST]
+        cdef const uint8_t *data = payload
+        cdef int count, size = len(payload)
+        with nogil:
+            count = decode(&self.decoder, self.decoder.codec, data, size, out)
+        if count < 0:
+            raise ValueError(f"{size} bytes that do not decode")
+        return (<char *>out)[: 2 * count]
+
+
+cdef class SoundEncoder:
+    """Sound to payloads of one stream. ValueError: the codec can't be had."""
+    cdef Encoder encoder
+
+    def __cinit__(self, codec: int, bitrate: int = 0, fec: bool = False) -> None:
+        make_sound()
+        if not encoder_open(&self.encoder, codec, bitrate, fec):
+            raise ValueError(f"codec {codec} can't be encoded")
+
+    def __dealloc__(self) -> None:
+        encoder_close(&self.encoder)
+
+    def encode(self, samples: bytes) -> bytes:
+        """At most 60 ms, a multiple of two samples. ValueError: not so, or not with this codec."""
+        cdef uint8_t out[ENCODED_MOST]
+        cdef const char *data = samples
+        cdef int size = -1, count = len(samples) // 2
+        if count % 2 == 0 and 0 < count <= ENCODED_MOST // 2:
+            with nogil:
+                size = encode(&self.encoder, <const int16_t *>data, count, out)
+        if size < 0:
+            raise ValueError(f"{count} samples can't be encoded at once")
+        return (<char *>out)[:size]
+
+
+def make_sound() -> None:
+    """The tables and filters: `run` does the same."""
+    make_tables()
+    make_half_band()
