@@ -143,6 +143,11 @@ class FakePlane:
         if port.on_played is not None:
             port.on_played(playing.play_id)
 
+    def secure(self, port: MediaPort, secure: bool) -> None:
+        """The peer's handshake succeeds, or what was to be secured can't be."""
+        if self._known(port) and port.on_secure is not None:
+            port.on_secure(secure)
+
     def kill(self) -> None:
         """The worker dies: every leased port is lost. A new worker is up at once (unless `down` is set before)."""
         lost = list(self.leased.values())

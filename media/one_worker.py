@@ -18,6 +18,8 @@ from media.supervisor import Supervisor
 log = structlog.get_logger("media")
 
 _START_S = 10.0
+_TOTALS = ("media_stale_commands", "media_send_errors", "media_events_dropped")
+_SECURITY_TOTALS = ("media_srtp_forged", "media_srtp_replayed", "media_srtp_unsent")
 _JITTER_MS = 1 / 16 / 8  # of the worker's unit, a sixteenth of 1/8000 s
 
 
@@ -46,7 +48,7 @@ class OneWorker:
         self._on_stats: dict[tuple[int, int], Callable[[PortStats], None]] = {}
         self._ready: asyncio.Future[int] | None = None
         self._announced: list[int] = []
-        self._totals = (0, 0, 0)
+        self._totals: Counter[str] = Counter()
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -143,7 +145,9 @@ class OneWorker:
         elif event.op == records.READY:
             self._on_ready(event)
         elif event.op == records.PONG:
-            self._on_pong(event)
+            self._count(_TOTALS, event)
+        elif event.op == records.SECURITY_TOTALS:
+            self._count(_SECURITY_TOTALS, event)
         else:
             port = self.leased.get(event.port)
             if port is not None and port.generation == event.generation:
@@ -178,18 +182,17 @@ class OneWorker:
             stats = PortStats(event.a, event.b, event.c, event.d, round(event.e * _JITTER_MS, 3))
             self._call(on_stats, stats)
 
-    def _on_pong(self, event: Event) -> None:
-        totals = (event.a, event.b, event.c)
-        names = ("media_stale_commands", "media_send_errors", "media_events_dropped")
-        for name, now, before in zip(names, totals, self._totals, strict=True):
-            if now > before:
-                self.counters[name] += now - before
-        self._totals = totals
+    def _count(self, names: tuple[str, ...], event: Event) -> None:
+        """The worker sends sums over its life: what came since the last time is new."""
+        for name, total in zip(names, event[6:], strict=False):
+            if total > self._totals[name]:
+                self.counters[name] += total - self._totals[name]
+                self._totals[name] = total
 
     def _went_down(self) -> None:
         """The process died: every lease is void, and whoever holds one is told."""
         self._announced = []
-        self._totals = (0, 0, 0)
+        self._totals.clear()
         self._pool.clear()
         lost, self.leased = list(self.leased.values()), {}
         self.counters["media_ports_lost"] += len(lost)

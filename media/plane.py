@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from media.security import SrtpKeys
+
 
 class MediaError(Exception):
     """Root of the media plane's errors."""
@@ -63,6 +65,8 @@ class RemoteMedia:
     clock_hz: int = 8000  # of the codec's RTP timestamps
     dtmf_receive_type: int | None = None  # what the peer's keys arrive with; None: dtmf_payload_type
     dtmf_clock_hz: int = 8000  # of the keys' timestamps
+    rtcp_mux: bool = False  # RTCP on the RTP port, both ways (RFC 5761)
+    security: SrtpKeys | None = None  # None: plain RTP; otherwise nothing in the clear passes, either way
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +91,11 @@ class MediaPort:
     on_digit: Callable[[str], None] | None = field(default=None, repr=False)  # once a key, when it begins (RFC 4733)
     on_played: Callable[[int], None] | None = field(default=None, repr=False)  # a playlist ended by itself: its play id
     on_lost: Callable[[], None] | None = field(default=None, repr=False)  # the worker died: the port is gone already
+    on_secure: Callable[[bool], None] | None = field(default=None, repr=False)  # False: it can't be; the port is mute
 
     def forget(self) -> None:
         """Nobody is told anything any more."""
-        self.on_digit = self.on_played = self.on_lost = None
+        self.on_digit = self.on_played = self.on_lost = self.on_secure = None
 
 
 class MediaPlane(Protocol):

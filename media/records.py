@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from media.plane import KEYS, PLAYLIST_LONGEST, RemoteMedia
+from media.security import PROFILES, SrtpKeys
 
 VERSION = 1
 COMMAND_BYTES = 96
@@ -29,10 +30,12 @@ _SLOTS = [struct.Struct(f"={n}H") for n in range(PLAYLIST_LONGEST + 1)]
 _HELLO, _LEASE, _CONNECT_OP, _BRIDGE_OP, _PLAY, _SILENCE = range(1, 7)
 _ECHO, _SEND_DIGIT, _RELEASE, _PROMPT, _FORGET, _PING = range(7, 13)
 GREETING, PORTS, READY, DIGIT, PLAYED, STATS, PONG = range(1, 8)
+_SECURITY, _KEYS_OP = range(50, 52)
+SECURED, INSECURE, SECURITY_TOTALS = range(40, 43)
 
 _PAYLOAD_TYPES = {"PCMU": 0, "PCMA": 8}
 _NO_TYPE = 255
-_MAY_SEND, _PEER_SENDS = 1, 2
+_MAY_SEND, _PEER_SENDS, _SECURED, _RTCP_MUX = 1, 2, 4, 8
 
 
 class Event(NamedTuple):
@@ -83,7 +86,21 @@ def connect(index: int, generation: int, remote: RemoteMedia) -> bytes:
         host,
     )
     flags = (_MAY_SEND if remote.sends else 0) | (_PEER_SENDS if remote.receives else 0)
+    flags |= (_SECURED if remote.security else 0) | (_RTCP_MUX if remote.rtcp_mux else 0)
     return _HEAD.pack(_CONNECT_OP, flags, 0, index, generation, 0, payload)
+
+
+def security() -> bytes:
+    """There will be SRTP: open its library now, while nobody waits."""
+    return _HEAD.pack(_SECURITY, 0, 0, 0, 0, 0, b"")
+
+
+def keys(index: int, generation: int, pair: SrtpKeys) -> bytes:
+    """Two commands, to follow `connect`: the key we receive with, and the one we send with."""
+    profile = PROFILES[pair.suite]
+    return _HEAD.pack(_KEYS_OP, 0, 0, index, generation, profile, pair.receive) + _HEAD.pack(
+        _KEYS_OP, 1, 0, index, generation, profile, pair.send
+    )
 
 
 def bridge(index: int, generation: int, other_index: int, other_generation: int) -> bytes:

@@ -29,6 +29,7 @@ from media.plane import (
     RemoteMedia,
     UnknownKey,
 )
+from media.plane_security import PlaneSecurity
 from media.prompt_slots import PromptSlots
 from media.prompts import PromptChanges, PromptLibrary
 from media.records import Event
@@ -39,7 +40,7 @@ log = structlog.get_logger("media")
 class WorkerPlane:
     """Obeys the `MediaPlane` protocol. `host` is the address the ports are bound to, `advertise` the one for SDP
     (default: `host`). `prompts` is a folder, a library that is already read, or None. `workers` processes share the
-    port range."""
+    port range. `srtp`: there will be SRTP, so its library must be there."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class WorkerPlane:
         loop: asyncio.AbstractEventLoop | None = None,
         *,
         workers: int = 1,
+        srtp: bool = False,
     ) -> None:
         try:
             ipaddress.ip_address(host)
@@ -61,9 +63,11 @@ class WorkerPlane:
         self._prompts = PromptSlots(prompts if isinstance(prompts, PromptLibrary) else PromptLibrary(prompts))
         self._loop = loop
         self._play_id = 0
+        self._security = PlaneSecurity(srtp, self.counters)
         self._told: dict[int, Callable[[MediaPort, Event], None]] = {
             records.DIGIT: _digit,
             records.PLAYED: _played,
+            **self._security.told,
         }
         self.workers = [
             OneWorker(
@@ -76,7 +80,9 @@ class WorkerPlane:
     # --- life ---------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Spawn the workers and wait for their ports. Raises WorkerFailed if one has none."""
+        """Spawn the workers and wait for their ports. Raises WorkerFailed if one has none, MediaError if the site wants
+        what the machine lacks."""
+        self._security.check()
         self._loop = self._loop or asyncio.get_running_loop()
         self._prompts.assign(self.library)
         try:
@@ -134,6 +140,8 @@ class WorkerPlane:
         index = worker.index(port)
         if index is not None:
             worker.send(records.connect(index, port.generation, remote))
+            if remote.security is not None:
+                worker.send(records.keys(index, port.generation, remote.security))
 
     def bridge(self, a: MediaPort, b: MediaPort) -> None:
         worker = self.workers[a.worker]
@@ -182,6 +190,7 @@ class WorkerPlane:
     # --- what workers tell ---------------------------------------------------------------------------------------------
 
     def _came_up(self, worker: OneWorker) -> None:
+        self._security.upload(worker.send)
         self._prompts.upload(worker.send)
 
     def _on_event(self, port: MediaPort, event: Event) -> None:

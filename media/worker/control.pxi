@@ -76,6 +76,9 @@ cdef void execute(Loop *loop, Command *command, int passed) noexcept nogil:
     if command.op == PING:
         pong(loop)
         return
+    if command.op == SECURITY:
+        srtp_open()
+        return
     if command.op == PROMPT or command.op == FORGET:
         set_prompt(loop, command.argument, passed if command.op == PROMPT else -1)
         return
@@ -99,6 +102,9 @@ cdef void execute(Loop *loop, Command *command, int passed) noexcept nogil:
         set_source(loop, port, ITSELF)
     elif command.op == SEND_DIGIT:
         queue_digit(loop, port, command.count, command.argument)
+    elif command.op == KEYS:
+        if not set_keys(loop, port, command.argument, command.payload, command.flags & 1):
+            emit(loop, INSECURE, port, NO_SRTP)
     elif command.op == RELEASE:
         release(loop, port)
     else:
@@ -107,12 +113,18 @@ cdef void execute(Loop *loop, Command *command, int passed) noexcept nogil:
 
 cdef void pong(Loop *loop) noexcept nogil:
     cdef Event *event = &loop.events[loop.event_count]
-    if loop.event_count >= EVENT_ROOM:
+    if loop.event_count + 1 >= EVENT_ROOM:
         return
     emit(loop, PONG, NULL, 0)
     event.payload[0] = loop.stale_commands
     event.payload[1] = loop.send_errors
     event.payload[2] = loop.events_dropped
+    if loop.srtp_forged or loop.srtp_replayed or loop.srtp_unsent:
+        event = &loop.events[loop.event_count]
+        emit(loop, SECURITY_TOTALS, NULL, 0)
+        event.payload[0] = loop.srtp_forged
+        event.payload[1] = loop.srtp_replayed
+        event.payload[2] = loop.srtp_unsent
 
 
 # --- commands of a port -------------------------------------------------------------------------------------------------
@@ -167,6 +179,7 @@ cdef void set_remote(Loop *loop, Port *port, uint8_t flags, ConnectPayload *remo
     port.dtmf_type = remote.dtmf_payload_type
     port.peer_sends = flags & PEER_SENDS
     port.may_send = usable and flags & MAY_SEND
+    set_guard(loop, port, flags)
     if not port.may_send:
         port.out.resync = True
     if usable and not port.reporting:
@@ -262,6 +275,7 @@ cdef void release(Loop *loop, Port *port) noexcept nogil:
     port.out.digits_count = 0
     pace(loop, port)
     dissolve(port)
+    end_guard(loop, port)
     event = &loop.events[loop.event_count]
     if loop.event_count < EVENT_ROOM:
         emit(loop, STATS, port, 0)

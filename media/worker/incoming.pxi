@@ -5,6 +5,9 @@ cdef void on_rtp(Loop *loop, Port *port) noexcept nogil:
     cdef sockaddr_storage address
     cdef socklen_t size = sizeof(address)
     cdef ssize_t n
+    if port.guard != NULL:
+        on_guarded(loop, port)
+        return
     if port.latch.connected:
         n = recv(port.rtp_fd, loop.packet, MAX_PACKET, MSG_TRUNC)
         if n >= 0:

@@ -16,6 +16,8 @@ cdef enum:
     PROMPT = 10
     FORGET = 11
     PING = 12
+    SECURITY = 50
+    KEYS = 51
 
     # Events (worker to server)
     GREETING = 1
@@ -25,10 +27,18 @@ cdef enum:
     PLAYED = 5
     STATS = 6
     PONG = 7
+    SECURED_EVENT = 40
+    INSECURE = 41  # with the reason
+
+    NO_SRTP = 1  # reasons
+    SECURITY_TOTALS = 42
 
     # Flags of CONNECT
     MAY_SEND = 1
     PEER_SENDS = 2
+    SECURED = 4  # SRTP only
+    RTCP_MUX = 8
+    ICE = 16
 
     PCMU = 0  # static payload types, RFC 3551 6; also the codec's number here
     PCMA = 8
@@ -55,6 +65,9 @@ cdef enum:
     RTCP_SLOTS = 64
     RTCP_SLOT_NS = 128_000_000
     RTCP_MEAN_SLOTS = 39  # 5 s, RFC 3550 6.2
+
+    KEY_BYTES = 46  # the longest master key and salt
+    MAX_SSRCS = 16  # that one key is heard from
 
     CONTROL_KEY = -1  # epoll data of the control socket
 
@@ -178,6 +191,24 @@ cdef struct Latch:
     sockaddr_storage before_negotiated
 
 
+cdef struct Keys:
+    # One direction: libsrtp's session and what it was made of
+    void *session
+    uint8_t profile
+    uint8_t key[KEY_BYTES]
+
+
+cdef struct Guard:
+    # What stands before a port that is not plain RTP
+    bint secured  # SRTP only: without keys nothing passes
+    bint mux  # RTCP on the RTP socket, RFC 5761
+    bint ice  # latched by STUN alone
+    Keys receiving
+    Keys sending
+    int ssrc_count
+    uint32_t ssrcs[MAX_SSRCS]
+
+
 cdef struct Port:
     int rtp_fd
     int rtcp_fd
@@ -190,6 +221,7 @@ cdef struct Port:
     uint8_t dtmf_type
     bint may_send
     bint peer_sends
+    Guard *guard  # NULL: plain RTP
     uint32_t packets_received
     uint32_t packets_sent
     uint32_t packets_dropped
@@ -238,10 +270,14 @@ cdef struct Loop:
     uint32_t stale_commands
     uint32_t send_errors
     uint32_t events_dropped
+    uint32_t srtp_forged
+    uint32_t srtp_replayed
+    uint32_t srtp_unsent
     uint32_t event_count
     uint32_t event_sent
     Event events[EVENT_ROOM]
     epoll_event ready[MAX_EVENTS]
     uint8_t packet[MAX_PACKET]
     uint8_t scratch[512]
+    uint8_t sealed[MAX_PACKET + 160]  # what leaves a guarded port
     Command commands[COMMANDS_A_MESSAGE]

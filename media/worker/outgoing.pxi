@@ -20,12 +20,17 @@ cdef inline void put32(uint8_t *p, uint32_t value) noexcept nogil:
 
 cdef void transmit(Loop *loop, Port *port, const uint8_t *packet, int size) noexcept nogil:
     cdef ssize_t sent
-    cdef int attempt
+    cdef int attempt, whole = size
+    if port.guard != NULL:
+        whole = protect(loop, port, packet, size, False)
+        packet = loop.sealed
+        if whole == 0:
+            return
     for attempt in range(2):
         if port.latch.connected:
-            sent = send(port.rtp_fd, packet, size, MSG_NOSIGNAL)
+            sent = send(port.rtp_fd, packet, whole, MSG_NOSIGNAL)
         else:
-            sent = sendto(port.rtp_fd, packet, size, MSG_NOSIGNAL,
+            sent = sendto(port.rtp_fd, packet, whole, MSG_NOSIGNAL,
                           <sockaddr *>&port.latch.source, address_size(&port.latch.source))
         # An ICMP error of an earlier packet is reported instead of sending this one: once more.
         if sent >= 0 or errno != ECONNREFUSED:

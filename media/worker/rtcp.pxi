@@ -71,32 +71,54 @@ cdef void send_report(Loop *loop, Port *port, bint bye) noexcept nogil:
         put16(p + 2, 1)
         put32(p + 4, out.ssrc)
         p += 8
-    sendto(port.rtcp_fd, loop.scratch, p - loop.scratch, MSG_NOSIGNAL,
-           <sockaddr *>&port.latch.rtcp, address_size(&port.latch.rtcp))
+    transmit_rtcp(loop, port, loop.scratch, <int>(p - loop.scratch))
+
+
+cdef void transmit_rtcp(Loop *loop, Port *port, const uint8_t *packet, int size) noexcept nogil:
+    cdef int fd = port.rtcp_fd
+    cdef sockaddr_storage *to = &port.latch.rtcp
+    if port.guard != NULL:
+        size = protect(loop, port, packet, size, True)
+        packet = loop.sealed
+        if size == 0:
+            return
+        if port.guard.mux:
+            fd = port.rtp_fd
+            to = &port.latch.source
+    sendto(fd, packet, size, MSG_NOSIGNAL, <sockaddr *>to, address_size(to))
 
 
 cdef void on_rtcp(Loop *loop, Port *port) noexcept nogil:
-    """A.2: a compound packet, version 2, first an SR or RR, the lengths add up, from the host that sends RTP."""
+    """One packet of the RTCP socket, from the host that sends RTP."""
     cdef sockaddr_storage address
     cdef socklen_t address_bytes = sizeof(address)
-    cdef uint8_t *p = loop.packet
-    cdef int at = 0
-    cdef ssize_t n = recvfrom(port.rtcp_fd, p, MAX_PACKET, MSG_TRUNC, <sockaddr *>&address, &address_bytes)
+    cdef ssize_t n = recvfrom(port.rtcp_fd, loop.packet, MAX_PACKET, MSG_TRUNC, <sockaddr *>&address, &address_bytes)
     if n < 0:
         return
-    if (n < 8 or n > MAX_PACKET or (p[1] != SR and p[1] != RR) or not port.latch.has_remote
-            or not same_host(&address, &port.latch.source)):
+    if n > MAX_PACKET or not port.latch.has_remote or not same_host(&address, &port.latch.source):
         port.packets_dropped += 1
         return
+    if port.guard != NULL:
+        n = unprotect(loop, port, loop.packet, <int>n, True)
+    if take_rtcp(loop, port, loop.packet, <int>n):
+        port.latch.rtcp = address
+
+
+cdef bint take_rtcp(Loop *loop, Port *port, const uint8_t *p, int n) noexcept nogil:
+    """A.2: a compound packet, version 2, first an SR or RR, the lengths add up."""
+    cdef int at = 0
+    if n < 8 or (p[1] != SR and p[1] != RR):
+        port.packets_dropped += 1
+        return False
     while at + 4 <= n and p[at] >> 6 == 2:
         at += 4 * (get16(p + at + 2) + 1)
     if at != n:
         port.packets_dropped += 1
-        return
-    port.latch.rtcp = address
+        return False
     if p[1] == SR and n >= 28 and port.inc.started and get32(p + 4) == port.inc.ssrc:
         port.inc.last_sr = get32(p + 10)
         port.inc.last_sr_ns = loop.now_ns
+    return True
 
 
 # --- the wheel of reports: 64 slots of 128 ms --------------------------------------------------------------------------

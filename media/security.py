@@ -1,0 +1,41 @@
+"""What secures a leg's sound: SRTP keys (RFC 3711, RFC 7714), as SDES brings them or DTLS makes them."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+#: Suite -> bytes of its master key and of its salt; in the order of the worker's profile numbers, which begin with 1.
+SUITES: dict[str, tuple[int, int]] = {
+    "AES_CM_128_HMAC_SHA1_80": (16, 14),  # RFC 4568 6.2
+    "AES_CM_128_HMAC_SHA1_32": (16, 14),
+    "AES_256_CM_HMAC_SHA1_80": (32, 14),  # RFC 6188
+    "AES_256_CM_HMAC_SHA1_32": (32, 14),
+    "AEAD_AES_128_GCM": (16, 12),  # RFC 7714
+    "AEAD_AES_256_GCM": (32, 12),
+}
+PROFILES = {suite: number for number, suite in enumerate(SUITES, 1)}
+LIBRARY = "libsrtp2.so.1"
+PACKAGE = "libsrtp2-1"
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpKeys:
+    """Both directions' master keys, each followed by its salt, in the lengths of SUITES."""
+
+    suite: str
+    receive: bytes = field(repr=False)  # the peer's: what it encrypts with
+    send: bytes = field(repr=False)  # ours
+
+
+@lru_cache(maxsize=1)
+def srtp_missing() -> str | None:
+    """Why this machine can do no SRTP, with the Debian package that helps; None: it can."""
+    try:
+        library = ctypes.CDLL(LIBRARY)
+        library.srtp_get_version_string.restype = ctypes.c_char_p
+        version = library.srtp_get_version_string().decode()
+    except (OSError, AttributeError):
+        return f"SRTP needs the library {LIBRARY}; on Debian or Ubuntu: sudo apt-get install {PACKAGE}"
+    return None if version.startswith("libsrtp2 2.") else f"SRTP needs version 2 of {LIBRARY}, found {version}"
