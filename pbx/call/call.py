@@ -42,8 +42,8 @@ class Call:
     __slots__ = (
         "_attempts", "_last_number", "_loop", "_play_id", "_routing", "answered", "attributes", "caller",
         "clock", "connected", "connected_at", "controller", "destination", "dialled", "direction", "diversions",
-        "ended", "errand", "from_name", "from_number", "id", "instance", "max_forwards", "on_over", "parked", "reason",
-        "referred_by", "started_at", "switch", "to_number", "waited_s",
+        "ended", "errand", "from_name", "from_number", "id", "instance", "is_sips", "max_forwards", "on_over", "parked",
+        "reason", "referred_by", "started_at", "switch", "to_number", "waited_s",
     )  # fmt: skip
 
     def __init__(self, switch: Switch, request: Request, transaction: ServerTransaction, origin: Origin) -> None:
@@ -56,6 +56,7 @@ class Call:
         self.from_name = origin.name
         self.to_number = origin.dialled
         self.instance = origin.instance
+        self.is_sips = origin.is_sips
         self.dialled = origin.dialled  # what a trunk is to dial, after the dial plan
         self.destination = Destination("refuse", "404")
         self.attributes: dict[str, Attribute] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from pbx.call import sips
 from pbx.call.credentials import credentials_for
 from pbx.call.early_dialog import MOST, EarlyDialog
 from pbx.call.hop_limit import HopLimit
@@ -336,7 +337,7 @@ def _dialog(switch: Switch, target: Target, tag: str, call_id: str, max_forwards
         local_tag=tag,
         remote_tag=None,
         remote_target=target.uri,
-        contact=switch.contact(hop, target.uri),
+        contact=switch.contact(hop, sips.asks_of(target)),
         hop=hop,
         route_set=target.route,
         max_forwards=max_forwards,

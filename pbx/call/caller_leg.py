@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pbx.call import session_timer
+from pbx.call import session_timer, sips
 from pbx.call.leg import Leg
 from pbx.call.options import RELIABLE, methods_of, options_of
 from pbx.call.provisional import ReliableResponses, Said
@@ -33,7 +33,7 @@ class CallerLeg(Leg):
         self, switch: Switch, call: Call, request: Request, transaction: ServerTransaction, extension: str | None,
         trunk: str | None,
     ) -> None:  # fmt: skip
-        contact = switch.contact(transaction.hop, request.uri)
+        contact = switch.contact(transaction.hop, sips.asked_by(request))
         dialog = Dialog.of_request(request, switch.ids.token(), contact, transaction.hop)
         super().__init__(switch, call, 1, dialog, extension, trunk)
         self._ringing: Timer | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pbx.call import sips
 from pbx.call.leg import Leg
 from pbx.call.screening import Identity
 from pbx.routing.dial_plan import Caller
@@ -38,6 +39,8 @@ class MessageRelay:
         if route is not None and not refusal:
             if route.destination.kind == "extension":
                 phones = [flows[0] for flows in self._location.devices(route.destination.name, now)]
+            secure = sips.is_sips(request.uri)
+            phones = [one for one in phones if one.hop.secure or not (secure or sips.is_sips(one.request_uri))]
             refusal = 0 if phones else 480
         if refusal:
             switch.counters[f"messages_refused_{refusal}"] += 1

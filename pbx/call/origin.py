@@ -14,4 +14,5 @@ class Origin(NamedTuple):
     trunk: str | None
     extension: str | None
     max_forwards: int  # for the INVITEs that this call makes
+    is_sips: bool = False  # called by a SIPS URI
     instance: str | None = None  # the one device that was asked for by its GRUU (RFC 5627)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from config.schema import Destination
-from pbx.call import transfer
+from pbx.call import sips, transfer
 from pbx.call.leg import Leg
 from pbx.call.refer_subscription import ReferSubscription
 from pbx.call.replaces import Replaces
@@ -86,7 +86,8 @@ class Refers:
             switch.counters["refers_refused_403"] += 1
             transaction.respond(403, now, to_tag=tag)
             return
-        dialog = Dialog.of_request(request, tag, switch.contact(transaction.hop), transaction.hop)
+        contact = switch.contact(transaction.hop, sips.asked_by(request))
+        dialog = Dialog.of_request(request, tag, contact, transaction.hop)
         hears = ReferSubscription(switch, dialog, None, "refer", switch.forget)
         switch.add(hears)
         if not self._serve(leg, request, transaction, hears, tag, now):
@@ -120,7 +121,7 @@ class Refers:
             return False
         silent = (request.get("Refer-Sub") or "").strip().lower().startswith("false")
         lines = "Refer-Sub: false\r\n" if silent else ""
-        contact = f"Contact: {switch.contact(transaction.hop)}\r\n"
+        contact = f"Contact: {leg.dialog.contact if not tag else progress.dialog.contact}\r\n"
         transaction.respond(202, now, to_tag=tag or None, headers=contact + lines)
         hears: transfer.Hears = _Untold() if silent else progress
         if other is None:

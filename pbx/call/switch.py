@@ -9,7 +9,7 @@ from typing import Protocol
 
 from config.schema import Destination, Site
 from media.plane import MediaPlane, PortStats
-from pbx.call import events, session_timer
+from pbx.call import events, session_timer, sips
 from pbx.call.call import Call
 from pbx.call.capabilities import Capabilities
 from pbx.call.clock import Clock
@@ -283,7 +283,7 @@ class Switch:
         forwards = int(request.get("Max-Forwards") or 70)
         new = Origin(
             identity.number, identity.display_name, identity.dialled or user_of(request.uri), identity.trunk,
-            identity.extension, forwards - 1, gruu_instance(request.uri),
+            identity.extension, forwards - 1, sips.is_sips(request.uri), gruu_instance(request.uri),
         )  # fmt: skip
         if forwards < 1:
             self._refuse(transaction, new, 483, "too many hops", now)
@@ -291,6 +291,9 @@ class Switch:
         reliable = self.capabilities.reliable(new.extension, new.trunk)
         if reliable == "off" and RELIABLE in options_of(request, "Require"):
             self._refuse(transaction, new, 420, "no 100rel here", now, f"Unsupported: {RELIABLE}\r\n")
+            return
+        if new.is_sips and not transaction.source.secure:
+            self._refuse(transaction, new, 480, "sips without TLS", now, sips.NOT_ALLOWED)
             return
         ways = self.loops.ways(request)
         if (new.trunk, new.extension, new.dialled) in ways:
@@ -371,13 +374,14 @@ class Switch:
         """Where the next request of a dialog goes; to be asked before it is written."""
         if ";gr=" in dialog.remote_target:
             dialog.remote_target = self.targets.contact_of(dialog.remote_target, self.clock.now())
-        return dialog.next_hop(connected=self.connected(dialog.hop), lead=self.lead)
+        hop = dialog.next_hop(connected=self.connected(dialog.hop), lead=self.lead)
+        return dialog.hop if dialog.hop.secure and not hop.secure and sips.is_sips(dialog.contact[1:]) else hop
 
     def contact(self, hop: Hop, uri: str = "") -> str:
         """Our Contact towards a peer. `uri` is the Request-URI between us: SIPS is answered with SIPS (RFC 3261
         8.1.1.8, 12.1.1); `ws` stands for both kinds of websocket (RFC 7118 5.2)."""
         transport = "ws" if hop.transport in WEB else hop.transport
-        if uri[:5].lower() == "sips:":
+        if sips.is_sips(uri):
             return f"<sips:plateau@{self.local.sent_by(hop)}{';transport=ws' if transport == 'ws' else ''}>"
         parameter = "" if transport == "udp" else f";transport={transport}"
         return f"<sip:plateau@{self.local.sent_by(hop)}{parameter}>"

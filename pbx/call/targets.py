@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from config.schema import Destination, Site
+from pbx.call import sips
 from pbx.call.diversion import Diversion
 from pbx.routing.admission import Admission, Refuse
 from pbx.routing.gateways import Gateways
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pbx.call.call import Call
 
 NOWHERE = Hop("", "", 0)
+NOT_BY_TLS = (480, "sips, and no way by TLS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,14 @@ class Targets:
         self._service_route = service_route
 
     def find(self, call: Call, destination: Destination) -> Found:
-        if destination.kind == "extension":
-            return self._extension(call, destination.name)
         if destination.kind == "trunk":
             return self._trunk(call, destination.name)
-        return self._uri(call, destination.name)
+        found, status, cause = (
+            self._extension(call, destination.name) if destination.kind == "extension"
+            else self._uri(call, destination.name)
+        )  # fmt: skip
+        allowed = [one for target in found if (one := sips.kept(target, call_is_sips=call.is_sips)) is not None]
+        return (allowed, status, cause) if allowed or not found else ([], *NOT_BY_TLS)
 
     def contact_of(self, uri: str, now: float) -> str:
         """The URI that a phone of ours registered, when it is given by its GRUU (RFC 5627 5.4); any other as it is."""
@@ -135,6 +140,9 @@ class Targets:
         target = self._way(call, name, Target("", NOWHERE, "", trunk=name, login=login), _facts(call, number))
         if target is None:
             return [], 503, f"trunk {name} can't be reached"
+        target = sips.kept(target, call_is_sips=call.is_sips)
+        if target is None:
+            return [], *NOT_BY_TLS
         verdict = self._admission.seize(name)
         if isinstance(verdict, Refuse):
             return [], verdict.status, verdict.reason

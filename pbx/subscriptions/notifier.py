@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final, Protocol
 
+from pbx.call import sips
 from pbx.call.screening import Identity
 from pbx.call.switch import Switch
 from pbx.sip.dialog import Dialog
@@ -95,7 +96,7 @@ class Notifier:
         except SipError as error:
             self._refuse(error, transaction, now)
             return
-        contact = self.switch.contact(transaction.hop)
+        contact = self.switch.contact(transaction.hop, sips.asked_by(request))
         dialog = Dialog.of_request(request, self.switch.ids.token(), contact, transaction.source)
         one = Subscription(self, package, dialog, event, resource, entity, watcher)
         self._watching.setdefault((package.event, resource), []).append(one)

@@ -26,7 +26,7 @@ def flow(world: World, host: str, reg_id: int, instance: str, aor: str = "102", 
 def found(world: World, instance: str | None = None) -> list[Target]:
     call: Any = SimpleNamespace(
         clock=world.clock, from_name="", from_number="1", to_number="102", instance=instance,
-        attributes={}, headers=(), trunk=None,
+        attributes={}, headers=(), trunk=None, is_sips=False,
     )  # fmt: skip
     return world.switch.targets.find(call, Destination("extension", "102"))[0]
 
@@ -88,7 +88,7 @@ trunks: {branch: {registers_as: {username: branch, password: pw}}}
     flow(world, "192.0.2.9", 1, ONE, "branch", path=("<sip:192.0.2.9;lr>",))
     call: Any = SimpleNamespace(
         clock=world.clock, from_name="", from_number="1", dialled="2001", caller=SimpleNamespace(extension=None),
-        attributes={}, headers=(), trunk=None,
+        attributes={}, headers=(), trunk=None, is_sips=False,
     )
     [target], _, _ = world.switch.targets.find(call, Destination("trunk", "branch"))
     assert (target.uri, target.route) == ("sip:2001@192.0.2.9;ob", ("<sip:192.0.2.9;lr>",))

@@ -456,15 +456,6 @@ def test_sips_is_answered_with_sips(world: World, transport: str, uri: str, cont
     assert world.switch.contact(Hop(transport, "203.0.113.5", 40_000), uri) == contact
 
 
-def test_a_call_to_sips_has_a_sips_contact(world: World) -> None:
-    carrier, phone = world.phone("198.51.100.1"), world.phone("192.0.2.7")
-    world.register("101", phone)
-    (there,) = world.location.contacts("101", world.clock.time)
-    world.location.replace("101", [there._replace(contact="sips:101@192.0.2.7")], world.clock.time)
-    carrier.invite("+33180000001")
-    assert (phone.request("INVITE").get("Contact") or "").startswith("<sips:plateau@")
-
-
 # --- who is it ------------------------------------------------------------------------------------------------------
 
 
