@@ -59,9 +59,4 @@ class PromptSlots:
                 self._upload_one(name, send)
 
     def _upload_one(self, name: str, send: Send) -> None:
-        prompt = self.library.get(name)
-        descriptor = os.memfd_create(f"prompt-{name}"[:200], os.MFD_CLOEXEC)
-        with open(descriptor, "wb", closefd=False) as file:
-            file.write(prompt.pcmu)
-            file.write(prompt.pcma)
-        send(records.prompt(self._slots[name]), descriptor)
+        send(records.prompt(self._slots[name]), os.dup(self.library.get(name).descriptor))

@@ -1,40 +1,149 @@
-"""Prompts: the WAV files of a site's folder, converted once to PCMU and PCMA.
+"""Prompts: the sound files of a site's folder, its texts and tones, each converted once to the site's codecs.
 
-NAME.wav is prompt NAME. PCM of 8 or 16 bits at 8 kHz or more; two channels are mixed to one. Everything above what a
-phone line carries is filtered away before the rate is lowered, so that it does not fold back as noise.
+In the folder NAME.wav (mp3, opus, ogg, flac) is the prompt NAME, and NAME.txt is spoken. What can't be used is left out
+and told in `problems`; calls skip it.
 """
 
 from __future__ import annotations
 
-import math
-import wave
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from media.codecs import FRAME_BYTES, PCMA_SILENCE, PCMU_SILENCE, SAMPLE_RATE_HZ, Samples, pcma_encode, pcmu_encode
+from config.tones import known
+from media import audio_file, encoding, tones
+from media.codecs import Samples
 from media.plane import BadPrompt, MediaError, UnknownPrompt
+from media.prompt_cache import PromptCache
+from media.speech import Speaker
 
-_PASS_HZ = 3600.0  # G.712 lets a telephone channel fall off above 3400 Hz
-_LOBES = 24  # zero crossings of the sinc on each side: about 60 dB down at 4.4 kHz with the Kaiser window below
-_KAISER_BETA = 6.0
-_LONGEST_S = 3600
+MEMORY_BYTES = 512_000_000
+Progress = Callable[[int, int], None]  # (prompts done, of how many)
+
+
+class Prompt:
+    """One prompt in all codecs: a sealed memfd that is closed when nobody needs it any more."""
+
+    __slots__ = ("descriptor", "duration_ms", "key", "name", "size_bytes")
+
+    def __init__(self, name: str, key: str, descriptor: int) -> None:
+        self.name, self.key, self.descriptor = name, key, descriptor
+        self.size_bytes = os.fstat(descriptor).st_size
+        self.duration_ms = encoding.FRAME_MS * encoding.frame_count(os.pread(descriptor, 64, 0))
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+    def frames(self, form: str) -> list[bytes]:
+        """The payloads of 20 ms in one form of `encoding.NUMBERS`. KeyError: it has none."""
+        return encoding.payload(os.pread(self.descriptor, self.size_bytes, 0), form)
+
+
+class Source(Protocol):
+    """What a prompt is made of."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def where(self) -> str:
+        """For people: the file, the text."""
+
+    def stamp(self) -> object:
+        """Changes when the sound may have changed; quick. OSError: it is gone."""
+
+    def digest(self) -> bytes:
+        """Of everything the sound depends on. Raises BadPrompt."""
+
+    def sound(self) -> Samples:
+        """At encoding.RATE_HZ. Raises BadPrompt."""
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
-    """One prompt in both codecs, padded with silence to whole 20 ms frames."""
+class FileSource:
+    """A sound file."""
 
     name: str
-    pcmu: bytes
-    pcma: bytes
+    path: Path
+    loudness_db: float | None
 
     @property
-    def duration_ms(self) -> int:
-        return len(self.pcmu) * 1000 // SAMPLE_RATE_HZ
+    def where(self) -> str:
+        return str(self.path)
+
+    def stamp(self) -> object:
+        info = self.path.stat()
+        return self.path, info.st_mtime_ns, info.st_size, self.loudness_db
+
+    def digest(self) -> bytes:
+        try:
+            with self.path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").digest()
+        except OSError as error:
+            raise BadPrompt(f"can't be read: {error.strerror}") from None
+        return content + repr(self.loudness_db).encode()
+
+    def sound(self) -> Samples:
+        return audio_file.read(self.path, self.loudness_db)
+
+
+@dataclass(frozen=True, slots=True)
+class TextSource:
+    """A text to speak."""
+
+    name: str
+    where: str
+    text: str
+    voice: str | None
+    speaker: Speaker
+
+    def stamp(self) -> object:
+        return self.speaker.stamp(self.text, self.voice)
+
+    def digest(self) -> bytes:
+        return "\0".join(self.speaker.stamp(self.text, self.voice)).encode()
+
+    def sound(self) -> Samples:
+        return self.speaker.speak(self.text, self.voice)
+
+
+@dataclass(frozen=True, slots=True)
+class ToneSource:
+    """A tone, as the site names it: without a country it is the site's."""
+
+    name: str
+    country: str
+
+    @property
+    def where(self) -> str:
+        return self.name
+
+    def stamp(self) -> object:
+        return self.name, self.country
+
+    def digest(self) -> bytes:
+        return f"{self.name} {self.country} {tones.EDITION}".encode()
+
+    def sound(self) -> Samples:
+        return tones.make(self.name, self.country)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a site wants of its prompts. `tones` are names as the site has them, `texts` (text, voice or None)."""
+
+    folder: Path | None = None
+    codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    country: str = "FR"
+    loudness_db: float | None = None
+    memory_bytes: int = MEMORY_BYTES
+    tones: frozenset[str] = frozenset()
+    texts: frozenset[tuple[str, str | None]] = frozenset()
+    speaker: Speaker = field(default_factory=Speaker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +156,18 @@ class PromptChanges:
 
 
 class PromptLibrary:
-    """All prompts of a folder, in memory. `folder` None: no prompts. Raises MediaError if the folder is missing and
-    BadPrompt, naming every bad file, if one can't be read."""
+    """All prompts of a site. `problems` tells by name what is wrong with those left out. Raises MediaError if the
+    folder is missing."""
 
-    def __init__(self, folder: str | Path | None) -> None:
-        self.folder = None if folder is None else Path(folder)
-        self._stamps: dict[str, tuple[int, int]] = {}  # name -> (mtime in ns, size in bytes) when converted
+    def __init__(
+        self, wanted: Wanted | str | Path | None, cache: PromptCache | None = None, progress: Progress | None = None
+    ) -> None:
+        self.wanted = wanted if isinstance(wanted, Wanted) else Wanted(None if wanted is None else Path(wanted))
+        self.cache = cache or PromptCache(None)
+        self.problems: dict[str, str] = {}
+        self._stamps: dict[str, object] = {}  # when converted
         self._prompts: dict[str, Prompt] = {}
-        self.reload()
+        self.reload(progress=progress)
 
     def get(self, name: str) -> Prompt:
         """Raises UnknownPrompt."""
@@ -72,97 +185,127 @@ class PromptLibrary:
     def __len__(self) -> int:
         return len(self._prompts)
 
-    def reload(self) -> PromptChanges:
-        """Read what is new or changed on disk. On an error nothing changes here, and the error is raised."""
-        stamps, prompts, complaints = dict[str, tuple[int, int]](), dict[str, Prompt](), []
-        for path in _wav_files(self.folder):
-            name, info = path.stem, path.stat()
-            stamps[name] = info.st_mtime_ns, info.st_size
-            if self._stamps.get(name) == stamps[name]:
-                prompts[name] = self._prompts[name]
-                continue
-            try:
-                prompts[name] = convert(name, *read_wav(path))
-            except BadPrompt as error:
-                complaints.append(str(error))
-        if complaints:
-            raise BadPrompt("; ".join(complaints))
-        before, self._stamps, self._prompts = self._prompts, stamps, prompts
+    @property
+    def size_bytes(self) -> int:
+        return sum(prompt.size_bytes for prompt in self._prompts.values())
+
+    def make(self, source: Source) -> Prompt:
+        """Convert one, or take it from the cache. Blocks; from any thread. Raises BadPrompt."""
+        codecs = self.wanted.codecs
+        head = f"{encoding.FORMAT} {' '.join(codecs)} ".encode()
+        key = hashlib.sha256(head + source.digest()).hexdigest()
+
+        def convert(file: BinaryIO) -> None:
+            encoding.write(file, source.sound(), codecs)
+
+        return Prompt(source.name, key, self.cache.load(key, convert))
+
+    def reload(self, wanted: Wanted | None = None, progress: Progress | None = None) -> PromptChanges:
+        """Make what is new or changed. A prompt whose new content can't be used keeps the old one."""
+        wanted = wanted or self.wanted
+        listed, problems = sources(wanted)
+        stale = wanted.codecs != self.wanted.codecs
+        self.wanted = wanted
+        stamps, prompts, due = dict[str, object](), dict[str, Prompt](), []
+        for source in listed:
+            stamp = _stamp(source)
+            unchanged = stamp is not None and stamp == self._stamps.get(source.name) and source.name in self._prompts
+            if unchanged and not stale:
+                stamps[source.name], prompts[source.name] = stamp, self._prompts[source.name]
+            else:
+                due.append((source, stamp))
+        for source, stamp, made in self._make_all(due, progress):
+            if isinstance(made, Prompt):
+                stamps[source.name], prompts[source.name] = stamp, made
+            else:
+                problems[source.name] = made
+                if source.name in self._prompts:
+                    prompts[source.name] = self._prompts[source.name]
+        problems |= _too_much(prompts, wanted.memory_bytes)
+        before, self._stamps, self._prompts, self.problems = self._prompts, stamps, prompts, problems
+        self.cache.prune()
         kept = before.keys() & prompts.keys()
         return PromptChanges(
             added=frozenset(prompts.keys() - before.keys()),
-            changed=frozenset(name for name in kept if prompts[name] is not before[name]),
+            changed=frozenset(name for name in kept if prompts[name].key != before[name].key),
             removed=frozenset(before.keys() - prompts.keys()),
         )
 
+    def _make_all(
+        self, due: list[tuple[Source, object]], progress: Progress | None
+    ) -> Iterator[tuple[Source, object, Prompt | str]]:
+        """Side by side: decoders and encoders leave the interpreter alone. In order."""
 
-def prompt_names(folder: str | Path | None) -> frozenset[str]:
-    """The names of a folder's prompts, unread: enough to check a site file."""
-    return frozenset(path.stem for path in _wav_files(None if folder is None else Path(folder)))
+        def one(source: Source) -> Prompt | str:
+            try:
+                return self.make(source)
+            except BadPrompt as error:
+                return f"{source.where} {error}"
 
-
-def read_wav(path: Path) -> tuple[npt.NDArray[np.float64], int]:
-    """Samples (full scale 32768, one channel) and rate in Hz. Raises BadPrompt."""
-    try:
-        with wave.open(str(path), "rb") as file:
-            channels, width, rate_hz, frames = file.getparams()[:4]
-            if channels not in (1, 2) or width not in (1, 2) or not SAMPLE_RATE_HZ <= rate_hz <= 192_000:
-                raise BadPrompt(
-                    f"{path}: expected 8 or 16 bit PCM, mono, 8000 Hz or more; "
-                    f"found {8 * width} bit, {channels} channel(s), {rate_hz} Hz"
-                )
-            if frames > _LONGEST_S * rate_hz:
-                raise BadPrompt(f"{path}: longer than {_LONGEST_S} s")
-            data = file.readframes(frames)
-    except (wave.Error, EOFError, OSError) as error:
-        raise BadPrompt(f"{path}: not a PCM WAV file ({error or 'it ends too soon'})") from None
-    if width == 1:  # 8 bits are unsigned in WAV
-        samples = (np.frombuffer(data, np.uint8).astype(np.float64) - 128) * 256
-    else:
-        samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float64)
-    return samples[: len(samples) // channels * channels].reshape(-1, channels).mean(axis=1), rate_hz
+        with ThreadPoolExecutor(os.cpu_count(), "prompts") as pool:
+            results = pool.map(one, (source for source, _ in due))
+            for done, ((source, stamp), made) in enumerate(zip(due, results, strict=True), 1):
+                yield source, stamp, made
+                if progress is not None:
+                    progress(done, len(due))
 
 
-def convert(name: str, samples: npt.NDArray[np.float64], rate_hz: int) -> Prompt:
-    """Samples at any rate to a prompt."""
-    linear = to_8_khz(samples, rate_hz)
-    return Prompt(name, _padded(pcmu_encode(linear), PCMU_SILENCE), _padded(pcma_encode(linear), PCMA_SILENCE))
+def sources(wanted: Wanted) -> tuple[list[Source], dict[str, str]]:
+    """Everything a site has to play, by name; and what is wrong with some. Raises MediaError."""
+    found: list[Source] = []
+    problems: dict[str, str] = {}
+    files: dict[str, Path] = {}
+    for path in prompt_files(wanted.folder):
+        other = files.setdefault(path.stem, path)
+        if other is not path:
+            problems[path.stem] = f"{path} and {other.name} are both the prompt {path.stem}: one must go"
+            continue
+        if path.suffix.lower() != ".txt":
+            found.append(FileSource(path.stem, path, wanted.loudness_db))
+            continue
+        try:
+            text = path.read_text("utf-8")[:_TEXT_MOST]
+        except (OSError, UnicodeDecodeError):
+            problems[path.stem] = f"{path} can't be read as text in UTF-8"
+            continue
+        found.append(TextSource(path.stem, str(path), text, None, wanted.speaker))
+    found += [ToneSource(name, wanted.country) for name in sorted(wanted.tones) if known(name)]
+    for text, voice in sorted(wanted.texts, key=lambda one: (one[0], one[1] or "")):
+        found.append(TextSource(wanted.speaker.name(text, voice), f'"{text}"', text, voice, wanted.speaker))
+    return list({source.name: source for source in found}.values()), problems
 
 
-def to_8_khz(samples: npt.NDArray[np.float64], rate_hz: int) -> Samples:
-    """Band-limited resampling by a windowed sinc, one phase of the filter at a time (polyphase)."""
-    if rate_hz != SAMPLE_RATE_HZ and len(samples):
-        common = math.gcd(rate_hz, SAMPLE_RATE_HZ)
-        phases, step = SAMPLE_RATE_HZ // common, rate_hz // common
-        reach = math.ceil(_LOBES * rate_hz / (2 * _PASS_HZ))  # input samples on each side
-        length = math.ceil(len(samples) * SAMPLE_RATE_HZ / rate_hz)
-        padded = np.concatenate([np.zeros(reach), samples, np.zeros(reach + step)])
-        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
-        result = np.zeros(length)
-        for phase in range(min(phases, length)):
-            whole, fraction = divmod(phase * step, phases)
-            taps = _taps(reach, fraction / phases, rate_hz)
-            count = len(range(phase, length, phases))
-            result[phase::phases] = windows[whole : whole + count * step : step][:count] @ taps
-        samples = result
-    return np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
+_TEXT_MOST = 10_000  # characters read of a file: longer ones are refused by whoever speaks them
 
 
-def _taps(reach: int, shift: float, rate_hz: int) -> npt.NDArray[np.float64]:
-    """A Kaiser-windowed sinc centred `shift` input samples after the middle; unity gain at 0 Hz."""
-    offset = np.arange(-reach, reach + 1) - shift
-    window = np.i0(_KAISER_BETA * np.sqrt(np.clip(1 - (offset / (reach + 1)) ** 2, 0, 1)))
-    taps = np.sinc(offset * 2 * _PASS_HZ / rate_hz) * window
-    return np.asarray(taps / taps.sum(), np.float64)
-
-
-def _padded(codes: bytes, silence: int) -> bytes:
-    return codes + bytes([silence]) * (-len(codes) % FRAME_BYTES)
-
-
-def _wav_files(folder: Path | None) -> Iterable[Path]:
+def prompt_files(folder: Path | None) -> Iterable[Path]:
+    """The files that are prompts, sorted. Raises MediaError if there is no such folder."""
     if folder is None:
         return ()
     if not folder.is_dir():
         raise MediaError(f"prompts folder {folder} does not exist")
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".wav" and path.is_file())
+    suffixes = audio_file.SUFFIXES | {".txt"}
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes and path.is_file())
+
+
+def _stamp(source: Source) -> object | None:
+    try:
+        return source.stamp()
+    except OSError:
+        return None
+
+
+def _too_much(prompts: dict[str, Prompt], most_bytes: int) -> dict[str, str]:
+    """Take out the largest until the rest is within the bound; what is said of them."""
+    total = sum(prompt.size_bytes for prompt in prompts.values())
+    problems = {}
+    for prompt in sorted(prompts.values(), key=lambda one: -one.size_bytes):
+        if total <= most_bytes:
+            break
+        problems[prompt.name] = (
+            f"{prompt.name} ({prompt.duration_ms // 1000} s) takes {prompt.size_bytes / 1e6:.0f} MB: all prompts "
+            f"together take {total / 1e6:.0f} MB, more than media.prompts_mb, {most_bytes / 1e6:.0f}"
+        )
+        total -= prompt.size_bytes
+        del prompts[prompt.name]
+    return problems

@@ -130,7 +130,7 @@ def release(index: int, generation: int) -> bytes:
 
 
 def prompt(slot: int) -> bytes:
-    """Its message passes a memfd: PCMU, then PCMA, of equal size."""
+    """Its message passes a memfd as `encoding.py` writes it."""
     return _HEAD.pack(_PROMPT, 0, 0, 0, 0, slot, b"")
 
 

@@ -31,7 +31,7 @@ from media.plane import (
 )
 from media.plane_security import PlaneSecurity
 from media.prompt_slots import PromptSlots
-from media.prompts import PromptChanges, PromptLibrary
+from media.prompts import PromptChanges, PromptLibrary, Wanted
 from media.records import Event
 
 log = structlog.get_logger("media")
@@ -95,10 +95,10 @@ class WorkerPlane:
         """End the workers. Ports still leased are simply gone; their peers get RTCP BYE."""
         await asyncio.gather(*(worker.close() for worker in self.workers))
 
-    async def reload_prompts(self) -> PromptChanges:
-        """Read the folder again and give the workers what changed; what is playing plays to its end. Raises MediaError,
-        and then nothing has changed."""
-        changes = await asyncio.to_thread(self.library.reload)
+    async def reload_prompts(self, wanted: Wanted | None = None) -> PromptChanges:
+        """Make the prompts anew that changed and give them to the workers; what is playing plays to its end. `wanted`:
+        if the site wants others. Raises MediaError, and then nothing has changed."""
+        changes = await asyncio.to_thread(self.library.reload, wanted)
         self._prompts.change(changes, [worker.send for worker in self.workers])
         return changes
 

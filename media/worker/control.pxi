@@ -244,7 +244,7 @@ cdef void play(Loop *loop, Port *port, Command *command) noexcept nogil:
             port.playlist[port.play_count] = prompt
             port.play_count += 1
     port.play_at = 0
-    port.play_offset = 0
+    port.play_frame = 0
     port.play_loop = command.flags & 1
     port.play_id = command.argument
     port.source = PROMPTS
@@ -285,36 +285,3 @@ cdef void release(Loop *loop, Port *port) noexcept nogil:
         event.payload[3] = port.packets_dropped
         event.payload[4] = port.inc.jitter  # times 16
     port.generation = 0
-
-
-# --- prompts ---------------------------------------------------------------------------------------------------------------
-
-cdef void forget(Prompt *prompt) noexcept nogil:
-    prompt.users -= 1
-    if prompt.users == 0:
-        munmap(prompt.data, 2 * prompt.size)
-        free(prompt)
-
-
-cdef void set_prompt(Loop *loop, uint32_t slot, int fd) noexcept nogil:
-    """Map the memfd that came with the command; what plays the old content plays it to its end."""
-    cdef Prompt *prompt
-    cdef stat_t info
-    if slot >= MAX_PROMPTS:
-        loop.stale_commands += 1
-        return
-    if loop.prompts[slot] != NULL:
-        forget(loop.prompts[slot])
-        loop.prompts[slot] = NULL
-    if fd < 0 or fstat(fd, &info) < 0 or info.st_size <= 0 or info.st_size % (2 * FRAME_BYTES):
-        return
-    prompt = <Prompt *>calloc(1, sizeof(Prompt))
-    if prompt == NULL:
-        return
-    prompt.data = <uint8_t *>mmap(NULL, info.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0)
-    if <void *>prompt.data == MAP_FAILED:
-        free(prompt)
-        return
-    prompt.size = <uint32_t>(info.st_size // 2)
-    prompt.users = 1
-    loop.prompts[slot] = prompt

@@ -58,6 +58,8 @@ cdef enum:
     MAX_PLAYLIST = 32
     MAX_DIGITS = 32
     MAX_PROMPTS = 4096
+    MAX_VARIANTS = 8  # codecs of a prompt
+    MAX_FRAME = 1275  # bytes of 20 ms: the longest Opus packet (RFC 6716 3.4)
     COMMANDS_A_MESSAGE = 512
     EVENTS_A_MESSAGE = 800
     EVENT_ROOM = 8192
@@ -116,10 +118,28 @@ cdef packed struct Event:
     uint32_t payload[6]
 
 
+cdef packed struct PromptHead:
+    # A prompt's file begins with this and its variants; media/encoding.py writes it.
+    uint8_t magic[4]
+    uint32_t variants
+
+
+cdef packed struct Variant:
+    # All frames of a prompt, 20 ms each, in one codec
+    uint8_t codec
+    uint8_t unused
+    uint16_t frame_bytes  # 0: of their own sizes; frames + 1 offsets (uint32) stand before them
+    uint32_t frames
+    uint64_t start  # bytes from the beginning of the file
+    uint64_t size
+
+
 cdef struct Prompt:
-    uint8_t *data  # PCMU, then PCMA, `size` bytes each
-    uint32_t size
+    uint8_t *data
+    uint64_t size
     int users
+    uint32_t variant_count
+    Variant variants[MAX_VARIANTS]
 
 
 cdef struct QueuedDigit:
@@ -244,7 +264,7 @@ cdef struct Port:
     bint play_loop
     int play_count
     int play_at
-    uint32_t play_offset
+    uint32_t play_frame  # the next one of playlist[play_at]
     Prompt *playlist[MAX_PLAYLIST]
     QueuedDigit digits[MAX_DIGITS]
 
@@ -278,6 +298,6 @@ cdef struct Loop:
     Event events[EVENT_ROOM]
     epoll_event ready[MAX_EVENTS]
     uint8_t packet[MAX_PACKET]
-    uint8_t scratch[512]
+    uint8_t scratch[MAX_PACKET]
     uint8_t sealed[MAX_PACKET + 160]  # what leaves a guarded port
     Command commands[COMMANDS_A_MESSAGE]

@@ -110,7 +110,7 @@ cdef void relay(Loop *loop, Port *source, Port *to, uint8_t *payload, int size, 
 
 # --- played: prompts and silence, 20 ms at a time ---------------------------------------------------------------------
 
-cdef void send_frame(Loop *loop, Port *port, const uint8_t *frame, uint32_t skipped_units) noexcept nogil:
+cdef void send_frame(Loop *loop, Port *port, const uint8_t *frame, int size, uint32_t skipped_units) noexcept nogil:
     cdef Outgoing *out = &port.out
     cdef uint8_t *packet = loop.scratch
     cdef bint marker = out.resync
@@ -121,28 +121,27 @@ cdef void send_frame(Loop *loop, Port *port, const uint8_t *frame, uint32_t skip
     timestamp = next_timestamp(loop, out) if marker else out.timestamp + FRAME_BYTES + skipped_units
     header(packet, out, port.payload_type, marker, out.seq + 1, timestamp)
     if frame == NULL:
-        memset(packet + 12, 0xD5 if port.codec == PCMA else 0xFF, FRAME_BYTES)
+        size = FRAME_BYTES
+        memset(packet + 12, 0xD5 if port.codec == PCMA else 0xFF, size)
     else:
-        memcpy(packet + 12, frame, FRAME_BYTES)
+        memcpy(packet + 12, frame, size)
     out.resync = False
-    transmit(loop, port, packet, 12 + FRAME_BYTES)
+    transmit(loop, port, packet, 12 + size)
     advance(loop, out, out.seq + 1, timestamp)
 
 
-cdef const uint8_t *next_frame(Port *port) noexcept nogil:
-    """The next 20 ms of the playlist; NULL at its end."""
-    cdef Prompt *prompt
+cdef const uint8_t *next_frame(Port *port, int *size) noexcept nogil:
+    """The next 20 ms of the playlist in the port's codec; NULL at its end. What lacks the codec is left out."""
     cdef const uint8_t *frame
     cdef int round
     for round in range(2):  # a loop starts again once; a list of empty prompts ends
         while port.play_at < port.play_count:
-            prompt = port.playlist[port.play_at]
-            if port.play_offset < prompt.size:
-                frame = prompt.data + port.play_offset + (prompt.size if port.codec == PCMA else 0)
-                port.play_offset += FRAME_BYTES
+            frame = frame_of(port.playlist[port.play_at], port.codec, port.play_frame, size)
+            if frame != NULL:
+                port.play_frame += 1
                 return frame
             port.play_at += 1
-            port.play_offset = 0
+            port.play_frame = 0
         if not port.play_loop:
             return NULL
         port.play_at = 0
@@ -153,17 +152,18 @@ cdef void play_out(Loop *loop, Port *port) noexcept nogil:
     """One step of 20 ms: a digit, else a frame of whatever plays."""
     cdef uint32_t skipped = <uint32_t>(loop.tick - port.due_tick) * 8
     cdef const uint8_t *frame = NULL
+    cdef int size = 0
     port.due_tick = loop.tick + FRAME_MS
     if port.out.digits_count and digit_step(loop, port):
         return
     if port.source == PROMPTS:
-        frame = next_frame(port)
+        frame = next_frame(port, &size)
         if frame == NULL:
             emit(loop, PLAYED, port, port.play_id)
             stop_source(loop, port)
             port.source = QUIET
     if port.source == PROMPTS or port.source == QUIET:
-        send_frame(loop, port, frame, skipped)
+        send_frame(loop, port, frame, size, skipped)
 
 
 # --- digits: RFC 4733 2.5 ---------------------------------------------------------------------------------------------
