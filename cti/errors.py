@@ -8,12 +8,13 @@ CtiError                     400
 |-- TokenError               401: no token, or one that can't be trusted
 |-- Forbidden                403: a good token without the right to do this
 |-- UnknownResource          404: no such session, agent ...
-|-- StateConflict            409: a command that makes no sense now; `state` says why
+|-- StateConflict            409: what makes no sense now, of an agent or a phone; `state` says why
 |-- SessionTooLarge          413: more than an agent's screen is sent
 |-- WrongMediaType           415: a body that doesn't say it is JSON
 |-- NotAWebsocket            426: the event stream asked for by plain HTTP
 |-- TooManyClients           503: more websockets than the server holds
 |-- TooManyReaders           503: more traces looked at than the server bears
+|-- TooManyCalls             503: more calls, or faster ones, than the server or the phone may have
 |-- CodesExhausted           503: too many typed codes are live to keep guessing hopeless
 +-- WeakSecret               500, at start: the signing secret is too short (RFC 7518 3.2)
 """
@@ -95,7 +96,7 @@ class UnknownResource(CtiError):
 
 
 class StateConflict(CtiError):
-    """An agent command that makes no sense in the agent's state."""
+    """What makes no sense in the state that an agent or a phone is in."""
 
     status = 409
     title = "Conflict"
@@ -106,6 +107,13 @@ class StateConflict(CtiError):
 
     def extra(self) -> Mapping[str, object]:
         return {"state": self.state}
+
+
+class TooManyCalls(CtiError):
+    """The server bears no more calls, or not so fast."""
+
+    status = 503
+    title = "Too many calls"
 
 
 class SessionTooLarge(CtiError):

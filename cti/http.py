@@ -20,7 +20,7 @@ from cti.errors import Forbidden, InvalidQuery, TokenError, WrongMediaType
 from cti.events import EventHub
 from cti.matching import Matching
 from cti.metrics import Gauges, Metrics
-from cti.ports import AgentDesk, Bans, CallRecords, Calls, MessageCounts, PhoneSettings
+from cti.ports import AgentDesk, Bans, CallRecords, Calls, Clicks, MessageCounts, PhoneSettings
 from cti.rest import ANYONE, Ask, Health, Limited, Rest, Views
 from cti.routes import ROUTES, Query, Route
 from cti.screen_pop import ScreenPops
@@ -64,7 +64,7 @@ class HttpServer:
         matching: Matching, hub: EventHub, pops: ScreenPops, clock: Clock, counters: Counter[str],
         traces: Traces, bans: Bans, trunks: Views = tuple, phones: Limited = _no_phones,
         settings: PhoneSettings | None = None, messages: MessageCounts | None = None,
-        gauges: Gauges | None = None,
+        clicks: Clicks | None = None, gauges: Gauges | None = None,
         health: Health = dict,
         shop_origins: Collection[str] = (),
     ) -> None:  # fmt: skip
@@ -76,7 +76,7 @@ class HttpServer:
         self._rest = Rest(
             view=view, records=records, sessions=sessions, matching=matching, pops=pops, commands=commands,
             stream=self._stream, traces=traces, bans=bans, trunk_views=trunks, phone_views=phones, settings=settings,
-            message_counts=messages,
+            message_counts=messages, clicks=clicks,
             health=health, clock=clock,
             metrics_source=Metrics(counters, gauges or {}, view, hub, sessions),
             document=openapi.document(ROUTES, _version()),

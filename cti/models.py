@@ -73,6 +73,12 @@ class NotReadyPost(Body):
     reason: str = Field("", max_length=100)
 
 
+class DialPost(Body):
+    """Whom to call."""
+
+    to: str = Field(min_length=1, max_length=64, description="a number, as the phone would dial it")
+
+
 Forward = Annotated[str | None, Field(max_length=64, description="a number, `off`, or null: as the site file says")]
 
 
@@ -90,6 +96,15 @@ class Reply(BaseModel):
     """Sent to a client; fields may be added in later versions."""
 
     model_config = ConfigDict(extra="allow")
+
+
+class Dialled(Reply):
+    """A call that a program asked for: its phone rings."""
+
+    call_id: str
+    extension: str
+    to: str
+    destination: str = Field(description="where the dial plan sends it: `trunk carrier`, `extension 102`")
 
 
 class PhoneNumber(Reply):

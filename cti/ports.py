@@ -72,6 +72,13 @@ class PhoneSettings(Protocol):
         """All or nothing; None: as the site says again. Raises BadSetting, UnknownPhone."""
 
 
+class Clicks(Protocol):
+    """Calls that programs ask for (`pbx.call.originate.ClickToDial`)."""
+
+    def dial(self, extension: str, number: str) -> CallView:
+        """Ring a phone, then the number in its name. Raises NotDialled."""
+
+
 class MessageCounts(Protocol):
     """Message lights (`pbx.subscriptions.message_summary.MessageSummary`)."""
 

@@ -13,11 +13,11 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from cti.commands import AgentCommands
-from cti.errors import FieldError, Forbidden, InvalidBody, UnknownResource
+from cti.errors import CtiError, FieldError, Forbidden, InvalidBody, StateConflict, TooManyCalls, UnknownResource
 from cti.matching import Matching
 from cti.metrics import CONTENT_TYPE, Metrics
-from cti.models import Messages, NotReadyPost, PhoneSettingsPut, WebSessionPost
-from cti.ports import Bans, CallRecords, MessageCounts, PhoneSettings
+from cti.models import DialPost, Messages, NotReadyPost, PhoneSettingsPut, WebSessionPost
+from cti.ports import Bans, CallRecords, Clicks, MessageCounts, PhoneSettings
 from cti.screen_pop import ScreenPops
 from cti.tokens import Identity
 from cti.traces import Traces
@@ -25,6 +25,7 @@ from cti.views import LiveView
 from cti.web_sessions import WebSessions
 from cti.websocket import EventStream
 from pbx.call.clock import Clock
+from pbx.call.originate import NotDialled
 from pbx.call.phone_settings import BadSetting, UnknownPhone
 from pbx.trace.svg import ladder_svg
 
@@ -66,6 +67,7 @@ class Rest:
     phone_views: Limited
     settings: PhoneSettings | None
     message_counts: MessageCounts | None
+    clicks: Clicks | None
     metrics_source: Metrics
     health: Health
     clock: Clock
@@ -194,6 +196,21 @@ class Rest:
             raise InvalidBody([FieldError("", str(error))]) from None
         return reply(settings.view(name))
 
+    async def dial(self, ask: Ask) -> web.StreamResponse:
+        extension, post = ask.path["name"], ask.body
+        assert isinstance(post, DialPost)
+        if ask.who.role == "agent" and self.view.agent(ask.who.name)["phone"] != extension:
+            raise Forbidden("an agent may dial with his own phone only")
+        if self.clicks is None:
+            raise UnknownResource(f"no extension {extension}")
+        try:
+            call = self.clicks.dial(extension, post.to)
+        except NotDialled as error:
+            raise _of_dialling(error) from None
+        view = call.view()
+        told = {"call_id": call.id, "extension": extension, "to": post.to, "destination": view["destination"]}
+        return reply(told, 201)
+
     def _settings_of(self, name: str) -> PhoneSettings:
         if self.settings is not None:
             with suppress(UnknownPhone):
@@ -267,3 +284,13 @@ def _plain(row: Any) -> Mapping[str, Any]:
         return dataclasses.asdict(row)
     named: Mapping[str, Any] = row._asdict()  # a named tuple or a database row
     return named
+
+
+def _of_dialling(error: NotDialled) -> CtiError:
+    if error.why == "unknown":
+        return UnknownResource(str(error))
+    if error.why == "number":
+        return InvalidBody([FieldError("to", str(error))])
+    if error.why == "refused":
+        return TooManyCalls(str(error))
+    return StateConflict(str(error), error.why)

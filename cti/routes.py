@@ -115,6 +115,8 @@ ROUTES: Final[tuple[Route, ...]] = (
           {200: models.PhoneSettings}, problems=(404,), tag="phones"),
     Route("PUT", "/v1/extensions/{name}", "extension_put", "Set forwards and do not disturb of a phone", _FLOOR,
           {200: models.PhoneSettings}, body=models.PhoneSettingsPut, problems=(404,), tag="phones"),
+    Route("POST", "/v1/extensions/{name}/calls", "dial", "Click to dial: the phone rings, then the number", _DESK,
+          {201: models.Dialled}, body=models.DialPost, problems=(404, 409, 503), tag="phones"),
     Route("GET", "/v1/extensions/{name}/messages", "messages", "How many voice messages wait", _FLOOR,
           {200: models.Messages}, problems=(404,), tag="phones"),
     Route("PUT", "/v1/extensions/{name}/messages", "messages_put", "Set the message light of a phone", _FLOOR,

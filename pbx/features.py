@@ -14,6 +14,7 @@ from pbx.call.bridge import DirectBridge
 from pbx.call.feature_codes import FeatureCodes
 from pbx.call.forwarding import Forwarding, TrunkCalls
 from pbx.call.groups import Groups
+from pbx.call.originate import ClickToDial
 from pbx.call.park import Park
 from pbx.call.phone_settings import PhoneSettings
 from pbx.call.refer import Refers
@@ -36,6 +37,7 @@ class Features:
         self.store = SettingStore(site.records.url, counters)
         self.settings = PhoneSettings(site, self.store.save)
         self.park = Park()
+        self.clicks = ClickToDial(switch, location.is_registered)
         self._groups = Groups(switch, self.settings, location.is_registered)
         forwarding = Forwarding(self.settings, location.is_registered)
         self.handlers: Mapping[str, Handler] = {

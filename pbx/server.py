@@ -212,6 +212,7 @@ class Server:
             tokens=tokens, desk=self.desk, switch=self.switch, records=self.records, sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.driver, counters=self.counters,
             traces=self.tracing.traces, bans=self.defence, settings=self.features.settings,
+            clicks=self.features.clicks,
             messages=self.watching.messages, trunks=self._trunk_views,
             phones=self.health.view,
             gauges={

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from config.schema import Destination
 from media.plane import PlaylistTooLong, UnknownPrompt
 from pbx.call import events, hold
+from pbx.call.absent_caller import AbsentCaller
 from pbx.call.attempt import NO_PORT, Attempt
 from pbx.call.called_leg import CalledLeg
 from pbx.call.caller_leg import CallerLeg
@@ -37,7 +38,7 @@ MOST_AT_ONCE: Final = 20  # destinations that lead to the next one without anybo
 
 
 class Call:
-    """One call, from the INVITE that made it to the end of its last leg."""
+    """One call, from the INVITE (or the click) that made it to the end of its last leg."""
 
     __slots__ = (
         "_attempts", "_last_number", "_loop", "_play_id", "_routing", "answered", "attributes", "caller",
@@ -46,7 +47,11 @@ class Call:
         "reason", "referred_by", "started_at", "switch", "to_number", "waited_s",
     )  # fmt: skip
 
-    def __init__(self, switch: Switch, request: Request, transaction: ServerTransaction, origin: Origin) -> None:
+    def __init__(
+        self, switch: Switch, origin: Origin, request: Request | None = None,
+        transaction: ServerTransaction | None = None,
+    ) -> None:  # fmt: skip
+        """`request` is the INVITE; without one a program asked for the call."""
         self.switch = switch
         self.clock = switch.clock
         self.started_at = self.clock.now()
@@ -78,7 +83,11 @@ class Call:
         self._attempts: list[Attempt] = []
         self._last_number = 1
         self._play_id = 0
-        self.caller: Leg = CallerLeg(switch, self, request, transaction, origin.extension, origin.trunk)
+        self.caller: Leg
+        if request is None or transaction is None:
+            self.caller = AbsentCaller(switch, self, origin.extension)
+        else:
+            self.caller = CallerLeg(switch, self, request, transaction, origin.extension, origin.trunk)
         self.caller.party = Party(origin.name, origin.number)
 
     # --- facts ------------------------------------------------------------------------------------------------------
@@ -87,6 +96,11 @@ class Call:
     def trunk(self) -> str | None:
         """Of the caller's leg."""
         return self.caller.trunk
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """(name, number) of who calls, for a phone of ours; for the phone of who clicked, of whom he calls."""
+        return ("", self.to_number) if isinstance(self.caller, AbsentCaller) else (self.from_name, self.from_number)
 
     @property
     def headers(self) -> Sequence[tuple[str, str]]:
@@ -410,7 +424,7 @@ class Call:
             return
         if self.answered or not isinstance(self.caller, CallerLeg):
             self.caller.end()
-            self._finish(cause, 200)
+            self._finish(cause, 200 if self.answered else status)
             return
         retry = f"Retry-After: {self.switch.retry_after_s()}\r\n" if status == 503 else ""
         self.caller.refuse(status, self.clock.now(), retry)

@@ -58,6 +58,10 @@ class Screening:
         self._peer_names = peer_names
         self._by_contact = by_contact
 
+    def name_of(self, extension: str) -> str:
+        """The display name of one of our phones."""
+        return self._names.get(extension, "")
+
     def challenge(self, hop: Hop, now: float) -> Refusal:
         """What anybody is told who has not said who he is."""
         self._counters["sip_auth_challenges"] += 1
@@ -73,7 +77,7 @@ class Screening:
             trunk = self._trunk_of_login.get(name)
             if trunk is None:
                 origin = request.get("From") or ""
-                return Identity(name, self._names.get(name) or display_name_of(origin), name, None)
+                return Identity(name, self.name_of(name) or display_name_of(origin), name, None)
             found = trunk, ""
         return self._of_trunk(request, *found)
 

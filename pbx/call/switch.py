@@ -313,7 +313,7 @@ class Switch:
             self._refuse(transaction, new, verdict.status, verdict.reason, now, verdict.headers)
             return
         try:
-            call = Call(self, request, transaction, new)
+            call = Call(self, new, request, transaction)
         except SipError as error:
             self.admission.leave()
             if new.trunk is not None:
@@ -328,23 +328,25 @@ class Switch:
             call.dialled = route.number
         if route.destination.kind == "trunk" and new.trunk is None:
             call.direction = "outbound"
-        self._start(call, route.destination, now)
-
-    def _start(self, call: Call, destination: Destination, now: float) -> None:
-        self._calls[call.id] = call
+        call.destination = route.destination
         self.add(call.caller)
-        self.emit(
-            events.CallStarted(
-                now, call.id, call.direction, call.from_number, call.to_number, call.trunk, str(destination),
-                call.caller.dialog.call_id,
-            )
-        )  # fmt: skip
         try:
-            self.on_call(call)
-            call.route(destination)
+            self.begin(call, now)
+            call.route(route.destination)
         except Exception:
             call.refuse(500, "fault")  # of ours: the call must not stay for ever
             raise
+
+    def begin(self, call: Call, now: float) -> None:
+        """A call that was admitted is there from now on; where it goes is known."""
+        self._calls[call.id] = call
+        self.emit(
+            events.CallStarted(
+                now, call.id, call.direction, call.from_number, call.to_number, call.trunk, str(call.destination),
+                call.caller.dialog.call_id,
+            )
+        )  # fmt: skip
+        self.on_call(call)
 
     def _refuse(
         self, transaction: ServerTransaction, new: Origin, status: int, reason: str, now: float, headers: str = ""

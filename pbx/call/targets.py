@@ -120,7 +120,7 @@ class Targets:
             return [], 404, "no such extension"
         instance = call.instance if name == call.to_number else None  # of a GRUU that the caller dialled
         devices = self._location.devices(name, call.clock.now(), instance)
-        shown = self.policy.to_phone(_facts(call, call.from_number))
+        shown = self.policy.to_phone(_facts(call, *call.shown))
         target = Target("", NOWHERE, shown.caller, extension=name, from_host=shown.host, headers=shown.headers)
         return [_device_target(device, target) for device in devices], 480, "not registered"
 
@@ -128,7 +128,7 @@ class Targets:
         hops = self._hops(uri)
         if not hops:
             return [], 503, f"unknown host in {uri}"
-        shown = self.policy.to_stranger(_facts(call, call.from_number))
+        shown = self.policy.to_stranger(_facts(call, call.from_name, call.from_number))
         return [_shown(Target(uri, hops[0], "", alternatives=hops[1:]), shown)], 503, ""
 
     def _trunk(self, call: Call, name: str) -> Found:
@@ -137,7 +137,8 @@ class Targets:
             return [], 404, "no such trunk"
         number = self._trunks.caller_id(name, call.caller.extension, call.from_number)
         login = (trunk.login.username, trunk.login.password.get_secret_value()) if trunk.login else None
-        target = self._way(call, name, Target("", NOWHERE, "", trunk=name, login=login), _facts(call, number))
+        facts = _facts(call, call.from_name, number)
+        target = self._way(call, name, Target("", NOWHERE, "", trunk=name, login=login), facts)
         if target is None:
             return [], 503, f"trunk {name} can't be reached"
         target = sips.kept(target, call_is_sips=call.is_sips)
@@ -183,10 +184,10 @@ def _device_target(flows: Device, target: Target) -> Target:
     return found
 
 
-def _facts(call: Call, number: str) -> Facts:
-    """`number`: the caller's, as it is to be shown."""
+def _facts(call: Call, name: str, number: str) -> Facts:
+    """`name` and `number` of the caller, as they are to be shown."""
     session = str(call.attributes.get("web_session", ""))
-    return Facts(call.from_name, number, call.headers, call.trunk, session)
+    return Facts(name, number, call.headers, call.trunk, session)
 
 
 def _shown(target: Target, shown: Shown) -> Target:

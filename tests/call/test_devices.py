@@ -25,7 +25,7 @@ def flow(world: World, host: str, reg_id: int, instance: str, aor: str = "102", 
 
 def found(world: World, instance: str | None = None) -> list[Target]:
     call: Any = SimpleNamespace(
-        clock=world.clock, from_name="", from_number="1", to_number="102", instance=instance,
+        clock=world.clock, from_name="", from_number="1", to_number="102", instance=instance, shown=("", "1"),
         attributes={}, headers=(), trunk=None, is_sips=False,
     )  # fmt: skip
     return world.switch.targets.find(call, Destination("extension", "102"))[0]

@@ -67,7 +67,8 @@ class FakeCall:
 
     def view(self) -> dict[str, Any]:
         return {"id": self.id, "direction": self.direction, "from": self.from_number, "to": self.to_number,
-                "state": "queued", "since": self.started_at, "attributes": self.attributes}  # fmt: skip
+                "state": "queued", "since": self.started_at, "attributes": self.attributes,
+                "destination": "queue asia"}  # fmt: skip
 
 
 class FakeDesk:
@@ -104,7 +105,8 @@ class FakeDesk:
     def agents(self) -> list[dict[str, Any]]:
         return [
             {"name": name, "display_name": name.title(), "state": state, "reason": self.reasons.get(name),
-             "since": START, "call_id": None, "skills": {"asia": 5}, "registered": True}
+             "since": START, "call_id": None, "skills": {"asia": 5}, "registered": True,
+             "phone": "101" if name == "marie" else "sip:paul@example.com"}
             for name, state in self.states.items()
         ]  # fmt: skip
 
@@ -147,6 +149,21 @@ class FakeBans:
         return known
 
 
+class FakeClicks:
+    """Makes no call but the one that it was given."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.call: Any = None
+        self.error: Exception | None = None
+
+    def dial(self, extension: str, number: str) -> Any:
+        if self.error is not None:
+            raise self.error
+        self.asked.append((extension, number))
+        return self.call
+
+
 class Floor:
     """Everything of the package, joined; `events` is what was emitted."""
 
@@ -164,6 +181,7 @@ class Floor:
         self.switch = FakeSwitch()
         self.tokens = Tokens(SECRET)
         self.bans = FakeBans()
+        self.clicks = FakeClicks()
         self.trunks: list[dict[str, Any]] = []
         self.settings = PhoneSettings(Site.model_validate(SITE))
         self.messages = MessageSummary({"101"}.__contains__)
@@ -182,7 +200,7 @@ class Floor:
             tokens=self.tokens, desk=self.desk, switch=self.switch, records=FakeRecords(), sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.clock, counters=self.counters,
             traces=self.traces, bans=self.bans, trunks=lambda: self.trunks, settings=self.settings,
-            messages=self.messages, **options,
+            messages=self.messages, clicks=self.clicks, **options,
         )  # fmt: skip
 
 
