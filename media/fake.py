@@ -17,6 +17,8 @@ from media.plane import (
     PlaylistTooLong,
     PortsExhausted,
     PortStats,
+    RecordingEvent,
+    RecordingOrder,
     RemoteMedia,
     UnknownKey,
     UnknownPrompt,
@@ -34,6 +36,16 @@ class Playing:
     loop: bool
 
 
+@dataclass(slots=True)
+class FakeRecording:
+    """A recording that runs."""
+
+    port: MediaPort
+    order: RecordingOrder
+    on_event: Callable[[RecordingEvent], None]
+    masked: bool = False
+
+
 class FakePlane:
     """Obeys the `MediaPlane` protocol. Callbacks of `press`, `finish` and `kill` run at once, inside the call;
     `on_stats` of `release` too."""
@@ -48,11 +60,13 @@ class FakePlane:
         self.playing: dict[int, Playing] = {}
         self.bridged: dict[int, int] = {}  # both directions
         self.echoing: set[int] = set()
+        self.recordings: dict[int, FakeRecording] = {}  # that run, by id
         self.counters: Counter[str] = Counter()
         self.stats = PortStats()  # what the next releases report
         self.down = False  # True: no worker, nothing can be leased
         self._generation = 0
         self._play_id = 0
+        self._recording_id = 0
 
     # --- MediaPlane ---------------------------------------------------------------------------------------------------
 
@@ -108,11 +122,34 @@ class FakePlane:
         if self._known(port):
             self.commands.append(("send_digit", port.number, digit, duration_ms))
 
+    def record(self, port: MediaPort, order: RecordingOrder, on_event: Callable[[RecordingEvent], None]) -> int:
+        self._recording_id += 1
+        if not self._known(port):
+            on_event(RecordingEvent("ended", self._recording_id, why="lost"))
+            return self._recording_id
+        self._end_recordings(port.number, "stopped")
+        self.recordings[self._recording_id] = FakeRecording(port, order, on_event)
+        self.commands.append(("record", port.number, order, self._recording_id))
+        return self._recording_id
+
+    def mask(self, recording_id: int, masked: bool) -> None:
+        recording = self.recordings.get(recording_id)
+        if recording is not None:
+            recording.masked = masked
+            self.commands.append(("mask", recording_id, masked))
+            recording.on_event(RecordingEvent("masked" if masked else "unmasked", recording_id))
+
+    def stop_recording(self, recording_id: int) -> None:
+        if recording_id in self.recordings:
+            self.commands.append(("stop_recording", recording_id))
+            self.end_recording(recording_id, "stopped")
+
     def release(self, port: MediaPort, on_stats: Callable[[PortStats], None] | None = None) -> None:
         known = self._known(port)
         port.forget()
         if known:
             self._stop(port.number)
+            self._end_recordings(port.number, "released")
             self.remotes.pop(port.number, None)
             del self.leased[port.number]
             self.free.append(port.number)
@@ -148,6 +185,15 @@ class FakePlane:
         if self._known(port) and port.on_secure is not None:
             port.on_secure(secure)
 
+    def open_recording(self, recording_id: int) -> None:
+        """Its file is open."""
+        self.recordings[recording_id].on_event(RecordingEvent("started", recording_id))
+
+    def end_recording(self, recording_id: int, why: str = "failed", error: int = 0, length_ms: int = 0) -> None:
+        """It is over; `failed` with an errno: the disk is full."""
+        recording = self.recordings.pop(recording_id)
+        recording.on_event(RecordingEvent("ended", recording_id, length_ms, why, error))
+
     def kill(self) -> None:
         """The worker dies: every leased port is lost. A new worker is up at once (unless `down` is set before)."""
         lost = list(self.leased.values())
@@ -158,6 +204,8 @@ class FakePlane:
         self.bridged.clear()
         self.echoing.clear()
         self.counters["media_worker_restarts"] += 1
+        for recording_id in list(self.recordings):
+            self.end_recording(recording_id, "lost")
         for port in lost:
             on_lost = port.on_lost
             port.forget()
@@ -177,6 +225,11 @@ class FakePlane:
             return True
         self.counters["media_unknown_port"] += 1
         return False
+
+    def _end_recordings(self, number: int, why: str) -> None:
+        for recording_id, recording in list(self.recordings.items()):
+            if recording.port.number == number:
+                self.end_recording(recording_id, why)
 
     def _stop(self, number: int) -> None:
         self.playing.pop(number, None)

@@ -11,7 +11,8 @@ import structlog
 
 from config.schema import PortRange
 from media import records
-from media.plane import MediaPort, PortStats, WorkerFailed
+from media.plane import MediaPort, PortStats, RecordingEvent, RecordingOrder, WorkerFailed
+from media.recordings import EVENTS_OF_RECORDINGS, Recordings
 from media.records import Event
 from media.supervisor import Supervisor
 
@@ -49,6 +50,7 @@ class OneWorker:
         self._ready: asyncio.Future[int] | None = None
         self._announced: list[int] = []
         self._totals: Counter[str] = Counter()
+        self.recordings = Recordings(number, self.send, counters)
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -84,6 +86,7 @@ class OneWorker:
         self.leased.clear()
         if supervisor is not None:
             await supervisor.close()
+        self.recordings.all_lost()
         self._answer_stats_with_zeros()
 
     @property
@@ -128,6 +131,17 @@ class OneWorker:
             self._on_stats[index, port.generation] = on_stats
         self.send(records.release(index, port.generation))
 
+    def record(
+        self, port: MediaPort, order: RecordingOrder, beep: int | None, on_event: Callable[[RecordingEvent], None]
+    ) -> int:
+        """`beep`: a prompt's slot. A port or process that is gone is told by `on_event`, a moment later."""
+        index = self.index(port)
+        if index is None or self.supervisor is None:
+            recording_id = self.recordings.add(0, port.generation, on_event)
+            asyncio.get_running_loop().call_soon(self.recordings.lost, recording_id)
+            return recording_id
+        return self.recordings.start(index, port.generation, order, beep, on_event)
+
     def send(self, record: bytes, descriptor: int = -1) -> None:
         """Queue a command; without a process it is dropped."""
         if self.supervisor is not None:
@@ -146,6 +160,8 @@ class OneWorker:
             self._on_ready(event)
         elif event.op == records.PONG:
             self._count(_TOTALS, event)
+        elif event.op in EVENTS_OF_RECORDINGS:
+            self.recordings.event(event)
         elif event.op == records.SECURITY_TOTALS:
             self._count(_SECURITY_TOTALS, event)
         else:
@@ -199,6 +215,7 @@ class OneWorker:
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(WorkerFailed("the media worker died while starting"))
         self._on_lost(lost)
+        self.recordings.all_lost()
         self._answer_stats_with_zeros()
 
     def _answer_stats_with_zeros(self) -> None:

@@ -98,6 +98,34 @@ class MediaPort:
         self.on_digit = self.on_played = self.on_lost = self.on_secure = None
 
 
+@dataclass(frozen=True, slots=True)
+class RecordingOrder:
+    """How a port is recorded, and into which file. Left is what the port receives, right what it is sent."""
+
+    folder: str  # must exist
+    path: str  # below it, with "/"; folders between are made; the file must not exist
+    stereo: bool = True  # False: both sides mixed into one
+    rate_hz: int = 8000
+    key: bytes = field(default=b"", repr=False)  # 32 bytes: enciphered (media/worker/recording_file.py)
+    least_free_bytes: int = 0  # the recording fails before the file system has less
+    beep: str | None = None  # prompt that both parties of a bridge hear, in place of each other
+    beep_every_s: int = 15
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingEvent:
+    """What became of a recording. `started` comes once its file is open, `ended` always, once, and last."""
+
+    kind: str  # started, masked, unmasked, ended
+    recording_id: int
+    at_ms: int = 0  # masked, unmasked: place in the recording; ended: its length
+    why: str = ""  # ended: stopped, released (the port), failed, lost (the worker died)
+    error: int = 0  # ended: errno if the file could not be written
+    packets_lost: int = 0  # found no room, as the disk was too slow
+    packets_late: int = 0
+    size_bytes: int = 0
+
+
 class MediaPlane(Protocol):
     """All calls are immediate and ordered per port. Unknown or released ports are ignored and counted."""
 
@@ -123,6 +151,16 @@ class MediaPlane(Protocol):
 
     def send_digit(self, port: MediaPort, digit: str, duration_ms: int = 160) -> None:
         """Send one RFC 4733 key, between packets of whatever else is playing. Raises UnknownKey."""
+
+    def record(self, port: MediaPort, order: RecordingOrder, on_event: Callable[[RecordingEvent], None]) -> int:
+        """Record a port until `stop_recording` or its release; returns the recording's id, which is never 0. A port has
+        one recording at most: a new one ends the old. Whatever fails is told by `on_event` ("ended", why "failed")."""
+
+    def mask(self, recording_id: int, masked: bool) -> None:
+        """From now on nothing of either side is recorded, but silence; or all is again."""
+
+    def stop_recording(self, recording_id: int) -> None:
+        """`on_event` is told "ended" when the file is complete."""
 
     def release(self, port: MediaPort, on_stats: Callable[[PortStats], None] | None = None) -> None:
         """Give the port back; callbacks are dropped at once; `on_stats` is called when the counters arrive (or with

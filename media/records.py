@@ -6,12 +6,13 @@ command is `hello`, the first event GREETING; both carry VERSION, and a worker o
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
 from functools import lru_cache
 from typing import NamedTuple
 
-from media.plane import KEYS, PLAYLIST_LONGEST, RemoteMedia
+from media.plane import KEYS, PLAYLIST_LONGEST, RecordingOrder, RemoteMedia
 from media.security import PROFILES, SrtpKeys
 
 VERSION = 1
@@ -32,6 +33,8 @@ _ECHO, _SEND_DIGIT, _RELEASE, _PROMPT, _FORGET, _PING = range(7, 13)
 GREETING, PORTS, READY, DIGIT, PLAYED, STATS, PONG = range(1, 8)
 _SECURITY, _KEYS_OP = range(50, 52)
 SECURED, INSECURE, SECURITY_TOTALS = range(40, 43)
+_RECORD, _MASK, _STOP_RECORDING = range(40, 43)
+RECORDING_STARTED, RECORDING_MASKED, RECORDING_ENDED = range(32, 35)
 
 _PAYLOAD_TYPES = {"PCMU": 0, "PCMA": 8}
 _NO_TYPE = 255
@@ -127,6 +130,30 @@ def send_digit(index: int, generation: int, digit: str, duration_ms: int) -> byt
 
 def release(index: int, generation: int) -> bytes:
     return _HEAD.pack(_RELEASE, 0, 0, index, generation, 0, b"")
+
+
+def record(index: int, generation: int, recording_id: int, beep_slot: int, beep_every_s: int) -> bytes:
+    """Its message passes a memfd with `recording_order`. No beep if `beep_every_s` is 0."""
+    payload = struct.pack("=HH", beep_slot, min(max(beep_every_s, 0), 0xFFFF))
+    return _HEAD.pack(_RECORD, 0, 0, index, generation, recording_id, payload)
+
+
+def recording_order(order: RecordingOrder) -> bytes:
+    """What the worker's recorder thread reads."""
+    return json.dumps(
+        {
+            "folder": order.folder, "path": order.path, "stereo": order.stereo, "rate_hz": order.rate_hz,
+            "key": order.key.hex(), "least_free_bytes": order.least_free_bytes,
+        }
+    ).encode()  # fmt: skip
+
+
+def mask(index: int, generation: int, recording_id: int, masked: bool) -> bytes:
+    return _HEAD.pack(_MASK, masked, 0, index, generation, recording_id, b"")
+
+
+def stop_recording(index: int, generation: int, recording_id: int) -> bytes:
+    return _HEAD.pack(_STOP_RECORDING, 0, 0, index, generation, recording_id, b"")
 
 
 def prompt(slot: int) -> bytes:

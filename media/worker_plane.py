@@ -26,12 +26,15 @@ from media.plane import (
     PlaylistTooLong,
     PortsExhausted,
     PortStats,
+    RecordingEvent,
+    RecordingOrder,
     RemoteMedia,
     UnknownKey,
 )
 from media.plane_security import PlaneSecurity
 from media.prompt_slots import PromptSlots
 from media.prompts import PromptChanges, PromptLibrary, Wanted
+from media.recordings import WORKER_SHIFT
 from media.records import Event
 
 log = structlog.get_logger("media")
@@ -180,6 +183,17 @@ class WorkerPlane:
         if index is not None:
             worker.send(records.send_digit(index, port.generation, digit, duration_ms))
 
+    def record(self, port: MediaPort, order: RecordingOrder, on_event: Callable[[RecordingEvent], None]) -> int:
+        worker = self.workers[port.worker]
+        slot = None if order.beep is None else self._prompts.slot(order.beep)
+        return worker.record(port, order, slot, on_event)
+
+    def mask(self, recording_id: int, masked: bool) -> None:
+        self.workers[recording_id >> WORKER_SHIFT].recordings.mask(recording_id, masked)
+
+    def stop_recording(self, recording_id: int) -> None:
+        self.workers[recording_id >> WORKER_SHIFT].recordings.stop(recording_id)
+
     def release(self, port: MediaPort, on_stats: Callable[[PortStats], None] | None = None) -> None:
         port.forget()
         self.workers[port.worker].release(port, on_stats)
@@ -187,7 +201,7 @@ class WorkerPlane:
     def has_prompt(self, name: str) -> bool:
         return name in self._prompts
 
-    # --- what workers tell ---------------------------------------------------------------------------------------------
+    # --- what workers tell --------------------------------------------------------------------------------------------
 
     def _came_up(self, worker: OneWorker) -> None:
         self._security.upload(worker.send)

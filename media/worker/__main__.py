@@ -13,6 +13,7 @@ import signal
 import sys
 
 from media.worker.loop import die_with_parent, load_opus, run
+from media.worker.recording import RecorderThread
 
 OPUS = ("libopus.so.0", "libopus.so")
 
@@ -29,7 +30,10 @@ def main(arguments: list[str]) -> None:
     with contextlib.suppress(PermissionError):  # sound comes before whatever shares the core, where we may say so
         os.setpriority(os.PRIO_PROCESS, 0, -10)
     load_opus(OPUS)
-    run(int(control_fd), host, int(first), int(last))
+    recorder = RecorderThread()
+    recorder.start()
+    run(int(control_fd), host, int(first), int(last), recorder.recordings)
+    recorder.finish()
 
 
 if __name__ == "__main__":

@@ -107,6 +107,12 @@ cdef void execute(Loop *loop, Command *command, int passed) noexcept nogil:
             emit(loop, INSECURE, port, NO_SRTP)
     elif command.op == RELEASE:
         release(loop, port)
+    elif command.op == RECORD:
+        record_port(loop, port, command, passed)
+    elif command.op == MASK:
+        mask_recording(loop, port, command)
+    elif command.op == STOP_RECORDING and recording_of(port, command.argument) != NULL:
+        stop_recording(loop, port, STOPPED_BY_ORDER)
     else:
         loop.stale_commands += 1
 
@@ -272,6 +278,8 @@ cdef void release(Loop *loop, Port *port) noexcept nogil:
     cancel_report(loop, port)
     watch(loop, port, EPOLL_CTL_DEL)
     stop_source(loop, port)
+    if port.recording != NULL:
+        stop_recording(loop, port, STOPPED_BY_RELEASE)
     port.out.digits_count = 0
     pace(loop, port)
     dissolve(port)

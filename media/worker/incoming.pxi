@@ -76,6 +76,8 @@ cdef void on_packet(Loop *loop, Port *port, int size) noexcept nogil:
             port.packets_dropped += 1
             return
         on_event_packet(loop, port, packet + start)
+    elif port.recording != NULL and kind != COMFORT_NOISE:
+        tap(loop, port.recording, 0, kind, packet + start, end - start, get32(packet + 4))
     if port.source == PARTNER or port.source == ITSELF:
         if kind == COMFORT_NOISE:
             to.out.seq_offset -= 1

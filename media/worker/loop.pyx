@@ -16,6 +16,7 @@ include "opus.pxi"
 include "codec.pxi"
 include "sockets.pxi"
 include "prompts.pxi"
+include "recorder.pxi"
 include "outgoing.pxi"
 include "srtp.pxi"
 include "guard.pxi"
@@ -37,8 +38,9 @@ def die_with_parent() -> None:
         raise OSError(errno, "PR_SET_PDEATHSIG")
 
 
-def run(control_fd: int, host: str, first: int, last: int) -> None:
-    """Open the RTP/RTCP pairs of `first`-`last` on `host`, announce them on `control_fd`, serve until it closes.
+def run(control_fd: int, host: str, first: int, last: int, recordings: RecordingThread | None = None) -> None:
+    """Open the RTP/RTCP pairs of `first`-`last` on `host`, announce them on `control_fd`, serve until it closes. The
+    thread of `recordings` must go on until this returns, and then write what is left.
 
     Raises ValueError if `host` is no IP address, MemoryError, OSError if there is no epoll.
     """
@@ -56,6 +58,8 @@ def run(control_fd: int, host: str, first: int, last: int) -> None:
     loop.ports = <Port *>calloc(max(1, loop.port_count), sizeof(Port))
     loop.epoll = epoll_create1(EPOLL_CLOEXEC)
     loop.control = control_fd
+    if recordings is not None:
+        loop.recorder = (<RecordingThread>recordings).recorder
     try:
         if loop.ports == NULL:
             raise MemoryError
@@ -166,6 +170,8 @@ cdef void serve(Loop *loop) noexcept nogil:
     loop.now_ns = monotonic_ns()
     run_pace(loop)
     run_reports(loop)
+    if loop.recorder != NULL and load_acquire(&loop.recorder.news):
+        tell_of_recordings(loop)
     if loop.event_count:
         flush_events(loop)
     if media and count < MAX_EVENTS:

@@ -18,6 +18,9 @@ cdef enum:
     PING = 12
     SECURITY = 50
     KEYS = 51
+    RECORD = 40
+    MASK = 41
+    STOP_RECORDING = 42
 
     # Events (worker to server)
     GREETING = 1
@@ -32,6 +35,9 @@ cdef enum:
 
     NO_SRTP = 1  # reasons
     SECURITY_TOTALS = 42
+    RECORDING_STARTED = 32
+    RECORDING_MASKED = 33
+    RECORDING_ENDED = 34
 
     # Flags of CONNECT
     MAY_SEND = 1
@@ -229,6 +235,10 @@ cdef struct Guard:
     uint32_t ssrcs[MAX_SSRCS]
 
 
+cdef struct Recording  # recorder.pxi
+cdef struct Recorder
+
+
 cdef struct Port:
     int rtp_fd
     int rtcp_fd
@@ -236,6 +246,7 @@ cdef struct Port:
     uint32_t generation  # 0: idle
     Source source
     Port *partner
+    Recording *recording
     uint8_t codec
     uint8_t payload_type
     uint8_t dtmf_type
@@ -287,6 +298,7 @@ cdef struct Loop:
     int reporting_count
     Port *reports[RTCP_SLOTS]
     uint64_t random
+    Recorder *recorder  # NULL: nothing can be recorded
     uint32_t stale_commands
     uint32_t send_errors
     uint32_t events_dropped

@@ -21,6 +21,8 @@ cdef inline void put32(uint8_t *p, uint32_t value) noexcept nogil:
 cdef void transmit(Loop *loop, Port *port, const uint8_t *packet, int size) noexcept nogil:
     cdef ssize_t sent
     cdef int attempt, whole = size
+    if port.recording != NULL or port.source == PARTNER and port.partner.recording != NULL:
+        whole = size = tap_sent(loop, port, <uint8_t *>packet, size)
     if port.guard != NULL:
         whole = protect(loop, port, packet, size, False)
         packet = loop.sealed

@@ -24,10 +24,10 @@ def test_every_command_has_the_one_size() -> None:
         records.hello(), records.ping(), records.lease(1, 2), records.connect(1, 2, REMOTE), records.bridge(1, 2, 3, 4),
         records.play(1, 2, 3, [7] * 32, True), records.play(1, 2, 3, [], False), records.silence(1, 2),
         records.echo(1, 2), records.send_digit(1, 2, "#", 100), records.release(1, 2), records.prompt(3),
-        records.forget(3),
+        records.forget(3), records.record(1, 2, 3, 4, 5), records.mask(1, 2, 3, True), records.stop_recording(1, 2, 3),
     ]  # fmt: skip
     assert {len(command) for command in commands} == {records.COMMAND_BYTES}
-    assert len({command[0] for command in commands}) == 12
+    assert len({command[0] for command in commands}) == 15
 
 
 @pytest.mark.parametrize(
