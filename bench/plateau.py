@@ -1,7 +1,7 @@
 """A Plateau of one's own: `plateau serve` as a child process, on free ports, with a copy of a site file.
 
-    PlateauError
-    +-- DidNotStart    it ended, or was not ready in time; the log is in the message
+PlateauError
++-- DidNotStart    it ended, or was not ready in time; the log is in the message
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Self
 import aiohttp
 
 from bench import processes
-from bench.sites import copy_site, free_port, free_ports, free_sip_port
+from bench.sites import ClaimedPorts, copy_site, free_port, free_sip_port
 from cti.tokens import Role, Tokens
 
 SITES = Path(__file__).resolve().parent.parent / "config" / "sites"
@@ -30,6 +30,10 @@ _ROOT = Path(__file__).resolve().parent.parent
 _START_S = 20.0
 _DRAIN_S = 5.0
 _STOP_S = 15.0
+_STARTS = 3  # tries, each with other ports
+_TAKEN = "Address already in use"
+_WELCOME = "Plateau serves "
+_ASK = aiohttp.ClientTimeout(total=1.0)
 _LOG_LINES = 5000
 _API_SECRET = "only-for-this-run-of-the-load-tools-0123456789"
 
@@ -55,29 +59,38 @@ class Plateau:
     ) -> None:  # fmt: skip
         self.host = "127.0.0.1"
         self.sip_port = sip_port or free_sip_port()
+        self._finds_sip_port = sip_port is None
         self.http_port = free_port(socket.SOCK_STREAM)
         self.log: deque[str] = deque(maxlen=_LOG_LINES)
         self.exit_status: int | None = None
         self.left_over: list[int] = []  # processes of its that outlived it: there must be none
         self._core, self._keep = core, keep
-        ports = free_ports(media_ports)
+        self._source, self._changes = site, changes or {}
+        self._media = ClaimedPorts(media_ports)
         self.folder = Path(tempfile.mkdtemp(prefix="plateau-"))
-        sip = f"{self.host}:{self.sip_port}"
-        own: dict[str, Any] = {
-            "listen": {"sip": [f"udp:{sip}", f"tcp:{sip}"], "http": f"{self.host}:{self.http_port}"},
-            "media": {"ports": ports},
-            "records": {"url": f"sqlite:///{self.folder}/records.db"},
-            "api": {"secret": _API_SECRET},
-        }
         try:
-            self.site = copy_site(site, self.folder, own, changes or {})
+            self.site = self._write_site()
         except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._clear_away()
             raise
         self._tokens = Tokens(_API_SECRET)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._http: aiohttp.ClientSession | None = None
+
+    def _write_site(self) -> Path:
+        sip = f"{self.host}:{self.sip_port}"
+        own: dict[str, Any] = {
+            "listen": {"sip": [f"udp:{sip}", f"tcp:{sip}"], "http": f"{self.host}:{self.http_port}"},
+            "media": {"ports": str(self._media)},
+            "records": {"url": f"sqlite:///{self.folder}/records.db"},
+            "api": {"secret": _API_SECRET},
+        }
+        return copy_site(self._source, self.folder, own, self._changes)
+
+    def _clear_away(self) -> None:
+        self._media.release()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- where it is --------------------------------------------------------------------------------------------------
 
@@ -105,8 +118,34 @@ class Plateau:
     # --- life ---------------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        await self._start()
+        for tries_left in reversed(range(_STARTS)):
+            try:
+                await self._start()
+                break
+            except DidNotStart:
+                taken = any(_TAKEN in line for line in self.log)
+                await self.stop()
+                if self._http is not None:
+                    await self._http.close()
+                if not (taken and tries_left):
+                    self._end()
+                    raise
+            except BaseException:
+                await self.__aexit__()
+                raise
+            self._find_other_ports()
         return self
+
+    def _find_other_ports(self) -> None:
+        """Somebody took one of ours between our look and the server's start."""
+        if self._finds_sip_port:
+            self.sip_port = free_sip_port()
+        self.http_port = free_port(socket.SOCK_STREAM)
+        before, self._media = self._media, ClaimedPorts(self._media.count, first=self._media.last + 1)
+        before.release()
+        self.site = self._write_site()
+        self.log.clear()
+        self.exit_status = None
 
     async def _start(self) -> None:
         command = [sys.executable, "-m", "pbx", "serve", str(self.site), "--drain", f"{_DRAIN_S:g}"]
@@ -119,11 +158,7 @@ class Plateau:
         )  # fmt: skip
         self._reading = asyncio.create_task(self._read())
         self._http = aiohttp.ClientSession(self.http)
-        try:
-            await self._ready()
-        except BaseException:
-            await self.__aexit__()
-            raise
+        await self._ready()
 
     async def crash_and_restart(self) -> None:
         """SIGKILL for all of it, and once more with the same site, ports and records."""
@@ -141,10 +176,14 @@ class Plateau:
         finally:
             if self._http is not None:
                 await self._http.close()
-            if self._keep:
-                (self.folder / "plateau.log").write_text("\n".join(self.log) + "\n")
-            else:
-                shutil.rmtree(self.folder, ignore_errors=True)
+            self._end()
+
+    def _end(self) -> None:
+        if self._keep:
+            self._media.release()
+            (self.folder / "plateau.log").write_text("\n".join(self.log) + "\n")
+        else:
+            self._clear_away()
 
     async def _read(self) -> None:
         assert self._process is not None and self._process.stdout is not None
@@ -157,10 +196,10 @@ class Plateau:
         assert self._process is not None and self._http is not None
         while time.monotonic() < deadline and self._process.returncode is None:
             try:
-                async with self._http.get("/healthz") as response:
-                    if response.status == 200:
+                async with self._http.get("/healthz", timeout=_ASK) as response:
+                    if response.status == 200 and any(_WELCOME in line for line in self.log):  # ours, nobody else's
                         return
-            except aiohttp.ClientError:
+            except (aiohttp.ClientError, TimeoutError):
                 pass
             await asyncio.sleep(0.05)
         ended = self._process.returncode

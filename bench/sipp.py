@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from bench.processes import cpu_s
-from bench.sites import free_port, free_ports
+from bench.sites import ClaimedPorts, free_port
 
 _RECEIVE_TIMEOUT_MS = 20_000
 _LISTEN_S = 5.0
@@ -68,9 +68,9 @@ class Sipp:
     ) -> None:  # fmt: skip
         self.host, self.port = host, port or free_port(host=host)
         self._folder = Path(tempfile.mkdtemp(prefix="sipp-"))
-        first_media = free_ports(4, host, first=12000, last=19998).partition("-")[0]
+        self._media = ClaimedPorts(4, host, first=12000, last=19998)
         command = [_program(), *_scenario(scenario), "-i", host, "-p", str(self.port), "-mi", host]
-        command += ["-mp", first_media, "-nostdin", "-trace_stat", "-stf", "stat.csv", "-fd", "1"]
+        command += ["-mp", str(self._media.first), "-nostdin", "-trace_stat", "-stf", "stat.csv", "-fd", "1"]
         command += ["-deadcall_wait", "0", "-trace_err", "-error_file", "errors.log", "-s", service, "-d", str(hold_ms)]
         command += ["-t", "t1" if tcp else "u1", "-recv_timeout", str(_RECEIVE_TIMEOUT_MS)]
         if calls:
@@ -147,6 +147,7 @@ class Sipp:
                     await self._process.wait()
             except TimeoutError:
                 continue
+        self._media.release()
 
     def _read(self) -> SippResult:
         assert self._process is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,16 @@ async def until_logged(plateau: Plateau, text: str) -> None:
         return any(text in line for line in plateau.log)
 
     await eventually(logged)
+
+
+async def test_a_port_that_was_free_a_moment_ago() -> None:
+    """The harness itself: somebody takes a port after it was looked for; the server comes up with others."""
+    plateau = Plateau(OFFICE)
+    before = plateau.sip_port, plateau.http_port
+    with socket.create_server(("127.0.0.1", plateau.http_port)):
+        async with plateau:
+            assert (await plateau.get("/v1/calls"))["calls"] == []
+    assert plateau.exit_status == 0 and plateau.sip_port != before[0] and plateau.http_port != before[1]
 
 
 async def test_sigterm_lets_calls_end_and_takes_no_new_ones() -> None:
