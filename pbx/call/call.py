@@ -44,7 +44,7 @@ class Call:
         "_attempts", "_last_number", "_loop", "_play_id", "_routing", "answered", "attributes", "caller",
         "clock", "connected", "connected_at", "controller", "destination", "dialled", "direction", "diversions",
         "ended", "errand", "from_name", "from_number", "id", "instance", "is_sips", "max_forwards", "on_over", "parked",
-        "reason", "referred_by", "started_at", "switch", "to_number", "waited_s",
+        "parting", "reason", "referred_by", "started_at", "switch", "to_number", "waited_s",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +68,7 @@ class Call:
         self.answered = False
         self.ended = False
         self.reason = ""  # of whoever ends the call, to be told to the other side (RFC 3326)
+        self.parting: tuple[Leg, Sequence[tuple[str, str]]] | None = None  # whose BYE ends it, and its headers
         self.controller: Controller = NOBODY
         self.connected: Attempt | None = None  # who the caller talks with
         self.connected_at: float | None = None

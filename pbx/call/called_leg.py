@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from pbx.call import sips
+from pbx.call.caller_leg import CallerLeg
 from pbx.call.credentials import credentials_for
 from pbx.call.early_dialog import MOST, EarlyDialog
 from pbx.call.hop_limit import HopLimit
@@ -135,6 +136,7 @@ class CalledLeg(Leg):
             return
         if response.status == 100:
             return
+        self._tell_caller(response)
         early = self._early_dialog(response, hop)
         if early is not None:
             if not early.hear(self, response):
@@ -146,6 +148,11 @@ class CalledLeg(Leg):
             self.switch.on_leg(self)
             if self.attempt is not None:
                 self.attempt.leg_ringing()
+
+    def _tell_caller(self, response: Response) -> None:
+        """What of a response's headers crosses with the next one of ours to the caller."""
+        if self.call is not None and isinstance(self.call.caller, CallerLeg):
+            self.call.caller.called_says = self.passes(response.headers, self.call.caller, user_to_user=True)
 
     def _early_dialog(self, response: Response, hop: Hop) -> EarlyDialog | None:
         """The one that a response belongs to; None for one that just rings."""
@@ -201,6 +208,7 @@ class CalledLeg(Leg):
                 attempt.leg_failed(self, 488, error.reason)
             return
         self.session_agreed(response)
+        self._tell_caller(response)
         self.switch.on_leg(self)
         if self.attempt is not None:
             self.attempt.leg_answered(self)

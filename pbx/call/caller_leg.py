@@ -27,7 +27,8 @@ _LONGEST_S = 86_400  # of an invitation that says when it expires
 class CallerLeg(Leg):
     """The leg that an INVITE from outside made. Raises SipError when its offer is nothing for us."""
 
-    __slots__ = ("_answering", "_described", "_expiry", "_reliable", "_ringing", "_transaction", "refused")
+    __slots__ = ("_answering", "_described", "_expiry", "_reliable", "_ringing", "_transaction", "called_says",
+                 "refused")  # fmt: skip
 
     def __init__(
         self, switch: Switch, call: Call, request: Request, transaction: ServerTransaction, extension: str | None,
@@ -40,6 +41,7 @@ class CallerLeg(Leg):
         self._described = False  # our description has left in a provisional response
         self._answering = False  # answered, but the 200 waits for a PRACK (RFC 3262 3)
         self._reliable: ReliableResponses | None = None
+        self.called_says = ""  # header lines of the called side's last response that cross with ours
         self.refused = 0  # the final status of the INVITE, if it is no 2xx
         self.headers = request.headers
         self.methods = methods_of(request)
@@ -100,7 +102,7 @@ class CallerLeg(Leg):
         transaction = self._transaction
         assert transaction is not None and transaction.request is not None
         now = self.switch.clock.now() if now is None else now
-        headers = f"Contact: {self.dialog.contact}\r\n{self.capabilities}{SDP if body else ''}"
+        headers = f"Contact: {self.dialog.contact}\r\n{self.capabilities}{self.called_says}{SDP if body else ''}"
         insists = RELIABLE in options_of(transaction.request, "Require")
         if self._reliable is not None and (body or insists):
             self._reliable.send(Said(status, headers, body), now)
@@ -170,7 +172,7 @@ class CallerLeg(Leg):
     def _send_answer(self, body: str, now: float) -> None:
         transaction = self._take_transaction()
         assert transaction is not None
-        self.send_final(transaction, "", body, now)
+        self.send_final(transaction, self.called_says, body, now)
         self.switch.on_leg(self)
 
     def _take_transaction(self) -> ServerTransaction | None:

@@ -40,7 +40,8 @@ def serve(leg: Leg, request: Request, transaction: ServerTransaction, now: float
         sent = request.body and len(request.body) <= _MOST_BYTES and _KIND.fullmatch(kind)
         if sent and partner is not None and partner.allows("INFO"):
             body = request.body.decode("utf-8", "surrogateescape")
-            SentRequest(leg.switch, partner.dialog, partner.login, "INFO", f"Content-Type: {kind}\r\n", body)
+            lines = leg.passes(request.headers, partner)
+            SentRequest(leg.switch, partner.dialog, partner.login, "INFO", f"{lines}Content-Type: {kind}\r\n", body)
 
 
 def read_key(kind: str, body: str) -> tuple[str, int] | None:

@@ -106,6 +106,16 @@ class Leg:
         """The header lines that tell the peer what we can do."""
         return self.switch.capabilities.lines(self.reliable)
 
+    def passes(self, headers: Sequence[tuple[str, str]], to: Leg, *, user_to_user: bool = False) -> str:
+        """The header lines of a message of this peer that another leg's peer gets with what is sent for it."""
+        policy = self.switch.targets.policy
+        return policy.crossing(headers, self._side, to._side, user_to_user=user_to_user)
+
+    @property
+    def _side(self) -> str | None:
+        """A trunk, "" for a phone, None for who is neither."""
+        return self.trunk or (None if self.extension is None else "")
+
     @property
     def partner(self) -> Leg | None:
         """The leg that hears this one."""
@@ -203,8 +213,9 @@ class Leg:
             self.switch.forget(self)
             return
         call.reason = reason_of(request)  # for whoever is hung up because of this
+        call.parting = (self, request.headers)
         call.leg_hung_up(self)
-        call.reason = ""
+        call.reason, call.parting = "", None
 
     def _on_prack(self, request: Request, transaction: ServerTransaction, now: float) -> None:
         transaction.respond(481, now)  # RFC 3262 3: it matches nothing
@@ -246,7 +257,8 @@ class Leg:
                 self._peer_change = change = PeerChange(transaction, offer)
                 if request.method == "INVITE":
                     transaction.user = self
-                change.passed_as(OurChange(partner, self, direction, now, change.limit_s))
+                lines = self.passes(request.headers, partner)
+                change.passed_as(OurChange(partner, self, direction, now, change.limit_s, lines))
             else:
                 self._answer(transaction, self.audio.reanswer(offer), now)
         except SipError as error:
@@ -365,8 +377,8 @@ class Leg:
         switch.layer.send(ack, hop)
         return Acknowledger(switch, response, ack, hop)
 
-    def _send_bye(self, reason: str = "") -> None:
-        SentRequest(self.switch, self.dialog, self.login, "BYE", f"Reason: {reason or CLEARED}\r\n")
+    def _send_bye(self, reason: str = "", lines: str = "") -> None:
+        SentRequest(self.switch, self.dialog, self.login, "BYE", f"Reason: {reason or CLEARED}\r\n{lines}")
         self.switch.forget(self)
 
     def drop(self, now: float, reason: str = "") -> None:
@@ -385,10 +397,14 @@ class Leg:
         """Hang up: BYE at once, or when the ACK of our 200 has come (RFC 3261 15). The port is released by the call."""
         self.refuse_change(487, self.switch.clock.now())
         self._stop()
+        lines = ""
         if self.call is not None:
             reason = reason or self.call.reason
+            if self.call.parting is not None:
+                by, headers = self.call.parting
+                lines = by.passes(headers, self, user_to_user=True)
         self.call = None
         if self.confirmed:
-            self._send_bye(reason)
+            self._send_bye(reason, lines)
         elif self._final is not None:
             self._final.reason = reason

@@ -48,6 +48,7 @@ class MessageRelay:
             return
         forwards = int(request.get("Max-Forwards") or 70) - 1
         origin = caller_of(identity.display_name, identity.number)
+        lines = switch.targets.policy.crossing(request.headers, identity.trunk or "", "", user_to_user=False)
         relayed = _Relayed(switch, transaction, len(phones))
         for phone in phones:
             branch = switch.ids.branch()
@@ -56,7 +57,7 @@ class MessageRelay:
                 f"MESSAGE {phone.request_uri} SIP/2.0\r\nVia: {switch.via(phone.hop, branch)}\r\n"
                 f"Max-Forwards: {forwards}\r\nFrom: {origin}@{switch.local.sent_by(phone.hop)}>;"
                 f"tag={switch.ids.token()}\r\nTo: <{phone.request_uri}>\r\nCall-ID: {switch.ids.token()}\r\n"
-                f"CSeq: 1 MESSAGE\r\n{routes}"
+                f"CSeq: 1 MESSAGE\r\n{routes}{lines}"
             )
             data = _with_body(head, request)
             switch.layer.request(data, branch, "MESSAGE", phone.hop, relayed, now)
@@ -72,7 +73,8 @@ class MessageRelay:
             return
         hop, branch = switch.next_hop(partner.dialog), switch.ids.branch()
         head = partner.dialog.request("MESSAGE", partner.dialog.next_cseq(), switch.via(hop, branch))
-        data = _with_body(head.decode("utf-8", "surrogateescape").partition("Content-Length:")[0], request)
+        lines = leg.passes(request.headers, partner)
+        data = _with_body(head.decode("utf-8", "surrogateescape").partition("Content-Length:")[0] + lines, request)
         switch.layer.request(data, branch, "MESSAGE", hop, _Relayed(switch, transaction, 1), now)
 
     @staticmethod

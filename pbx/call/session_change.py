@@ -60,14 +60,16 @@ class OurChange:
     ask whether the peer is still there (RFC 4028). Its leg knows it until it is settled. Which method, says the peer's
     Allow; an UPDATE that changes nothing has no body (RFC 4028 7.4)."""
 
-    __slots__ = ("_direction", "_invite", "_leg", "_method", "_origin", "_tries", "_wait", "cancelled")
+    __slots__ = ("_direction", "_invite", "_leg", "_lines", "_method", "_origin", "_tries", "_wait", "cancelled")
 
     def __init__(
-        self, leg: Leg, origin: Leg | None, direction: str | None, now: float, limit_s: float = TIMEOUT
-    ) -> None:
+        self, leg: Leg, origin: Leg | None, direction: str | None, now: float, limit_s: float = TIMEOUT,
+        lines: str = "",
+    ) -> None:  # fmt: skip
         self._leg = leg
         self._origin = origin
         self._direction = direction
+        self._lines = lines  # that the origin's own change had, and that may cross
         self._method = "UPDATE" if leg.allows("UPDATE") else "INVITE"
         self._invite: SentInvite | None = None
         self._tries = 0
@@ -95,7 +97,7 @@ class OurChange:
             body = leg.audio.reoffer(self._direction)
         elif self._method == "INVITE":
             body = leg.audio.offer_again()
-        headers = f"{leg.capabilities}{leg.session_lines()}{SDP if body else ''}"
+        headers = f"{leg.capabilities}{leg.session_lines()}{self._lines}{SDP if body else ''}"
         if self._method == "UPDATE":
             SentRequest(switch, leg.dialog, leg.login, "UPDATE", headers, body, self)
         else:

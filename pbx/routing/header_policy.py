@@ -1,6 +1,7 @@
 """What one side of a call may learn of the other: who calls, who forwarded, which headers cross (RFC 3323, 3325, 7433).
 
-Each side has an INVITE of its own, made afresh: what is not put there here, or by the leg itself, does not cross.
+Each side has an INVITE of its own, made afresh: what is not put there here, or by the leg itself, does not cross. The
+same rules hold for X- headers, and User-to-User, of the messages that follow it.
 
     to                   From           P-Asserted-Identity   Privacy   forwards   X- and the like
     a phone              the caller     -                     -         yes        what the caller's trunk lets in
@@ -119,6 +120,19 @@ class HeaderPolicy:
             headers += "Privacy: id\r\n"
         return self._shown(call, trunk.domain or "", headers, history=trunk.trusted)
 
+    def crossing(self, headers: Headers, by: str | None, to: str | None, *, user_to_user: bool) -> str:
+        """The header lines of any message but the INVITE that cross with it: X- headers, and User-to-User where RFC
+        7433 4 has it. `by`, `to`: a trunk, "" for a phone, None for who is neither."""
+        found = [pair for pair in headers if pair[0][:2] in ("X-", "x-") or _is_user_to_user(pair[0])]
+        if not found or by is None or to is None or not (by or to):
+            return ""
+        for rules in (self._entering.get(by) if by else None, self._leaving.get(to) if to else None):
+            if rules is not None:
+                found = [pair for pair in found if rules.passes(pair)]
+        if (by and by not in self._entering) or (to and to not in self._leaving):  # gone with a reload
+            return ""
+        return _lines(_bounded(pair for pair in found if user_to_user or not _is_user_to_user(pair[0])))
+
     def _let_in(self, call: Facts) -> Headers:
         """What of the caller's headers the trunk he came by lets in."""
         here = self._entering.get(call.trunk or "")
@@ -136,6 +150,10 @@ class HeaderPolicy:
         if wants_privacy(call.headers):
             return Shown(ANONYMOUS, NOWHERE, headers, history)
         return Shown(caller_of(call.name, call.number), host, headers, history)
+
+
+def _is_user_to_user(name: str) -> bool:
+    return name.lower() == "user-to-user"
 
 
 class _Filter:
