@@ -49,9 +49,11 @@ class Features:
         self.phone_calls: Callable[[str, int], None] = self._groups.phone_calls
         self._read(site)
 
-    async def open(self) -> None:
-        """What users had set. Raises DatabaseUnreachable."""
-        self.settings.restore(await self.store.open())
+    async def open(self) -> list[tuple[str, str, str]]:
+        """What users had set, and what else is kept as settings: all of it. Raises DatabaseUnreachable."""
+        rows = await self.store.open()
+        self.settings.restore(rows)
+        return rows
 
     def reconfigure(self, site: Site) -> None:
         self.settings.reconfigure(site)

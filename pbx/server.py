@@ -229,6 +229,7 @@ class Server:
                 "trunks_registered": lambda: self.carriers.registered,
                 "phones_unreachable_now": self.health.phones.unreachable,
                 "subscriptions": lambda: len(self.watching.notifier),
+                "publications": lambda: len(self.watching.publications),
                 "banned_sources": lambda: len(self.defence.bans),
                 "overload": lambda: self.defence.overload.severity,
                 "sip_waiting_seconds": lambda: self.defence.overload.delay_s,
@@ -325,7 +326,7 @@ class Server:
         try:
             await self.journal.open()
             await self._restore_bindings()
-            await self.features.open()
+            self.watching.restore(await self.features.open())
             await self.plane.start()
             await self.resolver.watch(uris_of(site))
             await self._listen(site.listen)
@@ -414,7 +415,7 @@ class Server:
         for call in list(self.switch.calls()):
             self.counters["calls_drained"] += 1
             call.hang_up("drained")
-        self.watching.notifier.close()
+        self.watching.close()
         # BYEs are answered, the counters of the last ports come.
         await self._until(lambda: not self.switch.busy and not self.driver.layer.pending_clients, lambda: 1.0)
 

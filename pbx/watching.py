@@ -12,9 +12,10 @@ from pbx.call.switch import Switch
 from pbx.features import Features
 from pbx.routing.location import Location
 from pbx.subscriptions.dialog_info import DialogInfo
-from pbx.subscriptions.message_summary import MessageSummary
+from pbx.subscriptions.message_summary import MESSAGES, MessageSummary
 from pbx.subscriptions.notifier import Notifier
 from pbx.subscriptions.presence import Presence, State
+from pbx.subscriptions.publications import Publications
 from pbx.subscriptions.reg_info import RegInfo
 
 
@@ -25,21 +26,28 @@ class Watching:
         self._switch = switch
         self._location = location
         self._features = features
-        self.messages = MessageSummary(self._is_extension)
+        self.messages = MessageSummary(self._is_extension, features.store.save)
+        self.publications = Publications(switch, self._is_extension, counters)
         self.notifier = Notifier(
             switch,
             (
-                DialogInfo(self._legs_at, self._has_lamp), Presence(self._presence, self._is_extension),
-                RegInfo(location), self.messages,
+                DialogInfo(self._legs_at, self._has_lamp),
+                Presence(self._presence, self._is_extension, self.publications.of), RegInfo(location), self.messages,
             ),
             counters,
         )  # fmt: skip
         self.messages.on_change = lambda extension: self.notifier.changed("message-summary", extension)
+        self.publications.on_change = lambda extension: self.notifier.changed("presence", extension)
         features.settings.on_change = lambda extension: self.notifier.changed("presence", extension)
         switch.on_leg = self._leg_changed
         switch.serve("SUBSCRIBE", self.notifier.serve)
+        switch.serve("PUBLISH", self.publications.serve)
         relay = MessageRelay(switch, location)
         switch.serve("MESSAGE", relay.serve, relay.serve_inside)
+
+    def restore(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """What was set before the server was started again, as the store of settings has it."""
+        self.messages.restore((extension, value) for extension, setting, value in rows if setting == MESSAGES)
 
     def registration_changed(self, extension: str) -> None:
         """It has a contact more, or less."""
@@ -51,9 +59,15 @@ class Watching:
         if isinstance(event, (events.CallParked, events.CallUnparked)):
             self.notifier.changed("dialog", event.slot.rpartition(" ")[2])
 
+    def close(self) -> None:
+        """The server ends."""
+        self.notifier.close()
+        self.publications.close()
+
     def reconfigure(self) -> None:
         """Another site."""
         self.messages.reconfigure()
+        self.publications.reconfigure()
 
     def _is_extension(self, name: str) -> bool:
         return name in self._switch.rules.site.extensions

@@ -58,8 +58,10 @@ class PhoneSettings:
         self._site = site
 
     def restore(self, rows: Iterable[tuple[str, str, str]]) -> None:
-        """(extension, setting, value) as saved before."""
+        """(extension, setting, value) as saved before; settings of others are left to them."""
         for extension, setting, value in rows:
+            if setting != DND and setting not in FORWARDS:
+                continue
             self._set.setdefault(extension, {})[setting] = value
 
     def set(self, extension: str, setting: str, value: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 
@@ -15,15 +15,24 @@ class Messages(NamedTuple):
     old_urgent: int = 0
 
 
+MESSAGES: Final = "messages"  # the setting as which they are kept, as "2/8/1/2"
+
+Save = Callable[[str, str, str | None], None]
+
+
 class MessageSummary:
-    """The counts are set from outside, by whatever takes the messages. `on_change(extension)` is told of new ones."""
+    """The counts are set from outside, by whatever takes the messages. `on_change(extension)` is told of new ones, and
+    `save(extension, "messages", value)`, so that they outlive the server."""
 
     event: Final = "message-summary"
     content_type: Final = "application/simple-message-summary"
     default_s: Final = 3600
 
-    def __init__(self, exists: Callable[[str], bool]) -> None:
+    def __init__(
+        self, exists: Callable[[str], bool], save: Save = lambda extension, setting, value: None
+    ) -> None:  # fmt: skip
         self._exists = exists
+        self._save = save
         self._mailboxes: dict[str, Messages] = {}
         self.on_change: Callable[[str], None] = lambda extension: None
 
@@ -32,6 +41,7 @@ class MessageSummary:
         messages = Messages(new, old, new_urgent, old_urgent)
         if self.of(extension) != messages:
             self._mailboxes[extension] = messages
+            self._save(extension, MESSAGES, "/".join(map(str, messages)) if any(messages) else None)
             self.on_change(extension)
 
     def of(self, extension: str) -> Messages:
@@ -39,6 +49,13 @@ class MessageSummary:
         if not self._exists(extension):
             raise KeyError(extension)
         return self._mailboxes.get(extension, Messages())
+
+    def restore(self, rows: Iterable[tuple[str, str]]) -> None:
+        """(extension, value) as saved before; what can't be read is none."""
+        for extension, value in rows:
+            counts = value.split("/")
+            if self._exists(extension) and len(counts) == 4 and all(one.isdecimal() for one in counts):
+                self._mailboxes[extension] = Messages(*map(int, counts))
 
     def reconfigure(self) -> None:
         """Mailboxes of extensions that were deleted go."""

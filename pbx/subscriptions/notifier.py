@@ -15,12 +15,11 @@ from pbx.sip.grammar import escape, param, parse_params
 from pbx.sip.message import Request
 from pbx.sip.server_transaction import ServerTransaction
 from pbx.sip.uri import USER_ALLOWED, host_port_of, user_of
+from pbx.subscriptions.refused import MOST_S, Refused, check_expires, expires_of, refuse
 from pbx.subscriptions.subscription import Subscription
 
 LIMIT: Final = 100_000  # subscriptions of all watchers
 LIMIT_EACH: Final = 500  # of one watcher: an operator's panel with a lamp for everybody
-LEAST_S: Final = 60
-MOST_S: Final = 7200
 
 
 class Package(Protocol):
@@ -87,7 +86,7 @@ class Notifier:
             event, package = self._event(request)
             watcher = identity.extension
             if watcher is None:
-                raise _Refused(403)
+                raise Refused(403)
             resource = user_of(request.uri) or watcher  # who asks the server itself means his own (RFC 3842 3.3)
             self._check(request, package, watcher, resource)
             host = host_port_of(request.uri)[0]
@@ -111,7 +110,7 @@ class Notifier:
         try:
             if self._event(request)[0] != one.event:
                 raise self._unknown_event()  # a dialog has one subscription here (RFC 6665 4.5.2)
-            _check_expires(request)
+            check_expires(request)
         except SipError as error:
             self._refuse(error, transaction, now)
             return
@@ -126,37 +125,32 @@ class Notifier:
         name = name.strip().lower()
         package = self._packages.get(name)
         if name == "refer":
-            raise _Refused(403)  # RFC 3515 2.4.4: it is REFER that makes those
+            raise Refused(403)  # RFC 3515 2.4.4: it is REFER that makes those
         if package is None:
             raise self._unknown_event()
         return (name if event_id is None else f"{name};id={event_id}"), package
 
-    def _unknown_event(self) -> _Refused:
-        return _Refused(489, self.switch.capabilities.events)
+    def _unknown_event(self) -> Refused:
+        return Refused(489, self.switch.capabilities.events)
 
     def _check(self, request: Request, package: Package, watcher: str, resource: str) -> None:
         if not _accepts(request, package.content_type):
-            raise _Refused(406, f"Accept: {package.content_type}\r\n")
+            raise Refused(406, f"Accept: {package.content_type}\r\n")
         if request.get("Contact") is None:
             raise BadMessage("Missing Contact")  # 12.1.1: a request that makes a dialog has one
-        _check_expires(request)
+        check_expires(request)
         status = package.refusal(watcher, resource)
         if status is not None:
-            raise _Refused(status)
+            raise Refused(status)
         if len(self) >= self._limit or self._watchers[watcher] >= LIMIT_EACH:
-            raise _Refused(503, f"Retry-After: {self.switch.retry_after_s()}\r\n")
+            raise Refused(503, f"Retry-After: {self.switch.retry_after_s()}\r\n")
 
     def _refuse(self, error: SipError, transaction: ServerTransaction, now: float) -> None:
-        status = error.status or 400
-        self._counters[f"subscriptions_refused_{status}"] += 1
-        headers = error.headers if isinstance(error, _Refused) else ""
-        transaction.respond(
-            status, now, to_tag=self.switch.ids.token(), reason=error.reason or None, headers=headers
-        )  # fmt: skip
+        refuse(error, transaction, self.switch, self._counters, "subscriptions_refused", now)
 
     def _accept(self, one: Subscription, request: Request, transaction: ServerTransaction, now: float) -> None:
         """200, then the state as it is, whatever was told before (4.2.1.2)."""
-        wanted_s = _expires_of(request)
+        wanted_s = expires_of(request)
         expires_s = one.package.default_s if wanted_s is None else min(wanted_s, MOST_S)
         headers = f"Contact: {one.dialog.contact}\r\nExpires: {expires_s}\r\n"
         transaction.respond(200, now, to_tag=one.dialog.local_tag, headers=headers)
@@ -178,24 +172,6 @@ class Notifier:
         self._watchers[one.watcher] -= 1
         if not self._watchers[one.watcher]:
             del self._watchers[one.watcher]
-
-
-class _Refused(SipError):
-    """Ends the processing with a status and header lines."""
-
-    def __init__(self, status: int, headers: str = "") -> None:
-        super().__init__("", status)
-        self.headers = headers
-
-
-def _expires_of(request: Request) -> int | None:
-    text = request.get("Expires")
-    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) <= 10 else None
-
-
-def _check_expires(request: Request) -> None:
-    if 0 < (_expires_of(request) or 0) < LEAST_S:
-        raise _Refused(423, f"Min-Expires: {LEAST_S}\r\n")
 
 
 def _accepts(request: Request, content_type: str) -> bool:

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from pbx.subscriptions.message_summary import Messages, MessageSummary
 from pbx.subscriptions.xml import attribute, text
 
 from .conftest import Watched
@@ -79,3 +80,17 @@ def test_message_light(world: Watched) -> None:
     )
     with pytest.raises(KeyError):
         world.messages.set("nobody", 1)
+
+
+def test_message_counts_outlive_the_server() -> None:
+    """Saved with each change, restored at the start; none is no row; what somebody else wrote there is left out."""
+    rows: dict[str, str | None] = {}
+    before = MessageSummary({"101", "102"}.__contains__, lambda extension, _, value: rows.update({extension: value}))
+    before.set("101", 2, 8, 1, 2)
+    before.set("102", 1)
+    before.set("102", 0)
+    assert rows == {"101": "2/8/1/2", "102": None}
+    after = MessageSummary({"101", "102"}.__contains__)
+    after.restore([("101", "2/8/1/2"), ("102", "many"), ("103", "1/0/0/0")])
+    assert after.of("101") == Messages(2, 8, 1, 2) and after.of("102") == Messages()
+    assert after._mailboxes.keys() == {"101"}
