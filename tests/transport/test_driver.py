@@ -8,6 +8,8 @@ import socket
 import pytest
 
 from pbx.sip.hop import Hop
+from pbx.sip.message import Request
+from pbx.sip.server_transaction import ServerTransaction
 from pbx.transport.driver import Driver, ListenError
 
 from .conftest import Rig, Run, free_port, request, rig
@@ -42,6 +44,36 @@ def test_a_burst(run: Run) -> None:
                 answers = received(peer)
                 assert len(answers) == 500 and all(one.startswith(b"SIP/2.0 200 ") for one in answers)
                 assert made.core.requests[0][1] == Hop("udp", *peer.getsockname())
+
+    run(main)
+
+
+def test_what_a_burst_asks_for_is_sent_in_order_whatever_fails(run: Run) -> None:
+    """Replies leave together, yet none waits for the end of a long burst, nor is lost by a fault in another."""
+
+    async def main() -> None:
+        async with rig("udp") as made:
+            faults: list[object] = []
+            asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["exception"]))
+            serve = made.core.on_request
+            early: list[int] = []
+
+            def on_request(message: Request, transaction: ServerTransaction, now: float) -> None:
+                serve(message, transaction, now)
+                early.append(len(received(peer)))
+                if len(early) == 12:
+                    raise RuntimeError("a fault")
+
+            made.core.on_request = on_request  # type: ignore[method-assign,assignment]
+            with udp_peer() as peer:
+                for number in range(20):
+                    peer.sendto(request("MESSAGE", number, "UDP"), ("127.0.0.1", made.port("udp")))
+                await made.until(lambda: len(early) == 20)
+                assert sum(early) + len(received(peer)) == 20
+                assert early[:12] == [0] * 7 + [8] + [0] * 4, "eight at a time"
+                assert [str(fault) for fault in faults] == ["a fault"]
+                made.driver.send(b"x" * 10, Hop("udp", *peer.getsockname()))
+                assert received(peer) == [b"x" * 10], "beside a burst at once"
 
     run(main)
 
