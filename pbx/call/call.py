@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +14,7 @@ from pbx.call.attempt import NO_PORT, Attempt
 from pbx.call.called_leg import CalledLeg
 from pbx.call.caller_leg import CallerLeg
 from pbx.call.controller import NOBODY, Controller, Errand
-from pbx.call.diversion import Diversion, invite_headers
+from pbx.call.diversion import Diversion, with_history
 from pbx.call.end_report import end_report
 from pbx.call.leg import Leg, Party
 from pbx.call.origin import Origin
@@ -246,7 +245,7 @@ class Call:
         now = self.clock.now()
         status, cause = 503, ""
         for target in attempt.next_wave():
-            leg = CalledLeg(self.switch, self, attempt, with_headers(self, target), self.max_forwards)
+            leg = CalledLeg(self.switch, self, attempt, with_history(self, target), self.max_forwards)
             leg.party = Party("", target.extension or (self.dialled if target.trunk else user_of(target.uri)))
             self.switch.add(leg)
             try:
@@ -585,14 +584,3 @@ def _unheard(leg: Leg) -> None:
     port = leg.audio.port
     if port is not None:
         port.on_digit = port.on_played = port.on_lost = None
-
-
-def with_headers(call: Call, target: Target) -> Target:
-    """The target with what the call's history adds to its INVITE, if the peer may know."""
-    forwards = call.switch.targets.forwards(call, target)
-    if not target.history or not (forwards or call.referred_by):
-        return target
-    referred_by = call.switch.targets.known_as(call.referred_by, target)
-    lines = invite_headers(forwards, referred_by, target.uri, target.hop.host)
-    fallback = None if target.fallback is None else with_headers(call, target.fallback)
-    return replace(target, headers=target.headers + lines, fallback=fallback)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from config.schema import Destination, Site
-from pbx.call import sips
+from pbx.call import history_info, sips
 from pbx.call.diversion import Diversion
+from pbx.call.history_info import Entry
 from pbx.routing.admission import Admission, Refuse
 from pbx.routing.gateways import Gateways
 from pbx.routing.header_policy import Facts, HeaderPolicy, Shown, diversions
@@ -102,12 +103,15 @@ class Targets:
         """The URIs that have to be looked up before `find` can tell."""
         return tuple(phone.name for phone in phones if phone.kind == "uri" and self._hops(phone.name) is None)
 
-    def forwards(self, call: Call, target: Target) -> list[Diversion]:
-        """Who forwarded the call, before it came here and here, by the numbers that the peer knows."""
-        found: list[Diversion] = []
-        if self._trunks.trusts(call.trunk):
-            found = [Diversion(*one) for one in diversions(call.headers)]
-        return found + [Diversion(self.known_as(one.number, target), one.reason) for one in call.diversions]
+    def past(self, call: Call) -> tuple[Entry, ...]:
+        """The history that the call came with, if its trunk is believed."""
+        return history_info.read(call.headers) if self._trunks.trusts(call.trunk) else ()
+
+    def forwards(self, call: Call, target: Target) -> tuple[list[Diversion], list[Diversion]]:
+        """Who forwarded the call before it came here, and here, by the numbers that the peer knows."""
+        before = diversions(call.headers) if self._trunks.trusts(call.trunk) else []
+        own = [Diversion(self.known_as(one.number, target), one.reason) for one in call.diversions]
+        return [Diversion(*one) for one in before], own
 
     def known_as(self, number: str, target: Target) -> str:
         """By which number the peer knows one of our phones."""
