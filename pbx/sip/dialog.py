@@ -58,7 +58,9 @@ class Dialog:
             remote=request.get("From") or "",
             local_tag=local_tag,
             remote_tag=request.from_tag,
-            remote_target=_target_of(request.get("Contact") or "") or _target_of(request.get("From") or ""),
+            remote_target=(
+                _target_of(request.get("Contact") or "") or _target_of(request.get("From") or "") or _address_of(hop)
+            ),
             contact=contact,
             hop=hop,
             route_set=_routes_of(request),
@@ -182,6 +184,11 @@ def _routes_of(message: Request | Response) -> tuple[str, ...]:
     if message.get("Record-Route") is None:
         return ()
     return tuple(route for route in message.values("Record-Route") if _target_of(route))
+
+
+def _address_of(hop: Hop) -> str:
+    host = hop.host.partition("%")[0]
+    return f"sip:[{host}]:{hop.port}" if ":" in host else f"sip:{host}:{hop.port}"
 
 
 def _target_of(value: str) -> str:

@@ -52,6 +52,13 @@ def sent(dialog: Dialog, method: str = "BYE", **options: str) -> Request:
 # --- UAS -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("host", "uri"), [("198.51.100.7", "198.51.100.7:5062"), ("fe80::1%eth0", "[fe80::1]:5062")])
+def test_who_tells_no_address_is_where_his_request_came_from(host: str, uri: str) -> None:
+    """Neither Contact nor From could be a Request-URI."""
+    dialog = called(invite(contact="bob at home", caller="<sip:bob:65536>;tag=bt"), Hop("udp", host, 5062))
+    assert sent(dialog).uri == f"sip:{uri}"
+
+
 def test_the_side_that_was_called() -> None:
     """RFC 3261 12.1.1, 12.2.1.1."""
     bye = sent(called(invite(routes="Record-Route: <sip:p1;lr>, <sip:p2;lr>\r\nRecord-Route: <sip:p3;lr>\r\n")))
