@@ -18,9 +18,11 @@ FLIPPED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly
 class Audio:
     """A port is leased when first needed and released once. `codec` is what was agreed, `codecs` what may be offered to
     others for the peer's sake, best first. Whatever reads a peer's SDP raises SipError (400, 488); without a free port
-    it is SipError 503."""
+    it is SipError 503. `on_lost` is told when the port is gone because its media worker died."""
 
-    __slots__ = ("_heard", "_local", "_negotiated", "_plane", "_policy", "codecs", "host", "offered", "port")
+    __slots__ = (
+        "_heard", "_local", "_negotiated", "_plane", "_policy", "codecs", "host", "offered", "on_lost", "port",
+    )  # fmt: skip
 
     def __init__(self, plane: MediaPlane, host: str, policy: tuple[str, ...], session_id: int) -> None:
         self._plane = plane
@@ -32,6 +34,7 @@ class Audio:
         self.codecs = policy
         self.offered = False  # our offer waits for the peer's answer
         self.port: MediaPort | None = None
+        self.on_lost: Callable[[], None] | None = None
 
     @property
     def codec(self) -> str | None:
@@ -111,6 +114,13 @@ class Audio:
         self._use(negotiated)
         return FLIPPED[negotiated.direction]
 
+    def move(self) -> None:
+        """After the port was lost: sound goes to the peer from another one, where the peer is yet to send his. Raises
+        SipError 503 without a free port."""
+        self._lease()
+        if self._negotiated is not None:
+            self._connect(self._negotiated)
+
     def direction_of(self, offer: str) -> str:
         """The direction an offer was written with, if it is one that we could take."""
         return self._read_offer(offer)[0].direction
@@ -130,6 +140,7 @@ class Audio:
     def release(self, on_stats: Callable[[PortStats], None] | None = None) -> None:
         """Give the port back; `on_stats` is told the counters, zeros if there never was a port."""
         port, self.port = self.port, None
+        self.on_lost = None
         if port is not None:
             self._plane.release(port, on_stats)
         elif on_stats is not None:
@@ -152,13 +163,22 @@ class Audio:
         if self.port is None:
             try:
                 self.port = self._plane.lease()
+                self.port.on_lost = self._lost
             except PortsExhausted as error:
                 raise SipError(str(error), error.status) from None
         return self.port
 
+    def _lost(self) -> None:
+        self.port = None
+        if self.on_lost is not None:
+            self.on_lost()
+
     def _use(self, negotiated: Negotiated) -> None:
         self._negotiated = negotiated
         self.codecs = self._ordered()
+        self._connect(negotiated)
+
+    def _connect(self, negotiated: Negotiated) -> None:
         assert self.port is not None
         remote = RemoteMedia(
             negotiated.host, negotiated.port, negotiated.codec, negotiated.payload_type, negotiated.dtmf_payload_type,

@@ -40,10 +40,10 @@ class Call:
     """One call, from the INVITE (or the click) that made it to the end of its last leg."""
 
     __slots__ = (
-        "_attempts", "_last_number", "_loop", "_play_id", "_routing", "answered", "attributes", "caller",
-        "clock", "connected", "connected_at", "controller", "destination", "dialled", "direction", "diversions",
-        "ended", "errand", "from_name", "from_number", "id", "instance", "is_sips", "max_forwards", "on_over", "parked",
-        "parting", "reason", "referred_by", "started_at", "switch", "to_number", "waited_s",
+        "_attempts", "_echoes", "_last_number", "_loop", "_play_id", "_playing", "_routing", "answered", "attributes",
+        "caller", "clock", "connected", "connected_at", "controller", "destination", "dialled", "direction",
+        "diversions", "ended", "errand", "from_name", "from_number", "id", "instance", "is_sips", "max_forwards",
+        "on_over", "parked", "parting", "reason", "referred_by", "started_at", "switch", "to_number", "waited_s",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +80,8 @@ class Call:
         self.waited_s = 0.0  # in queues, before it was answered from one
         self._routing = 0  # how deep in destinations that lead to others
         self._loop: Sequence[str] = ()  # music that the caller hears
+        self._playing = 0  # the play id of what he hears once
+        self._echoes = False  # he hears himself
         self._attempts: list[Attempt] = []
         self._last_number = 1
         self._play_id = 0
@@ -166,7 +168,6 @@ class Call:
         if port is not None:
             port.on_digit = self._digit
             port.on_played = self._played
-            port.on_lost = self._media_lost
 
     def play(self, prompts: Sequence[str], *, loop: bool = False) -> int:
         """Play prompts to the caller, answering first; returns the id that `on_played` will tell. A prompt that does
@@ -175,31 +176,55 @@ class Call:
         port = self.caller.audio.port
         if port is None or self.ended:
             return 0
-        self._loop = tuple(prompts) if loop else ()
+        self._hears(tuple(prompts) if loop else ())
         try:
-            return self.switch.plane.play(port, prompts, loop=loop)
+            play_id = self.switch.plane.play(port, prompts, loop=loop)
         except (UnknownPrompt, PlaylistTooLong):
             self.switch.counters["media_unknown_prompts"] += 1
             self._play_id -= 1
             self.clock.after(0, self._played, self._play_id)
             return self._play_id
+        self._playing = 0 if loop else play_id
+        return play_id
+
+    def _hears(self, loop: Sequence[str] = (), *, echo: bool = False) -> None:
+        self._loop, self._echoes, self._playing = loop, echo, 0
 
     def silence(self) -> None:
-        self._loop = ()
+        self._hears()
         if self.caller.audio.port is not None:
             self.switch.plane.silence(self.caller.audio.port)
 
     def echo(self) -> None:
         """Let the caller hear himself, answering first."""
-        self._loop = ()
+        self._hears(echo=True)
         self.answer()
         if self.caller.audio.port is not None:
             self.switch.plane.echo(self.caller.audio.port)
+
+    def heard_again(self, leg: Leg) -> None:
+        """A leg whose port was lost has another: what it heard goes on. A list of prompts that was broken off counts as
+        played."""
+        partner = self.partner_of(leg)
+        if leg is self.caller:
+            self._listen()
+        if partner is not None:
+            hold.join(self.switch, leg, partner)
+        elif leg is not self.caller:
+            return
+        elif self._echoes:
+            self.echo()
+        elif self._loop:
+            self.play(self._loop, loop=True)
+        elif self._playing:
+            self.clock.after(0, self._played, self._playing)
 
     def _digit(self, digit: str) -> None:
         self.controller.on_digit(self, digit)
 
     def _played(self, play_id: int) -> None:
+        if play_id == self._playing:
+            self._playing = 0
         self.controller.on_played(self, play_id)
 
     # --- the called side --------------------------------------------------------------------------------------------
@@ -279,12 +304,11 @@ class Call:
         if leg is None or self.ended:
             return
         self.answer(leg.audio.codec)
-        mine, theirs = self.caller.audio.port, leg.audio.port
-        if mine is None or theirs is None:
-            return  # it could not be answered: `_give_up` is on its way
-        theirs.on_digit = None
-        theirs.on_lost = self._media_lost
-        self._loop = ()
+        if not self.answered:
+            return  # it could not be: `_give_up` is on its way
+        if leg.audio.port is not None:
+            leg.audio.port.on_digit = None
+        self._hears()
         hold.join(self.switch, self.caller, leg)
         self.connected = attempt
         self.connected_at = self.clock.now()
@@ -304,8 +328,7 @@ class Call:
             return
         mine, theirs = caller.audio.port, leg.audio.port
         if mine is not None and theirs is not None:
-            self._loop = ()
-            mine.on_lost = self._media_lost
+            self._hears()
             self.switch.plane.bridge(mine, theirs)
 
     def attempt_silent(self) -> None:
@@ -389,12 +412,6 @@ class Call:
     def caller_cancelled(self) -> None:
         """CANCEL or BYE while unanswered: 487."""
         self._give_up(487, "caller hung up")
-
-    def _media_lost(self) -> None:
-        """The media worker died: a call without sound is ended cleanly."""
-        if not self.ended:
-            self.switch.counters["calls_media_lost"] += 1
-            self.leg_lost(self.caller, "media lost")
 
     def _give_up(self, status: int, cause: str) -> None:
         if not self.ended and not self.answered and isinstance(self.caller, CallerLeg):
@@ -583,4 +600,4 @@ class Call:
 def _unheard(leg: Leg) -> None:
     port = leg.audio.port
     if port is not None:
-        port.on_digit = port.on_played = port.on_lost = None
+        port.on_digit = port.on_played = None

@@ -11,6 +11,7 @@ from pbx.call.early_dialog import MOST, EarlyDialog
 from pbx.call.hop_limit import HopLimit
 from pbx.call.leg import Leg
 from pbx.call.options import RELIABLE
+from pbx.call.reanchor import LOST
 from pbx.call.sent_invite import SentInvite
 from pbx.call.session_change import SDP
 from pbx.call.session_timer import min_se
@@ -67,8 +68,6 @@ class CalledLeg(Leg):
             raise SipError("no media address of its family", 488)
         self._prefer = prefer
         self._offer = self.audio.offer(prefer)
-        assert self.audio.port is not None
-        self.audio.port.on_lost = self._media_lost
         self._send_invite("", now)
 
     def _send_invite(self, authorization: str, now: float) -> None:
@@ -298,15 +297,15 @@ class CalledLeg(Leg):
             if self._invite is not None:
                 self._invite.cancel(now, reason)
 
-    def _media_lost(self) -> None:
-        """The media worker died, and the port that this phone was offered is gone: its answer could not be heard."""
-        self.switch.counters["legs_media_lost"] += 1
+    def media_lost(self) -> None:
+        """The port that a phone which rings was offered is gone: its answer could not be heard."""
         attempt = self.attempt
-        if self.state == ANSWERED and self.call is not None:
-            self.call.leg_lost(self, "media lost")
-        elif attempt is not None:
-            self.drop(self.switch.clock.now())
-            attempt.leg_failed(self, 503, "media lost")
+        if self.state not in (TRYING, RINGING) or attempt is None:
+            super().media_lost()
+            return
+        self.switch.counters["legs_media_lost"] += 1
+        self.drop(self.switch.clock.now())
+        attempt.leg_failed(self, 503, LOST)
 
     def _finish(self) -> None:
         self.attempt = None

@@ -10,6 +10,7 @@ from pbx.call import hold, info, session_timer
 from pbx.call.audio import Audio
 from pbx.call.final_response import FinalResponse
 from pbx.call.options import methods_of
+from pbx.call.reanchor import LOST, Reanchor
 from pbx.call.reason import CLEARED, EXPIRED, reason_of
 from pbx.call.sent_invite import Acknowledger, SentInvite
 from pbx.call.sent_request import SentRequest
@@ -62,6 +63,7 @@ class Leg:
         self.reliable = switch.capabilities.reliable(extension, trunk)
         codecs = switch.codecs_of(extension, trunk)
         self.audio = Audio(switch.plane, switch.host_for(dialog.hop), codecs, switch.ids.number())
+        self.audio.on_lost = self.media_lost
         self.confirmed = False  # the ACK of our 200, or our ACK of theirs, has passed
         self.held = False
         self.methods: frozenset[str] | None = None  # that the peer allows; None: it did not say
@@ -322,6 +324,16 @@ class Leg:
             partner = self.partner
             if partner is not None:
                 hold.join(self.switch, self, partner)
+
+    def media_lost(self) -> None:
+        """The media worker died, and our port with it."""
+        if self.call is None:
+            return
+        if self.phase == "confirmed":
+            Reanchor(self)
+        else:  # what was promised before the answer can't be kept
+            self.switch.counters["legs_media_lost"] += 1
+            self.call.leg_lost(self, LOST)
 
     def session_lines(self) -> str:
         """The session timer's part of an INVITE or UPDATE of ours."""

@@ -57,19 +57,23 @@ class PeerChange:
 
 class OurChange:
     """A re-INVITE or UPDATE of ours: for `origin`, whose peer wants the session with `direction`; without one, to
-    ask whether the peer is still there (RFC 4028). Its leg knows it until it is settled. Which method, says the peer's
-    Allow; an UPDATE that changes nothing has no body (RFC 4028 7.4)."""
+    ask whether the peer is still there (RFC 4028). A `vital` one that the peer refuses costs the leg, for that cause.
+    Its leg knows it until it is settled. Which method, says the peer's Allow; an UPDATE that changes nothing has no
+    body (RFC 4028 7.4)."""
 
-    __slots__ = ("_direction", "_invite", "_leg", "_lines", "_method", "_origin", "_tries", "_wait", "cancelled")
+    __slots__ = (
+        "_direction", "_invite", "_leg", "_lines", "_method", "_origin", "_tries", "_vital", "_wait", "cancelled",
+    )  # fmt: skip
 
     def __init__(
         self, leg: Leg, origin: Leg | None, direction: str | None, now: float, limit_s: float = TIMEOUT,
-        lines: str = "",
+        lines: str = "", vital: str = "",
     ) -> None:  # fmt: skip
         self._leg = leg
         self._origin = origin
         self._direction = direction
         self._lines = lines  # that the origin's own change had, and that may cross
+        self._vital = vital
         self._method = "UPDATE" if leg.allows("UPDATE") else "INVITE"
         self._invite: SentInvite | None = None
         self._tries = 0
@@ -221,6 +225,8 @@ class OurChange:
             return
         if status in (408, 481) or (failed and origin is None):
             leg.call.leg_lost(leg, "dialog gone" if status == 481 else "no answer")
+        elif self._vital:
+            leg.call.leg_lost(leg, self._vital)
         elif origin is None:
             leg.session_again()
 

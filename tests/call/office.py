@@ -314,6 +314,7 @@ class Telephone(Phone):
             said = re.search(rb"a=(sendrecv|sendonly|recvonly|inactive)", request.body)
             direction = said[1].decode() if said else "sendrecv"
             talk.directions.append(direction)
+            talk.port = _port(request.body) or talk.port
             flipped = {"sendonly": "recvonly", "recvonly": "sendonly"}.get(direction, direction)
             self.respond(request, 200, body=sdp(self.port_of_sound, host=self.host, direction=flipped))
         elif request.method == "CANCEL":

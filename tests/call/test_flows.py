@@ -501,15 +501,6 @@ def test_draining_refuses_new_calls_and_keeps_live_ones(world: World) -> None:
     hang_up(carrier, invite, tag, phone)
 
 
-def test_dead_media_worker_ends_the_call_on_both_sides(world: World) -> None:
-    carrier, _, _, phone, _ = talking(world)
-    world.plane.kill()
-    carrier.answer(carrier.request("BYE"), 200)
-    phone.answer(phone.request("BYE"), 200)
-    assert world.counters["calls_media_lost"] == 1
-    assert world.named("CallEnded")[0].cause == "media lost"  # type: ignore[attr-defined]
-
-
 def test_too_many_hops(world: World) -> None:
     carrier = world.phone("198.51.100.1")
     text = (
@@ -529,7 +520,7 @@ def test_no_flow_leaves_anything_for_the_collector(tmp_path: Path) -> None:
     flows = [
         test_caller_hangs_up, test_callee_hangs_up, test_cancel_while_ringing, test_cancel_crosses_the_200_of_the_phone,
         test_nobody_answers, test_hold_is_passed_on, test_two_phones_answer_at_once_and_one_is_hung_up,
-        test_dead_media_worker_ends_the_call_on_both_sides, test_refused_hold_leaves_the_call,
+        test_refused_hold_leaves_the_call,
         test_trunk_asks_for_a_login, test_trunk_asks_for_a_login_at_the_end_too,
         test_caller_hangs_up_while_its_hold_is_pending, test_a_fork_behind_a_proxy_answers_twice, test_late_offer,
     ]  # fmt: skip

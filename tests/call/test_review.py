@@ -378,6 +378,11 @@ def test_media_worker_dies_while_an_answered_phone_waits(world: World) -> None:
     phone.answer(phone.request("INVITE"), 200, body=sdp(41000))
     phone.request("ACK")
     world.plane.kill()
+    world.run()
+    again = phone.request("INVITE")
+    assert again.to_tag
+    phone.answer(again, 488)
+    phone.request("ACK")
     phone.answer(phone.request("BYE"), 200)
     assert controller.heard == ["answered", "ended"]
     call.hang_up("enough")

@@ -188,8 +188,9 @@ def test_glare_is_tried_again_once(world: World, side: str, earliest_s: float, l
     passed = asked.request("INVITE")
     asked.answer(passed, 491)
     asked.request("ACK")
-    world.run(earliest_s - 0.01 if earliest_s else 0)
-    assert not asked.inbox
+    if earliest_s:
+        world.run(earliest_s - 0.01)
+        assert not asked.inbox
     world.run(latest_s - earliest_s + 0.01)
     again = asked.request("INVITE")
     assert again.cseq > passed.cseq and again.body == passed.body

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -85,6 +87,24 @@ async def test_keys_reach_the_other_phone(office: Office, looper: Phone, listene
     assert (await call.hear(620)).heard
     await call.press("19#")
     await there.until(lambda c: c.digits_received == "19#", 3)
+    await call.hang_up()
+    await there.ended()
+
+
+async def test_a_killed_media_worker_is_replaced_and_its_calls_go_on(
+    office: Office, looper: Phone, listener: Phone
+) -> None:
+    """PJSIP and baresip are asked by re-INVITE to send to the new worker, and do."""
+    call = await listener.call("107")
+    there = await looper.next_call()
+    await call.established()
+    assert (await call.hear(620)).heard
+    before = office.plateau.media_workers()
+    for worker in before:
+        os.kill(worker, signal.SIGKILL)
+    await asyncio.sleep(0.5)  # so that what is heard is not what was on its way
+    assert (await call.hear(620, within_s=5)).heard
+    assert office.plateau.media_workers() and not set(office.plateau.media_workers()) & set(before)
     await call.hang_up()
     await there.ended()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 from pathlib import Path
@@ -90,33 +89,3 @@ async def test_a_bad_site_file_leaves_the_old_one_running() -> None:
         await call.start()
         assert (await call.wait()).ok
     assert plateau.exit_status == 0
-
-
-async def test_a_killed_media_worker_is_replaced_and_its_calls_end() -> None:
-    uas_port = free_port()
-    async with Plateau(OFFICE, changes=office_changes(uas_port)) as plateau:
-        async with Sipp(SCENARIOS / "uas_call.xml", None, port=uas_port) as callee:
-            live = caller(plateau, "uac_hears_bye.xml", "2001", calls=4)
-            await live.start()
-            await until_calls(plateau, 4)
-            (worker,) = plateau.media_workers()
-            os.kill(worker, signal.SIGKILL)
-            result = await live.wait()
-            assert result.ok and result.successful == 4, result.errors
-        assert callee.result is not None and callee.result.successful == 4
-        await plateau.until_idle()
-
-        async def causes() -> list[str]:
-            return [cdr["cause"] for cdr in (await plateau.get("/v1/cdrs"))["cdrs"]]
-
-        async def written() -> bool:
-            return len(await causes()) == 4
-
-        await eventually(written)
-        assert await causes() == ["media lost"] * 4
-        again = caller(plateau, "uac_call.xml", "1000", hold_ms=200, calls=3)
-        await again.start()
-        result = await again.wait()
-        assert result.ok and result.successful == 3, result.errors
-    assert plateau.exit_status == 0
-    assert not plateau.left_over
