@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SITE ?= config/sites/travel.yaml
 RUNS ?= 1000000
 TEST_PACKAGES := libopus0 sip-tester chromium chromium-driver postgresql espeak-ng iproute2 sipvicious fail2ban tshark kamailio linphone-cli
-JSSIP := tests/wire/jssip
+WEBPHONES := tests/wire/webphones
 APT := $(shell [ "$$(id -u)" = 0 ] || echo sudo) env DEBIAN_FRONTEND=noninteractive apt-get
 
 .PHONY: run install install-test test lint fuzz demo bench soak pure prompts clean packages
@@ -45,13 +45,13 @@ packages:
 	@missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(TEST_PACKAGES) 2>/dev/null | awk '$$2=="installed"{print $$1}' | sort | comm -13 - <(printf '%s\n' $(TEST_PACKAGES) | sort)); \
 	if [ -n "$$missing" ]; then echo "installing Debian packages:" $$missing; $(APT) update -qq && $(APT) install -y -qq $$missing >/dev/null; fi
 
-# JsSIP, the browser's phone; npm comes with Debian's package of that name or with NodeSource's nodejs.
-$(JSSIP)/node_modules/.package-lock.json: $(JSSIP)/package.json $(JSSIP)/package-lock.json
+# JsSIP and SIP.js, the browser's phones; npm comes with Debian's package of that name or with NodeSource's nodejs.
+$(WEBPHONES)/node_modules/.package-lock.json: $(WEBPHONES)/package.json $(WEBPHONES)/package-lock.json
 	@command -v npm >/dev/null || { echo "installing Debian packages: nodejs npm"; $(APT) update -qq && $(APT) install -y -qq nodejs npm >/dev/null; }
-	cd $(JSSIP) && npm ci --ignore-scripts --no-audit --no-fund --silent
+	cd $(WEBPHONES) && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
-test: packages install-test $(JSSIP)/node_modules/.package-lock.json lint
+test: packages install-test $(WEBPHONES)/node_modules/.package-lock.json lint
 	$(BIN)/python -m pytest
 
 lint: install-test

@@ -1,170 +1,40 @@
-"""JsSIP in headless Chromium over WSS: its registration, its calls' signalling and its messages.
-
-Only the signalling is a browser's here. Browsers send sound by ICE and DTLS-SRTP alone, so the page has a small fake in
-the place of RTCPeerConnection that offers and answers plain RTP/AVP; its port is one of the test, which echoes.
-"""
+"""JsSIP in headless Chromium over WSS: its registration, its calls' signalling and its messages."""
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import hashlib
-import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bench.plateau import Plateau
-from bench.sites import free_port
-from bench.softphones import CallFailed, Phone, Softphones, answer, reject, ring_only
-from tests.transport.certificates import Authority
-from tests.wire.browser import Browser, open_browser
-from tests.wire.conftest import HERE, OFFICE
+from bench.softphones import CallFailed, Phone, Softphones, reject, ring_only
+from tests.wire.web_page import TONE_HZ, Page, WebPhone, desk_phone, left_clean, open_page, registered
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
-
-JSSIP = HERE / "jssip"
-WAIT_S = 8.0
-TONE_HZ = 620
-PAGE = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><body><script src="phone.js"></script>'
-
-
-class Echo(asyncio.DatagramProtocol):
-    """Sends back what comes: the sound of the fake."""
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-
-    def datagram_received(self, data: bytes, source: Any) -> None:
-        self._transport.sendto(data, source)
-
-
-@dataclass
-class WebPhone:
-    """One JsSIP user agent in the page."""
-
-    browser: Browser
-    user: str
-    read: int = 0  # of what it has seen
-
-    async def tell(self, verb: str, *rest: object) -> None:
-        await self.browser.run("tell(...arguments)", self.user, verb, *rest)
-
-    async def sees(self, *wanted: str) -> list[str]:
-        """Wait until it has seen all of these, in this order; what came since the last time."""
-        end = time.monotonic() + WAIT_S
-        while True:
-            seen: list[str] = (await self.browser.run("return seenBy(arguments[0])", self.user))[self.read :]
-            rest = iter(seen)
-            if all(one in rest for one in wanted):
-                self.read += len(seen)
-                return seen
-            assert time.monotonic() < end, f"JsSIP {self.user} has seen {seen}, expected {wanted}"
-            await asyncio.sleep(0.02)
-
-
-@dataclass
-class Page:
-    """The server and the browser with its page."""
-
-    plateau: Plateau
-    browser: Browser
-    server: str
-    rtp_port: int
-
-    async def phone(self, user: str, password: str = "wire") -> WebPhone:
-        await self.browser.run("startPhone(...arguments)", user, password, self.server, self.rtp_port)
-        phone = WebPhone(self.browser, user)
-        await phone.sees("connected")
-        return phone
-
-
-async def bundle(folder: Path) -> None:
-    """JsSIP comes as CommonJS: make it one script."""
-    bundler = JSSIP / "node_modules" / ".bin" / "esbuild"
-    assert bundler.exists(), "expected JsSIP: npm ci --prefix tests/wire/jssip"
-    process = await asyncio.create_subprocess_exec(
-        bundler, JSSIP / "phone.js", "--bundle", "--log-level=warning", f"--outfile={folder}/phone.js"
-    )
-    assert await process.wait() == 0
-    (folder / "index.html").write_text(PAGE)
-
-
-def fingerprint(certificate: str) -> str:
-    """What Chromium knows a key by."""
-    key = x509.load_pem_x509_certificate(Path(certificate).read_bytes()).public_key()
-    digest = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
-    return base64.b64encode(digest).decode()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def running_page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
-    folder = tmp_path_factory.mktemp("jssip")
-    await bundle(folder)
-    application = web.Application()
-    application.router.add_static("/", folder)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
-
-    echo, _ = await asyncio.get_running_loop().create_datagram_endpoint(Echo, ("127.0.0.1", 0))
-    certificate, key = Authority(folder).issue("server", "127.0.0.1")
-    udp, wss = free_port(), free_port()
-    listen = {
-        "sip": [f"udp:127.0.0.1:{udp}", f"wss:127.0.0.1:{wss}"],
-        "tls": {"certificate": certificate, "key": key}, "origins": origin,
-        "digest": ["MD5"],  # JsSIP takes the last challenge and gives up when it is another
-    }  # fmt: skip
-    trusted = f"--ignore-certificate-errors-spki-list={fingerprint(certificate)}"
-    async with (
-        Plateau(OFFICE, changes={"listen": listen}, sip_port=udp) as plateau,
-        open_browser(folder / "profile", trusted) as browser,
-    ):
-        await browser.go(f"{origin}/index.html")
-        yield Page(plateau, browser, f"wss://127.0.0.1:{wss}/", echo.get_extra_info("sockname")[1])
-        assert await browser.complaints() == []
-    assert plateau.exit_status == 0
-    echo.close()
-    await runner.cleanup()
+    async with open_page("jssip.js", tmp_path_factory.mktemp("jssip")) as page:
+        yield page
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(running_page: Page) -> AsyncIterator[Page]:
-    """The page; afterwards no call may be left and no error in the server's log."""
-    before = len(running_page.plateau.log)
-    yield running_page
-    await running_page.plateau.until_idle()
-    said = list(running_page.plateau.log)[before:]
-    assert not [line for line in said if "Traceback" in line or "Error" in line], "\n".join(said)
+    async with left_clean(running_page):
+        yield running_page
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def phone(page: Page) -> AsyncIterator[WebPhone]:
-    """Extension 101 in the browser."""
-    phone = await page.phone("101")
-    await phone.tell("register")
-    await phone.sees("registered")
-    yield phone
-    await phone.tell("unregister")
-    await phone.sees("unregistered")
-    await phone.tell("stop")
+    async with registered(page) as phone:
+        yield phone
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def desk(page: Page, baresip: Softphones) -> AsyncIterator[Phone]:
-    """Extension 107, baresip by UDP, with a tone."""
-    desk = await baresip.phone("107", server=page.plateau.sip, password="wire", policy=answer(50), tone_hz=TONE_HZ)
-    assert await desk.register() == 200
-    yield desk
-    await desk.unregister()
+    async with desk_phone(page, baresip) as desk:
+        yield desk
 
 
 async def test_registers(page: Page, phone: WebPhone) -> None:
