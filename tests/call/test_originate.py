@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,3 +171,38 @@ def test_no_more_calls_than_the_server_bears(office: Clicking) -> None:
     with pytest.raises(NotDialled) as error:
         office.click("101", "102")
     assert error.value.why == "refused" and office.switch.live == 0
+
+
+def test_nothing_is_left_for_the_collector(office: Clicking) -> None:
+    """Calls that are answered, refused, given up and given on, with the subscriptions of their REFERs."""
+    anna, ben, carl = (office.telephone(name) for name in ("101", "102", "103"))
+
+    def flow() -> None:
+        office.click("101", "102")
+        anna.rings.refuse()
+        office.click("101", "102")
+        a = anna.rings.answer()
+        ben.rings.refuse()
+        office.click("101", "102").hang_up("drained")
+        office.settle()
+        office.click("101", "102")
+        a = anna.rings.answer()
+        b = ben.rings.answer()
+        for final in (486, 200):
+            a.refer("103")
+            if final == 486:
+                carl.rings.refuse()
+            else:
+                a.send("SUBSCRIBE", f"Event: refer;id={a.cseq}\r\nExpires: 60\r\n")
+                carl.rings.answer()
+        b.bye()
+        office.pass_time(100)
+
+    gc.disable()
+    try:
+        flow()
+        gc.collect()  # what the first time alone leaves: caches, compiled patterns
+        flow()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
