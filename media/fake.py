@@ -61,6 +61,9 @@ class FakePlane:
         self.bridged: dict[int, int] = {}  # both directions
         self.echoing: set[int] = set()
         self.recordings: dict[int, FakeRecording] = {}  # that run, by id
+        self.tags: dict[int, bytes] = {}
+        self.watched: dict[int, int] = {}  # milliseconds
+        self.found: dict[bytes, MediaPort] = {}
         self.counters: Counter[str] = Counter()
         self.stats = PortStats()  # what the next releases report
         self.down = False  # True: no worker, nothing can be leased
@@ -70,13 +73,15 @@ class FakePlane:
 
     # --- MediaPlane ---------------------------------------------------------------------------------------------------
 
-    def lease(self, beside: MediaPort | None = None) -> MediaPort:
+    def lease(self, beside: MediaPort | None = None, tag: bytes = b"") -> MediaPort:
         if self.down or not self.free:
             self.counters["media_ports_exhausted"] += 1
             raise PortsExhausted("no free media port")
         self._generation += 1
         port = MediaPort(self.free.popleft(), self.host, self._generation)
         self.leased[port.number] = port
+        if tag:
+            self.tags[port.number] = tag
         self.commands.append(("lease", port.number))
         return port
 
@@ -143,6 +148,18 @@ class FakePlane:
         if recording_id in self.recordings:
             self.commands.append(("stop_recording", recording_id))
             self.end_recording(recording_id, "stopped")
+    def adopted(self) -> dict[bytes, MediaPort]:
+        return self.found
+
+    def watch(self, port: MediaPort, silent_after_ms: int | None) -> None:
+        if self._known(port):
+            self.watched.pop(port.number, None)
+            if silent_after_ms is not None:
+                self.watched[port.number] = silent_after_ms
+            self.commands.append(("watch", port.number, silent_after_ms))
+
+    def quality(self, port: MediaPort, on_stats: Callable[[PortStats], None]) -> None:
+        on_stats(self.stats if self._known(port) else PortStats())
 
     def release(self, port: MediaPort, on_stats: Callable[[PortStats], None] | None = None) -> None:
         known = self._known(port)
@@ -150,7 +167,8 @@ class FakePlane:
         if known:
             self._stop(port.number)
             self._end_recordings(port.number, "released")
-            self.remotes.pop(port.number, None)
+            for table in (self.remotes, self.tags, self.watched):
+                table.pop(port.number, None)
             del self.leased[port.number]
             self.free.append(port.number)
             self.commands.append(("release", port.number))
@@ -193,6 +211,20 @@ class FakePlane:
         """It is over; `failed` with an errno: the disk is full."""
         recording = self.recordings.pop(recording_id)
         recording.on_event(RecordingEvent("ended", recording_id, length_ms, why, error))
+    def fall_silent(self, port: MediaPort) -> None:
+        """The peer sends nothing for as long as the port is watched for. AssertionError if it is not."""
+        if port.number not in self.watched:
+            raise AssertionError(f"port {port.number} is not watched")
+        if self._known(port) and port.on_silent is not None:
+            port.on_silent()
+
+    def restart(self) -> None:
+        """The server dies and another comes: its callbacks are void, ports with a tag are to be adopted."""
+        self.found = {}
+        for number, port in list(self.leased.items()):
+            port.forget()
+            if number in self.tags:
+                self.found[self.tags[number]] = self.leased[number] = MediaPort(number, port.host, port.generation)
 
     def kill(self) -> None:
         """The worker dies: every leased port is lost. A new worker is up at once (unless `down` is set before)."""
@@ -200,6 +232,8 @@ class FakePlane:
         self.free.extend(self.leased)
         self.leased.clear()
         self.remotes.clear()
+        self.tags.clear()
+        self.watched.clear()
         self.playing.clear()
         self.bridged.clear()
         self.echoing.clear()

@@ -9,63 +9,76 @@ from collections.abc import Callable
 
 import structlog
 
-from config.schema import PortRange
 from media import records
-from media.plane import MediaPort, PortStats, RecordingEvent, RecordingOrder, WorkerFailed
+from media.plane import MediaPort, PortStats, RecordingEvent, RecordingOrder, RemoteMedia, WorkerFailed
 from media.recordings import EVENTS_OF_RECORDINGS, Recordings
 from media.records import Event
-from media.supervisor import Supervisor
+from media.runtime import Place, RuntimeFolder
+from media.supervisor import Supervisor, Told
 
 log = structlog.get_logger("media")
 
+REST_S = 10.0  # a released port rests so long before its next lease, unless no other is free
 _START_S = 10.0
 _TOTALS = ("media_stale_commands", "media_send_errors", "media_events_dropped")
 _SECURITY_TOTALS = ("media_srtp_forged", "media_srtp_replayed", "media_srtp_unsent")
+_OPEN_MISSING_S = 10.0
 _JITTER_MS = 1 / 16 / 8  # of the worker's unit, a sixteenth of 1/8000 s
+_PEER_JITTER_MS = 1 / 8
+_ROUND_TRIP_MS = 1000 / 65536
+_NO_TAG = bytes(records.TAG_BYTES)
+
+OnStats = Callable[[PortStats], None]
 
 
 class OneWorker:
-    """`on_up` is told when a process was started (give it what it must know), `on_event` every event of a port that is
-    still leased to whom it concerns, `on_lost` the ports that died with the process."""
+    """`on_up` is told when a process is there (give it what it must know), `on_event` every event of a port that is
+    still leased, `on_lost` the ports that died with the process. A worker that is `leaving` belonged to another site
+    file: it has the calls it has, and ends with the last one."""
 
     def __init__(
         self,
         number: int,
-        host: str,
-        advertise: str,
-        ports: PortRange,
+        place: Place,
         counters: Counter[str],
         *,
         on_up: Callable[[OneWorker], None],
         on_event: Callable[[MediaPort, Event], None],
         on_lost: Callable[[list[MediaPort]], None],
+        grace_s: float = 0.0,
+        cpu: int | None = None,
+        leaving: bool = False,
     ) -> None:
-        self.number, self.host, self.advertise, self.ports, self.counters = number, host, advertise, ports, counters
+        self.number, self.place, self.ports, self.counters = number, place, place.ports, counters
         self._on_up, self._on_event, self._on_lost = on_up, on_event, on_lost
+        self._grace_s, self._cpu, self._leaving = grace_s, cpu, leaving
         self.supervisor: Supervisor | None = None
         self.leased: dict[int, MediaPort] = {}  # by index
-        self._pool: deque[int] = deque()  # indices of free ports; first in, first out: a released port rests longest
+        self.remotes: dict[int, RemoteMedia] = {}  # by port number
+        self._pool: deque[tuple[int, float]] = deque()  # free ports, who rested longest first: index, rested at
         self._generation = 0
-        self._on_stats: dict[tuple[int, int], Callable[[PortStats], None]] = {}
+        self._on_stats: dict[tuple[int, int, int], OnStats] = {}  # by index, generation, question (0: of a release)
+        self._question = 0
+        self._quality: Event | None = None  # the half of the counters that comes first
+        self._found: Event | None = None  # the half of a lease that comes first
         self._ready: asyncio.Future[int] | None = None
         self._announced: list[int] = []
         self._totals: Counter[str] = Counter()
         self.recordings = Recordings(number, self.send, counters)
+        self._listed = False
+        self._missing: asyncio.TimerHandle | None = None
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
-    async def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Spawn the process and wait for its ports. Raises WorkerFailed if none can be opened."""
+    async def start(self, folder: RuntimeFolder, loop: asyncio.AbstractEventLoop, found: Place | None = None) -> None:
+        """Take the process that was found, else start one, and wait for its ports. Raises WorkerFailed if none can be
+        opened."""
         self._loop = loop
         self._ready = loop.create_future()
         self.supervisor = Supervisor(
-            [self.host, str(self.ports.first), str(self.ports.last)],
-            on_up=lambda: self._on_up(self),
-            on_event=self._take,
-            on_down=self._went_down,
-            counters=self.counters,
-            loop=loop,
-        )
+            folder, self.place, Told(lambda: self._on_up(self), self._take, self._went_down), self.counters, loop,
+            found=found, grace_s=self._grace_s, cpu=self._cpu, again=not self._leaving,
+        )  # fmt: skip
         self.supervisor.start()
         try:
             async with asyncio.timeout(_START_S):
@@ -79,14 +92,18 @@ class OneWorker:
         finally:
             self._ready = None
 
-    async def close(self) -> None:
-        """End the process. Ports still leased are simply gone; their peers get RTCP BYE."""
+    async def close(self, stay: bool = False) -> None:
+        """End the process: ports still leased are simply gone, their peers get RTCP BYE. With `stay` they live on, for
+        the next server, until the grace is over."""
         supervisor, self.supervisor = self.supervisor, None
+        if self._missing is not None:
+            self._missing.cancel()
         self._pool.clear()
-        self.leased.clear()
         if supervisor is not None:
-            await supervisor.close()
+            await supervisor.close(stay and bool(self.leased))
         self.recordings.all_lost()
+        self.leased.clear()
+        self.remotes.clear()
         self._answer_stats_with_zeros()
 
     @property
@@ -98,38 +115,73 @@ class OneWorker:
         """Ports that can be leased."""
         return len(self._pool)
 
+    @property
+    def load(self) -> tuple[bool, bool, int]:
+        """The least is the best one for a new call."""
+        free = bool(self._pool)
+        return not free, free and self._pool[0][1] > self._loop.time(), len(self.leased)
+
     # --- ports --------------------------------------------------------------------------------------------------------
 
-    def lease(self) -> MediaPort:
+    def lease(self, tag: bytes = b"") -> MediaPort:
         """The port that rested longest; IndexError if none is free."""
-        index = self._pool.popleft()
+        index, rested_at = self._pool.popleft()
+        if rested_at > self._loop.time():
+            self.counters["media_ports_not_rested"] += 1
         self._generation = self._generation % 0xFFFFFFFF + 1
-        port = MediaPort(self.ports.first + 2 * index, self.advertise, self._generation, self.number)
-        self.leased[index] = port
-        self.send(records.lease(index, port.generation))
+        port = self._port(index, self._generation)
+        self.send(records.lease(index, port.generation, tag))
         return port
+
+    def connect(self, port: MediaPort, remote: RemoteMedia) -> None:
+        index = self.index(port)
+        if index is not None:
+            self.remotes[port.number] = remote
+            self.send(records.connect(index, port.generation, remote))
+            if remote.security is not None:
+                self.send(records.keys(index, port.generation, remote.security))
+
+    def holds(self, port: MediaPort) -> bool:
+        """The lease is not over."""
+        live = self.leased.get(self.place_of(port))
+        return live is not None and live.generation == port.generation
+
+    def place_of(self, port: MediaPort) -> int:
+        return (port.number - self.ports.first) >> 1
 
     def index(self, port: MediaPort) -> int | None:
         """The port's place in the range; None, counted, if this lease is over."""
-        index = (port.number - self.ports.first) >> 1
-        live = self.leased.get(index)
-        if live is not None and live.generation == port.generation:
-            return index
+        if self.holds(port):
+            return self.place_of(port)
         self.counters["media_unknown_port"] += 1
         return None
 
-    def release(self, port: MediaPort, on_stats: Callable[[PortStats], None] | None) -> None:
+    def ask(self, port: MediaPort, on_stats: OnStats) -> None:
+        """The counters so far."""
+        index = self.index(port)
+        if index is None:
+            self._answer_with_zeros(on_stats)
+            return
+        self._question = self._question % 0xFFFFFFFF + 1
+        self._on_stats[index, port.generation, self._question] = on_stats
+        self.send(records.tell_stats(index, port.generation, self._question))
+
+    def release(self, port: MediaPort, on_stats: OnStats | None) -> None:
         """`on_stats` is called when the counters arrive, with zeros if the lease is over."""
         index = self.index(port)
         if index is None:
-            if on_stats is not None and self.supervisor is not None:
-                self._loop.call_soon(on_stats, PortStats())
+            if on_stats is not None:
+                self._answer_with_zeros(on_stats)
             return
         del self.leased[index]
-        self._pool.append(index)
+        self.remotes.pop(port.number, None)
+        if not self._leaving:
+            self._pool.append((index, self._loop.time() + REST_S))
         if on_stats is not None:
-            self._on_stats[index, port.generation] = on_stats
+            self._on_stats[index, port.generation, 0] = on_stats
         self.send(records.release(index, port.generation))
+        if self._leaving and not self.leased:
+            self.send(records.stop())
 
     def record(
         self, port: MediaPort, order: RecordingOrder, beep: int | None, on_event: Callable[[RecordingEvent], None]
@@ -152,10 +204,17 @@ class OneWorker:
     # --- the worker's events ------------------------------------------------------------------------------------------
 
     def _take(self, event: Event) -> None:
-        if event.op == records.STATS:
+        port = self.leased.get(event.port)
+        if event.op == records.QUALITY:
+            self._quality = event
+        elif event.op == records.STATS:
             self._on_stats_event(event)
+        elif event.op == records.LEASED:
+            self._found = event
+        elif event.op == records.LEASED_PEER and self._found is not None:
+            self._find(self._found, event)
         elif event.op == records.PORTS:
-            self._announced.extend(range(event.port, event.port + event.argument))
+            self._on_ports(range(event.port, event.port + event.argument))
         elif event.op == records.READY:
             self._on_ready(event)
         elif event.op == records.PONG:
@@ -164,10 +223,23 @@ class OneWorker:
             self.recordings.event(event)
         elif event.op == records.SECURITY_TOTALS:
             self._count(_SECURITY_TOTALS, event)
+        elif port is not None and port.generation == event.generation:
+            self._on_event(port, event)
+
+    def _find(self, leased: Event, peer: Event) -> None:
+        """A lease of the server before."""
+        port = self._port(leased.port, leased.generation)
+        port.tag, port.doing = records.tag_of(leased), records.DOING[leased.flags]
+        self._generation = max(self._generation, leased.generation)
+        remote = records.remote_of(leased, peer)
+        if remote is not None:
+            self.remotes[port.number] = remote
+
+    def _on_ports(self, indices: range) -> None:
+        if self._listed:  # they could be opened after all
+            self._pool.extend((index, 0.0) for index in indices)
         else:
-            port = self.leased.get(event.port)
-            if port is not None and port.generation == event.generation:
-                self._on_event(port, event)
+            self._announced.extend(indices)
 
     def _on_ready(self, event: Event) -> None:
         opened, taken, unopened, error = event.argument, event.a, event.b, event.c
@@ -177,26 +249,40 @@ class OneWorker:
         if taken:
             self.counters["media_ports_unavailable"] += taken
             log.warning("media ports left out: they can't be bound", opened=opened, left_out=taken, reason=reason)
-        self._pool = deque(self._announced)
+        self._listed = True
+        if self._leaving:
+            self.send(records.retire() if self.leased else records.stop())
+        else:
+            self._pool = deque((index, 0.0) for index in self._announced if index not in self.leased)
+            retired = bool(event.flags)  # under another site file: its free ports are closed
+            if taken or retired:
+                self._missing = self._loop.call_later(0 if retired else _OPEN_MISSING_S, self._open_missing)
         self._announced = []
         if opened:
-            log.info("media worker ready", pid=self.pid, port_pairs=opened)
+            log.info("media worker ready", pid=self.pid, port_pairs=opened, adopted=len(self.leased))
         if self._ready is not None and not self._ready.done():
             if opened:
                 self._ready.set_result(opened)
             else:
-                text = f"no media port of {self.host}:{self.ports.first}-{self.ports.last} can be opened"
+                text = f"no media port of {self.place.host}:{self.ports.first}-{self.ports.last} can be opened"
                 self._ready.set_exception(WorkerFailed(f"{text}: {reason}" if reason else text))
         elif not opened and self.supervisor is not None:
             self.supervisor.restart()  # perhaps the dead worker's sockets still were there
 
+    def _open_missing(self) -> None:
+        """Again and again: a worker of another version, or another program, may give them up."""
+        if len(self.leased) + len(self._pool) < (self.ports.last - self.ports.first + 1) // 2:
+            self.send(records.open_missing())
+            self._missing = self._loop.call_later(_OPEN_MISSING_S, self._open_missing)
+
     def _on_stats_event(self, event: Event) -> None:
-        self.counters["media_packets_lost"] += event.c
-        self.counters["media_packets_dropped"] += event.d
-        on_stats = self._on_stats.pop((event.port, event.generation), None)
-        if on_stats is not None:
-            stats = PortStats(event.a, event.b, event.c, event.d, round(event.e * _JITTER_MS, 3))
-            self._call(on_stats, stats)
+        quality, self._quality = self._quality, None
+        if not event.argument:
+            self.counters["media_packets_lost"] += event.c
+            self.counters["media_packets_dropped"] += event.d
+        on_stats = self._on_stats.pop((event.port, event.generation, event.argument), None)
+        if on_stats is not None and quality is not None:
+            self._call(on_stats, stats_of(event, quality))
 
     def _count(self, names: tuple[str, ...], event: Event) -> None:
         """The worker sends sums over its life: what came since the last time is new."""
@@ -209,7 +295,11 @@ class OneWorker:
         """The process died: every lease is void, and whoever holds one is told."""
         self._announced = []
         self._totals.clear()
+        self._listed = False
         self._pool.clear()
+        self.remotes.clear()
+        if self._missing is not None:
+            self._missing.cancel()
         lost, self.leased = list(self.leased.values()), {}
         self.counters["media_ports_lost"] += len(lost)
         if self._ready is not None and not self._ready.done():
@@ -218,15 +308,42 @@ class OneWorker:
         self.recordings.all_lost()
         self._answer_stats_with_zeros()
 
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _port(self, index: int, generation: int) -> MediaPort:
+        port = MediaPort(self.ports.first + 2 * index, self.place.advertise, generation, self.number)
+        self.leased[index] = port
+        return port
+
+    def _answer_with_zeros(self, on_stats: OnStats) -> None:
+        if self.supervisor is not None:
+            self._loop.call_soon(on_stats, PortStats())
+
     def _answer_stats_with_zeros(self) -> None:
         waiting, self._on_stats = list(self._on_stats.values()), {}
         for on_stats in waiting:
             self._call(on_stats, PortStats())
 
-    def _call(self, on_stats: Callable[[PortStats], None], stats: PortStats) -> None:
+    def _call(self, on_stats: OnStats, stats: PortStats) -> None:
         """One call's fault must not stop the events of the others."""
         try:
             on_stats(stats)
         except Exception:
             self.counters["media_callback_errors"] += 1
             log.exception("a media callback failed")
+
+
+def stats_of(event: Event, quality: Event) -> PortStats:
+    """The two halves of a port's counters."""
+    return PortStats(
+        packets_received=event.a,
+        packets_sent=event.b,
+        packets_lost=event.c,
+        packets_dropped=event.d,
+        jitter_ms=round(event.e * _JITTER_MS, 3),
+        loss_bursts=quality.d,
+        rtt_ms=round(quality.a * _ROUND_TRIP_MS, 3) if quality.a else None,
+        peer_lost=max(0, quality.b - (1 << 32) if quality.b >> 31 else quality.b),
+        peer_jitter_ms=round(quality.c * _PEER_JITTER_MS, 3),
+        peer_reports=quality.e,
+    )

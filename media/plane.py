@@ -78,6 +78,11 @@ class PortStats:
     packets_lost: int = 0  # RFC 3550 A.3, cumulative
     packets_dropped: int = 0  # from a stranger, malformed, late
     jitter_ms: float = 0.0  # RFC 3550 A.8, of what arrived here
+    loss_bursts: int = 0  # runs of lost packets
+    rtt_ms: float | None = None  # round trip by RTCP (RFC 3550 6.4.1), smoothed; None: no report told it
+    peer_lost: int = 0  # packets of ours that the peer missed, by its last report
+    peer_jitter_ms: float = 0.0  # of ours, there
+    peer_reports: int = 0  # reports of the peer about our stream
 
 
 @dataclass(slots=True)
@@ -88,14 +93,17 @@ class MediaPort:
     host: str  # address to write into SDP
     generation: int  # tells this lease from earlier ones of the same number
     worker: int = 0  # which worker has it
+    tag: bytes = b""  # 16 bytes, of a port that was adopted
+    doing: str = ""  # what an adopted port does: nothing, silence, prompts, bridge, echo
     on_digit: Callable[[str], None] | None = field(default=None, repr=False)  # once a key, when it begins (RFC 4733)
     on_played: Callable[[int], None] | None = field(default=None, repr=False)  # a playlist ended by itself: its play id
     on_lost: Callable[[], None] | None = field(default=None, repr=False)  # the worker died: the port is gone already
     on_secure: Callable[[bool], None] | None = field(default=None, repr=False)  # False: it can't be; the port is mute
+    on_silent: Callable[[], None] | None = field(default=None, repr=False)  # see `watch`
 
     def forget(self) -> None:
         """Nobody is told anything any more."""
-        self.on_digit = self.on_played = self.on_lost = self.on_secure = None
+        self.on_digit = self.on_played = self.on_lost = self.on_secure = self.on_silent = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +137,13 @@ class RecordingEvent:
 class MediaPlane(Protocol):
     """All calls are immediate and ordered per port. Unknown or released ports are ignored and counted."""
 
-    def lease(self, beside: MediaPort | None = None) -> MediaPort:
-        """Take a free port, of the worker of `beside` if it has one; silent until told otherwise. Raises
-        PortsExhausted."""
+    def lease(self, beside: MediaPort | None = None, tag: bytes = b"") -> MediaPort:
+        """Take a free port, of the worker of `beside` if it has one; silent until told otherwise. `tag` (16 bytes at
+        most) is what the next server finds it by if this one dies. Raises PortsExhausted."""
+
+    def adopted(self) -> dict[bytes, MediaPort]:
+        """Ports that an earlier server leased and whose sound still flows, by their tags. Pop what you claim; what is
+        left when the grace is over is released."""
 
     def connect(self, port: MediaPort, remote: RemoteMedia) -> None:
         """Set or change (re-INVITE) the peer; re-arms latching."""
@@ -161,6 +173,13 @@ class MediaPlane(Protocol):
 
     def stop_recording(self, recording_id: int) -> None:
         """`on_event` is told "ended" when the file is complete."""
+
+    def watch(self, port: MediaPort, silent_after_ms: int | None) -> None:
+        """Call `on_silent` when the peer has sent neither RTP nor RTCP for so long, once until it is heard again; to
+        half a second. None: no more, as on hold."""
+
+    def quality(self, port: MediaPort, on_stats: Callable[[PortStats], None]) -> None:
+        """The counters so far; zeros if the lease is over."""
 
     def release(self, port: MediaPort, on_stats: Callable[[PortStats], None] | None = None) -> None:
         """Give the port back; callbacks are dropped at once; `on_stats` is called when the counters arrive (or with

@@ -1,7 +1,8 @@
 """The records between the server and the media worker: fixed size, host byte order, read natively by `worker/loop.pyx`.
 
 A message of the SOCK_SEQPACKET socket holds up to 512 commands (96 bytes each) or 800 events (40 bytes each). The first
-command is `hello`, the first event GREETING; both carry VERSION, and a worker of another version ends.
+command, in a message of its own, is `hello`, the first event GREETING; both carry VERSION. The first four bytes of
+these two (op, flags, version) are the same in every version: a worker of another one finishes its calls alone.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import sys
 from functools import lru_cache
 from typing import NamedTuple
 
 from media.plane import KEYS, PLAYLIST_LONGEST, RecordingOrder, RemoteMedia
 from media.security import PROFILES, SrtpKeys
 
-VERSION = 1
+VERSION = 2
 COMMAND_BYTES = 96
 COMMANDS_A_MESSAGE = 512
 EVENT_BYTES = 40
@@ -30,11 +32,17 @@ _SLOTS = [struct.Struct(f"={n}H") for n in range(PLAYLIST_LONGEST + 1)]
 
 _HELLO, _LEASE, _CONNECT_OP, _BRIDGE_OP, _PLAY, _SILENCE = range(1, 7)
 _ECHO, _SEND_DIGIT, _RELEASE, _PROMPT, _FORGET, _PING = range(7, 13)
+_STOP, _WATCH, _TELL_STATS, _RETIRE, _OPEN_MISSING = range(13, 18)
 GREETING, PORTS, READY, DIGIT, PLAYED, STATS, PONG = range(1, 8)
 _SECURITY, _KEYS_OP = range(50, 52)
 SECURED, INSECURE, SECURITY_TOTALS = range(40, 43)
 _RECORD, _MASK, _STOP_RECORDING = range(40, 43)
 RECORDING_STARTED, RECORDING_MASKED, RECORDING_ENDED = range(32, 35)
+DONE, REFUSED, LEASED, LEASED_PEER, SILENT, QUALITY = range(8, 14)
+REFUSALS = ("stale", "unknown", "impossible", "full")  # why a command was REFUSED: its flags
+DOING = ("nothing", "silence", "prompts", "bridge", "echo")  # flags of LEASED
+TAG_BYTES = 16
+NOBODY = 0xFFFFFFFF  # no partner
 
 _PAYLOAD_TYPES = {"PCMU": 0, "PCMA": 8}
 _NO_TYPE = 255
@@ -46,7 +54,7 @@ class Event(NamedTuple):
 
     op: int
     flags: int
-    version: int
+    version: int  # or a count
     port: int  # index in the range
     generation: int
     argument: int
@@ -64,16 +72,37 @@ def events(message: bytes) -> list[Event]:
     return [Event._make(fields) for fields in _EVENT.iter_unpack(message[:whole])]
 
 
-def hello() -> bytes:
-    return _HEAD.pack(_HELLO, 0, VERSION, 0, 0, 0, b"")
+def version_of(message: bytes) -> int:
+    """Of a worker, by its first message; 0 if that is no greeting."""
+    return int.from_bytes(message[2:4], sys.byteorder) if len(message) >= 4 and message[0] == GREETING else 0
+
+
+def hello(grace_s: float) -> bytes:
+    """`grace_s`: how long leases outlive the server that dies."""
+    return _HEAD.pack(_HELLO, 0, VERSION, 0, 0, round(grace_s * 1000), b"")
+
+
+def stop() -> bytes:
+    return _HEAD.pack(_STOP, 0, 0, 0, 0, 0, b"")
+
+
+def retire() -> bytes:
+    """Give up free ports now, leased ones when they are released."""
+    return _HEAD.pack(_RETIRE, 0, 0, 0, 0, 0, b"")
+
+
+def open_missing() -> bytes:
+    """Try again to open ports that somebody had; those that could be are announced."""
+    return _HEAD.pack(_OPEN_MISSING, 0, 0, 0, 0, 0, b"")
 
 
 def ping() -> bytes:
     return _HEAD.pack(_PING, 0, 0, 0, 0, 0, b"")
 
 
-def lease(index: int, generation: int) -> bytes:
-    return _HEAD.pack(_LEASE, 0, 0, index, generation, 0, b"")
+def lease(index: int, generation: int, tag: bytes = b"") -> bytes:
+    """`tag`: TAG_BYTES at most, told to the next server."""
+    return _HEAD.pack(_LEASE, 0, 0, index, generation, 0, tag)
 
 
 def connect(index: int, generation: int, remote: RemoteMedia) -> bytes:
@@ -156,6 +185,16 @@ def stop_recording(index: int, generation: int, recording_id: int) -> bytes:
     return _HEAD.pack(_STOP_RECORDING, 0, 0, index, generation, recording_id, b"")
 
 
+def watch(index: int, generation: int, silent_after_ms: int) -> bytes:
+    """0: no more."""
+    return _HEAD.pack(_WATCH, 0, 0, index, generation, silent_after_ms, b"")
+
+
+def tell_stats(index: int, generation: int, question: int) -> bytes:
+    """Answered by QUALITY and STATS with the number of the question, which is not 0."""
+    return _HEAD.pack(_TELL_STATS, 0, 0, index, generation, question, b"")
+
+
 def prompt(slot: int) -> bytes:
     """Its message passes a memfd as `encoding.py` writes it."""
     return _HEAD.pack(_PROMPT, 0, 0, 0, 0, slot, b"")
@@ -163,6 +202,26 @@ def prompt(slot: int) -> bytes:
 
 def forget(slot: int) -> bytes:
     return _HEAD.pack(_FORGET, 0, 0, 0, 0, slot, b"")
+
+
+def tag_of(leased: Event) -> bytes:
+    """What was given with the lease, filled up with zeros."""
+    return struct.pack("=4I", leased.a, leased.b, leased.c, leased.d)
+
+
+def remote_of(leased: Event, peer: Event) -> RemoteMedia | None:
+    """The peer of a lease that was found, from LEASED and LEASED_PEER; None: it was never connected."""
+    if not peer.flags:
+        return None
+    address = struct.pack("=4I", peer.a, peer.b, peer.c, peer.d)
+    host = socket.inet_ntop(*((socket.AF_INET, address[:4]) if peer.flags == 4 else (socket.AF_INET6, address)))
+    return RemoteMedia(
+        host.removeprefix("::ffff:"),
+        peer.version,
+        next((name for name, number in _PAYLOAD_TYPES.items() if number == leased.version >> 8), "PCMU"),
+        leased.version & 0xFF,
+        None if peer.f == _NO_TYPE else peer.f,
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -1,7 +1,7 @@
-"""Keeps one media worker alive and carries records to and from it.
+"""Keeps one media worker alive: starts it or finds what the server before left, and starts another when it dies.
 
-The worker is a child with one end of a socketpair. Its death is the end of that socket: then it is reaped, whoever
-asked is told, and another is started, at once the first time and with growing delays if it dies young.
+A worker that was found and speaks another version is told so: it gives up its free ports at once and finishes its calls
+alone; one that does not answer is killed.
 """
 
 from __future__ import annotations
@@ -9,56 +9,72 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
+import signal
 import socket
 import subprocess
 import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
 from media import records
+from media.link import Link
 from media.plane import WorkerFailed
 from media.records import Event
+from media.runtime import Place, RuntimeFolder, is_worker
 
 log = structlog.get_logger("media")
 
 _PING_S = 1.0
 _PINGS_UNANSWERED = 5  # then the worker hangs: it is killed
+_GREETING_S = 3.0  # how long a worker that was found may take to say something
 _BACK_OFF_S = (0.0, 0.1, 0.5, 2.0, 5.0)
 _LIVED_LONG_S = 30.0  # after this a death is a first one again
-_GATHER_S = 0.002  # how long commands gather: each write wakes the worker, which costs as much as thirty commands
-_UNSENT_MOST = 4096  # messages that wait for a worker that does not read: then it is killed
 _ROOT = str(Path(__file__).resolve().parents[1])
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whom the supervisor tells, on the event loop: a worker is there (send it what it must know), each of its events,
+    it is gone."""
+
+    up: Callable[[], None]
+    event: Callable[[Event], None]
+    down: Callable[[], None]
+
+
 class Supervisor:
-    """`on_up` is called when a worker is spawned (send it what it must know), `on_event` with each of its events,
-    `on_down` when it is gone. All on the event loop."""
+    """`place` says what to start a worker for; with `found` the one that is there is tried first. Without `again` a
+    worker that ended is not followed by another."""
 
     def __init__(
         self,
-        arguments: list[str],
-        *,
-        on_up: Callable[[], None],
-        on_event: Callable[[Event], None],
-        on_down: Callable[[], None],
+        folder: RuntimeFolder,
+        place: Place,
+        told: Told,
         counters: Counter[str],
         loop: asyncio.AbstractEventLoop,
+        *,
+        found: Place | None = None,
+        grace_s: float = 0.0,
+        cpu: int | None = None,
+        again: bool = True,
     ) -> None:
-        self._arguments, self._counters, self._loop = arguments, counters, loop
-        self._on_up, self._on_event, self._on_down = on_up, on_event, on_down
-        self._process: subprocess.Popen[bytes] | None = None
-        self._socket: socket.socket | None = None
-        self._batch = bytearray()
-        self._unsent: deque[tuple[bytes, int]] = deque()  # message, descriptor to pass or -1
-        self._flush_due = self._writing = self._closed = False
+        self._folder, self._place, self._told, self._counters, self._loop = folder, place, told, counters, loop
+        self._found, self._grace_s, self._cpu = found, grace_s, cpu
+        self._process: Process | None = None
+        self.link: Link | None = None
+        self._greeted = self._elsewhere = False
+        self._closed = not again
         self._pings = 0
         self._deaths = 0
-        self._spawned_at = 0.0
+        self._began_at = 0.0
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._reaping: set[asyncio.Task[int]] = set()
+        self._reaping: set[asyncio.Task[None]] = set()
 
     @property
     def pid(self) -> int | None:
@@ -66,57 +82,39 @@ class Supervisor:
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Spawn a worker. Raises WorkerFailed if not even that is possible."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        theirs.setblocking(False)
-        # -P: a folder `media` where the server was started must not be taken for ours.
-        command = [sys.executable, "-P", "-m", "media.worker", str(theirs.fileno()), str(os.getpid()), *self._arguments]
-        path = os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH"))))
-        try:
-            # On the loop's thread: the kernel kills the worker when the thread that started it ends.
-            self._process = subprocess.Popen(
-                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path}
-            )
-        except OSError as error:
-            ours.close()
-            raise WorkerFailed(f"the media worker can't be started: {error}") from error
-        finally:
-            theirs.close()
-        self._socket, self._spawned_at, self._pings = ours, self._loop.time(), 0
-        self._loop.add_reader(ours, self._read)
-        self._timers["ping"] = self._loop.call_later(_PING_S, self._ping)
-        self.send(records.hello())
-        self._on_up()
+        """Take the worker that was found, else start one. Raises WorkerFailed if not even that is possible."""
+        found, self._found = self._found, None
+        if found is not None and self._take(found):
+            return
+        if self._closed:
+            raise WorkerFailed("the media worker is gone")
+        self._start_another()
 
     def send(self, record: bytes, descriptor: int = -1) -> None:
-        """Queue a command; those of two milliseconds leave in one write. `descriptor` is passed along and closed.
-        Without a worker it is dropped: whoever cares was told by `on_down`."""
-        if self._socket is None:
-            if descriptor >= 0:
-                os.close(descriptor)
-            return
-        if descriptor >= 0:
-            self._pack()
-            self._unsent.append((record, descriptor))
-        else:
-            self._batch += record
-        if not self._flush_due:
-            self._flush_due = True
-            self._loop.call_later(_GATHER_S, self._flush)
+        """Queue a command. `descriptor` is passed along and closed. Without a worker it is dropped: whoever cares was
+        told that it is gone."""
+        if self.link is not None:
+            self.link.send(record, descriptor)
+        elif descriptor >= 0:
+            os.close(descriptor)
 
     def restart(self) -> None:
         """Kill the worker; another follows."""
         if self._process is not None:
             self._process.kill()
 
-    async def close(self) -> None:
-        """End the worker, and wait until it is gone."""
+    async def close(self, stay: bool = False) -> None:
+        """End the worker and wait until it is gone; or let it `stay` until the next server, or the end of its grace."""
         self._closed = True
         process = self._process
-        self._flush()
+        if self.link is not None:
+            if not stay:
+                self.link.send(records.stop())
+            self.link.flush()
         self._disconnect()
-        if process is not None:
+        if process is not None and stay:
+            process.leave()
+        elif process is not None:
             self._reap(process, kill=False)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(2):
@@ -124,60 +122,93 @@ class Supervisor:
             process.kill()
         await asyncio.gather(*self._reaping)
 
-    # --- inside -------------------------------------------------------------------------------------------------------
+    # --- a worker comes -----------------------------------------------------------------------------------------------
 
-    def _pack(self) -> None:
-        """Close the batch: messages of bounded size, in order."""
-        most = records.COMMANDS_A_MESSAGE * records.COMMAND_BYTES
-        for at in range(0, len(self._batch), most):
-            self._unsent.append((bytes(self._batch[at : at + most]), -1))
-        self._batch.clear()
+    def _take(self, found: Place) -> bool:
+        """Connect to a worker that was left. False: nobody is there."""
+        connection = _connect(found)
+        if connection is None or not is_worker(found):
+            if connection is not None:
+                connection.close()
+            self._folder.remove(found)
+            return False
+        self._begin(Process(found.pid), found, connection)
+        self._timers["greeting"] = self._loop.call_later(_GREETING_S, self._says_nothing)
+        return True
 
-    def _flush(self) -> None:
-        self._flush_due = False
-        self._pack()
-        if self._socket is None:
-            return
+    def _start_another(self) -> None:
+        place = self._folder.new(self._place.host, self._place.advertise, self._place.ports)
+        listener = self._folder.listen(place)
+        fixed = [str(place.socket), place.host, str(place.first), str(place.last), str(self._grace_s)]
+        # -P: a folder `media` where the server was started must not be taken for ours.
+        command = [sys.executable, "-P", "-m", "media.worker", str(listener.fileno()), *fixed]
+        if self._cpu is not None:
+            command.append(str(self._cpu))
+        path = os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH"))))
         try:
-            while self._unsent:
-                message, descriptor = self._unsent[0]
-                if descriptor >= 0:
-                    socket.send_fds(self._socket, [message], [descriptor])
-                    os.close(descriptor)
-                else:
-                    self._socket.send(message)
-                self._unsent.popleft()
-        except BlockingIOError:
-            if not self._writing:
-                self._writing = True
-                self._loop.add_writer(self._socket, self._flush)
-            if len(self._unsent) > _UNSENT_MOST:
-                log.error("media worker does not read, killed", messages=len(self._unsent))
-                self.restart()
-            return
-        except OSError:
-            return  # it is dying: the reader will see the end of the socket
-        if self._writing:
-            self._writing = False
-            self._loop.remove_writer(self._socket)
+            child = subprocess.Popen(
+                command, pass_fds=[listener.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": path},
+            )  # fmt: skip
+        except OSError as error:
+            self._folder.remove(place)
+            raise WorkerFailed(f"the media worker can't be started: {error}") from error
+        finally:
+            listener.close()
+        place = replace(place, pid=child.pid)
+        connection = _connect(place)  # it waits in the backlog
+        if connection is None:
+            child.kill()
+            self._reap(Process(child.pid, child), kill=True)
+            self._folder.remove(place)
+            raise WorkerFailed("the media worker can't be connected to")
+        self._folder.note(place)
+        self._begin(Process(child.pid, child), place, connection)
 
-    def _read(self) -> None:
-        while self._socket is not None:
-            try:
-                message = self._socket.recv(records.MESSAGE_BYTES)
-            except BlockingIOError:
-                return
-            except OSError:
-                message = b""
-            if not message:
-                self._gone()
-                return
-            for event in records.events(message):
-                if event.op == records.PONG:
-                    self._pings = 0
-                elif event.op == records.GREETING and event.version != records.VERSION:
-                    log.error("media worker of another version", version=event.version, expected=records.VERSION)
-                self._on_event(event)
+    def _begin(self, process: Process, place: Place, connection: socket.socket) -> None:
+        self._process, self._at = process, place
+        self._began_at, self._pings, self._greeted, self._elsewhere = self._loop.time(), 0, False, False
+        self.link = Link(connection, self._loop, self._read, self._gone)
+        self.link.send(records.hello(self._grace_s))
+        self.link.flush()  # by itself: a worker of another version reads nothing else
+        self._timers["ping"] = self._loop.call_later(_PING_S, self._ping)
+
+    # --- what it says -------------------------------------------------------------------------------------------------
+
+    def _read(self, message: bytes) -> None:
+        link = self.link
+        if not self._greeted:
+            self._greet(message)
+        if self._elsewhere or link is None:
+            return
+        for event in records.events(message):
+            if event.op == records.PONG:
+                self._pings = 0
+            elif event.op == records.DONE:
+                link.done(event.argument)
+                continue
+            elif event.op == records.REFUSED:
+                reason = records.REFUSALS[event.flags] if event.flags < len(records.REFUSALS) else "unknown"
+                self._counters[f"media_refused_{reason}"] += 1
+                log.debug("media command refused", op=event.version, port=event.port, reason=reason)
+                continue
+            self._told.event(event)
+
+    def _greet(self, message: bytes) -> None:
+        self._greeted = True
+        greeting = self._timers.pop("greeting", None)
+        if greeting is not None:
+            greeting.cancel()
+        version = records.version_of(message)
+        if version == records.VERSION:
+            self._told.up()
+        else:
+            self._elsewhere = True  # it has our hello by now, and closes when it has read it
+            log.warning("media worker of another version finishes its calls alone", pid=self.pid, version=version)
+
+    def _says_nothing(self) -> None:
+        log.error("media worker that was found says nothing, killed", pid=self.pid)
+        self.restart()
 
     def _ping(self) -> None:
         # Counted in pings sent, not in seconds: a loop that was itself held up does not blame the worker.
@@ -185,26 +216,38 @@ class Supervisor:
             log.error("media worker does not answer, killed", pid=self.pid)
             self.restart()
         self._pings += 1
-        self.send(records.ping())
+        if self._greeted and not self._elsewhere:
+            self.send(records.ping())
         self._timers["ping"] = self._loop.call_later(_PING_S, self._ping)
 
-    def _gone(self) -> None:
-        process, lived_s = self._process, self._loop.time() - self._spawned_at
+    # --- and goes -----------------------------------------------------------------------------------------------------
+
+    def _gone(self, why: str) -> None:
+        process, lived_s, elsewhere = self._process, self._loop.time() - self._began_at, self._elsewhere
+        greeted = self._greeted
         self._disconnect()
-        if process is not None:
+        if elsewhere and not self._closed:  # it lives on, for its calls
+            self._start_again()
+            return
+        if process is not None and not elsewhere:
             self._reap(process, kill=True)
+            self._folder.remove(self._at)
+        if self._closed:
+            self._told.down()
+            return
         self._counters["media_worker_restarts"] += 1
         self._deaths = 0 if lived_s > _LIVED_LONG_S else self._deaths + 1
         delay_s = _BACK_OFF_S[min(max(self._deaths - 1, 0), len(_BACK_OFF_S) - 1)]
-        log.error("media worker died, another is started", lived_s=round(lived_s, 1), delay_s=delay_s)
+        log.error("media worker died, another is started", why=why, lived_s=round(lived_s, 1), delay_s=delay_s)
         self._timers["restart"] = self._loop.call_later(delay_s, self._start_again)
-        self._on_down()
+        if greeted or process is None or process.child:
+            self._told.down()
 
     def _start_again(self) -> None:
         if self._closed:
             return
         try:
-            self.start()
+            self._start_another()
         except WorkerFailed as error:
             log.error("media worker can't be started, trying again", error=str(error))
             self._timers["restart"] = self._loop.call_later(_BACK_OFF_S[-1], self._start_again)
@@ -213,22 +256,62 @@ class Supervisor:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        if self._socket is not None:
-            self._loop.remove_reader(self._socket)
-            self._loop.remove_writer(self._socket)
-            self._socket.close()
-        self._socket = self._process = None
-        self._writing = False
-        self._batch.clear()
-        for _, descriptor in self._unsent:
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._unsent.clear()
+        if self.link is not None:
+            self.link.close()
+        self.link = self._process = None
 
-    def _reap(self, process: subprocess.Popen[bytes], *, kill: bool) -> None:
+    def _reap(self, process: Process, *, kill: bool) -> None:
         """Wait in a thread: the kernel needs some milliseconds to close thousands of sockets."""
         if kill:
             process.kill()
         task = self._loop.create_task(asyncio.to_thread(process.wait))
         self._reaping.add(task)
         task.add_done_callback(self._reaping.discard)
+
+
+class Process:
+    """A worker's process, a child of ours or of the server before."""
+
+    def __init__(self, pid: int, child: subprocess.Popen[bytes] | None = None) -> None:
+        self.pid, self.child = pid, child
+        self._descriptor = -1
+        if child is None:
+            with contextlib.suppress(OSError):
+                self._descriptor = os.pidfd_open(pid)
+
+    def kill(self) -> None:
+        if self.child is not None:
+            self.child.kill()
+        elif self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+
+    def leave(self) -> None:
+        """It lives on; the system waits for it when we are gone."""
+        if self.child is not None:
+            self.child.returncode = 0
+        elif self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def wait(self) -> None:
+        """Until it is gone."""
+        if self.child is not None:
+            self.child.wait()
+        elif self._descriptor >= 0:
+            ended = select.poll()
+            ended.register(self._descriptor, select.POLLIN)
+            ended.poll()
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _connect(place: Place) -> socket.socket | None:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.setblocking(False)
+    try:
+        connection.connect(str(place.socket))
+    except OSError:
+        connection.close()
+        return None
+    return connection

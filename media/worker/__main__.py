@@ -1,7 +1,8 @@
-"""The media worker's process: `python -m media.worker CONTROL_FD PARENT_PID HOST FIRST LAST`, by the supervisor.
+"""The media worker's process: `python -m media.worker LISTENER_FD SOCKET HOST FIRST LAST GRACE_S [CPU]`.
 
-It ends when the control socket closes or its parent dies, and by nothing else that is gentle: a terminal's Ctrl-C or a
-service manager's SIGTERM goes to the whole group, and the server wants the sound of its last calls until it closes.
+The supervisor starts it. It ends when its server says so, or when nobody came for the grace after the server was gone;
+and by nothing else that is gentle: a terminal's Ctrl-C or a service manager's SIGTERM goes to the whole group, and the
+server wants the sound of its last calls until it closes.
 """
 
 from __future__ import annotations
@@ -11,28 +12,32 @@ import os
 import resource
 import signal
 import sys
+from pathlib import Path
 
-from media.worker.loop import die_with_parent, load_opus, run
+from media.worker.loop import load_opus, run
 from media.worker.recording import RecorderThread
 
 OPUS = ("libopus.so.0", "libopus.so")
 
 
 def main(arguments: list[str]) -> None:
-    control_fd, parent_pid, host, first, last = arguments
-    die_with_parent()
-    if os.getppid() != int(parent_pid):
-        return  # the parent died before the kernel was asked to tell us
+    listener_fd, path, host, first, last, grace_s, *cpu = arguments
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with contextlib.suppress(PermissionError):  # sound comes before whatever shares the core, where we may say so
         os.setpriority(os.PRIO_PROCESS, 0, -10)
+    if cpu:
+        os.sched_setaffinity(0, {int(cpu[0])})
     load_opus(OPUS)
     recorder = RecorderThread()
     recorder.start()
-    run(int(control_fd), host, int(first), int(last), recorder.recordings)
+    try:
+        run(int(listener_fd), host, int(first), int(last), float(grace_s), recorder.recordings)
+    finally:
+        for suffix in (".sock", ".json"):
+            Path(path).with_suffix(suffix).unlink(missing_ok=True)
     recorder.finish()
 
 

@@ -1,20 +1,25 @@
 # The socket to the server: commands in, events out. One message holds many records of one size.
 
-cdef void emit(Loop *loop, int op, Port *port, uint32_t argument) noexcept nogil:
-    """Queue an event; the queue leaves once a round. Keys give way when the server has stopped reading, the rest can't
-    overflow: commands are no longer taken before it could."""
-    cdef Event *event
-    if loop.event_count >= EVENT_ROOM - 1024 and op == DIGIT or loop.event_count >= EVENT_ROOM:
+cdef Event *emit(Loop *loop, int op, Port *port, uint32_t argument) noexcept nogil:
+    """Queue an event and return it, for what else it says; the queue leaves once a round. What peers cause gives way when
+    the server has stopped reading, the answers to commands can't overflow: none is taken before they could. Without a
+    server nobody is told anything."""
+    cdef Event *event = &loop.nowhere
+    if loop.control < 0:
+        pass
+    elif (loop.event_count >= EVENT_ROOM - 1024 and (op == DIGIT or op == PLAYED or op == SILENT)
+            or loop.event_count >= EVENT_ROOM):
         loop.events_dropped += 1
-        return
-    event = &loop.events[loop.event_count]
-    loop.event_count += 1
+    else:
+        event = &loop.events[loop.event_count]
+        loop.event_count += 1
     memset(event, 0, sizeof(Event))
     event.op = op
     event.argument = argument
     if port != NULL:
         event.index = port.index
         event.generation = port.generation
+    return event
 
 
 cdef void flush_events(Loop *loop) noexcept nogil:
@@ -25,7 +30,8 @@ cdef void flush_events(Loop *loop) noexcept nogil:
         sent = send(loop.control, &loop.events[loop.event_sent], count * sizeof(Event), MSG_DONTWAIT | MSG_NOSIGNAL)
         if sent < 0:
             if errno != EAGAIN and errno != EINTR:
-                loop.closed = True
+                server_gone(loop)
+                return
             break
         loop.event_sent += count
     if loop.event_sent == loop.event_count:
@@ -34,6 +40,8 @@ cdef void flush_events(Loop *loop) noexcept nogil:
         loop.event_count -= loop.event_sent
         memmove(loop.events, &loop.events[loop.event_sent], loop.event_count * sizeof(Event))
         loop.event_sent = 0
+    if loop.listing != LISTED:
+        list_ports(loop)
     watch_control(loop)
 
 
@@ -59,11 +67,16 @@ cdef void on_control(Loop *loop) noexcept nogil:
     n = receive_message(loop.control, loop.commands, sizeof(loop.commands), &passed)
     if n < 0 and (errno == EAGAIN or errno == EINTR):
         return
-    if n <= 0 or n % sizeof(Command):
-        loop.closed = True  # the server is gone, or speaks otherwise
+    if n >= 4 and not loop.greeted and loop.commands[0].op == HELLO and loop.commands[0].count != VERSION:
+        retire(loop)  # a server of another version: its records may have another size
+        server_gone(loop)
+    elif n <= 0 or n % sizeof(Command) or not loop.greeted and loop.commands[0].op != HELLO:
+        server_gone(loop)  # or it speaks otherwise
     else:
         for i in range(<uint32_t>(n // sizeof(Command))):
-            execute(loop, &loop.commands[i], passed)
+            obey(loop, &loop.commands[i], passed)
+        if not loop.ack_due_ns:
+            loop.ack_due_ns = loop.now_ns + ACK_NS
     if passed >= 0:
         close(passed)
 
@@ -71,7 +84,19 @@ cdef void on_control(Loop *loop) noexcept nogil:
 cdef void execute(Loop *loop, Command *command, int passed) noexcept nogil:
     cdef Port *port
     if command.op == HELLO:
-        loop.closed = loop.closed or command.count != VERSION
+        loop.greeted = True
+        loop.retiring = False
+        loop.grace_ns = <int64_t>command.argument * 1_000_000
+        forget_all(loop)
+        return
+    if command.op == STOP:
+        loop.closed = True
+        return
+    if command.op == RETIRE:
+        retire(loop)
+        return
+    if command.op == OPEN_MISSING:
+        open_missing(loop)
         return
     if command.op == PING:
         pong(loop)
@@ -83,11 +108,11 @@ cdef void execute(Loop *loop, Command *command, int passed) noexcept nogil:
         set_prompt(loop, command.argument, passed if command.op == PROMPT else -1)
         return
     if command.index >= loop.port_count or loop.ports[command.index].rtp_fd < 0:
-        loop.stale_commands += 1
+        refuse(loop, UNKNOWN)
         return
     port = &loop.ports[command.index]
     if command.op == LEASE:
-        lease(loop, port, command.generation)
+        lease(loop, port, command.generation, command.payload)
     elif port.generation == 0 or port.generation != command.generation:
         loop.stale_commands += 1
     elif command.op == CONNECT:
@@ -113,40 +138,43 @@ cdef void execute(Loop *loop, Command *command, int passed) noexcept nogil:
         mask_recording(loop, port, command)
     elif command.op == STOP_RECORDING and recording_of(port, command.argument) != NULL:
         stop_recording(loop, port, STOPPED_BY_ORDER)
+    elif command.op == WATCH:
+        watch_silence(loop, port, command.argument)
+    elif command.op == TELL_STATS:
+        tell_stats(loop, port, command.argument)
     else:
-        loop.stale_commands += 1
+        refuse(loop, UNKNOWN)
 
 
 cdef void pong(Loop *loop) noexcept nogil:
-    cdef Event *event = &loop.events[loop.event_count]
-    if loop.event_count + 1 >= EVENT_ROOM:
-        return
-    emit(loop, PONG, NULL, 0)
+    cdef Event *event = emit(loop, PONG, NULL, 0)
     event.payload[0] = loop.stale_commands
     event.payload[1] = loop.send_errors
     event.payload[2] = loop.events_dropped
     if loop.srtp_forged or loop.srtp_replayed or loop.srtp_unsent:
-        event = &loop.events[loop.event_count]
-        emit(loop, SECURITY_TOTALS, NULL, 0)
+        event = emit(loop, SECURITY_TOTALS, NULL, 0)
         event.payload[0] = loop.srtp_forged
         event.payload[1] = loop.srtp_replayed
         event.payload[2] = loop.srtp_unsent
 
 
-# --- commands of a port -------------------------------------------------------------------------------------------------
+# --- commands of a port -----------------------------------------------------------------------------------------------
 
-cdef void lease(Loop *loop, Port *port, uint32_t generation) noexcept nogil:
+cdef void lease(Loop *loop, Port *port, uint32_t generation, const uint8_t *tag) noexcept nogil:
     """A clean port: nothing of the last lease but whom not to latch to."""
     cdef Latch old = port.latch
     cdef uint64_t name
     cdef int i
     if port.generation:
         release(loop, port)
+    loop.lease_count += 1
+    memcpy(port.tag, tag, 16)
     drain(loop, port.rtp_fd)
     drain(loop, port.rtcp_fd)
     memset(&port.out, 0, sizeof(Outgoing))
     memset(&port.inc, 0, sizeof(Incoming))
     memset(&port.latch, 0, sizeof(Latch))
+    memset(&port.peer, 0, sizeof(PeerReport))
     port.latch.before_source = old.source
     port.latch.before_negotiated = old.negotiated
     port.generation = generation
@@ -154,7 +182,7 @@ cdef void lease(Loop *loop, Port *port, uint32_t generation) noexcept nogil:
     port.may_send = port.peer_sends = False
     port.codec = port.payload_type = PCMU
     port.dtmf_type = NO_TYPE
-    port.packets_received = port.packets_sent = port.packets_dropped = 0
+    port.packets_received = port.packets_sent = port.packets_dropped = port.rtcp_received = 0
     port.out.ssrc = <uint32_t>draw(loop)
     port.out.seq = <uint16_t>(draw(loop) & 0x7FFF)  # RFC 3550 5.1: random; low, so that no wrap comes early
     port.out.timestamp = <uint32_t>draw(loop)
@@ -262,7 +290,7 @@ cdef void queue_digit(Loop *loop, Port *port, int event, uint32_t duration_ms) n
     cdef Outgoing *out = &port.out
     cdef QueuedDigit *digit
     if event > 15 or out.digits_count == MAX_DIGITS or port.dtmf_type == NO_TYPE:
-        loop.stale_commands += 1
+        refuse(loop, FULL if out.digits_count == MAX_DIGITS else IMPOSSIBLE)
         return
     digit = &port.digits[(out.digits_head + out.digits_count) % MAX_DIGITS]
     digit.event = event
@@ -272,8 +300,6 @@ cdef void queue_digit(Loop *loop, Port *port, int event, uint32_t duration_ms) n
 
 
 cdef void release(Loop *loop, Port *port) noexcept nogil:
-    cdef Event *event
-    cdef int64_t lost = port.inc.lost_before + lost_of(&port.inc)
     send_report(loop, port, True)
     cancel_report(loop, port)
     watch(loop, port, EPOLL_CTL_DEL)
@@ -284,12 +310,27 @@ cdef void release(Loop *loop, Port *port) noexcept nogil:
     pace(loop, port)
     dissolve(port)
     end_guard(loop, port)
-    event = &loop.events[loop.event_count]
-    if loop.event_count < EVENT_ROOM:
-        emit(loop, STATS, port, 0)
-        event.payload[0] = port.packets_received
-        event.payload[1] = port.packets_sent
-        event.payload[2] = <uint32_t>max(0, min(lost, 0x7FFFFFFF))
-        event.payload[3] = port.packets_dropped
-        event.payload[4] = port.inc.jitter  # times 16
+    watch_silence(loop, port, 0)
+    tell_stats(loop, port, 0)
     port.generation = 0
+    loop.lease_count -= 1
+    if loop.retiring:
+        close_pair(port)
+        loop.closed = loop.closed or loop.control < 0 and loop.lease_count == 0
+
+
+cdef void tell_stats(Loop *loop, Port *port, uint32_t asked) noexcept nogil:
+    """`asked`: the number of the question; 0: the last ones of a lease."""
+    cdef Event *event = emit(loop, QUALITY, port, asked)
+    cdef int64_t lost = port.inc.lost_before + lost_of(&port.inc)
+    event.payload[0] = port.peer.round_trip
+    event.payload[1] = <uint32_t>port.peer.lost
+    event.payload[2] = port.peer.jitter
+    event.payload[3] = port.inc.bursts
+    event.payload[4] = port.peer.reports
+    event = emit(loop, STATS, port, asked)
+    event.payload[0] = port.packets_received
+    event.payload[1] = port.packets_sent
+    event.payload[2] = <uint32_t>max(0, min(lost, 0x7FFFFFFF))
+    event.payload[3] = port.packets_dropped
+    event.payload[4] = port.inc.jitter  # times 16

@@ -96,7 +96,7 @@ cdef inline int kind_of(Port *port, int payload_type) noexcept nogil:
     return OUR_DTMF_TYPE if payload_type == OUR_DTMF_TYPE else NO_TYPE
 
 
-# --- latching: symmetric RTP (RFC 4961) for phones behind NAT, without reflecting to strangers ---------------------------
+# --- latching: symmetric RTP (RFC 4961) for phones behind NAT, without reflecting to strangers ------------------------
 
 cdef bint may_latch(Port *port, sockaddr_storage *address, const uint8_t *packet) noexcept nogil:
     """Exactly where SDP said, or where this call was latched before: at once. Others must send a run of consecutive
@@ -131,7 +131,7 @@ cdef void latch(Port *port, sockaddr_storage *address) noexcept nogil:
     state.connected = connect(port.rtp_fd, <sockaddr *>address, address_size(address)) == 0
 
 
-# --- counters: RFC 3550 appendix A ----------------------------------------------------------------------------------------
+# --- counters: RFC 3550 appendix A ------------------------------------------------------------------------------------
 
 cdef void restart_sequence(Incoming *inc, uint16_t seq, uint32_t ssrc) noexcept nogil:
     inc.lost_before += lost_of(inc)
@@ -170,6 +170,7 @@ cdef bint count_arrival(Loop *loop, Port *port, uint16_t seq, uint32_t timestamp
     elif ahead < 3000:  # MAX_DROPOUT
         if seq < inc.max_seq:
             inc.cycles += 0x10000
+        inc.bursts += ahead > 1
         inc.max_seq = seq
     elif ahead <= 0xFFFF - 100:  # MAX_MISORDER
         if seq != inc.bad_seq:
@@ -191,7 +192,7 @@ cdef bint count_arrival(Loop *loop, Port *port, uint16_t seq, uint32_t timestamp
     return True
 
 
-# --- keys: RFC 4733 ---------------------------------------------------------------------------------------------------------
+# --- keys: RFC 4733 ---------------------------------------------------------------------------------------------------
 
 cdef void on_event_packet(Loop *loop, Port *port, const uint8_t *payload) noexcept nogil:
     """Report each key once, at its first packet that arrives. A key is its timestamp (2.2.2): repeated and lost ends, and a

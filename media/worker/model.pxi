@@ -1,7 +1,7 @@
 # The loop's memory: everything is allocated at start, but prompts, which come and go by command.
 
 cdef enum:
-    VERSION = 1  # of the records; media/records.py has the same
+    VERSION = 2  # of the records; media/records.py has the same
 
     # Commands (server to worker)
     HELLO = 1
@@ -21,6 +21,11 @@ cdef enum:
     RECORD = 40
     MASK = 41
     STOP_RECORDING = 42
+    STOP = 13
+    WATCH = 14
+    TELL_STATS = 15
+    RETIRE = 16
+    OPEN_MISSING = 17
 
     # Events (worker to server)
     GREETING = 1
@@ -38,6 +43,18 @@ cdef enum:
     RECORDING_STARTED = 32
     RECORDING_MASKED = 33
     RECORDING_ENDED = 34
+    DONE = 8
+    REFUSED = 9
+    LEASED = 10
+    LEASED_PEER = 11
+    SILENT = 12
+    QUALITY = 13
+
+    # Why a command was REFUSED
+    STALE = 0  # no such lease any more
+    UNKNOWN = 1  # no such command, port or value
+    IMPOSSIBLE = 2  # not with what was negotiated
+    FULL = 3
 
     # Flags of CONNECT
     MAY_SEND = 1
@@ -78,6 +95,15 @@ cdef enum:
     MAX_SSRCS = 16  # that one key is heard from
 
     CONTROL_KEY = -1  # epoll data of the control socket
+    LISTENER_KEY = -2  # and of the one where servers come
+
+    FIRST_SERVER_NS = 20_000_000_000  # the one that started this process comes within
+    RETIRED_NS = 7_200_000_000_000  # longer than any call that is worth it
+    ACK_NS = 20_000_000
+    WATCH_SLOTS = 10
+    WATCH_SLOT_NS = 50_000_000
+    LISTED = 0xFFFFFFFF  # every port was told to the server
+    NO_PARTNER = 0xFFFFFFFF
 
 
 cdef enum Source:
@@ -167,6 +193,7 @@ cdef struct Incoming:
     int32_t transit
     uint32_t jitter  # times 16
     int64_t lost_before  # of earlier SSRCs
+    uint32_t bursts  # runs of lost packets
     uint32_t last_sr  # middle 32 bits of its NTP time
     int64_t last_sr_ns
     # RFC 4733
@@ -200,6 +227,15 @@ cdef struct Outgoing:
     uint32_t digit_timestamp
     int digit_ends_left
     int digit_pause
+
+
+cdef struct PeerReport:
+    # What the peer says of our stream (RFC 3550 6.4.1)
+    uint32_t reports
+    uint32_t round_trip  # 1/65536 s, smoothed; 0: unknown
+    int32_t lost
+    uint32_t jitter  # of its clock
+    bint said_bye
 
 
 cdef struct Latch:
@@ -256,8 +292,10 @@ cdef struct Port:
     uint32_t packets_received
     uint32_t packets_sent
     uint32_t packets_dropped
+    uint32_t rtcp_received
     Outgoing out
     Incoming inc
+    PeerReport peer
     Latch latch
     # The 20 ms wheel
     bint paced
@@ -270,6 +308,11 @@ cdef struct Port:
     Port *report_next
     Port *report_previous
     uint8_t cname[16]
+    uint8_t tag[16]  # the server's, given back to the next one
+    # Silence of the peer
+    uint32_t heard
+    bint silence_told
+    int64_t heard_ns
     # What it plays
     uint32_t play_id
     bint play_loop
@@ -282,12 +325,33 @@ cdef struct Port:
 
 cdef struct Loop:
     int epoll
-    int control
+    int control  # the server; -1: there is none
+    int listener
     bint closed
     bint control_paused
     bint dual  # the ports are IPv6 sockets that take IPv4 too
+    bint greeted  # the server said HELLO
+    bint retiring
+    int64_t grace_ns
+    int64_t orphan_until_ns  # without a server: when to end; 0: there is one
+    sockaddr_storage host
+    uint16_t first_number
     uint32_t port_count
     Port *ports
+    uint32_t lease_count
+    uint32_t ports_open
+    uint32_t ports_taken
+    uint32_t ports_beyond
+    int open_error
+    uint32_t listing  # the next port to list
+    uint32_t listing_run
+    uint32_t done  # commands since the server came
+    int64_t ack_due_ns  # 0: all were acknowledged
+    int refusal
+    uint32_t *watch_ms  # by port: silence to be told after; 0: never
+    uint32_t watched_count
+    uint32_t watch_slot
+    int64_t watch_due_ns
     Prompt *prompts[MAX_PROMPTS]
     int64_t now_ns
     int64_t epoch_ns
@@ -307,6 +371,7 @@ cdef struct Loop:
     uint32_t srtp_unsent
     uint32_t event_count
     uint32_t event_sent
+    Event nowhere
     Event events[EVENT_ROOM]
     epoll_event ready[MAX_EVENTS]
     uint8_t packet[MAX_PACKET]

@@ -206,7 +206,7 @@ cdef bint digit_step(Loop *loop, Port *port) noexcept nogil:
     return True
 
 
-# --- the wheel: 20 slots of 1 ms; a paced port comes round every 20 ms exactly -----------------------------------------
+# --- the wheel: 20 slots of 1 ms; a paced port comes round every 20 ms exactly ----------------------------------------
 
 cdef void pace(Loop *loop, Port *port) noexcept nogil:
     """Put the port on the wheel or take it off, as its source and digits want."""

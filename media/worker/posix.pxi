@@ -13,10 +13,8 @@ cdef extern from *:
     #include <netinet/in.h>
     #include <netinet/ip.h>
     #include <poll.h>
-    #include <signal.h>
     #include <sys/epoll.h>
     #include <sys/mman.h>
-    #include <sys/prctl.h>
     #include <sys/random.h>
     #include <sys/socket.h>
     #include <sys/stat.h>
@@ -101,6 +99,7 @@ cdef extern from *:
 
     int socket(int, int, int) nogil
     int bind(int, const sockaddr *, socklen_t) nogil
+    int accept4(int, sockaddr *, socklen_t *, int) nogil
     int connect(int, const sockaddr *, socklen_t) nogil
     int setsockopt(int, int, int, const void *, socklen_t) nogil
     ssize_t recv(int, void *, size_t, int) nogil
@@ -112,8 +111,6 @@ cdef extern from *:
     uint16_t ntohs(uint16_t) nogil
     int close(int) nogil
     int getpid() nogil
-    int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long) nogil
-    int PR_SET_PDEATHSIG, SIGKILL
     int fstat(int, stat_t *) nogil
     void *mmap(void *, size_t, int, int, int, int64_t) nogil
     int munmap(void *, size_t) nogil

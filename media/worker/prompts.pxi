@@ -67,12 +67,21 @@ cdef void forget(Prompt *prompt) noexcept nogil:
         free(prompt)
 
 
+cdef void forget_all(Loop *loop) noexcept nogil:
+    """A server that comes gives its own; what plays goes on."""
+    cdef int slot
+    for slot in range(MAX_PROMPTS):
+        if loop.prompts[slot] != NULL:
+            forget(loop.prompts[slot])
+            loop.prompts[slot] = NULL
+
+
 cdef void set_prompt(Loop *loop, uint32_t slot, int fd) noexcept nogil:
     """Map the memfd that came with the command; what plays the old content plays it to its end."""
     cdef Prompt *prompt
     cdef stat_t info
     if slot >= MAX_PROMPTS:
-        loop.stale_commands += 1
+        refuse(loop, UNKNOWN)
         return
     if loop.prompts[slot] != NULL:
         forget(loop.prompts[slot])
@@ -90,6 +99,6 @@ cdef void set_prompt(Loop *loop, uint32_t slot, int fd) noexcept nogil:
         return
     if not read_prompt(prompt):
         forget(prompt)
-        loop.stale_commands += 1
+        refuse(loop, UNKNOWN)
         return
     loop.prompts[slot] = prompt

@@ -109,7 +109,7 @@ cdef struct Recorder:
     uint32_t news  # the thread has something for the server
 
 
-# --- the loop's side ------------------------------------------------------------------------------------------------------
+# --- the loop's side --------------------------------------------------------------------------------------------------
 
 cdef void tap(Loop *loop, Recording *recording, int side, int codec, const uint8_t *payload, int size,
               uint32_t timestamp) noexcept nogil:
@@ -196,11 +196,9 @@ cdef void record_port(Loop *loop, Port *port, Command *command, int order_fd) no
         recording.order_fd = duplicate(order_fd)
     if recording == NULL or recording.order_fd < 0:
         free(recording)
-        event = &loop.events[loop.event_count]
-        if loop.event_count < EVENT_ROOM:
-            emit(loop, RECORDING_ENDED, port, command.argument)
-            event.flags = STOPPED_BY_FAILURE
-            event.payload[1] = NO_MEMORY
+        event = emit(loop, RECORDING_ENDED, port, command.argument)
+        event.flags = STOPPED_BY_FAILURE
+        event.payload[1] = NO_MEMORY
         return
     recording.id = command.argument
     recording.port = port
@@ -232,11 +230,9 @@ cdef void mask_recording(Loop *loop, Port *port, Command *command) noexcept nogi
         loop.stale_commands += 1
         return
     recording.masked = command.flags & 1
-    event = &loop.events[loop.event_count]
-    if loop.event_count < EVENT_ROOM:
-        emit(loop, RECORDING_MASKED, port, recording.id)
-        event.flags = recording.masked
-        event.payload[0] = <uint32_t>((loop.now_ns - recording.started_ns) // 1_000_000)
+    event = emit(loop, RECORDING_MASKED, port, recording.id)
+    event.flags = recording.masked
+    event.payload[0] = <uint32_t>((loop.now_ns - recording.started_ns) // 1_000_000)
 
 
 cdef void stop_recording(Loop *loop, Port *port, int why) noexcept nogil:
@@ -285,8 +281,7 @@ cdef void tell_of_recordings(Loop *loop) noexcept nogil:
 
 cdef Event *emit_recording(Loop *loop, int op, Recording *recording) noexcept nogil:
     """The port may be another lease's by now: the event bears the one that was recorded."""
-    cdef Event *event = &loop.events[loop.event_count]
-    emit(loop, op, NULL, recording.id)
+    cdef Event *event = emit(loop, op, NULL, recording.id)
     event.index = recording.index
     event.generation = recording.generation
     return event
@@ -302,7 +297,7 @@ cdef void free_recording(Recording *recording) noexcept nogil:
     free(recording)
 
 
-# --- the thread's side: on a line of time -----------------------------------------------------------------------------------
+# --- the thread's side: on a line of time -----------------------------------------------------------------------------
 
 cdef int decode_entry(Recording *recording, Track *track, RingEntry *entry, int16_t *samples) noexcept nogil:
     """Samples at the recording's rate; 0: it can't be decoded."""

@@ -6,6 +6,7 @@ cdef enum:
     SDES = 202
     BYE = 203
     NTP_OF_1970 = 2_208_988_800
+    ROUND_TRIP_MOST = 30 << 16
 
 
 cdef uint64_t ntp_now() noexcept nogil:
@@ -115,13 +116,53 @@ cdef bint take_rtcp(Loop *loop, Port *port, const uint8_t *p, int n) noexcept no
     if at != n:
         port.packets_dropped += 1
         return False
-    if p[1] == SR and n >= 28 and port.inc.started and get32(p + 4) == port.inc.ssrc:
-        port.inc.last_sr = get32(p + 10)
-        port.inc.last_sr_ns = loop.now_ns
+    port.rtcp_received += 1
+    at = 0
+    while at < n:
+        take_part(loop, port, p + at, 4 * (get16(p + at + 2) + 1))
+        at += 4 * (get16(p + at + 2) + 1)
     return True
 
 
-# --- the wheel of reports: 64 slots of 128 ms --------------------------------------------------------------------------
+cdef void take_part(Loop *loop, Port *port, const uint8_t *p, int size) noexcept nogil:
+    """One packet of a compound. SDES tells nothing that we use, others are not for us."""
+    cdef int count = p[0] & 31, at = 8
+    if p[1] == BYE:
+        while count > 0 and at <= size:
+            if port.inc.started and get32(p + at - 4) == port.inc.ssrc:
+                port.peer.said_bye = True
+            at += 4
+            count -= 1
+        return
+    if p[1] == SR and size >= 28:
+        if port.inc.started and get32(p + 4) == port.inc.ssrc:
+            port.inc.last_sr = get32(p + 10)
+            port.inc.last_sr_ns = loop.now_ns
+        at = 28
+    elif p[1] != RR:
+        return
+    while count > 0 and at + 24 <= size:
+        if get32(p + at) == port.out.ssrc:
+            take_report(port, p + at)
+        at += 24
+        count -= 1
+
+
+cdef void take_report(Port *port, const uint8_t *block) noexcept nogil:
+    """What the peer hears of us, and the round trip: now - LSR - DLSR (6.4.1), smoothed as TCP does (RFC 6298)."""
+    cdef PeerReport *peer = &port.peer
+    cdef uint32_t last_sr = get32(block + 16), trip
+    peer.reports += 1
+    peer.lost = <int32_t>(get32(block + 4) << 8) >> 8
+    peer.jitter = get32(block + 12)
+    if last_sr == 0:
+        return
+    trip = <uint32_t>(ntp_now() >> 16) - last_sr - get32(block + 20)
+    if trip < ROUND_TRIP_MOST:  # else a report of a stream before, or a clock that lies
+        peer.round_trip = max(trip, 1) if peer.round_trip == 0 else peer.round_trip - (peer.round_trip >> 3) + (trip >> 3)
+
+
+# --- the wheel of reports: 64 slots of 128 ms -------------------------------------------------------------------------
 
 cdef void schedule_report(Loop *loop, Port *port) noexcept nogil:
     """In half to one and a half times 5 s (6.2), so that ports do not report all at once."""

@@ -21,13 +21,16 @@ def test_both_sides_agree() -> None:
 
 def test_every_command_has_the_one_size() -> None:
     commands = [
-        records.hello(), records.ping(), records.lease(1, 2), records.connect(1, 2, REMOTE), records.bridge(1, 2, 3, 4),
-        records.play(1, 2, 3, [7] * 32, True), records.play(1, 2, 3, [], False), records.silence(1, 2),
+        records.hello(30), records.ping(), records.lease(1, 2), records.connect(1, 2, REMOTE),
+        records.bridge(1, 2, 3, 4), records.play(1, 2, 3, [7] * 32, True),
+        records.play(1, 2, 3, [], False), records.silence(1, 2),
         records.echo(1, 2), records.send_digit(1, 2, "#", 100), records.release(1, 2), records.prompt(3),
         records.forget(3), records.record(1, 2, 3, 4, 5), records.mask(1, 2, 3, True), records.stop_recording(1, 2, 3),
+        records.stop(), records.watch(1, 2, 1000), records.tell_stats(1, 2, 3), records.retire(),
+        records.open_missing(),
     ]  # fmt: skip
     assert {len(command) for command in commands} == {records.COMMAND_BYTES}
-    assert len({command[0] for command in commands}) == 15
+    assert len({command[0] for command in commands}) == 20
 
 
 @pytest.mark.parametrize(

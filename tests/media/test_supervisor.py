@@ -17,27 +17,12 @@ import pytest
 from media import supervisor
 from media.plane import PortsExhausted, PortStats
 from media.worker_plane import WorkerPlane
+from tests.media.processes import alive, until
 
 if TYPE_CHECKING:
     from tests.media.conftest import Leg
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-async def until(true: Callable[[], bool], within_s: float = 2.0) -> None:
-    for _ in range(round(within_s / 0.005)):
-        if true():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it did not happen in time")
-
-
-def alive(pid: int) -> bool:
-    """Running, and not a zombie that waits to be reaped."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def reaped(pid: int) -> bool:

@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -145,14 +145,19 @@ async def test_commands_of_a_moment_leave_in_one_write(plane: WorkerPlane, monke
     written: list[int] = []
     supervisor = plane.workers[0].supervisor
     assert supervisor is not None
-    link = cast(socket.socket, supervisor._socket)
+    link = supervisor.link
+    assert link is not None and link._socket is not None
+    connection = link._socket
 
     class Spy:
+        recv = staticmethod(connection.recv)
+
         def send(self, message: bytes) -> int:
             written.append(len(message))
-            return link.send(message)
+            return connection.send(message)
 
-    monkeypatch.setattr(supervisor, "_socket", Spy())
+    await asyncio.sleep(0.05)  # prompts
+    monkeypatch.setattr(link, "_socket", Spy())
     for _ in range(5):
         plane.connect(plane.lease(), remote)
         await asyncio.sleep(0)
