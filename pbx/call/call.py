@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from config.schema import Destination
 from media.plane import PlaylistTooLong, UnknownPrompt
-from pbx.call import events, hold
+from pbx.call import events, hold, ringing
 from pbx.call.absent_caller import AbsentCaller
-from pbx.call.attempt import NO_PORT, Attempt
-from pbx.call.called_leg import CalledLeg
+from pbx.call.attempt import Attempt
 from pbx.call.caller_leg import CallerLeg
 from pbx.call.controller import NOBODY, Controller, Errand
-from pbx.call.diversion import Diversion, with_history
+from pbx.call.diversion import Diversion
 from pbx.call.end_report import end_report
 from pbx.call.leg import Leg, Party
 from pbx.call.origin import Origin
 from pbx.call.reason import in_words
 from pbx.sip.errors import SipError
-from pbx.sip.hop import Hop
 from pbx.sip.message import Request
 from pbx.sip.server_transaction import ServerTransaction
-from pbx.sip.uri import user_of
 
 if TYPE_CHECKING:
     from pbx.call.switch import Switch
-    from pbx.call.targets import Target
 
 Attribute = str | int | float
 
@@ -241,53 +236,12 @@ class Call:
             return attempt
         self._attempts.append(attempt)
         phones = phones or (destination,)
-        self._find_and_ring(attempt, phones, ring_s, self.switch.targets.unknown(phones), ())
+        ringing.find_and_ring(self, attempt, phones, ring_s, self.switch.targets.unknown(phones), ())
         return attempt
-
-    def _find_and_ring(
-        self, attempt: Attempt, phones: Sequence[Destination], ring_s: float, unknown: tuple[str, ...],
-        _: tuple[Hop, ...],
-    ) -> None:  # fmt: skip
-        """Ring, once the names that are not known yet have been looked up, one after the other."""
-        if attempt.call is None:
-            return
-        if unknown:
-            then = partial(self._find_and_ring, attempt, phones, ring_s, unknown[1:])
-            self.switch.resolve(unknown[0], then)
-            return
-        targets: list[Target] = []
-        for phone in phones:
-            found, status, cause = self.switch.targets.find(self, phone)
-            targets += found
-        if targets:
-            attempt.plan(targets, ring_s)
-            self.ring_next(attempt)
-        else:
-            attempt.limit(self.clock.after(0, attempt.failed, status, cause))
 
     def ring_next(self, attempt: Attempt) -> None:
         """INVITEs to the phones of an attempt that are next."""
-        now = self.clock.now()
-        status, cause = 503, ""
-        for target in attempt.next_wave():
-            leg = CalledLeg(self.switch, self, attempt, with_history(self, target), self.max_forwards)
-            leg.party = Party("", target.extension or (self.dialled if target.trunk else user_of(target.uri)))
-            self.switch.add(leg)
-            try:
-                leg.invite(self.caller.audio.codecs, now)
-            except SipError as error:
-                status, cause = (488, error.reason) if error.status == 488 else (error.status or 503, NO_PORT)
-                self.switch.counters[f"calls_without_media_{'address' if status == 488 else 'port'}"] += 1
-                leg.unsent()
-                continue
-            attempt.legs.append(leg)
-            self.switch.emit(
-                events.LegStarted(now, self.id, attempt.number, target.uri, attempt.agent, leg.dialog.call_id)
-            )
-        if attempt.legs:
-            attempt.limit(self.clock.after(attempt.wave_s, attempt.timed_out))
-        else:
-            attempt.limit(self.clock.after(0, attempt.failed, status, cause))
+        ringing.ring_next(self, attempt)
 
     def drop(self, attempt: Attempt, cause: str = "") -> None:
         """CANCEL or BYE an attempt; nothing more is heard of it."""

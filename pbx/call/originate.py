@@ -86,7 +86,8 @@ class ClickToDial(Passive):
         leg = call.take_out(attempt)
         leg.party = Party(call.from_name, call.from_number)
         absent = call.replace_caller(leg)
-        absent.call = None
+        absent.end()
+        absent.free()
         call.controller = NOBODY
         call.dialled = dialled
         call.route(destination)
