@@ -487,7 +487,6 @@ class Recorder:
         self._do("ended", call, attempt)
 
     def on_returned(self, call: Call, attempt: Attempt) -> None: ...
-
     def on_taken(self, call: Call, to: str) -> None:
         self.heard.append(f"taken: {to}")
 
