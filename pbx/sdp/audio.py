@@ -12,12 +12,14 @@ from typing import Final, NamedTuple
 from pbx.sdp.codecs import BY_ENCODING, STATIC, Codec
 from pbx.sdp.errors import BadSdp, NotAcceptable
 from pbx.sdp.sdp import Media, Session, parse, split_lines
+from pbx.sdp.security import LINES, NOTHING, SECURED, Security, security_of
 
 DIRECTIONS: Final = frozenset(("sendrecv", "sendonly", "recvonly", "inactive"))
 PROTOS: Final = frozenset(("RTP/AVP", "RTP/AVPF"))
 NOWHERE: Final = frozenset(("0.0.0.0", "::", "0:0:0:0:0:0:0:0"))
 MAX_PAYLOAD_TYPE: Final = 127  # seven bits (RFC 3550 5.1)
 TELEPHONE_EVENT: Final = "TELEPHONE-EVENT/"
+_UNUSUAL: Final = ("a=maxptime", *LINES)
 _HELD: Final = {"sendrecv": "sendonly", "recvonly": "inactive"}
 _READ_OVER: Final = frozenset(("v=", "s=", "b=", "i="))
 
@@ -41,6 +43,7 @@ class AudioStream(NamedTuple):
     m_line: int  # which of the m-lines it is
     layout: tuple[str | None, ...]  # the m-lines: None for this one, the refusal for each other
     time: str  # t= of the session
+    security: Security = NOTHING
 
     def encoding_of(self, payload_type: str) -> str | None:
         """What a payload type stands for, as "PCMA/8000" (no channel count if it is one); None if nobody says."""
@@ -75,8 +78,9 @@ class AudioStream(NamedTuple):
         return found
 
 
-def read_audio(text: str, m_line: int | None = None) -> AudioStream:
-    """The audio stream of a description: that of a given m-line (reading an answer), or the first that could be taken.
+def read_audio(text: str, m_line: int | None = None, srtp: str = "off") -> AudioStream:
+    """The audio stream of a description: that of a given m-line (reading an answer), or the first that could be taken;
+    secured ones are passed over if `srtp` is "off", preferred if it is "required".
 
     Raises BadSdp for unreadable text, NotAcceptable if no such stream is there.
     """
@@ -85,7 +89,7 @@ def read_audio(text: str, m_line: int | None = None) -> AudioStream:
         return quick
     session = parse(text)
     if m_line is None:
-        m_line = _first_usable(session)
+        m_line = _first_usable(session, srtp)
     elif m_line >= len(session.media) or not _usable(session.media[m_line]):
         raise NotAcceptable("the audio stream was refused")
     return audio_of(session, m_line)
@@ -118,7 +122,7 @@ class _Attributes:
         elif line.startswith("a=rtcp:"):
             self.rtcp_port = _rtcp_port(line[7:])
             return self._once("rtcp")
-        elif line[-1].isspace() or line.startswith("a=maxptime") or line in ("a=ptime", "a=rtcp", "a=rtpmap"):
+        elif line.startswith(_UNUSUAL) or line[-1].isspace() or line in ("a=ptime", "a=rtcp", "a=rtpmap"):
             return False
         return True
 
@@ -141,7 +145,7 @@ def quick_audio(text: str) -> AudioStream | None:
         kind = line[:2]
         if kind == "a=":
             if media is None:
-                if line[2:].rstrip() in DIRECTIONS:
+                if line[2:].rstrip() in DIRECTIONS or line.startswith(LINES):
                     return None
             elif not attributes.take(line):
                 return None
@@ -189,7 +193,7 @@ def audio_of(session: Session, m_line: int) -> AudioStream:
     layout = tuple([None if n == m_line else refusal(one) for n, one in enumerate(session.media)])
     return AudioStream(
         host, media.port, media.proto, media.formats, maps, _held(host, direction), ptime_ms,
-        _rtcp_port(media.first("rtcp") or ""), m_line, layout, session.time,
+        _rtcp_port(media.first("rtcp") or ""), m_line, layout, session.time, security_of(session, media),
     )  # fmt: skip
 
 
@@ -199,14 +203,19 @@ def refusal(media: Media) -> str:
 
 
 def _usable(media: Media) -> bool:
-    return media.kind == "audio" and media.port > 0 and media.proto in PROTOS
+    return media.kind == "audio" and media.port > 0 and (media.proto in PROTOS or media.proto in SECURED)
 
 
-def _first_usable(session: Session) -> int:
-    for index, media in enumerate(session.media):
-        if _usable(media):
-            return index
-    raise NotAcceptable("no audio stream over RTP/AVP")
+def _first_usable(session: Session, srtp: str) -> int:
+    usable = [index for index, media in enumerate(session.media) if _usable(media)]
+    secured = [index for index in usable if session.media[index].proto in SECURED]
+    if srtp == "off":
+        usable = [index for index in usable if index not in secured]
+    elif srtp == "required" and secured:
+        usable = secured
+    if not usable:
+        raise NotAcceptable(f"no audio stream over RTP/{'AVP' if srtp == 'off' else 'AVP or RTP/SAVP'}")
+    return usable[0]
 
 
 def _held(host: str, direction: str) -> str:

@@ -17,6 +17,9 @@ from pbx.sdp.audio import AudioStream, read_audio
 from pbx.sdp.codecs import EVENT_TYPES, Codec, forms_of
 from pbx.sdp.errors import NoCommonCodec, NotAcceptable
 from pbx.sdp.sdp import address_type, text_of
+from pbx.sdp.security import Agreed, Parts, Secure
+
+_PLAIN: Final = Parts("RTP/AVP", "", "")
 
 # Direction as (we send, we receive).
 _BITS: Final = {
@@ -48,6 +51,8 @@ class Negotiated:
     ptime_ms: int  # that the peer asked for, 20 if it did not
     direction: str  # ours: sendrecv, sendonly (the peer only listens), recvonly (the peer holds us), inactive
     layout: tuple[str | None, ...] = (None,)  # the m-lines; a later offer of ours must keep them (RFC 3264 8)
+    security: Agreed | None = None  # None: plain RTP
+    rtcp_mux: bool = False  # RTCP comes and goes on the RTP ports (RFC 5761)
 
     @property
     def sends(self) -> bool:
@@ -67,12 +72,13 @@ class Negotiated:
 
 def make_offer(
     host: str, port: int, codecs: Sequence[str], *, session_id: int, version: int = 1, keys: bool = True,
-    ptime_ms: int = 20, direction: str = "sendrecv", layout: tuple[str | None, ...] = (None,),
+    ptime_ms: int = 20, direction: str = "sendrecv", layout: tuple[str | None, ...] = (None,), parts: Parts = _PLAIN,
 ) -> str:  # fmt: skip
-    """An offer of one audio stream; with the `layout` of an earlier Negotiated its other m-lines stay refused."""
+    """An offer of one audio stream; with the `layout` of an earlier Negotiated its other m-lines stay refused. `parts`:
+    how it is secured."""
     formats, attributes = _offer_lines(tuple(codecs), keys, ptime_ms, direction)
-    audio = f"m=audio {port} RTP/AVP {formats}\r\n{attributes}"
-    return _head(host, session_id, version, "0 0") + _with_layout(audio, layout)
+    audio = f"m=audio {port} {parts.proto} {formats}\r\n{attributes}{parts.stream}"
+    return _head(host, session_id, version, "0 0") + parts.session + _with_layout(audio, layout)
 
 
 def offered_stream(
@@ -88,34 +94,38 @@ def offered_stream(
 
 def answer(
     offer: str | bytes | AudioStream, host: str, port: int, codecs: Sequence[str], *, session_id: int, version: int = 1,
-    ptime_ms: int = 20, direction: str = "sendrecv",
+    ptime_ms: int = 20, direction: str = "sendrecv", secure: Secure | None = None,
 ) -> tuple[str, Negotiated]:  # fmt: skip
     """The answer to an offer (its text, or what `read_audio` made of it) and what follows from both. `codecs` in order
     of preference: the first that the offer has is taken.
 
-    Raises BadSdp (400), NotAcceptable or NoCommonCodec (488).
+    Raises BadSdp (400), NotAcceptable, NotSecure or NoCommonCodec (488).
     """
-    stream = offer if isinstance(offer, AudioStream) else read_audio(text_of(offer))
+    secure = secure or Secure()
+    stream = offer if isinstance(offer, AudioStream) else read_audio(text_of(offer), srtp=secure.means.policy)
     codec, payload_type = _choose(stream, codecs)
     joint = _JOINT[direction, stream.direction]
     events = stream.telephone_event(codec.clock_hz)
-    negotiated = _negotiated(stream, codec, payload_type, payload_type, events, events, joint)
+    parts, agreed = secure.answer(stream.security, stream.proto, host, port)
+    negotiated = _negotiated(stream, codec, payload_type, payload_type, events, events, joint, stream.layout, agreed)
     formats, attributes = _answer_lines(codec._replace(payload_type=payload_type), events, ptime_ms, joint)
-    audio = f"m=audio {port} {stream.proto} {formats}\r\n{attributes}"
-    return _head(host, session_id, version, stream.time) + _with_layout(audio, stream.layout), negotiated
+    audio = f"m=audio {port} {stream.proto} {formats}\r\n{attributes}{parts.stream}"
+    head = _head(host, session_id, version, stream.time) + parts.session
+    return head + _with_layout(audio, stream.layout), negotiated
 
 
-def read_answer(text: str | bytes, offer: str | AudioStream) -> Negotiated:
-    """What the peer's answer makes of our offer. Raises BadSdp (400), NotAcceptable or NoCommonCodec (488): then there
-    is a dialog but no session, and the call has to end."""
+def read_answer(text: str | bytes, offer: str | AudioStream, secure: Secure | None = None) -> Negotiated:
+    """What the peer's answer makes of our offer. Raises BadSdp (400), NotAcceptable, NotSecure or NoCommonCodec (488):
+    then there is a dialog but no session, and the call has to end."""
     ours = offer if isinstance(offer, AudioStream) else read_audio(offer)
     theirs = read_audio(text_of(text), ours.m_line)
     offered = ours.codecs()
     for codec, payload_type in theirs.codecs().items():
         if codec in offered:
+            agreed = (secure or Secure()).answered(theirs.security, theirs.proto)
             return _negotiated(
                 theirs, codec, payload_type, offered[codec], theirs.telephone_event(codec.clock_hz),
-                ours.telephone_event(codec.clock_hz), _JOINT[ours.direction, theirs.direction], ours.layout,
+                ours.telephone_event(codec.clock_hz), _JOINT[ours.direction, theirs.direction], ours.layout, agreed,
             )  # fmt: skip
     raise NoCommonCodec("the answer has no codec of the offer")
 
@@ -123,13 +133,14 @@ def read_answer(text: str | bytes, offer: str | AudioStream) -> Negotiated:
 class LocalDescription:
     """Our side of one session: its id, and the version, one more whenever the description changes (RFC 3264 8)."""
 
-    __slots__ = ("_offered", "said", "session_id", "version")
+    __slots__ = ("_offered", "said", "secure", "session_id", "version")
 
     def __init__(self, session_id: int) -> None:
         self.session_id = session_id
         self.version = 1
         self._offered: AudioStream | None = None  # the offer made last
         self.said = ""  # the last description
+        self.secure = Secure()
 
     def offer(
         self, host: str, port: int, codecs: Sequence[str], *, keys: bool = True, ptime_ms: int = 20,
@@ -140,7 +151,7 @@ class LocalDescription:
         )  # fmt: skip
         text = make_offer(
             host, port, codecs, session_id=self.session_id, version=self.version, keys=keys, ptime_ms=ptime_ms,
-            direction=direction, layout=layout,
+            direction=direction, layout=layout, parts=self.secure.offer(host, port),
         )  # fmt: skip
         return self._with_version(text)
 
@@ -150,20 +161,20 @@ class LocalDescription:
     ) -> tuple[str, Negotiated]:  # fmt: skip
         text, negotiated = answer(
             offer, host, port, codecs, session_id=self.session_id, version=self.version, ptime_ms=ptime_ms,
-            direction=direction,
+            direction=direction, secure=self.secure,
         )  # fmt: skip
         return self._with_version(text), negotiated
 
     def offer_again(self) -> str:
         """The last description once more, as an offer that changes nothing (RFC 4028 7.4)."""
-        self._offered = read_audio(self.said)
+        self._offered = read_audio(self.said, srtp=self.secure.means.policy)
         return self.said
 
     def read_answer(self, text: str | bytes) -> Negotiated:
         """What the peer's answer makes of the offer made last. Raises NotAcceptable if none was made."""
         if self._offered is None:
             raise NotAcceptable("an answer without an offer")
-        return read_answer(text, self._offered)
+        return read_answer(text, self._offered, self.secure)
 
     def _with_version(self, text: str) -> str:
         if self.said and text.partition("\r\ns=")[2] != self.said.partition("\r\ns=")[2]:
@@ -236,11 +247,11 @@ def _choose(stream: AudioStream, codecs: Sequence[str]) -> tuple[Codec, int]:
 
 def _negotiated(
     stream: AudioStream, codec: Codec, payload_type: int, receive_type: int, their_keys: tuple[int, int] | None,
-    our_keys: tuple[int, int] | None, direction: str, layout: tuple[str | None, ...] | None = None,
+    our_keys: tuple[int, int] | None, direction: str, layout: tuple[str | None, ...], agreed: Agreed | None,
 ) -> Negotiated:  # fmt: skip
     to, clock_hz = their_keys or (None, 8000)
     return Negotiated(
         stream.host, stream.port, stream.rtcp_port or min(stream.port + 1, 65535), codec.name, codec.clock_hz,
         payload_type, receive_type, to, None if our_keys is None else our_keys[0], clock_hz, stream.ptime_ms or 20,
-        direction, stream.layout if layout is None else layout,
+        direction, layout, agreed, stream.security.rtcp_mux,
     )  # fmt: skip
