@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from config.calls import Reliable
 from config.fields import Codecs, DestinationText, Expected, Names, Seconds, Secret
+from config.media import OwnSrtp
 from config.model import Model
 
 MOST_SLOTS = 1000
@@ -73,6 +74,7 @@ class Extension(Model):
     forward: Forward = Forward()
     redirects: Literal["follow", "refuse"] = "follow"
     codecs: Codecs | None = None
+    srtp: OwnSrtp = None
     reliable_provisional: Reliable | None = None
     pickup_groups: Names = ()
     picks_up: Names = ()

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from config.calls import Reliable
 from config.fields import Codecs, Expected, Network, OneOrMany, SipUri
+from config.media import OwnSrtp
 from config.model import Login, Model
 from config.registration import RegisterText
 
@@ -86,6 +87,7 @@ class Trunk(Model):
     domain: Domain | None = None
     headers: TrunkHeaders = TrunkHeaders()
     codecs: Codecs | None = None
+    srtp: OwnSrtp = None
     tls_name: Annotated[tuple[str, ...], OneOrMany] = ()
 
     @model_validator(mode="after")

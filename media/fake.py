@@ -66,6 +66,7 @@ class FakePlane:
         self.found: dict[bytes, MediaPort] = {}
         self.counters: Counter[str] = Counter()
         self.stats = PortStats()  # what the next releases report
+        self.fingerprint = ""  # with one, ports have ICE credentials
         self.down = False  # True: no worker, nothing can be leased
         self._generation = 0
         self._play_id = 0
@@ -79,6 +80,8 @@ class FakePlane:
             raise PortsExhausted("no free media port")
         self._generation += 1
         port = MediaPort(self.free.popleft(), self.host, self._generation)
+        if self.fingerprint:
+            port.ice_ufrag, port.ice_pwd = "FAKE", "FaKePaSsWoRdOf22ChArs+"
         self.leased[port.number] = port
         if tag:
             self.tags[port.number] = tag

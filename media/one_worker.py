@@ -14,6 +14,7 @@ from media.plane import MediaPort, PortStats, RecordingEvent, RecordingOrder, Re
 from media.recordings import EVENTS_OF_RECORDINGS, Recordings
 from media.records import Event
 from media.runtime import Place, RuntimeFolder
+from media.security import SrtpKeys
 from media.supervisor import Supervisor, Told
 
 log = structlog.get_logger("media")
@@ -138,7 +139,7 @@ class OneWorker:
         if index is not None:
             self.remotes[port.number] = remote
             self.send(records.connect(index, port.generation, remote))
-            if remote.security is not None:
+            if isinstance(remote.security, SrtpKeys):
                 self.send(records.keys(index, port.generation, remote.security))
 
     def holds(self, port: MediaPort) -> bool:

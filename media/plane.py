@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from media.security import SrtpKeys
+from media.security import Dtls, IceCredentials, SrtpKeys
 
 
 class MediaError(Exception):
@@ -66,7 +66,8 @@ class RemoteMedia:
     dtmf_receive_type: int | None = None  # what the peer's keys arrive with; None: dtmf_payload_type
     dtmf_clock_hz: int = 8000  # of the keys' timestamps
     rtcp_mux: bool = False  # RTCP on the RTP port, both ways (RFC 5761)
-    security: SrtpKeys | None = None  # None: plain RTP; otherwise nothing in the clear passes, either way
+    security: SrtpKeys | Dtls | None = None  # None: plain RTP; otherwise nothing in the clear passes, either way
+    ice: IceCredentials | None = None  # then the peer is where its checks come from, whatever host and port say
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ class MediaPort:
     worker: int = 0  # which worker has it
     tag: bytes = b""  # 16 bytes, of a port that was adopted
     doing: str = ""  # what an adopted port does: nothing, silence, prompts, bridge, echo
+    ice_ufrag: str = ""  # ours, for SDP; empty if the plane has no DTLS
+    ice_pwd: str = field(default="", repr=False)
     on_digit: Callable[[str], None] | None = field(default=None, repr=False)  # once a key, when it begins (RFC 4733)
     on_played: Callable[[int], None] | None = field(default=None, repr=False)  # a playlist ended by itself: its play id
     on_lost: Callable[[], None] | None = field(default=None, repr=False)  # the worker died: the port is gone already
@@ -136,6 +139,10 @@ class RecordingEvent:
 
 class MediaPlane(Protocol):
     """All calls are immediate and ordered per port. Unknown or released ports are ignored and counted."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the certificate that DTLS shows, as SDP writes it: "sha-256 AB:CD:..."; empty: no DTLS."""
 
     def lease(self, beside: MediaPort | None = None, tag: bytes = b"") -> MediaPort:
         """Take a free port, of the worker of `beside` if it has one; silent until told otherwise. `tag` (16 bytes at

@@ -22,6 +22,7 @@ class PlaneSecurity:
 
     def __init__(self, wanted: bool, counters: Counter[str]) -> None:
         self._wanted, self._counters = wanted, counters
+        self.fingerprint = ""
         self.told: dict[int, Callable[[MediaPort, Event], None]] = {
             records.SECURED: self._secured,
             records.INSECURE: self._insecure,

@@ -6,6 +6,8 @@ import ctypes
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from config.schema import Site
+
 #: Suite -> bytes of its master key and of its salt; in the order of the worker's profile numbers, which begin with 1.
 SUITES: dict[str, tuple[int, int]] = {
     "AES_CM_128_HMAC_SHA1_80": (16, 14),  # RFC 4568 6.2
@@ -27,6 +29,29 @@ class SrtpKeys:
     suite: str
     receive: bytes = field(repr=False)  # the peer's: what it encrypts with
     send: bytes = field(repr=False)  # ours
+
+
+@dataclass(frozen=True, slots=True)
+class Dtls:
+    """The keys come of a handshake on the media path, with who has this certificate (RFC 5764)."""
+
+    hash: str  # sha-256, sha-384 or sha-512
+    digest: bytes  # of the peer's certificate
+    active: bool  # we begin
+
+
+@dataclass(frozen=True, slots=True)
+class IceCredentials:
+    """The peer's (RFC 8839 5.4)."""
+
+    ufrag: str
+    pwd: str = field(repr=False)
+
+
+def wants_srtp(site: Site) -> bool:
+    """Whether the sound of anybody may be encrypted."""
+    own = {extension.srtp for extension in site.extensions.values()} | {trunk.srtp for trunk in site.trunks.values()}
+    return bool({site.media.srtp.policy, *own} & {"optional", "required"})
 
 
 @lru_cache(maxsize=1)

@@ -164,6 +164,10 @@ class WorkerPlane:
         return self._prompts.library
 
     @property
+    def fingerprint(self) -> str:
+        return self._security.fingerprint
+
+    @property
     def worker_pid(self) -> int | None:
         """Of the first worker while there is one."""
         return self.workers[0].pid

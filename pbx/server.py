@@ -31,6 +31,7 @@ from cti.web_sessions import WebSessions
 from ivr.session import IvrHandler
 from media.plane import MediaError
 from media.prompts import PromptLibrary
+from media.security import wants_srtp
 from media.worker_plane import WorkerPlane
 from pbx.call import events
 from pbx.call.call import Call
@@ -143,7 +144,9 @@ class Server:
     # --- building ---------------------------------------------------------------------------------------------------
 
     def _build_media(self, site: Site) -> None:
-        self.plane = WorkerPlane(media_host(site), None, site.media.ports, self.prompts, self.counters)
+        self.plane = WorkerPlane(
+            media_host(site), None, site.media.ports, self.prompts, self.counters, srtp=wants_srtp(site)
+        )  # fmt: skip
 
     def _build_calls(self, site: Site) -> None:
         driver, counters = self.driver, self.counters

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from media.plane import MediaPlane, MediaPort, PortsExhausted, PortStats, RemoteMedia
+from media.security import Dtls, IceCredentials, SrtpKeys
 from pbx.sdp.audio import AudioStream, read_audio
 from pbx.sdp.errors import NoCommonCodec, SdpError
 from pbx.sdp.offer_answer import LocalDescription, Negotiated
 from pbx.sdp.sdp import text_of
+from pbx.sdp.security import OFF, Agreed, Means
 from pbx.sip.errors import SipError
 
 #: A direction seen from the other side.
@@ -21,18 +23,23 @@ class Audio:
     it is SipError 503. `on_lost` is told when the port is gone because its media worker died."""
 
     __slots__ = (
-        "_heard", "_local", "_negotiated", "_plane", "_policy", "codecs", "host", "offered", "on_lost", "port",
+        "_heard", "_local", "_negotiated", "_plane", "_policy", "codecs", "host", "offered", "on_lost", "on_secure",
+        "port",
     )  # fmt: skip
 
-    def __init__(self, plane: MediaPlane, host: str, policy: tuple[str, ...], session_id: int) -> None:
+    def __init__(
+        self, plane: MediaPlane, host: str, policy: tuple[str, ...], session_id: int, means: Means = OFF
+    ) -> None:
         self._plane = plane
         self.host = host  # our address, as the peer should see it
         self._policy = policy  # the codecs that we may speak with this peer, best first
         self._local = LocalDescription(session_id)
+        self._local.secure.use(means)
         self._heard: AudioStream | None = None  # the peer's offer that waits for our answer
         self._negotiated: Negotiated | None = None
         self.codecs = policy
         self.offered = False  # our offer waits for the peer's answer
+        self.on_secure: Callable[[bool], None] | None = None  # see MediaPort
         self.port: MediaPort | None = None
         self.on_lost: Callable[[], None] | None = None
 
@@ -77,21 +84,23 @@ class Audio:
         codecs = (prefer, *self._policy) if prefer in self._policy else self._policy
         return self._answer(self._heard, codecs, "sendrecv")
 
+    def secure_by(self, means: Means) -> None:
+        """The first offer goes another way than was thought."""
+        self._local.secure.use(means)
+
     def offer(self, prefer: tuple[str, ...]) -> str:
         """A first offer: all that we may speak, and what the other side of the call prefers comes first."""
         port = self._lease()
         self.offered = True
         first = [codec for codec in prefer if codec in self._policy]
-        return self._local.offer(
-            self.host, port.number, (*first, *[codec for codec in self._policy if codec not in first])
-        )
+        return self._offer(port, (*first, *[codec for codec in self._policy if codec not in first]))
 
     def reoffer(self, direction: str = "sendrecv") -> str:
         """An offer inside the session: what was agreed stays first."""
         port = self._lease()
         self.offered = True
         layout = (None,) if self._negotiated is None else self._negotiated.layout
-        return self._local.offer(self.host, port.number, self._ordered(), direction=direction, layout=layout)
+        return self._offer(port, self._ordered(), direction, layout)
 
     def offer_again(self) -> str:
         """An offer that changes nothing: the last description once more."""
@@ -128,7 +137,9 @@ class Audio:
     def _read_offer(self, text: str) -> tuple[AudioStream, list[str]]:
         """The stream and the codecs in common, as the peer prefers them."""
         try:
-            stream = read_audio(text)
+            secure = self._local.secure
+            stream = read_audio(text, srtp=secure.means.policy)
+            secure.choose(stream.security, stream.proto)
             theirs = dict.fromkeys([codec.name for codec in stream.codecs()])
             common = [codec for codec in theirs if codec in self._policy]
             if not common:
@@ -140,7 +151,7 @@ class Audio:
     def release(self, on_stats: Callable[[PortStats], None] | None = None) -> None:
         """Give the port back; `on_stats` is told the counters, zeros if there never was a port."""
         port, self.port = self.port, None
-        self.on_lost = None
+        self.on_lost = self.on_secure = None
         if port is not None:
             self._plane.release(port, on_stats)
         elif on_stats is not None:
@@ -155,6 +166,15 @@ class Audio:
         self._use(negotiated)
         return text
 
+    def _offer(
+        self, port: MediaPort, codecs: tuple[str, ...], direction: str = "sendrecv",
+        layout: tuple[str | None, ...] = (None,),
+    ) -> str:  # fmt: skip
+        try:
+            return self._local.offer(self.host, port.number, codecs, direction=direction, layout=layout)
+        except SdpError as error:
+            raise _sip(error) from None
+
     def _ordered(self) -> tuple[str, ...]:
         codec = self.codec
         return self._policy if codec is None else (codec, *[other for other in self._policy if other != codec])
@@ -162,10 +182,11 @@ class Audio:
     def _lease(self) -> MediaPort:
         if self.port is None:
             try:
-                self.port = self._plane.lease()
-                self.port.on_lost = self._lost
+                self.port = port = self._plane.lease()
             except PortsExhausted as error:
                 raise SipError(str(error), error.status) from None
+            port.on_lost, port.on_secure = self._lost, self.on_secure
+            self._local.secure.ice_ufrag, self._local.secure.ice_pwd = port.ice_ufrag, port.ice_pwd
         return self.port
 
     def _lost(self) -> None:
@@ -183,10 +204,26 @@ class Audio:
         remote = RemoteMedia(
             negotiated.host, negotiated.port, negotiated.codec, negotiated.payload_type, negotiated.dtmf_payload_type,
             negotiated.rtcp_port, negotiated.ptime_ms, negotiated.sends, negotiated.receives, negotiated.receive_type,
-            negotiated.clock_hz, negotiated.dtmf_receive_type, negotiated.dtmf_clock_hz,
+            negotiated.clock_hz, negotiated.dtmf_receive_type, negotiated.dtmf_clock_hz, negotiated.rtcp_mux,
+            _security(negotiated.security), _ice(negotiated.security),
         )  # fmt: skip
         self._plane.connect(self.port, remote)
 
 
+def _security(agreed: Agreed | None) -> SrtpKeys | Dtls | None:
+    if agreed is None:
+        return None
+    if agreed.suite:
+        return SrtpKeys(agreed.suite, agreed.receive, agreed.send)
+    return Dtls(agreed.hash, agreed.digest, agreed.active)
+
+
+def _ice(agreed: Agreed | None) -> IceCredentials | None:
+    return IceCredentials(agreed.ice_ufrag, agreed.ice_pwd) if agreed is not None and agreed.ice_ufrag else None
+
+
 def _sip(error: SdpError) -> SipError:
-    return SipError(error.reason, error.status)
+    refusal = SipError(error.reason, error.status)
+    if error.warning:
+        refusal.warning = f'Warning: {error.warning} plateau "{error.reason}"\r\n'
+    return refusal

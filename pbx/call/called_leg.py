@@ -103,7 +103,7 @@ class CalledLeg(Leg):
         try:
             body = self.audio.reanswer(request.description.decode("utf-8", "replace")) if request.description else ""
         except SipError as error:
-            transaction.respond(error.status or 488, now)
+            transaction.respond(error.status or 488, now, headers=error.warning)
             return
         headers = f"Contact: {self.dialog.contact}\r\n{self.capabilities}{SDP if body else ''}"
         transaction.respond(200, now, headers=headers, body=body)
@@ -271,9 +271,13 @@ class CalledLeg(Leg):
         self.dialog = _dialog(self.switch, target, old.local_tag, old.call_id, old.max_forwards)
         self.dialog.local_cseq = old.local_cseq - 1
         host = self.switch.host_for(target.hop)
-        if host != self.audio.host:  # by another interface, of the other family perhaps
-            self.audio.host = host
-            self._offer = self.audio.offer(self._prefer)
+        if host != self.audio.host or target.hop.transport != old.hop.transport:
+            self.audio.host = host  # by another interface, of the other family perhaps, or no longer encrypted
+            self.audio.secure_by(self.switch.means_of(target.extension, target.trunk, target.hop))
+            try:
+                self._offer = self.audio.offer(self._prefer)
+            except SipError:  # not this way
+                return False
         self._send_invite("", now)
         return True
 

@@ -144,7 +144,7 @@ class CallerLeg(Leg):
             elif request.description:
                 body = self.audio.reanswer(request.description.decode("utf-8", "replace"))
         except SipError as error:
-            transaction.respond(error.status or 488, now)
+            transaction.respond(error.status or 488, now, headers=error.warning)
             if self.audio.codec is None:  # it was to answer our offer
                 self._fail(488, "bad SDP in PRACK", now)
                 return

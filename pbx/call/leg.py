@@ -62,8 +62,10 @@ class Leg:
         self.trunk = trunk
         self.reliable = switch.capabilities.reliable(extension, trunk)
         codecs = switch.codecs_of(extension, trunk)
-        self.audio = Audio(switch.plane, switch.host_for(dialog.hop), codecs, switch.ids.number())
+        means = switch.means_of(extension, trunk, dialog.hop)
+        self.audio = Audio(switch.plane, switch.host_for(dialog.hop), codecs, switch.ids.number(), means)
         self.audio.on_lost = self.media_lost
+        self.audio.on_secure = self._secured
         self.confirmed = False  # the ACK of our 200, or our ACK of theirs, has passed
         self.held = False
         self.methods: frozenset[str] | None = None  # that the peer allows; None: it did not say
@@ -131,6 +133,12 @@ class Leg:
         """A target refresh (12.2), and what the peer can do."""
         self.dialog.refresh(message, hop)
         self.methods = methods_of(message) or self.methods
+
+    def _secured(self, secure: bool) -> None:
+        """The keys of its sound are there; or they never will be, and it may not be heard in the clear."""
+        if not secure and self.call is not None:
+            self.switch.counters["calls_insecure"] += 1
+            self.call.leg_lost(self, "media not secured")
 
     # --- 2xx until ACK ----------------------------------------------------------------------------------------------
 
@@ -241,7 +249,7 @@ class Leg:
             try:
                 self._answer(transaction, self.audio.reoffer(), now)
             except SipError as error:
-                transaction.respond(error.status or 488, now)
+                transaction.respond(error.status or 488, now, headers=error.warning)
 
     @property
     def settled(self) -> bool:
@@ -265,7 +273,7 @@ class Leg:
                 self._answer(transaction, self.audio.reanswer(offer), now)
         except SipError as error:
             self._settle_change()
-            transaction.respond(error.status or 488, now)
+            transaction.respond(error.status or 488, now, headers=error.warning)
 
     def answer_change(self, direction: str, now: float) -> None:
         """The other side took what we passed on, and answered with `direction`: answer our peer."""

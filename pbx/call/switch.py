@@ -20,11 +20,13 @@ from pbx.call.options import RELIABLE, options_of
 from pbx.call.origin import Origin
 from pbx.call.reason import ELSEWHERE
 from pbx.call.screening import Identity, Screening
+from pbx.call.securing import means_of
 from pbx.call.sent_request import SentRequest
 from pbx.call.targets import Target, Targets
 from pbx.routing.admission import ADMIT, Admission, Refuse
 from pbx.routing.dial_plan import Caller, DialPlan, Route
 from pbx.routing.guard import Verdict
+from pbx.sdp.security import Means
 from pbx.sip.address import uri_of
 from pbx.sip.binding import gruu_instance
 from pbx.sip.dialog import Dialog, Lead
@@ -134,6 +136,10 @@ class Switch:
         elif trunk is not None and trunk in site.trunks:
             own = site.trunks[trunk].codecs
         return own or site.media.codecs
+
+    def means_of(self, extension: str | None, trunk: str | None, hop: Hop) -> Means:
+        """How sound may be secured with a peer whose signalling goes this way."""
+        return means_of(self.rules.site, extension, trunk, hop, self.plane.fingerprint)
 
     @property
     def targets(self) -> Targets:
@@ -318,7 +324,7 @@ class Switch:
             self.admission.leave()
             if new.trunk is not None:
                 self.admission.free(new.trunk)
-            self._refuse(transaction, new, error.status or 488, error.reason, now)
+            self._refuse(transaction, new, error.status or 488, error.reason, now, error.warning)
             return
         if ways:
             self.loops.returned(call.id, ways)

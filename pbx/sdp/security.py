@@ -160,7 +160,7 @@ class Secure:
 
     def answer(self, theirs: Security, proto: str, host: str, port: int) -> tuple[Parts, Agreed | None]:
         """The answer's lines, and what follows; None: plain RTP. Raises NotSecure."""
-        agreed = self._choose(theirs, proto)
+        agreed = self.choose(theirs, proto)
         mux = "a=rtcp-mux\r\n" if theirs.rtcp_mux else ""
         self._proto, self._mux, self._mid, self._bundled = proto, theirs.rtcp_mux, theirs.mid, theirs.bundled
         if agreed is None:
@@ -188,7 +188,8 @@ class Secure:
         self._proto = proto
         return agreed
 
-    def _choose(self, theirs: Security, proto: str) -> Agreed | None:
+    def choose(self, theirs: Security, proto: str) -> Agreed | None:
+        """How an offer is to be answered; None: plain RTP. Raises NotSecure if it can't be."""
         means = self.means
         agreed = None
         if means.policy != "off":

@@ -19,6 +19,7 @@ class SipError(Exception):
     def __init__(self, reason: str, status: int | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.warning = ""  # a Warning line to answer with (RFC 3261 20.43)
         self.message: object = None  # the request, as far as it could be read
         self.status = self.default_status if status is None else status
 
