@@ -53,3 +53,46 @@ def make_sound() -> None:
     """The tables and filters: `run` does the same."""
     make_tables()
     make_half_band()
+
+
+cdef class SoundEar:
+    """A jitter buffer in virtual time: `now_ms` is given. ValueError: the codec can't be had."""
+    cdef Ear *ear
+
+    def __cinit__(self, codec: int) -> None:
+        make_sound()
+        self.ear = <Ear *>calloc(1, sizeof(Ear))
+        if self.ear == NULL:
+            raise MemoryError
+        if not ear_open(self.ear, codec):
+            raise ValueError(f"codec {codec} can't be decoded")
+
+    def __dealloc__(self) -> None:
+        if self.ear != NULL:
+            decoder_close(&self.ear.decoder)
+            free(self.ear)
+
+    def put(self, now_ms: float, seq: int, timestamp: int, payload: bytes, codec: int = -1) -> None:
+        cdef const uint8_t *data = payload
+        cdef int kind = self.ear.decoder.codec if codec < 0 else codec
+        ear_put(self.ear, <int64_t>(now_ms * 16), <uint16_t>seq, <uint32_t>timestamp, kind, data, len(payload))
+
+    def pull(self, now_ms: float) -> bytes:
+        """20 ms of sound."""
+        cdef int16_t frame[SOUND_FRAME]
+        ear_pull(self.ear, <int64_t>(now_ms * 16), frame)
+        return (<char *>frame)[: sizeof(frame)]
+
+    def restart(self) -> None:
+        ear_restart(self.ear, self.ear.decoder.codec)
+
+    def figures(self, now_ms: float) -> dict[str, float]:
+        """`delay_ms` of the frame just pulled (0: nothing is heard yet) and `target_ms`; sums of `concealed_ms`, `decode_errors` and `late`."""
+        cdef int64_t delay = ear_delay(self.ear, <int64_t>(now_ms * 16)) + self.ear.count - self.ear.read + SOUND_FRAME
+        return {
+            "delay_ms": delay / 16.0 if self.ear.playing else 0.0,
+            "target_ms": ear_target(self.ear) / 16.0,
+            "concealed_ms": self.ear.concealed / 16.0,
+            "decode_errors": self.ear.decode_errors,
+            "late": self.ear.late,
+        }
