@@ -61,6 +61,7 @@ class OneWorker:
         self._on_stats: dict[tuple[int, int, int], OnStats] = {}  # by index, generation, question (0: of a release)
         self._question = 0
         self._quality: Event | None = None  # the half of the counters that comes first
+        self._sound: Event | None = None  # the same, of decoded sound; only if there was some
         self._found: Event | None = None  # the half of a lease that comes first
         self._ready: asyncio.Future[int] | None = None
         self._announced: list[int] = []
@@ -210,6 +211,8 @@ class OneWorker:
             self._quality = event
         elif event.op == records.STATS:
             self._on_stats_event(event)
+        elif event.op == records.SOUND:
+            self._sound = event
         elif event.op == records.LEASED:
             self._found = event
         elif event.op == records.LEASED_PEER and self._found is not None:
@@ -278,12 +281,16 @@ class OneWorker:
 
     def _on_stats_event(self, event: Event) -> None:
         quality, self._quality = self._quality, None
+        sound, self._sound = self._sound, None
         if not event.argument:
             self.counters["media_packets_lost"] += event.c
             self.counters["media_packets_dropped"] += event.d
+            if sound is not None:
+                self.counters["media_concealed_ms"] += sound.a
+                self.counters["media_decode_errors"] += sound.b
         on_stats = self._on_stats.pop((event.port, event.generation, event.argument), None)
         if on_stats is not None and quality is not None:
-            self._call(on_stats, stats_of(event, quality))
+            self._call(on_stats, stats_of(event, quality, sound))
 
     def _count(self, names: tuple[str, ...], event: Event) -> None:
         """The worker sends sums over its life: what came since the last time is new."""
@@ -334,7 +341,7 @@ class OneWorker:
             log.exception("a media callback failed")
 
 
-def stats_of(event: Event, quality: Event) -> PortStats:
+def stats_of(event: Event, quality: Event, sound: Event | None = None) -> PortStats:
     """The two halves of a port's counters."""
     return PortStats(
         packets_received=event.a,
@@ -347,4 +354,7 @@ def stats_of(event: Event, quality: Event) -> PortStats:
         peer_lost=max(0, quality.b - (1 << 32) if quality.b >> 31 else quality.b),
         peer_jitter_ms=round(quality.c * _PEER_JITTER_MS, 3),
         peer_reports=quality.e,
+        concealed_ms=0 if sound is None else sound.a,
+        decode_errors=0 if sound is None else sound.b,
+        late=0 if sound is None else sound.c,
     )

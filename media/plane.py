@@ -68,6 +68,9 @@ class RemoteMedia:
     rtcp_mux: bool = False  # RTCP on the RTP port, both ways (RFC 5761)
     security: SrtpKeys | Dtls | None = None  # None: plain RTP; otherwise nothing in the clear passes, either way
     ice: IceCredentials | None = None  # then the peer is where its checks come from, whatever host and port say
+    fmtp: str = ""  # the codec's parameters as the peer gave them (a=fmtp)
+    max_ptime_ms: int = 0  # a=maxptime of the peer; 0: it does not say
+    in_band_keys: bool = False  # the peer has no telephone-event: its keys are tones, and so are those for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,9 @@ class PortStats:
     peer_lost: int = 0  # packets of ours that the peer missed, by its last report
     peer_jitter_ms: float = 0.0  # of ours, there
     peer_reports: int = 0  # reports of the peer about our stream
+    concealed_ms: int = 0  # of decoded sound: lost, late or not decodable
+    decode_errors: int = 0  # packets that did not decode
+    late: int = 0  # packets that came after their time, where sound was decoded
 
 
 @dataclass(slots=True)

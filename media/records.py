@@ -26,7 +26,7 @@ PROMPTS_MOST = 4096
 
 _HEAD = struct.Struct("=BBHIII80s")  # op, flags, count, index, generation, argument, payload
 _BRIDGE = struct.Struct("=BBHIIIII72x")
-_CONNECT = struct.Struct("=HHHBBB7x16s")
+_CONNECT = struct.Struct("=HHHBBBBBBBBBB16s")
 _EVENT = struct.Struct("=BBHIII6I")
 _SLOTS = [struct.Struct(f"={n}H") for n in range(PLAYLIST_LONGEST + 1)]
 
@@ -34,6 +34,7 @@ _HELLO, _LEASE, _CONNECT_OP, _BRIDGE_OP, _PLAY, _SILENCE = range(1, 7)
 _ECHO, _SEND_DIGIT, _RELEASE, _PROMPT, _FORGET, _PING = range(7, 13)
 _STOP, _WATCH, _TELL_STATS, _RETIRE, _OPEN_MISSING = range(13, 18)
 GREETING, PORTS, READY, DIGIT, PLAYED, STATS, PONG = range(1, 8)
+SOUND = 16
 _SECURITY, _KEYS_OP = range(50, 52)
 SECURED, INSECURE, SECURITY_TOTALS = range(40, 43)
 _RECORD, _MASK, _STOP_RECORDING = range(40, 43)
@@ -44,8 +45,13 @@ DOING = ("nothing", "silence", "prompts", "bridge", "echo")  # flags of LEASED
 TAG_BYTES = 16
 NOBODY = 0xFFFFFFFF  # no partner
 
-_PAYLOAD_TYPES = {"PCMU": 0, "PCMA": 8}
 _NO_TYPE = 255
+_IN_BAND_KEYS, _FEC = 1, 2
+_OPUS = 111
+_CODECS = {"PCMU": 0, "PCMA": 8, "G722": 9, "OPUS": _OPUS}
+_L16 = {8000: 11, 16000: 12}  # by clock
+_NAMES = {number: (name, 48000 if name == "OPUS" else 8000) for name, number in _CODECS.items()}
+_NAMES |= {number: ("L16", clock_hz) for clock_hz, number in _L16.items()}
 _MAY_SEND, _PEER_SENDS, _SECURED, _RTCP_MUX = 1, 2, 4, 8
 
 
@@ -107,19 +113,53 @@ def lease(index: int, generation: int, tag: bytes = b"") -> bytes:
 
 def connect(index: int, generation: int, remote: RemoteMedia) -> bytes:
     family, host = _address(remote.host)
-    payload_type = remote.payload_type if 0 <= remote.payload_type <= 127 else _PAYLOAD_TYPES[remote.codec]
+    codec = codec_number(remote.codec, remote.clock_hz)
+    payload_type = remote.payload_type if 0 <= remote.payload_type <= 127 else codec
+    parameters = _parameters(remote.fmtp)
+    fec = codec == _OPUS and parameters.get("useinbandfec") == "1"
     payload = _CONNECT.pack(
         family if remote.port else 0,
         remote.port,
         (remote.port + 1 if remote.rtcp_port is None else remote.rtcp_port) & 0xFFFF,
-        _PAYLOAD_TYPES[remote.codec],
+        codec,
         payload_type,
-        _NO_TYPE if remote.dtmf_payload_type is None else remote.dtmf_payload_type & 0x7F,
+        _type(remote.dtmf_payload_type),
+        payload_type if remote.receive_type is None else remote.receive_type & 0x7F,
+        _type(remote.dtmf_payload_type if remote.dtmf_receive_type is None else remote.dtmf_receive_type),
+        min(max(remote.dtmf_clock_hz // 1000, 8), 48),
+        min(max(remote.ptime_ms, 10), 60),
+        min(max(remote.max_ptime_ms, 0), 255),
+        (_IN_BAND_KEYS if remote.in_band_keys else 0) | (_FEC if fec else 0),
+        _bitrate_kbps(parameters.get("maxaveragebitrate", "")) if codec == _OPUS else 0,
         host,
     )
     flags = (_MAY_SEND if remote.sends else 0) | (_PEER_SENDS if remote.receives else 0)
     flags |= (_SECURED if remote.security else 0) | (_RTCP_MUX if remote.rtcp_mux else 0)
     return _HEAD.pack(_CONNECT_OP, flags, 0, index, generation, 0, payload)
+
+
+def codec_number(codec: str, clock_hz: int) -> int:
+    """The worker's number of a codec. ValueError: it has none."""
+    number = _L16.get(clock_hz) if codec == "L16" else _CODECS.get(codec)
+    if number is None:
+        raise ValueError(f"no codec {codec}/{clock_hz}")
+    return number
+
+
+def _type(payload_type: int | None) -> int:
+    return _NO_TYPE if payload_type is None else payload_type & 0x7F
+
+
+@lru_cache(maxsize=256)
+def _parameters(fmtp: str) -> dict[str, str]:
+    """`a=1; b=2` as a dictionary with names in lower case."""
+    pairs = (one.partition("=") for one in fmtp.split(";"))
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
+def _bitrate_kbps(bits_a_second: str) -> int:
+    """RFC 7587 6.1: 6 to 510 kbit/s; 0: the peer does not say, or says nonsense."""
+    return min(int(bits_a_second) // 1000, 255) if bits_a_second.isdecimal() and 6000 <= int(bits_a_second) else 0
 
 
 def security() -> bytes:
@@ -215,12 +255,14 @@ def remote_of(leased: Event, peer: Event) -> RemoteMedia | None:
         return None
     address = struct.pack("=4I", peer.a, peer.b, peer.c, peer.d)
     host = socket.inet_ntop(*((socket.AF_INET, address[:4]) if peer.flags == 4 else (socket.AF_INET6, address)))
+    codec, clock_hz = _NAMES.get(leased.version >> 8, ("PCMU", 8000))
     return RemoteMedia(
         host.removeprefix("::ffff:"),
         peer.version,
-        next((name for name, number in _PAYLOAD_TYPES.items() if number == leased.version >> 8), "PCMU"),
+        codec,
         leased.version & 0xFF,
         None if peer.f == _NO_TYPE else peer.f,
+        clock_hz=clock_hz,
     )
 
 

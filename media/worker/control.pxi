@@ -181,7 +181,14 @@ cdef void lease(Loop *loop, Port *port, uint32_t generation, const uint8_t *tag)
     port.source = NOTHING
     port.may_send = port.peer_sends = False
     port.codec = port.payload_type = PCMU
-    port.dtmf_type = NO_TYPE
+    port.receive_type = PCMU
+    port.dtmf_type = port.dtmf_receive_type = NO_TYPE
+    port.dtmf_khz = port.out.khz = 8
+    port.out.span = FRAME_BYTES
+    port.ptime_ms = FRAME_MS
+    port.max_ptime_ms = 0
+    port.in_band = False
+    port.concealed_ms = port.decode_errors = port.late = 0
     port.packets_received = port.packets_sent = port.packets_dropped = port.rtcp_received = 0
     port.out.ssrc = <uint32_t>draw(loop)
     port.out.seq = <uint16_t>(draw(loop) & 0x7FFF)  # RFC 3550 5.1: random; low, so that no wrap comes early
@@ -208,16 +215,35 @@ cdef void set_remote(Loop *loop, Port *port, uint8_t flags, ConnectPayload *remo
     state.has_remote = usable
     state.candidate_run = 0
     state.candidate.ss_family = AF_UNSPEC
-    port.codec = remote.codec
-    port.payload_type = remote.payload_type & 0x7F
-    port.dtmf_type = remote.dtmf_payload_type
+    set_codec(port, remote)
     port.peer_sends = flags & PEER_SENDS
     port.may_send = usable and flags & MAY_SEND
     set_guard(loop, port, flags)
     if not port.may_send:
         port.out.resync = True
+    arrange_both(loop, port)
     if usable and not port.reporting:
         schedule_report(loop, port)
+
+
+cdef void set_codec(Port *port, ConnectPayload *remote) noexcept nogil:
+    cdef uint8_t khz = <uint8_t>clock_khz(remote.codec)
+    if khz != port.out.khz:  # RFC 7160: the stream's clock is another one from here on
+        port.out.khz = khz
+        port.out.span = FRAME_MS * khz
+        port.out.resync = True
+        port.inc.transit = port.inc.jitter = 0
+    port.codec = remote.codec
+    port.payload_type = remote.payload_type & 0x7F
+    port.receive_type = remote.receive_type & 0x7F
+    port.dtmf_type = remote.dtmf_payload_type
+    port.dtmf_receive_type = remote.dtmf_receive_type
+    port.dtmf_khz = max(<uint8_t>8, remote.dtmf_khz)
+    port.ptime_ms = max(<uint8_t>10, min(remote.ptime_ms, <uint8_t>60))
+    port.max_ptime_ms = remote.max_ptime_ms
+    port.in_band = remote.sound_flags & IN_BAND_KEYS
+    port.fec = (remote.sound_flags & FEC) != 0
+    port.bitrate = remote.bitrate_kbps * 1000
 
 
 cdef void stop_source(Loop *loop, Port *port) noexcept nogil:
@@ -232,7 +258,7 @@ cdef void stop_source(Loop *loop, Port *port) noexcept nogil:
         port.partner = partner.partner = NULL
         partner.source = QUIET
         partner.out.resync = True
-        pace(loop, partner)
+        arrange(loop, partner)
     port.source = NOTHING
 
 
@@ -241,7 +267,7 @@ cdef void set_source(Loop *loop, Port *port, Source source) noexcept nogil:
         stop_source(loop, port)
         port.out.resync = True
     port.source = source
-    pace(loop, port)
+    arrange(loop, port)
 
 
 cdef void bridge(Loop *loop, Port *port, BridgePayload *other) noexcept nogil:
@@ -261,8 +287,7 @@ cdef void bridge(Loop *loop, Port *port, BridgePayload *other) noexcept nogil:
     port.partner = partner
     partner.partner = port
     port.out.resync = partner.out.resync = True
-    pace(loop, port)
-    pace(loop, partner)
+    arrange_both(loop, port)
 
 
 cdef void play(Loop *loop, Port *port, Command *command) noexcept nogil:
@@ -283,7 +308,7 @@ cdef void play(Loop *loop, Port *port, Command *command) noexcept nogil:
     port.play_id = command.argument
     port.source = PROMPTS
     port.out.resync = port.out.resync or switched
-    pace(loop, port)
+    arrange(loop, port)
 
 
 cdef void queue_digit(Loop *loop, Port *port, int event, uint32_t duration_ms) noexcept nogil:
@@ -294,7 +319,8 @@ cdef void queue_digit(Loop *loop, Port *port, int event, uint32_t duration_ms) n
         return
     digit = &port.digits[(out.digits_head + out.digits_count) % MAX_DIGITS]
     digit.event = event
-    digit.duration = <uint16_t>max(320, min(duration_ms, <uint32_t>8000) * 8)  # at least 40 ms, in one segment
+    # At least 40 ms, in one segment (RFC 4733 2.5.1.3)
+    digit.duration = <uint16_t>max(40 * port.dtmf_khz, min(duration_ms * port.dtmf_khz, <uint32_t>64000))
     out.digits_count += 1
     pace(loop, port)
 
@@ -306,6 +332,7 @@ cdef void release(Loop *loop, Port *port) noexcept nogil:
     stop_source(loop, port)
     if port.recording != NULL:
         stop_recording(loop, port, STOPPED_BY_RELEASE)
+    end_sound(loop, port)
     port.out.digits_count = 0
     pace(loop, port)
     dissolve(port)
@@ -321,11 +348,13 @@ cdef void release(Loop *loop, Port *port) noexcept nogil:
 
 cdef void tell_stats(Loop *loop, Port *port, uint32_t asked) noexcept nogil:
     """`asked`: the number of the question; 0: the last ones of a lease."""
-    cdef Event *event = emit(loop, QUALITY, port, asked)
+    cdef Event *event
     cdef int64_t lost = port.inc.lost_before + lost_of(&port.inc)
+    tell_sound(loop, port, asked)
+    event = emit(loop, QUALITY, port, asked)
     event.payload[0] = port.peer.round_trip
     event.payload[1] = <uint32_t>port.peer.lost
-    event.payload[2] = port.peer.jitter
+    event.payload[2] = port.peer.jitter * 8 // port.out.khz
     event.payload[3] = port.inc.bursts
     event.payload[4] = port.peer.reports
     event = emit(loop, STATS, port, asked)
@@ -333,4 +362,4 @@ cdef void tell_stats(Loop *loop, Port *port, uint32_t asked) noexcept nogil:
     event.payload[1] = port.packets_sent
     event.payload[2] = <uint32_t>max(0, min(lost, 0x7FFFFFFF))
     event.payload[3] = port.packets_dropped
-    event.payload[4] = port.inc.jitter  # times 16
+    event.payload[4] = port.inc.jitter * 8 // port.out.khz  # times 16, in units of 1/8 ms

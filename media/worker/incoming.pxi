@@ -78,6 +78,8 @@ cdef void on_packet(Loop *loop, Port *port, int size) noexcept nogil:
         on_event_packet(loop, port, packet + start)
     elif port.recording != NULL and kind != COMFORT_NOISE:
         tap(loop, port.recording, 0, kind, packet + start, end - start, get32(packet + 4))
+    if port.ear != NULL and put_in_ear(loop, port, packet + start, end - start, kind):
+        return
     if port.source == PARTNER or port.source == ITSELF:
         if kind == COMFORT_NOISE:
             to.out.seq_offset -= 1
@@ -86,12 +88,12 @@ cdef void on_packet(Loop *loop, Port *port, int size) noexcept nogil:
 
 
 cdef inline int kind_of(Port *port, int payload_type) noexcept nogil:
-    """PCMU, PCMA, OUR_DTMF_TYPE, COMFORT_NOISE; NO_TYPE: unknown. Static numbers hold whatever was negotiated."""
+    """The codec, OUR_DTMF_TYPE, COMFORT_NOISE; NO_TYPE: unknown. Static numbers hold whatever was negotiated."""
     if payload_type == PCMU or payload_type == PCMA or payload_type == COMFORT_NOISE:
         return payload_type
-    if payload_type == port.dtmf_type:
+    if payload_type == port.dtmf_receive_type:
         return OUR_DTMF_TYPE
-    if payload_type == port.payload_type:
+    if payload_type == port.receive_type:
         return port.codec
     return OUR_DTMF_TYPE if payload_type == OUR_DTMF_TYPE else NO_TYPE
 
@@ -152,6 +154,8 @@ cdef int64_t lost_of(Incoming *inc) noexcept nogil:
 
 cdef inline void resync_fed(Port *port) noexcept nogil:
     """Whoever hears this port hears a new stream."""
+    if port.ear != NULL:
+        ear_restart(port.ear, port.codec)
     if port.source == PARTNER:
         port.partner.out.resync = True
     elif port.source == ITSELF:
@@ -182,11 +186,11 @@ cdef bint count_arrival(Loop *loop, Port *port, uint16_t seq, uint32_t timestamp
     inc.received += 1
     port.packets_received += 1
     if kind != OUR_DTMF_TYPE:  # all packets of a key bear its first timestamp
-        transit = <int32_t>(<uint32_t>(loop.now_ns // UNIT_NS) - timestamp)
+        transit = <int32_t>(<uint32_t>(loop.now_ns * port.out.khz // 1_000_000) - timestamp)
         if inc.received > 1 and inc.transit:
             difference = transit - inc.transit
             difference = -difference if difference < 0 else difference
-            if difference < 80000:  # ten seconds: a jump of the source's clock, not jitter
+            if difference < CLOCK_JUMP_MS * port.out.khz:  # else a jump of the source's clock, not jitter
                 inc.jitter += difference - ((inc.jitter + 8) >> 4)
         inc.transit = transit
     return True

@@ -16,6 +16,8 @@ include "opus.pxi"
 include "codec.pxi"
 include "conceal.pxi"
 include "ear.pxi"
+include "mouth.pxi"
+include "sound.pxi"
 include "sockets.pxi"
 include "prompts.pxi"
 include "recorder.pxi"
@@ -166,6 +168,7 @@ cdef void close_all(Loop *loop) noexcept nogil:
     forget_all(loop)
     if loop.control >= 0:
         close(loop.control)
+    free_sound(loop)
     if loop.epoll >= 0:
         close(loop.epoll)
     free(loop.watch_ms)

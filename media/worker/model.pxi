@@ -16,6 +16,7 @@ cdef enum:
     PROMPT = 10
     FORGET = 11
     PING = 12
+    SOUND = 16  # event: what became of decoded sound
     SECURITY = 50
     KEYS = 51
     RECORD = 40
@@ -63,6 +64,10 @@ cdef enum:
     RTCP_MUX = 8
     ICE = 16
 
+    # Its sound_flags
+    IN_BAND_KEYS = 1
+    FEC = 2
+
     PCMU = 0  # static payload types, RFC 3551 6; also the codec's number here
     PCMA = 8
     COMFORT_NOISE = 13  # RFC 3389
@@ -72,8 +77,9 @@ cdef enum:
     FRAME_BYTES = 160
     FRAME_MS = 20
     TICK_NS = 1_000_000
-    CLOCK_JUMP = 80_000  # units: ten seconds
-    UNIT_NS = 125_000  # one RTP timestamp unit at 8 kHz
+    CLOCK_JUMP_MS = 10_000
+    SOUND_NS = 62_500  # a sample at 16 kHz
+    KEY_HOLD_NS = 100_000_000  # a key that is relayed is over when no packet of it has come for so long
     HOLD_NS = 1_000_000  # after a wake-up, gather packets for this long
 
     MAX_EVENTS = 2048  # of one epoll_wait
@@ -131,7 +137,13 @@ cdef packed struct ConnectPayload:
     uint8_t codec
     uint8_t payload_type
     uint8_t dtmf_payload_type
-    uint8_t unused[7]
+    uint8_t receive_type  # what the peer's sound comes with
+    uint8_t dtmf_receive_type
+    uint8_t dtmf_khz
+    uint8_t ptime_ms
+    uint8_t max_ptime_ms  # 0: it does not say
+    uint8_t sound_flags
+    uint8_t bitrate_kbps  # of Opus; 0: ours
     uint8_t host[16]  # network order
 
 
@@ -208,6 +220,8 @@ cdef struct Incoming:
 cdef struct Outgoing:
     # One stream for the life of a lease
     uint32_t ssrc
+    uint8_t khz  # of the timestamps
+    uint32_t span  # units of the last packet we made
     uint32_t timestamp  # highest sent
     int64_t sent_ns  # when it was first sent
     uint16_t seq  # highest sent
@@ -227,6 +241,11 @@ cdef struct Outgoing:
     uint32_t digit_timestamp
     int digit_ends_left
     int digit_pause
+    # A key that crosses a bridge of sound
+    bint key_seen
+    uint32_t key_source  # its timestamp there
+    uint32_t key_timestamp
+    int64_t key_until_ns
 
 
 cdef struct PeerReport:
@@ -234,7 +253,7 @@ cdef struct PeerReport:
     uint32_t reports
     uint32_t round_trip  # 1/65536 s, smoothed; 0: unknown
     int32_t lost
-    uint32_t jitter  # of its clock
+    uint32_t jitter  # units of our timestamps
     bint said_bye
 
 
@@ -273,6 +292,8 @@ cdef struct Guard:
 
 cdef struct Recording  # recorder.pxi
 cdef struct Recorder
+cdef struct Ear  # ear.pxi
+cdef struct Mouth  # mouth.pxi
 
 
 cdef struct Port:
@@ -289,6 +310,20 @@ cdef struct Port:
     bint may_send
     bint peer_sends
     Guard *guard  # NULL: plain RTP
+    Ear *ear  # NULL: what arrives is not decoded
+    Mouth *mouth  # NULL: what leaves is relayed, or 20 ms of G.711
+    bint fed  # what the partner says comes through the mouth
+    bint in_band  # its keys are tones
+    uint8_t receive_type
+    uint8_t dtmf_receive_type
+    uint8_t dtmf_khz
+    uint8_t ptime_ms
+    uint8_t max_ptime_ms
+    bint fec
+    int bitrate
+    uint32_t concealed_ms  # with ears it had before
+    uint32_t decode_errors
+    uint32_t late
     uint32_t packets_received
     uint32_t packets_sent
     uint32_t packets_dropped
@@ -362,6 +397,8 @@ cdef struct Loop:
     int reporting_count
     Port *reports[RTCP_SLOTS]
     uint64_t random
+    Ear *ears  # pools
+    Mouth *mouths
     Recorder *recorder  # NULL: nothing can be recorded
     uint32_t stale_commands
     uint32_t send_errors

@@ -46,8 +46,8 @@ cdef void transmit(Loop *loop, Port *port, const uint8_t *packet, int size) noex
 
 cdef uint32_t next_timestamp(Loop *loop, Outgoing *out) noexcept nogil:
     """Where the stream goes on after a change of source: real time has passed, and at least one packet's worth."""
-    cdef int64_t passed = (loop.now_ns - out.sent_ns) // UNIT_NS
-    return out.timestamp + <uint32_t>max(passed, FRAME_BYTES)
+    cdef int64_t passed = (loop.now_ns - out.sent_ns) * out.khz // 1_000_000
+    return out.timestamp + <uint32_t>max(passed, <int64_t>out.span)
 
 
 cdef inline void header(uint8_t *packet, Outgoing *out, int payload_type, bint marker, uint16_t seq,
@@ -71,13 +71,13 @@ cdef inline void advance(Loop *loop, Outgoing *out, uint16_t seq, uint32_t times
 # --- relayed: the partner's packets, or one's own (echo) --------------------------------------------------------------
 
 cdef void relay(Loop *loop, Port *source, Port *to, uint8_t *payload, int size, int kind, bint marker) noexcept nogil:
-    """Send a received payload (with 12 bytes of room before it) on. `kind` is PCMU, PCMA or OUR_DTMF_TYPE.
+    """Send a received payload (with 12 bytes of room before it) on. `kind` is its codec or OUR_DTMF_TYPE.
 
     Sequence and timestamp keep their distances, so the far end sees loss and pauses as they were."""
     cdef Outgoing *out = &to.out
     cdef uint8_t *received = loop.packet
     cdef uint16_t in_seq = get16(received + 2), seq
-    cdef uint32_t in_timestamp = get32(received + 4), timestamp
+    cdef uint32_t in_timestamp = get32(received + 4), timestamp, jump
     cdef int payload_type = to.payload_type
     if not to.may_send or out.digit_active:
         out.resync = True
@@ -89,8 +89,12 @@ cdef void relay(Loop *loop, Port *source, Port *to, uint8_t *payload, int size, 
         payload_type = to.dtmf_type
     else:
         if kind != to.codec:
+            if not is_g711(kind) or not is_g711(to.codec):
+                source.packets_dropped += 1  # a codec that was not agreed on
+                return
             transcode(payload, size, to.codec == PCMA)
-        if <uint32_t>(in_timestamp + out.timestamp_offset - next_timestamp(loop, out) + CLOCK_JUMP) > 2 * CLOCK_JUMP:
+        jump = CLOCK_JUMP_MS * out.khz
+        if <uint32_t>(in_timestamp + out.timestamp_offset - next_timestamp(loop, out) + jump) > 2 * jump:
             out.resync = True  # the source's clock jumped without a new SSRC: our stream goes on
     if out.resync:
         out.seq_floor = out.seq + 1
@@ -112,26 +116,6 @@ cdef void relay(Loop *loop, Port *source, Port *to, uint8_t *payload, int size, 
 
 # --- played: prompts and silence, 20 ms at a time ---------------------------------------------------------------------
 
-cdef void send_frame(Loop *loop, Port *port, const uint8_t *frame, int size, uint32_t skipped_units) noexcept nogil:
-    cdef Outgoing *out = &port.out
-    cdef uint8_t *packet = loop.scratch
-    cdef bint marker = out.resync
-    cdef uint32_t timestamp
-    if not port.may_send:
-        out.resync = True
-        return
-    timestamp = next_timestamp(loop, out) if marker else out.timestamp + FRAME_BYTES + skipped_units
-    header(packet, out, port.payload_type, marker, out.seq + 1, timestamp)
-    if frame == NULL:
-        size = FRAME_BYTES
-        memset(packet + 12, 0xD5 if port.codec == PCMA else 0xFF, size)
-    else:
-        memcpy(packet + 12, frame, size)
-    out.resync = False
-    transmit(loop, port, packet, 12 + size)
-    advance(loop, out, out.seq + 1, timestamp)
-
-
 cdef const uint8_t *next_frame(Port *port, int *size) noexcept nogil:
     """The next 20 ms of the playlist in the port's codec; NULL at its end. What lacks the codec is left out."""
     cdef const uint8_t *frame
@@ -151,11 +135,15 @@ cdef const uint8_t *next_frame(Port *port, int *size) noexcept nogil:
 
 
 cdef void play_out(Loop *loop, Port *port) noexcept nogil:
-    """One step of 20 ms: a digit, else a frame of whatever plays."""
-    cdef uint32_t skipped = <uint32_t>(loop.tick - port.due_tick) * 8
+    """One step of 20 ms: a digit, else a frame of whatever feeds the port."""
+    cdef int skipped_ms = <int>(loop.tick - port.due_tick), size = 0
     cdef const uint8_t *frame = NULL
-    cdef int size = 0
+    cdef int16_t sound[SOUND_FRAME]
     port.due_tick = loop.tick + FRAME_MS
+    if port.fed:
+        hear(loop, port.partner, sound)
+    elif pulled_here(port):
+        hear(loop, port, sound)
     if port.out.digits_count and digit_step(loop, port):
         return
     if port.source == PROMPTS:
@@ -164,8 +152,12 @@ cdef void play_out(Loop *loop, Port *port) noexcept nogil:
             emit(loop, PLAYED, port, port.play_id)
             stop_source(loop, port)
             port.source = QUIET
-    if port.source == PROMPTS or port.source == QUIET:
-        send_frame(loop, port, frame, size, skipped)
+    if frame != NULL:
+        send_encoded(loop, port, frame, size, skipped_ms)
+    elif port.source == QUIET:
+        say_nothing(loop, port, skipped_ms)
+    elif port.fed and port.out.key_until_ns < loop.now_ns:
+        say(loop, port, sound, skipped_ms)
 
 
 # --- digits: RFC 4733 2.5 ---------------------------------------------------------------------------------------------
@@ -185,7 +177,7 @@ cdef bint digit_step(Loop *loop, Port *port) noexcept nogil:
         out.digit_duration = 0
         out.digit_ends_left = 3  # 2.5.1.4: the last packet is sent three times
     if out.digit_duration < digit.duration:
-        out.digit_duration = <uint16_t>min(out.digit_duration + FRAME_BYTES, digit.duration)
+        out.digit_duration = <uint16_t>min(out.digit_duration + FRAME_MS * port.dtmf_khz, digit.duration)
     end = out.digit_duration >= digit.duration
     if port.may_send and port.dtmf_type != NO_TYPE:
         header(packet, out, port.dtmf_type, marker, out.seq + 1, out.digit_timestamp)
@@ -210,7 +202,8 @@ cdef bint digit_step(Loop *loop, Port *port) noexcept nogil:
 
 cdef void pace(Loop *loop, Port *port) noexcept nogil:
     """Put the port on the wheel or take it off, as its source and digits want."""
-    cdef bint wanted = port.source == QUIET or port.source == PROMPTS or port.out.digits_count > 0
+    cdef bint wanted = (port.source == QUIET or port.source == PROMPTS or port.out.digits_count > 0
+                        or port.fed or pulled_here(port))
     cdef Port **slot
     if wanted and not port.paced:
         if loop.paced_count == 0:

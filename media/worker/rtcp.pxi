@@ -47,7 +47,7 @@ cdef void send_report(Loop *loop, Port *port, bint bye) noexcept nogil:
         ntp = ntp_now()
         put32(p + 8, <uint32_t>(ntp >> 32))
         put32(p + 12, <uint32_t>ntp)
-        put32(p + 16, out.timestamp + <uint32_t>((loop.now_ns - out.sent_ns) // UNIT_NS))
+        put32(p + 16, out.timestamp + <uint32_t>((loop.now_ns - out.sent_ns) * out.khz // 1_000_000))
         put32(p + 20, port.packets_sent)
         put32(p + 24, out.octets)
         size = 28

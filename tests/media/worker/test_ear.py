@@ -43,13 +43,13 @@ class Heard:
 
 
 def listen(
-    transit: Transit, seconds: float = 6.0, codec: int = PCMU, ptime_ms: int = 20, sound: npt.NDArray[np.int16] | None = None,
+    transit: Transit, seconds: float = 6.0, codec: int = PCMU, ptime_ms: int = 20,
     timestamp: Callable[[int], int] | None = None, seq: Callable[[int], int] | None = None, ear: SoundEar | None = None,
     payload: Callable[[int, bytes], bytes] | None = None, drift: float = 1.0,
 ) -> Heard:  # fmt: skip
-    """Send a sine (or `sound`) through a network to an ear that is asked every 20 ms."""
+    """Send a sine through a network to an ear that is asked every 20 ms."""
     ear, encoder = ear or SoundEar(codec), SoundEncoder(codec, fec=True)
-    sound = sine(seconds) if sound is None else sound
+    sound = sine(seconds)
     size, units = 16 * ptime_ms, ptime_ms * UNITS_A_MS[codec]
     arrivals: list[tuple[float, int, bytes]] = []
     for n in range(len(sound) // size):
@@ -63,7 +63,8 @@ def listen(
         now_ms = tick * 20 + 7.0
         while arrivals and arrivals[0][0] <= now_ms:
             at_ms, n, data = arrivals.pop(0)
-            ear.put(at_ms, (seq(n) if seq else n) & 0xFFFF, (timestamp(n) if timestamp else n * units) & 0xFFFFFFFF, data)
+            number, at = seq(n) if seq else n, timestamp(n) if timestamp else n * units
+            ear.put(at_ms, number & 0xFFFF, at & 0xFFFFFFFF, data)
         frames.append(ear.pull(now_ms))
         delays.append(ear.figures(now_ms)["delay_ms"])
     return Heard(ear, np.frombuffer(b"".join(frames), np.int16), delays, ear.figures(seconds * 1000))
