@@ -17,9 +17,10 @@ from pbx.routing.ban import Ban, Bans
 from pbx.routing.failure_log import FailureLog
 from pbx.routing.guard import Guard
 from pbx.routing.location import Location
-from pbx.routing.overload import PERIOD_S, UNREAD_ABOVE, Overload
+from pbx.routing.overload import PERIOD_S, Overload
 from pbx.routing.rate import Rates
 from pbx.routing.source import Network, within
+from pbx.sip import refusal
 from pbx.sip.hop import Hop
 from pbx.sip.source import source_of
 from pbx.transport.driver import Driver
@@ -108,8 +109,26 @@ class Defence:
             return False
         if not data:  # a new connection
             return self.guard.bears(hop, self._driver.now())
-        overload = self.overload
-        return not (overload.severity > UNREAD_ABOVE and hop.transport == "udp" and overload.drops(data))
+        if not self.overload.active or hop.transport != "udp":
+            return True
+        if refusal.is_acknowledgement(data):
+            return False
+        self.overload.reading()
+        return self.overload.severity == 0.0 or not self._sheds_unread(data, hop)
+
+    def _sheds_unread(self, data: bytes, hop: Hop) -> bool:
+        """Send a call away before it is read, if it is its turn. What is over its source's rate gets no answer."""
+        layer = self._driver.layer
+        call = refusal.new_call(data)
+        if call is None or layer.has_invite(call.via) or not self.overload.sheds_unread():
+            return False
+        if self._driver.trace is not None:
+            self._driver.trace("<-", data, hop)
+        if self.guard.bears(hop, self._driver.now()):
+            answer = refusal.refusal(call, hop, self.overload.retry_after_s())
+            if answer is not None:
+                self._driver.send(*answer)
+        return True
 
     # --- who is who -------------------------------------------------------------------------------------------------
 

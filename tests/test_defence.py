@@ -106,3 +106,34 @@ def test_connections_of_a_banned_source_are_closed(setting: Setting) -> None:
     setting.forge("2001:db8:2::1")
     (is_its,) = setting.hung_up
     assert [is_its(host) for host in ("2001:db8:2::99", "2001:db8:3::1", "192.0.2.1")] == [True, False, False]
+
+
+INVITE = (
+    b"INVITE sip:1@h SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1\r\nFrom: <sip:2@h>;tag=1\r\n"
+    b"To: <sip:1@h>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n"
+)
+
+
+def test_new_calls_are_sent_away_unread(setting: Setting) -> None:
+    """But for those that are here already; what is beyond its source's rate gets no answer, an ACK none either."""
+    here: list[str] = []
+    sent: list[bytes] = []
+    setting.driver.layer = SimpleNamespace(has_invite=here.__contains__)
+    setting.driver.trace = None
+    setting.driver.send = lambda data, hop: sent.append(data)
+    defence, source = setting.defence, Hop("udp", "192.0.2.1", 5060)
+    assert defence._admits(INVITE, source) and not sent
+    for _ in range(2):
+        defence.overload.measure(1.0, setting.now)
+    defence.overload.severity = 1.0
+    assert not defence._admits(INVITE, source)
+    assert sent[0].startswith(b"SIP/2.0 503 ") and b"\r\nRetry-After: " in sent[0]
+    assert not defence._admits(INVITE.replace(b"INVITE", b"ACK").replace(b"1@h>\r", b"1@h>;tag=unread\r"), source)
+    assert defence._admits(INVITE.replace(b"INVITE", b"BYE"), source)
+    assert defence._admits(INVITE, source._replace(transport="tcp")), "refused when it is read"
+    here.append("SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1")
+    assert defence._admits(INVITE, source), "the same again: its answer is on the way"
+    here.clear()
+    for _ in range(1000):
+        assert not defence._admits(INVITE, source)
+    assert len(sent) < 1000 and setting.counters["source_rate_dropped"] == 1001 - len(sent)

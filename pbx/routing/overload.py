@@ -15,9 +15,9 @@ is served, so every bit of severity changes how fast the queue drains. One numbe
 It climbs into the next kind only if that makes up a tenth of what comes, and falls by a tenth each period while next to
 nothing waits, so that a stall (another program's, the disk's) is over soon after it is over.
 
-A refusal with its ACK still costs an eighth of a call. So when more than half of the new INVITEs are shed, some that
-come by UDP are dropped before they are read, the more the graver it is (all at 1): their callers repeat them, and what
-is admitted in the end is what the controller finds to be borne.
+Those that come by UDP are refused before they are read (pbx.sip.refusal): to read them, and the ACKs, would cost an
+eighth of a call each, which under five times the load is most of what there is. To drop them in silence would cost more
+than either: each is repeated six times.
 
 Requests in dialogs, ACK, CANCEL and responses are never shed: they finish work that was paid for. The fraction is taken
 evenly (one in three, not three in nine), without dice.
@@ -45,7 +45,6 @@ GAIN: Final = 0.2  # severity per second of delay, each period: moves it while t
 DAMPING: Final = 2.0  # severity per second that the delay grew
 MAX_STEP: Final = 0.2  # a burst is no catastrophe
 EASE: Final = 0.9  # of severity is left each period while next to nothing waits
-UNREAD_ABOVE: Final = 0.5  # severity
 SHARE: Final = 0.1  # of the requests that a kind must have to be worth refusing
 MAX_SEVERITY: Final = 3.0
 BEGIN_S: Final = 0.3  # above the target
@@ -69,8 +68,8 @@ class Overload:
     """One a server. `on_change(overloaded, delay_s)` is told of the begin and the end."""
 
     __slots__ = (
-        "_asked", "_counters", "_delay_s", "_due", "_due_unread", "_high_since", "_quiet_since", "_refused",
-        "_target_s", "active", "measured_at", "on_change", "severity",
+        "_asked", "_counters", "_delay_s", "_due", "_high_since", "_let_in", "_quiet_since", "_refused", "_target_s",
+        "active", "measured_at", "on_change", "severity",
     )  # fmt: skip
 
     def __init__(self, target_s: float, counters: Counter[str]) -> None:
@@ -83,7 +82,7 @@ class Overload:
         self._delay_s = 0.0
         self._high_since: float | None = None  # when the delay rose above the target, while it is not overload yet
         self._quiet_since = 0.0
-        self._due_unread = 0.0
+        self._let_in = False  # the INVITE that is being read has been asked for
         self._due = [0.0] * len(Kind)  # by kind: what is to be shed, in requests
         self._asked = [0] * len(Kind)  # by kind: requests in this period
         self._refused = 0
@@ -138,6 +137,9 @@ class Overload:
 
     def sheds(self, kind: Kind) -> bool:
         """Whether this request is one of those to be sent away; to be asked for each while severity is above 0."""
+        if self._let_in and kind is Kind.CALL:
+            self._let_in = False
+            return False
         self._asked[kind] += 1
         fraction = min(1.0, self.severity - kind)
         if fraction <= 0.0:
@@ -150,22 +152,15 @@ class Overload:
         self._counters[f"overload_shed_{kind.name.lower()}"] += 1
         return True
 
-    def drops(self, data: bytes) -> bool:
-        """Whether a datagram is an INVITE that would begin a call and is not even read; asked while severity is above
-        UNREAD_ABOVE. One whose To is not written as usual is read."""
-        if not data.startswith(b"INVITE "):
-            return False
-        to = data.find(b"\nTo:")
-        if to < 0 or b"tag=" in data[to : data.find(b"\n", to + 1)]:
-            return False
-        due = self._due_unread + min(1.0, (self.severity - UNREAD_ABOVE) / (1.0 - UNREAD_ABOVE))
-        if due < 1.0:
-            self._due_unread = due
-            return False
-        self._due_unread = due - 1.0
-        self._asked[Kind.CALL] += 1
-        self._counters["overload_dropped_call"] += 1
-        return True
+    def sheds_unread(self) -> bool:
+        """The same for an INVITE that has not been read; one that stays is not asked for again when it is."""
+        shed = self.sheds(Kind.CALL)
+        self._let_in = not shed
+        return shed
+
+    def reading(self) -> None:
+        """The next message: whoever was let in has been served."""
+        self._let_in = False
 
     def retry_after_s(self) -> int:
         """For the 503: spread, so that the refused don't return together; longer the graver it is."""

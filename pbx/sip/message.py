@@ -33,6 +33,11 @@ _USUAL_VIA = re.compile(
 )
 
 
+def is_usual_via(text: str) -> bool:
+    """Whether a Via line is one value, written as nearly every peer does: it stays as it is."""
+    return _USUAL_VIA.fullmatch(text) is not None
+
+
 class Message:
     """What requests and responses share. `headers` keeps order, repeats and names nobody knows."""
 

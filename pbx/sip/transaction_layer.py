@@ -27,7 +27,7 @@ from pbx.sip.server_transaction import (
 )
 from pbx.sip.timers import Timers
 from pbx.sip.transaction import ClientUser, Transaction
-from pbx.sip.via import MAGIC, top_via, via_stamp, with_via
+from pbx.sip.via import MAGIC, branch_of, top_via, via_stamp, with_via
 
 
 class Core(Protocol):
@@ -238,6 +238,10 @@ class TransactionLayer:
         if invite is None or invite.hop.transport == hop.transport or not invite.data:
             return cancel, hop
         return with_via(cancel, top_via(invite.data)), invite.hop
+
+    def has_invite(self, via: str) -> bool:
+        """Whether the INVITE with this topmost Via value is here already (17.2.3)."""
+        return (branch_of(via) or "", via[: via.find(";")], "INVITE") in self._transactions
 
     def client_user(self, branch: str, method: str) -> ClientUser | None:
         """Whose request of ours has this branch; None when it is over, or not ours."""
