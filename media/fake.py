@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from config.schema import PortRange
 from media.plane import (
     KEYS,
+    MEMBERS_MOST,
     PLAYLIST_LONGEST,
+    SPEAKERS_MOST,
+    Conference,
+    ConferencesExhausted,
     MediaPort,
     PlaylistTooLong,
     PortsExhausted,
@@ -46,6 +50,15 @@ class FakeRecording:
     masked: bool = False
 
 
+@dataclass(slots=True)
+class FakeMember:
+    """A port of a conference; numbers of ports, None: everybody."""
+
+    conference: int
+    hears: frozenset[int] | None
+    heard_by: frozenset[int] | None
+
+
 class FakePlane:
     """Obeys the `MediaPlane` protocol. Callbacks of `press`, `finish` and `kill` run at once, inside the call;
     `on_stats` of `release` too."""
@@ -61,6 +74,9 @@ class FakePlane:
         self.bridged: dict[int, int] = {}  # both directions
         self.echoing: set[int] = set()
         self.recordings: dict[int, FakeRecording] = {}  # that run, by id
+        self.conferences: dict[int, Conference] = {}
+        self.conferences_most = 100
+        self.members: dict[int, FakeMember] = {}  # by port
         self.tags: dict[int, bytes] = {}
         self.watched: dict[int, int] = {}  # milliseconds
         self.found: dict[bytes, MediaPort] = {}
@@ -123,6 +139,44 @@ class FakePlane:
             self._stop(port.number)
             self.echoing.add(port.number)
             self.commands.append(("echo", port.number))
+
+    def open_conference(self, speakers_most: int = SPEAKERS_MOST) -> Conference:
+        if self.down or len(self.conferences) >= self.conferences_most:
+            self.counters["media_conferences_exhausted"] += 1
+            raise ConferencesExhausted("no more conferences")
+        self._generation += 1
+        conference = Conference(self._generation, self._generation)
+        self.conferences[conference.number] = conference
+        self.commands.append(("open_conference", conference.number, speakers_most))
+        return conference
+
+    def join(
+        self, conference: Conference, port: MediaPort, hears: Sequence[MediaPort] | None = None,
+        heard_by: Sequence[MediaPort] | None = None,
+    ) -> None:  # fmt: skip
+        number = conference.number
+        if number not in self.conferences:
+            self.counters["media_unknown_conference"] += 1
+        elif self._known(port):
+            others = [one for one, its in self.members.items() if its.conference == number and one != port.number]
+            if len(others) >= MEMBERS_MOST:
+                self.counters["media_conferences_exhausted"] += 1
+                raise ConferencesExhausted(f"more than {MEMBERS_MOST} in one conference")
+            self._stop(port.number)
+            self.members[port.number] = FakeMember(number, _numbers(hears), _numbers(heard_by))
+            self.commands.append(("join", number, port.number, _numbers(hears), _numbers(heard_by)))
+
+    def leave(self, port: MediaPort) -> None:
+        if self._known(port) and self.members.pop(port.number, None) is not None:
+            self.commands.append(("leave", port.number))
+
+    def close_conference(self, conference: Conference) -> None:
+        if self.conferences.pop(conference.number, None) is None:
+            self.counters["media_unknown_conference"] += 1
+            return
+        for number in [one for one, its in self.members.items() if its.conference == conference.number]:
+            del self.members[number]
+        self.commands.append(("close_conference", conference.number))
 
     def send_digit(self, port: MediaPort, digit: str, duration_ms: int = 160) -> None:
         if len(digit) != 1 or digit not in KEYS:
@@ -187,6 +241,21 @@ class FakePlane:
         """The leased port of that number; KeyError if it is free."""
         return self.leased[number]
 
+    def hears(self, number: int) -> set[int]:
+        """The ports that a port hears, by its bridge or its conference. Whoever hears a prompt hears nobody."""
+        if number in self.playing or number not in self.leased:
+            return set()
+        if number in self.bridged:
+            return {self.bridged[number]}
+        mine = self.members.get(number)
+        if mine is None:
+            return set()
+        return {
+            one for one, its in self.members.items()
+            if one != number and its.conference == mine.conference
+            and (mine.hears is None or one in mine.hears) and (its.heard_by is None or number in its.heard_by)
+        }  # fmt: skip
+
     def press(self, port: MediaPort, digit: str) -> None:
         """The peer presses a key."""
         if self._known(port) and port.on_digit is not None:
@@ -240,6 +309,10 @@ class FakePlane:
         self.playing.clear()
         self.bridged.clear()
         self.echoing.clear()
+        self.members.clear()
+        for conference in self.conferences.values():
+            conference.lost = True
+        self.conferences.clear()
         self.counters["media_worker_restarts"] += 1
         for recording_id in list(self.recordings):
             self.end_recording(recording_id, "lost")
@@ -250,9 +323,11 @@ class FakePlane:
                 on_lost()
 
     def check_no_leaks(self) -> None:
-        """AssertionError if a port is still leased."""
+        """AssertionError if a port is still leased, or a conference open."""
         if self.leased:
             raise AssertionError(f"media ports still leased: {sorted(self.leased)}")
+        if self.conferences:
+            raise AssertionError(f"conferences still open: {sorted(self.conferences)}")
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -271,6 +346,11 @@ class FakePlane:
     def _stop(self, number: int) -> None:
         self.playing.pop(number, None)
         self.echoing.discard(number)
+        self.members.pop(number, None)
         other = self.bridged.pop(number, None)
         if other is not None:
             self.bridged.pop(other, None)
+
+
+def _numbers(ports: Sequence[MediaPort] | None) -> frozenset[int] | None:
+    return None if ports is None else frozenset(port.number for port in ports)

@@ -39,6 +39,12 @@ class BadPrompt(MediaError):
     """One or more files of the prompts folder can't be used; the text names each with its reason."""
 
 
+class ConferencesExhausted(MediaError):
+    """No more conferences, or no more members in this one: who wanted in is refused with 503."""
+
+    status = 503
+
+
 class WorkerFailed(MediaError):
     """The media worker could not be started, or not one port could be opened."""
 
@@ -46,6 +52,8 @@ class WorkerFailed(MediaError):
 CODECS = ("PCMU", "PCMA", "G722", "OPUS", "L16")
 KEYS = "0123456789*#ABCD"  # by RFC 4733 event code
 PLAYLIST_LONGEST = 32  # prompts
+MEMBERS_MOST = 64  # of one conference
+SPEAKERS_MOST = 4  # that are summed, the loudest of those a member hears
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,16 @@ class MediaPort:
         self.on_digit = self.on_played = self.on_lost = self.on_secure = self.on_silent = None
 
 
+@dataclass(slots=True)
+class Conference:
+    """A mix: every member hears the sum of those whom it hears, without itself. Ends with `close_conference`."""
+
+    number: int
+    generation: int  # tells it from earlier ones of the same number
+    worker: int = 0  # which worker mixes
+    lost: bool = False  # that worker died: it has no members any more, and can have none
+
+
 @dataclass(frozen=True, slots=True)
 class RecordingOrder:
     """How a port is recorded, and into which file. Left is what the port receives, right what it is sent."""
@@ -173,6 +191,25 @@ class MediaPlane(Protocol):
 
     def echo(self, port: MediaPort) -> None:
         """Send back what arrives."""
+
+    def open_conference(self, speakers_most: int = SPEAKERS_MOST) -> Conference:
+        """A mix without members. Raises ConferencesExhausted."""
+
+    def join(
+        self, conference: Conference, port: MediaPort, hears: Sequence[MediaPort] | None = None,
+        heard_by: Sequence[MediaPort] | None = None,
+    ) -> None:  # fmt: skip
+        """Make a port a member, or change whom a member hears and who hears it. None: everybody, whoever joins later
+        too. A hears B if both say so: A wants to hear B, and B may be heard by A. Ports that are named need not be
+        members yet. A port is in one conference at most; `bridge`, `play`, `silence`, `echo` and `release` take it out,
+        and whatever it was doing ends here. Keys are told by `on_digit` and not passed on. A conference that is lost or
+        closed is ignored and counted. Raises ConferencesExhausted beyond MEMBERS_MOST."""
+
+    def leave(self, port: MediaPort) -> None:
+        """Out of its conference: silent until told otherwise. Who is in none is left as it is."""
+
+    def close_conference(self, conference: Conference) -> None:
+        """Its members are silent."""
 
     def send_digit(self, port: MediaPort, digit: str, duration_ms: int = 160) -> None:
         """Send one RFC 4733 key, between packets of whatever else is playing. Raises UnknownKey."""

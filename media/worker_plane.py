@@ -25,6 +25,9 @@ from media.one_worker import OneWorker
 from media.plane import (
     KEYS,
     PLAYLIST_LONGEST,
+    SPEAKERS_MOST,
+    Conference,
+    ConferencesExhausted,
     MediaError,
     MediaPort,
     PlaylistTooLong,
@@ -242,6 +245,21 @@ class WorkerPlane:
         if len(digit) != 1 or digit not in KEYS:
             raise UnknownKey(f"{digit!r} is not a key: one of {KEYS}")
         self._tell(port, records.send_digit, digit, duration_ms)
+
+    def open_conference(self, speakers_most: int = SPEAKERS_MOST) -> Conference:
+        raise ConferencesExhausted("the worker does not mix")
+
+    def join(
+        self, conference: Conference, port: MediaPort, hears: Sequence[MediaPort] | None = None,
+        heard_by: Sequence[MediaPort] | None = None,
+    ) -> None:  # fmt: skip
+        self.counters["media_unknown_conference"] += 1
+
+    def leave(self, port: MediaPort) -> None:
+        """Nobody is in one."""
+
+    def close_conference(self, conference: Conference) -> None:
+        self.counters["media_unknown_conference"] += 1
 
     def watch(self, port: MediaPort, silent_after_ms: int | None) -> None:
         self._tell(port, records.watch, silent_after_ms or 0)

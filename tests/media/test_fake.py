@@ -6,7 +6,17 @@ import pytest
 
 from config.schema import PortRange
 from media.fake import FakePlane
-from media.plane import MediaPlane, PlaylistTooLong, PortsExhausted, PortStats, RemoteMedia, UnknownKey, UnknownPrompt
+from media.plane import (
+    MEMBERS_MOST,
+    ConferencesExhausted,
+    MediaPlane,
+    PlaylistTooLong,
+    PortsExhausted,
+    PortStats,
+    RemoteMedia,
+    UnknownKey,
+    UnknownPrompt,
+)
 
 REMOTE = RemoteMedia("192.0.2.7", 4000, "PCMU", 0)
 
@@ -106,3 +116,48 @@ def test_down(fake: FakePlane) -> None:
     fake.down = True
     with pytest.raises(PortsExhausted):
         fake.lease()
+
+
+def test_everybody_in_a_conference_hears_the_others() -> None:
+    plane = FakePlane()
+    a, b, c = plane.lease(), plane.lease(), plane.lease()
+    conference = plane.open_conference()
+    for port in (a, b, c):
+        plane.join(conference, port)
+    assert plane.hears(a.number) == {b.number, c.number}
+    plane.leave(b)
+    assert plane.hears(a.number) == {c.number} and plane.hears(b.number) == set()
+    plane.play(c, [])  # whatever else a port does takes it out
+    assert plane.hears(a.number) == set()
+    plane.close_conference(conference)
+    assert not plane.members
+
+
+def test_who_hears_whom_in_a_conference_is_said_by_both() -> None:
+    plane = FakePlane()
+    agent, caller, supervisor = plane.lease(), plane.lease(), plane.lease()
+    conference = plane.open_conference()
+    plane.join(conference, supervisor, None, (agent,))
+    plane.join(conference, agent)
+    plane.join(conference, caller)
+    assert plane.hears(agent.number) == {caller.number, supervisor.number}
+    assert plane.hears(caller.number) == {agent.number}
+    plane.join(conference, supervisor, (caller,), ())
+    assert plane.hears(agent.number) == {caller.number} and plane.hears(supervisor.number) == {caller.number}
+
+
+def test_conferences_are_limited_and_lost_with_their_worker() -> None:
+    plane = FakePlane(PortRange(20000, 20399))
+    plane.conferences_most = 1
+    conference = plane.open_conference()
+    with pytest.raises(ConferencesExhausted):
+        plane.open_conference()
+    for _ in range(MEMBERS_MOST):
+        plane.join(conference, plane.lease())
+    with pytest.raises(ConferencesExhausted):
+        plane.join(conference, plane.lease())
+    plane.kill()
+    assert conference.lost
+    port = plane.lease()
+    plane.join(conference, port)
+    assert plane.counters["media_unknown_conference"] == 1 and plane.hears(port.number) == set()
