@@ -137,7 +137,10 @@ def _with_absolute_paths(site: Site, folder: FilePath) -> Site:
     def absolute(part: BaseModel, *names: str) -> dict[str, Any]:
         return {name: os.path.normpath(folder / path) for name in names if (path := getattr(part, name)) is not None}
 
-    changed: dict[str, Any] = {"media": site.media.model_copy(update=absolute(site.media, "prompts"))}
+    changed: dict[str, Any] = {
+        "media": site.media.model_copy(update=absolute(site.media, "prompts")),
+        "recordings": site.recordings.model_copy(update=absolute(site.recordings, "folder")),
+    }
     tls = site.listen.tls
     if tls is not None:
         names = {

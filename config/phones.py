@@ -61,7 +61,7 @@ class Extension(Model):
     """A phone that registers: its key is its number and its user name.
 
     Calls that ring at phones of one of the `pickup_groups` may be picked up at phones whose `picks_up` (or, without it,
-    `pickup_groups`) has that group.
+    `pickup_groups`) has that group. `record`: its conversations are recorded.
     """
 
     password: Secret
@@ -75,6 +75,7 @@ class Extension(Model):
     redirects: Literal["follow", "refuse"] = "follow"
     codecs: Codecs | None = None
     srtp: OwnSrtp = None
+    record: bool = False
     reliable_provisional: Reliable | None = None
     pickup_groups: Names = ()
     picks_up: Names = ()

@@ -88,6 +88,8 @@ def check(site: Site, raw: Mapping[str, Any], damaged: frozenset[Path]) -> Itera
     yield from _calendars(site)
     yield from _agents(site, names)
     yield from _queues(site, names)
+    if ("recordings",) not in damaged:
+        yield from _recordings(site)
     if ("media",) not in damaged:
         yield from _prompts(site)
     for flow in site.ivr:
@@ -345,6 +347,17 @@ def _queues(site: Site, names: Names) -> Iterator[Finding]:
                 yield Finding((*path, "needs"), f'"{word}"', expected, did_you_mean(word, skills))
 
 
+def _recordings(site: Site) -> Iterator[Finding]:
+    """Who is to be recorded needs a folder."""
+    if site.recordings.folder is not None:
+        return
+    for section, entries in (("queues", site.queues), ("extensions", site.extensions), ("trunks", site.trunks)):
+        for name, entry in entries.items():
+            if entry.record:
+                expected = "recordings.folder, where they are kept"
+                yield Finding((section, name, "record"), "no recordings.folder", expected)
+
+
 def _prompts(site: Site) -> Iterator[Finding]:
     folder = site.media.prompts
     used: list[tuple[Path, str]] = [
@@ -357,7 +370,7 @@ def _prompts(site: Site) -> Iterator[Finding]:
         used.append((("calls", "hold_music"), site.calls.hold_music))
     for flow_name, flow in site.ivr.items():
         for state_name, state in flow.items():
-            for key in ("say", "menu", "gather", "invalid"):
+            for key in ("say", "menu", "gather", "invalid", "announce"):
                 prompts = getattr(state, key, ())
                 used += [(("ivr", flow_name, state_name, key, i), prompt) for i, prompt in enumerate(prompts)]
     if folder is None:

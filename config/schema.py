@@ -44,6 +44,7 @@ from config.listen import Listen
 from config.media import Media
 from config.model import Login, Model
 from config.phones import Extension, Forward, Group, ParkingLot
+from config.recordings import Recordings
 from config.registration import Registration
 from config.security import Security
 from config.trace import Trace
@@ -79,6 +80,8 @@ __all__ = [
     "ParkingLot",
     "PortRange",
     "Queue",
+    "Record",
+    "Recordings",
     "Records",
     "Say",
     "Secret",
@@ -227,6 +230,15 @@ class Echo(_State):
     echo: Yes
 
 
+class Record(_State):
+    """Record the call from here on, or not any longer; `mask`: silence in its place, until `unmask`. `announce` is
+    played then (and recorded)."""
+
+    record: Literal["start", "stop", "mask", "unmask"]
+    announce: Names = ()
+    then: str | None = None
+
+
 class HangUp(_State):
     """End the call."""
 
@@ -235,10 +247,10 @@ class HangUp(_State):
 
 VERBS: dict[str, type[_State]] = {
     "say": Say, "menu": Menu, "gather": Gather, "hours": ByHours, "enqueue": Enqueue,
-    "connect": Connect, "wait_s": Wait, "echo": Echo, "hang_up": HangUp,
+    "connect": Connect, "wait_s": Wait, "echo": Echo, "record": Record, "hang_up": HangUp,
 }  # fmt: skip
 
-State = Say | Menu | Gather | ByHours | Enqueue | Connect | Wait | Echo | HangUp
+State = Say | Menu | Gather | ByHours | Enqueue | Connect | Wait | Echo | Record | HangUp
 
 
 def _state(value: Any) -> Any:
@@ -276,6 +288,7 @@ class Queue(Model):
     """Callers who wait. An agent serves the queue if he fulfils `needs` (see `acd/requirement.py` for the language).
 
     Order over all queues: score = priority + value_weight x basket (euro) + seconds waited.
+    `record`: calls are recorded from when an agent answers.
     """
 
     needs: str | None = None
@@ -288,6 +301,8 @@ class Queue(Model):
     wrap_up_s: float = Field(30, ge=0)
     max_wait_s: Seconds | None = None
     overflow: DestinationText | None = None
+    record: bool = False
+    keep_recordings_days: float | None = Field(None, gt=0)
 
 
 class Site(Model):
@@ -299,6 +314,7 @@ class Site(Model):
     registration: Registration = Registration()
     media: Media = Media()
     calls: Calls = Calls()
+    recordings: Recordings = Recordings()
     records: Records = Records()
     api: Api | None = None
     web: Web = Web()

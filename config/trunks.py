@@ -64,7 +64,8 @@ class Trunk(Model):
     of its `gateways`, which are asked with OPTIONS every `probe_s` seconds (0: never) whether they live: `down_after`
     failures in a row take one out, `up_after` answers bring it back. While another is left, one that says nothing to a
     call for `try_s` is given up. A `trusted` one is believed who calls, and told who calls and who forwarded even if
-    the caller wants to be unknown; `domain` is the host that it wants to see behind our numbers."""
+    the caller wants to be unknown; `domain` is the host that it wants to see behind our numbers. `record`:
+    its calls are recorded, in and out, from the answer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
     sources: Annotated[tuple[Network, ...], OneOrMany] = Field((), alias="from")
@@ -88,6 +89,7 @@ class Trunk(Model):
     headers: TrunkHeaders = TrunkHeaders()
     codecs: Codecs | None = None
     srtp: OwnSrtp = None
+    record: bool = False
     tls_name: Annotated[tuple[str, ...], OneOrMany] = ()
 
     @model_validator(mode="after")

@@ -22,6 +22,7 @@ from config.schema import (
     Gather,
     HangUp,
     Menu,
+    Record,
     Say,
     Site,
     State,
@@ -196,6 +197,9 @@ class _Explainer:
             case Connect():
                 to = self.destination(state.connect, None, attributes)
                 return Step("state", f"{name}: connect", (to,)), None, False
+            case Record():
+                heard = f", after {', '.join(state.announce)}" if state.announce else ""
+                return Step("state", f"{name}: recording: {state.record}{heard}"), state.then, True
             case Echo():
                 return Step("state", f"{name}: echo, until the caller hangs up"), None, False
             case HangUp():

@@ -14,7 +14,7 @@ from typing import Any
 from config import schema
 from ivr.run import MOVES_AT_ONCE, MOVES_UNATTENDED, Phase, Rows, Run, stale
 from ivr.signals import Digit, Entered, HangUp, Input, IsOpen, Output, Played, Start, TimedOut
-from ivr.verbs import echo, gather, hours, leave, menu, say, wait
+from ivr.verbs import echo, gather, hours, leave, menu, record, say, wait
 
 INPUTS: tuple[type[Input], ...] = (Start, Digit, Played, TimedOut, IsOpen)
 
@@ -49,6 +49,7 @@ ENTER: dict[type[schema._State], Callable[[Run, Any], None]] = {
     schema.Connect: leave.enter_connect,
     schema.Wait: wait.enter,
     schema.Echo: echo.enter,
+    schema.Record: record.enter,
     schema.HangUp: leave.enter_hang_up,
 }
 

@@ -27,6 +27,7 @@ from ivr.signals import (
     Output,
     Play,
     Played,
+    Record,
     SetTimer,
     Silence,
     Start,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 Emit = Callable[[object], None]
 OnGathered = Callable[["Call", str, str], None]
+OnRecord = Callable[["Call", str], None]
 
 
 class _Plan:
@@ -65,7 +67,7 @@ class _Plan:
 class IvrHandler:
     """The handler of destinations `ivr NAME`."""
 
-    __slots__ = ("clock", "counters", "emit", "live", "on_gathered", "plan")
+    __slots__ = ("clock", "counters", "emit", "live", "on_gathered", "plan", "record")
 
     def __init__(
         self, site: Site, clock: Clock, emit: Emit, on_gathered: OnGathered, counters: Counter[str]
@@ -74,9 +76,13 @@ class IvrHandler:
         self.clock = clock
         self.emit = emit
         self.on_gathered = on_gathered
+        self.record: OnRecord = self._not_recorded  # start, stop, mask or unmask a call's recording
         self.counters = counters
         self.live = 0  # sessions in charge of a call
         self.plan = _Plan(site, clock.now())
+
+    def _not_recorded(self, call: Call, what: str) -> None:
+        self.counters["ivr_not_recorded"] += 1
 
     def reconfigure(self, site: Site) -> None:
         """From now on calls get these flows; sessions that run keep theirs."""
@@ -183,6 +189,9 @@ class IvrSession:
             case Silence():
                 call.answer()
                 call.silence()
+            case Record(what):
+                call.answer()
+                self._handler.record(call, what)
             case Echo():
                 call.answer()
                 call.echo()

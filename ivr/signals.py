@@ -111,6 +111,13 @@ class Echo:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Start, stop, mask or unmask the call's recording."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Enqueue:
     """The flow is over: the call waits in a queue."""
 
@@ -134,6 +141,6 @@ class HangUp:
 
 
 Output = (
-    Entered | Play | StopPlay | SetTimer | StopTimer | AskHours | Keyed | Gathered | Silence | Echo
+    Entered | Play | StopPlay | SetTimer | StopTimer | AskHours | Keyed | Gathered | Silence | Echo | Record
     | Enqueue | Connect | HangUp
 )  # fmt: skip

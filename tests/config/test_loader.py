@@ -164,12 +164,13 @@ def test_every_mistake_is_said_at_once_in_words(problems: Problems) -> None:
     assert [p.removeprefix("site.yaml:") for p in problems(SECTIONS)] == [
         '5:13: queues.asia.ring_s: expected a number above 0, found "soon"',
         "6:5: queues.asia.rings_s: expected a key of: needs, agents, music, answer, priority, value_weight, ring_s, "
-        'wrap_up_s, max_wait_s, overflow, found "rings_s" - did you mean ring_s?',
+        "wrap_up_s, max_wait_s, overflow, record, keep_recordings_days, "
+        'found "rings_s" - did you mean ring_s?',
         '7:19: queues.asia.value_weight: expected a number of at least 0, found ".inf"',
         "9:3: extensions.101: expected the key password, found none",
         "9:9: extensions.101.pasword: expected a key of: password, name, caller_id, max_contacts, qualify_s, "
-        "max_calls, do_not_disturb, forward, redirects, codecs, srtp, reliable_provisional, pickup_groups, picks_up, "
-        'found "pasword" - did you mean password?',
+        "max_calls, do_not_disturb, forward, redirects, codecs, srtp, record, reliable_provisional, pickup_groups, "
+        'picks_up, found "pasword" - did you mean password?',
         "10:19: extensions.102.password: expected a password, best as !secret NAME, found no text",
         "12:40: agents.ann.skills.asia: expected a whole number from 1 to 10, found 11",
         "13:3: agents.ben: expected either extension or contact, found a mapping",
@@ -186,9 +187,9 @@ def test_every_mistake_is_said_at_once_in_words(problems: Problems) -> None:
         "number NUMBER, park LOT, park LOT SLOT, pickup EXTENSION, pickup group, set dnd on|off, "
         'set forward-WHEN NUMBER|off, refuse STATUS, hang up, sip:USER@HOST, found "nowhere"',
         "18:11: ivr.f.s: expected exactly one verb of: say, menu, gather, hours, enqueue, connect, wait_s, echo, "
-        "hang_up, found sya - did you mean say?",
+        "record, hang_up, found sya - did you mean say?",
         "18:31: ivr.f.t: expected a state, that is a verb and its keys; verbs: say, menu, gather, hours, enqueue, "
-        'connect, wait_s, echo, hang_up, found "hello"',
+        'connect, wait_s, echo, record, hang_up, found "hello"',
         '18:58: ivr.f.u.keys.12: expected one key of a telephone: 0-9, *, #, A-D, found "12"',
         "19:9: locale: expected keys and values, as country: ..., found text",
     ]

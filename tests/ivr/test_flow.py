@@ -25,6 +25,7 @@ from ivr.signals import (
     Output,
     Play,
     Played,
+    Record,
     SetTimer,
     Silence,
     Start,
@@ -50,6 +51,7 @@ SHOP = {
     "test": {"echo": True},
     "hold": {"wait_s": 2, "then": "where"},
     "bye": {"hang_up": True},
+    "tape": {"record": "start", "announce": "recorded", "then": "where"},
 }  # fmt: skip
 
 
@@ -344,3 +346,10 @@ def test_the_count_goes_on_in_the_next_flow() -> None:
         assert machine.feed(Start())[-1] == Connect(Destination("ivr", "a")), n
         machine = FlowMachine(flow({"a": {"connect": "ivr a"}}), after=machine)
     assert machine.feed(Start()) == [HangUp("flow goes round", looping=True)]
+
+
+def test_recording_begins_before_it_is_announced() -> None:
+    states = {"r": {"record": "start", "announce": "recorded", "then": "m"}, "m": {"record": "mask"}}
+    machine = FlowMachine(flow(states))
+    assert machine.feed(Start()) == [Entered("r"), Record("start"), Play(("recorded",))]
+    assert machine.feed(Played()) == [Entered("m"), Record("mask"), HangUp("end of flow")]

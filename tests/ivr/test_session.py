@@ -102,6 +102,10 @@ FLOWS: dict[str, Any] = {
         "hold": {"wait_s": 30},
         "sorry": {"say": "closed"},
     },
+    "tape": {
+        "t": {"record": "start", "announce": "closed", "then": "u"}, "u": {"record": "stop", "then": "v"},
+        "v": {"echo": True},
+    },
     "direct": {"d": {"connect": "extension 101"}},
     "chained": {"c": {"connect": "ivr welcome"}},
     "ping": {"p": {"connect": "ivr pong"}},
@@ -358,3 +362,15 @@ def test_no_reference_cycles(keys: str) -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_recording(line: Line) -> None:
+    line.start("tape")
+    assert line.counters["ivr_not_recorded"] == 1  # nobody records here
+    told: list[str] = []
+    other = Line()
+    other.handler.record = lambda call, what: told.append(what)
+    call = other.start("tape")
+    assert told == ["start"] and call.done == ["answer", "play closed"]
+    other.clock.run(PROMPT_S)
+    assert told == ["start", "stop"]
