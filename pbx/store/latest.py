@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
-from sqlalchemy import Table, bindparam, delete, select
+from sqlalchemy import ColumnElement, Table, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -88,11 +88,16 @@ class LatestWriter(Generic[V]):
         if not self._armed:
             self._arm()
 
-    async def open(self) -> list[tuple[Any, ...]]:
-        """The rows that were kept; starts the writer. Raises DatabaseUnreachable, one line."""
+    def waiting(self, key: Key) -> V | None:
+        """What of a key is not yet written."""
+        return self._pending.get(key)
+
+    async def open(self, *where: ColumnElement[bool]) -> list[tuple[Any, ...]]:
+        """The rows that were kept, or those `where` is true of; starts the writer. Raises DatabaseUnreachable, one
+        line."""
         try:
             connection = await self._connect()
-            found = (await connection.execute(select(self._table))).all()
+            found = (await connection.execute(select(self._table).where(*where))).all()
             await connection.commit()
         except Exception as error:
             await self.close()

@@ -83,3 +83,27 @@ phone_settings: Final = Table(
     Column("setting", Text, primary_key=True),  # dnd, forward-always, ...
     Column("value", Text, nullable=False),
 )
+
+# Recordings of calls: a row each, its file's name below the site's folder.
+recordings: Final = Table(
+    "recordings",
+    metadata,
+    Column("id", Text, primary_key=True),  # the call's id, a dot, 1 for its first recording
+    Column("call_id", Text, nullable=False),
+    Column("linked_call_id", Text),
+    Column("queue", Text),
+    Column("agent", Text),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("duration_s", Double, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("format", Text, nullable=False),  # wav, opus
+    Column("encrypted", Integer, nullable=False),  # 0, 1
+    Column("masked", Text, nullable=False),  # spans in seconds, a JSON array of pairs
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("why", Text),  # it ended
+    Column("legal_hold", Integer, nullable=False),
+    Column("deleted_at", Double),
+    Index("recordings_started", "started_at"),
+    Index("recordings_call", "call_id"),
+)
