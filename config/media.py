@@ -1,10 +1,10 @@
-"""The site's sound: ports, codecs, prompts."""
+"""The site's sound: ports, codecs, prompts, the processes that make it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from config.fields import Codecs, Expected, OneOrMany, PortRange, PortRangeText
 from config.model import Model
@@ -66,7 +66,11 @@ class Dtls(Model):
 class Media(Model):
     """Audio: the RTP port range, the codecs in order of preference (a trunk or an extension may have its own), the
     folder of prompts (NAME.wav is prompt NAME). `ringing` is the prompt that a caller who is answered already hears,
-    again and again, while a phone rings."""
+    again and again, while a phone rings.
+
+    `workers` processes share the ports, each on its own CPU of `cpus` if that is given. A server that dies leaves their
+    sound flowing for `grace_s`. A leg whose phone sends nothing for `silent_after_s`, though it should, is over
+    (`end`), or that is only told (`tell`)."""
 
     ports: PortRangeText = PortRange(20000, 29999)
     codecs: Codecs = ("PCMA", "PCMU")
@@ -74,3 +78,15 @@ class Media(Model):
     ringing: str | None = None
     srtp: SrtpText = Srtp(policy="off")
     dtls: Dtls = Dtls()
+    workers: int = Field(1, ge=1, le=64)
+    cpus: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    grace_s: float = Field(30.0, ge=0, le=3600)
+    silent_after_s: float | None = Field(300.0, ge=1, le=86_400)
+    on_silence: Literal["end", "tell"] = "end"
+
+    @model_validator(mode="after")
+    def _every_worker_has_ports(self) -> Self:
+        pairs = (self.ports.last - self.ports.first + 1) // 2
+        if pairs < self.workers:
+            raise ValueError(f"{self.workers} workers share {pairs} pairs of ports: each needs one at least")
+        return self

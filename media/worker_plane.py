@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ipaddress
 import itertools
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -84,6 +85,8 @@ class WorkerPlane:
             ipaddress.ip_address(host)
         except ValueError:
             raise MediaError(f"media host {host!r} is not an IP address") from None
+        if beyond := set(cpus) - os.sched_getaffinity(0):
+            raise MediaError(f"media.cpus: there is no CPU {min(beyond)} for us here")
         self.host, self.advertise, self.ports = host, advertise or host, ports
         self.counters: Counter[str] = Counter() if counters is None else counters
         self._prompts = PromptSlots(prompts if isinstance(prompts, PromptLibrary) else PromptLibrary(prompts))

@@ -31,6 +31,7 @@ from cti.web_sessions import WebSessions
 from ivr.session import IvrHandler
 from media.plane import MediaError
 from media.prompts import PromptLibrary
+from media.runtime import folder_of
 from media.security import wants_srtp
 from media.worker_plane import WorkerPlane
 from pbx.call import events
@@ -138,14 +139,18 @@ class Server:
         self._build_calls(site)
         self.http = self._build_http(site)
         self._stop = asyncio.Event()
+        self._leaving = False
         self._reloading: asyncio.Task[None] | None = None
         self._chores: dict[Callable[[], None], Timer] = {}  # what is done again and again, and its next turn
 
     # --- building ---------------------------------------------------------------------------------------------------
 
     def _build_media(self, site: Site) -> None:
+        media = site.media
         self.plane = WorkerPlane(
-            media_host(site), None, site.media.ports, self.prompts, self.counters, srtp=wants_srtp(site)
+            media_host(site), None, media.ports, self.prompts, self.counters,
+            workers=media.workers, cpus=media.cpus, runtime=folder_of(self.site_file), grace_s=media.grace_s,
+            srtp=wants_srtp(site),
         )  # fmt: skip
 
     def _build_calls(self, site: Site) -> None:
@@ -224,6 +229,10 @@ class Server:
                 "sip_timers": lambda: len(self.driver.layer.timers),
                 "sip_dialogs": lambda: self.switch.dialogs,
                 "media_ports_leased": lambda: self.plane.leased_ports,
+                "media_ports_free": lambda: self.plane.free_ports,
+                "media_unsent_messages": lambda: self.plane.backlog().unsent_messages,
+                "media_unacknowledged_commands": lambda: self.plane.backlog().unacknowledged,
+                "media_oldest_command_seconds": lambda: self.plane.backlog().oldest_s,
                 "tasks": lambda: len(asyncio.all_tasks()),
                 "registered_contacts": lambda: len(self.location),
                 "gateways_usable": lambda: self.gateways.count(usable=True),
@@ -315,7 +324,7 @@ class Server:
 
     def _health(self) -> dict[str, bool]:
         return {
-            "media": self.plane.worker_pid is not None,
+            "media": self.plane.up,
             "records": not self.journal.down,
             "accepting": not self.admission.draining,
         }
@@ -394,18 +403,27 @@ class Server:
         self.counters["gc_objects_found"] += gc.collect(1)
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then drain; a second signal ends it at once. SIGHUP reads the site again."""
+        """Serve until SIGTERM or SIGINT, then drain; a second signal ends it at once. SIGHUP reads the site again;
+        SIGUSR2 ends it without a drain, and calls are left to the next server."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop_once)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
+        loop.add_signal_handler(signal.SIGUSR2, self._leave)
         await self._stop.wait()
-        await self.drain()
+        if not self._leaving:
+            await self.drain()
         await self.close()
 
     def _stop_once(self) -> None:
         if self._stop.is_set():
             self.drain_s = 0
+        self._stop.set()
+
+    def _leave(self) -> None:
+        """End at once and hang nobody up: the sound goes on, and the next server takes it over."""
+        log.info("leaving", calls=self.switch.live, grace_s=self.site.media.grace_s)
+        self._leaving = True
         self._stop.set()
 
     async def drain(self) -> None:
@@ -443,7 +461,7 @@ class Server:
         await self.driver.close()
         await self.tracing.close()
         await self.resolver.close()
-        await self.plane.close()
+        await self.plane.close(stay=self._leaving)
         await self.journal.close()
         await self.records.close()
 
