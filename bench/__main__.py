@@ -26,6 +26,7 @@ from bench.plateau import SITES, Plateau, PlateauError
 from bench.report import Series, table_of, write_csv, write_page
 from bench.sip_cost import SipStep, SipWork
 from bench.sipp import Sipp, SippError
+from bench.sites import free_port
 
 RESULTS = Path(__file__).resolve().parent / "results"
 SERVER_CORE, LOAD_CORE = 0, 1
@@ -62,9 +63,10 @@ async def measure(what: Sequence[str], seconds: float, progress: Progress, folde
                 continue
             task = progress.add_task(work.name, total=len(rates))
             steps = sip_steps[work.name] = []
+            port = free_port()  # of every step: a phone that comes again has its contact refreshed, not one more
             for rate in rates:
                 progress.update(task, description=f"{work.name}, {rate:g} a second")
-                steps.append(await sip_cost.measure(work, plateau.pid, plateau.sip, rate, seconds, folder, load))
+                steps.append(await sip_cost.measure(work, plateau.pid, plateau.sip, rate, seconds, folder, load, port))
                 progress.advance(task)
                 if steps[-1].failed > steps[-1].successful / 100:
                     break

@@ -66,13 +66,13 @@ def users_file(work: SipWork, folder: Path) -> Path | None:
 
 
 async def measure(
-    work: SipWork, pid: int, target: str, rate: float, seconds: float, folder: Path, core: int | None
+    work: SipWork, pid: int, target: str, rate: float, seconds: float, folder: Path, core: int | None, port: int = 0
 ) -> SipStep:
-    """Offer `rate` a second for `seconds` and read what it cost."""
+    """Offer `rate` a second for `seconds`, from `port` (0: any), and read what it cost."""
     users = users_file(work, folder)
     sipp = Sipp(
         work.scenario, target, service=work.service or "nobody", calls=round(rate * seconds), rate=rate, core=core,
-        within_s=seconds * 3 + 40, extra=("-inf", str(users)) if users else (),
+        port=port, within_s=seconds * 3 + 40, extra=("-inf", str(users)) if users else (),
     )  # fmt: skip
     cpu, started = cpu_s(pid), time.monotonic()
     await sipp.start()
