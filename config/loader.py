@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from config import references
 from config.errors import Problem, SiteError
-from config.schema import Site
+from config.schema import Site, Speech
 from config.secret_file import Secrets
 from config.values import Path, TooMuch, Values
 from config.words import problems_of
@@ -138,8 +138,9 @@ def _with_absolute_paths(site: Site, folder: FilePath) -> Site:
         return {name: os.path.normpath(folder / path) for name in names if (path := getattr(part, name)) is not None}
 
     changed: dict[str, Any] = {
-        "media": site.media.model_copy(update=absolute(site.media, "prompts")),
+        "media": site.media.model_copy(update=absolute(site.media, "prompts", "prompt_cache")),
         "recordings": site.recordings.model_copy(update=absolute(site.recordings, "folder")),
+        "speech": _with_absolute_models(site.speech, folder),
     }
     tls = site.listen.tls
     if tls is not None:
@@ -150,6 +151,14 @@ def _with_absolute_paths(site: Site, folder: FilePath) -> Site:
         tls = tls.model_copy(update={**paths, "names": names})
         changed["listen"] = site.listen.model_copy(update={"tls": tls})
     return site.model_copy(update=changed)
+
+
+def _with_absolute_models(speech: Speech, folder: FilePath) -> Speech:
+    def absolute(path: str) -> str:
+        return os.path.normpath(folder / path)
+
+    voices = {voice: absolute(path) for voice, path in speech.voices.items()}
+    return speech.model_copy(update={"model": speech.model and absolute(speech.model), "voices": voices})
 
 
 def _located(finding: references.Finding, file: str, values: Values) -> Problem:

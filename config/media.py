@@ -65,8 +65,9 @@ class Dtls(Model):
 
 class Media(Model):
     """Audio: the RTP port range, the codecs in order of preference (a trunk or an extension may have its own), the
-    folder of prompts (NAME.wav is prompt NAME). `ringing` is the prompt that a caller who is answered already hears,
-    again and again, while a phone rings.
+    folder of prompts (NAME.wav, mp3, opus, ogg or flac is the prompt NAME, NAME.txt is spoken). `ringing` is the prompt
+    that a caller who is answered already hears, again and again, while a phone rings. `loudness_db` brings all prompts
+    to one level; `prompts_mb` is the memory they may take, `prompt_cache` the folder where converted ones are kept.
 
     `workers` processes share the ports, each on its own CPU of `cpus` if that is given. A server that dies leaves their
     sound flowing for `grace_s`. A leg whose phone sends nothing for `silent_after_s`, though it should, is over
@@ -75,9 +76,12 @@ class Media(Model):
     ports: PortRangeText = PortRange(20000, 29999)
     codecs: Codecs = ("PCMA", "PCMU")
     prompts: str | None = None
-    ringing: str | None = None
+    ringing: str | None = "tone:ringback"
     srtp: SrtpText = Srtp(policy="off")
     dtls: Dtls = Dtls()
+    loudness_db: float | None = Field(None, ge=-40, le=-6)
+    prompts_mb: int = Field(512, ge=1)
+    prompt_cache: str | None = None
     workers: int = Field(1, ge=1, le=64)
     cpus: tuple[Annotated[int, Field(ge=0)], ...] = ()
     grace_s: float = Field(30.0, ge=0, le=3600)

@@ -17,8 +17,9 @@ from typing import Any
 import holidays
 import phonenumbers
 
-from config import dial_patterns, flows
+from config import dial_patterns, flows, tones
 from config.numbers import normalise
+from config.prompts_used import SOUND_SUFFIXES, TEXT_SUFFIX, prompts_used
 from config.schema import Destination, DialRule, ParkingLot, Site
 from config.values import Path
 from config.words import did_you_mean
@@ -27,6 +28,7 @@ _SECTIONS = {
     "extension": "extensions", "queue": "queues", "ivr": "ivr", "trunk": "trunks", "group": "groups", "park": "park",
     "pickup": "extensions",
 }  # fmt: skip
+_PROMPT_SUFFIXES = SOUND_SUFFIXES | {TEXT_SUFFIX}
 _PICKUP_GROUP = Destination("pickup", "group")
 _ACTS = ("pickup", "set")  # destinations that act for who dials them
 _PLACEHOLDER = re.compile(r"\{number(:\d+)?\}")
@@ -360,28 +362,21 @@ def _recordings(site: Site) -> Iterator[Finding]:
 
 def _prompts(site: Site) -> Iterator[Finding]:
     folder = site.media.prompts
-    used: list[tuple[Path, str]] = [
-        (("queues", name, "music"), queue.music) for name, queue in site.queues.items() if queue.music is not None
-    ]
-    used += [(("park", name, "music"), lot.music) for name, lot in site.park.items() if lot.music is not None]
-    if site.media.ringing is not None:
-        used.append((("media", "ringing"), site.media.ringing))
-    if site.calls.hold_music is not None:
-        used.append((("calls", "hold_music"), site.calls.hold_music))
-    for flow_name, flow in site.ivr.items():
-        for state_name, state in flow.items():
-            for key in ("say", "menu", "gather", "invalid", "announce"):
-                prompts = getattr(state, key, ())
-                used += [(("ivr", flow_name, state_name, key, i), prompt) for i, prompt in enumerate(prompts)]
+    files = []
+    for path, name in prompts_used(site):
+        if not name.startswith(tones.PREFIX):
+            files.append((path, name))
+        elif not tones.known(name):
+            yield Finding(path, f'"{name}"', tones.expected(name))
     if folder is None:
-        for path, prompt in used[:1]:
+        for path, prompt in files[:1]:
             yield Finding(path, f'"{prompt}" but no media.prompts', "media.prompts, the folder of the prompts")
         return
     if not os.path.isdir(folder):
         yield Finding(("media", "prompts"), "none", f"the folder {folder}")
         return
-    present = [entry[:-4] for entry in os.listdir(folder) if entry.endswith(".wav")]
-    for path, prompt in used:
+    present = [name for name, suffix in map(os.path.splitext, os.listdir(folder)) if suffix.lower() in _PROMPT_SUFFIXES]
+    for path, prompt in files:
         if prompt not in present:
             expected = f"a prompt, that is a file {prompt}.wav in {folder}"
             yield Finding(path, f'"{prompt}"', expected, did_you_mean(prompt, present))

@@ -25,7 +25,6 @@ from config.fields import (
     Key,
     Level,
     Name,
-    Names,
     Number,
     OneOrMany,
     OpenSpan,
@@ -46,7 +45,9 @@ from config.model import Login, Model
 from config.phones import Extension, Forward, Group, ParkingLot
 from config.recordings import Recordings
 from config.registration import Registration
+from config.sayings import Sayings, Spoken
 from config.security import Security
+from config.speech import Speech
 from config.trace import Trace
 from config.trunks import Trunk
 
@@ -88,6 +89,8 @@ __all__ = [
     "Security",
     "SipListener",
     "Site",
+    "Speech",
+    "Spoken",
     "State",
     "Trace",
     "Trunk",
@@ -162,9 +165,9 @@ class _State(Model):
 
 
 class Say(_State):
-    """Play prompts one after the other, then go on (or hang up when there is no `then`)."""
+    """Play prompts and say values and texts one after the other, then go on (or hang up when there is no `then`)."""
 
-    say: Names
+    say: Sayings
     then: str | None = None
 
 
@@ -172,11 +175,11 @@ class Menu(_State):
     """Play `menu`, wait for one key. No key within `timeout_s` or a wrong key: `invalid` is played and the menu again,
     `retries` times; then `otherwise`."""
 
-    menu: Names
+    menu: Sayings
     keys: dict[Key, str] = Field(min_length=1)
     timeout_s: Seconds = 5
     retries: int = Field(2, ge=0, le=9)
-    invalid: Names = ()
+    invalid: Sayings = ()
     otherwise: str | None = None
 
 
@@ -185,14 +188,14 @@ class Gather(_State):
     the last key. Too few: again, `retries` times, then `otherwise`. `into: web_code` joins the call to the web session.
     """
 
-    gather: Names
+    gather: Sayings
     digits: int = Field(ge=1, le=32)
     into: AttributeName
     then: str
     min_digits: int | None = Field(None, ge=0)
     timeout_s: Seconds = 5
     retries: int = Field(1, ge=0, le=9)
-    invalid: Names = ()
+    invalid: Sayings = ()
     otherwise: str | None = None
 
 
@@ -235,7 +238,7 @@ class Record(_State):
     played then (and recorded)."""
 
     record: Literal["start", "stop", "mask", "unmask"]
-    announce: Names = ()
+    announce: Sayings = ()
     then: str | None = None
 
 
@@ -313,6 +316,7 @@ class Site(Model):
     listen: Listen
     registration: Registration = Registration()
     media: Media = Media()
+    speech: Speech = Speech()
     calls: Calls = Calls()
     recordings: Recordings = Recordings()
     records: Records = Records()

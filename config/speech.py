@@ -33,6 +33,17 @@ _VOICES = {
 }  # fmt: skip
 
 
+_CURRENCIES = {
+    "AU": "AUD", "BR": "BRL", "CA": "CAD", "CH": "CHF", "CZ": "CZK", "DK": "DKK", "GB": "GBP", "JP": "JPY",
+    "MX": "MXN", "NO": "NOK", "NZ": "NZD", "PL": "PLN", "SE": "SEK", "US": "USD",
+}  # fmt: skip
+
+
+def currency_of(country: str) -> str:
+    """What amounts are in, where nothing else is said."""
+    return _CURRENCIES.get(country, "EUR")
+
+
 def voice_of(country: str) -> str:
     """The voice of a country, by espeak-ng's name; British where it is not known."""
     return _VOICES.get(country, "en-gb")

@@ -94,9 +94,17 @@ class Values:
 
     def place(self, path: Path) -> Place:
         """The place of `path`, or of the nearest part of the file around it."""
-        while path not in self.places:
-            path = path[:-1]
-        return self.places[path]
+        return self.places[self.written(path)]
+
+    def written(self, path: Path) -> Path:
+        """`path` as far as it is in the file: a list of one may have been written without brackets."""
+        found: Path = ()
+        for part in path:
+            if (*found, part) in self.places:
+                found = (*found, part)
+            elif part != 0:
+                break
+        return found
 
     def _problem(self, node: Node, path: str, found: str, expected: str, hint: str = "") -> None:
         self.problems.append(Problem(self._file, node.line, node.column, path, found, expected, hint))

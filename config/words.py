@@ -72,7 +72,10 @@ class Spot:
                 return Spot(VERBS[verb]) if verb else entry
             return entry
         if get_origin(self.type) is tuple and arguments[-1:] == (...,):
-            return Spot.of(arguments[0])
+            entry = Spot.of(arguments[0])
+            if isinstance(value, Mapping):  # of what may be text or a mapping
+                return next((Spot(model) for model in get_args(entry.type) if Spot(model).model), entry)
+            return entry
         return Spot(Any)
 
     @property
@@ -94,11 +97,11 @@ def spot_at(path: Path, value: object) -> Spot:
     """The schema's spot for a path of the site's raw `value`."""
     spot = Spot(Site)
     for part in path:
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and part != 0:
             value = value.get(part)
         elif isinstance(value, list) and isinstance(part, int) and part < len(value):
             value = value[part]
-        else:
+        elif part != 0:  # else a list of one, written without brackets
             value = None
         spot = spot.below(part, value)
     return spot
@@ -138,10 +141,11 @@ def _key_problem(detail: ErrorDetails, file: str, values: Values) -> Problem:
 def _value_problem(detail: ErrorDetails, file: str, values: Values) -> Problem:
     path, kind = detail["loc"], detail["type"]
     spot = spot_at(path, values.value)
-    while path not in values.places:  # one for a list of one; and pydantic adds the members of unions
+    written = values.written(path)
+    while spot.type is Any and len(path) > len(written):  # pydantic adds the members of unions
         path = path[:-1]
-        spot = spot_at(path, values.value) if spot.type is Any else spot
-    place = values.places[path]
+        spot = spot_at(path, values.value)
+    place = values.places[written]
     hides = spot.type is SecretStr or spot.model or get_origin(spot.type) in (dict, tuple)
     found = kind_in_words(place.node) if hides else in_words(place.node)
     expected, hint = spot.words, ""

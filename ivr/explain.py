@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from config.calendar import is_open
+from config.sayings import in_words
 from config.schema import (
     ByHours,
     Connect,
@@ -177,7 +178,7 @@ class _Explainer:
     def _state(self, flow: str, name: str, state: State, attributes: Attributes) -> _Told:
         match state:
             case Say():
-                return Step("state", f"{name}: say {', '.join(state.say)}"), state.then, True
+                return Step("state", f"{name}: say {in_words(state.say)}"), state.then, True
             case Wait():
                 return Step("state", f"{name}: wait {state.wait_s:g} s"), state.then, True
             case ByHours():
@@ -198,7 +199,7 @@ class _Explainer:
                 to = self.destination(state.connect, None, attributes)
                 return Step("state", f"{name}: connect", (to,)), None, False
             case Record():
-                heard = f", after {', '.join(state.announce)}" if state.announce else ""
+                heard = f", after {in_words(state.announce)}" if state.announce else ""
                 return Step("state", f"{name}: recording: {state.record}{heard}"), state.then, True
             case Echo():
                 return Step("state", f"{name}: echo, until the caller hangs up"), None, False
@@ -236,7 +237,7 @@ class _Explainer:
         attempts = "one attempt" if state.retries == 0 else f"{state.retries + 1} attempts"
         without = tuple(self._states(flow, state.otherwise, attributes))
         choices.append(Step("choice", f"no valid key after {attempts}", without))
-        return Step("state", f"{name}: menu {', '.join(state.menu)}", tuple(choices))
+        return Step("state", f"{name}: menu {in_words(state.menu)}", tuple(choices))
 
     # --- queues -----------------------------------------------------------------------------------------------------
 

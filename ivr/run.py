@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Any
 
+from config.sayings import Saying
 from config.schema import State
 from ivr.signals import HangUp, Input, Output, Play, SetTimer, StopPlay, StopTimer
 
@@ -53,11 +54,11 @@ class Run:
         self.at_once = 0
         self.unattended = 0
 
-    def play(self, prompts: tuple[str, ...], phase: Phase) -> None:
+    def play(self, prompts: tuple[Saying, ...], phase: Phase) -> None:
         self.phase = phase
         self.out.append(Play(prompts))
 
-    def again(self, prompts: tuple[str, ...], phase: Phase, otherwise: str | None) -> None:
+    def again(self, prompts: tuple[Saying, ...], phase: Phase, otherwise: str | None) -> None:
         """Nothing usable came: ask once more while the state's retries last, then go on elsewhere. What was typed ahead
         goes: after a wrong key the others are likely wrong as well."""
         self.typed.clear()

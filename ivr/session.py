@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
 
 from config.calendar import is_open
+from config.sayings import Saying
 from config.schema import Destination, Flow, Hours, Site
+from config.speech import currency_of, voice_of
 from ivr.events import IvrDigits, IvrEnded, IvrStateEntered
 from ivr.flow import FlowMachine
 from ivr.signals import (
@@ -35,6 +37,7 @@ from ivr.signals import (
     StopTimer,
     TimedOut,
 )
+from ivr.utterance import Context, Utterance, plain, steps_of
 from pbx.call.clock import Clock, Timer
 
 if TYPE_CHECKING:
@@ -49,12 +52,14 @@ OnRecord = Callable[["Call", str], None]
 class _Plan:
     """What a session takes from the site when it starts; a reload makes another for the sessions to come."""
 
-    __slots__ = ("_hours", "_timezone", "flows")
+    __slots__ = ("_currency", "_hours", "_timezone", "_voice", "flows")
 
     def __init__(self, site: Site, now: float) -> None:
         self.flows: Mapping[str, Flow] = site.ivr
         self._hours: Mapping[str, Hours] = site.hours
         self._timezone = ZoneInfo(site.locale.timezone)
+        self._voice = site.speech.voice or voice_of(site.locale.country)
+        self._currency = currency_of(site.locale.country)
         for name in site.hours:  # computes the year's holidays, so that no call waits for it
             self.is_open(name, now)
 
@@ -62,6 +67,12 @@ class _Plan:
         """None if there is no such calendar."""
         hours = self._hours.get(name)
         return None if hours is None else is_open(hours, dt.datetime.fromtimestamp(now, self._timezone)).open
+
+
+    def context(self, call: Call, now: float) -> Context:
+        """What a call's sayings are made of."""
+        local = dt.datetime.fromtimestamp(now, self._timezone)
+        return Context(call.attributes, local, self._voice, self._currency, call.switch.plane.has_prompt)
 
 
 class IvrHandler:
@@ -103,7 +114,9 @@ class IvrHandler:
 class IvrSession:
     """One call in a flow: a `Controller`. Holds the call only while it is in charge, so no cycle outlives it."""
 
-    __slots__ = ("_call", "_feeding", "_flow", "_handler", "_inputs", "_machine", "_plan", "_play_id", "_timer")
+    __slots__ = (
+        "_call", "_feeding", "_flow", "_handler", "_inputs", "_machine", "_plan", "_play_id", "_timer", "_utterance",
+    )  # fmt: skip
 
     def __init__(self, handler: IvrHandler, call: Call, flow: str, states: Flow) -> None:
         self._handler = handler
@@ -113,6 +126,7 @@ class IvrSession:
         self._plan = handler.plan
         self._timer: Timer | None = None
         self._play_id: int | None = None  # of what is heard now
+        self._utterance: Utterance | None = None  # on its way to be heard
         self._inputs: list[Input] = []
         self._feeding = False
         handler.live += 1
@@ -168,11 +182,10 @@ class IvrSession:
         match output:
             case Entered(state):
                 self._emit(IvrStateEntered(self._handler.clock.now(), call.id, self._flow, state))
-            case Play(prompts):
-                call.answer()
-                self._play_id = call.play(prompts)
+            case Play(sayings):
+                self._say(call, sayings)
             case StopPlay():
-                self._play_id = None
+                self._hush()
                 call.silence()
             case SetTimer(after_s):
                 self._stop_timer()
@@ -197,6 +210,36 @@ class IvrSession:
                 call.echo()
             case Enqueue() | Connect() | HangUp():
                 self._leave(call, output)
+
+    def _say(self, call: Call, sayings: tuple[Saying, ...]) -> None:
+        call.answer()
+        self._hush()
+        if plain(sayings):
+            self._play(cast("tuple[str, ...]", sayings), 0)
+            return
+        steps, left_out = steps_of(sayings, self._plan.context(call, self._handler.clock.now()))
+        self._handler.counters["ivr_values_missing"] += left_out
+        utterance = Utterance(steps, call.switch.plane.speak, self._play)
+        if utterance.waits:
+            call.silence()
+            self._utterance = utterance
+
+    def _play(self, prompts: tuple[str, ...], unsaid: int) -> None:
+        """All is said that can be; if that is nothing, the flow goes on at once."""
+        self._utterance = None
+        self._handler.counters["ivr_texts_unsaid"] += unsaid
+        if self._call is None:
+            return
+        if prompts:
+            self._play_id = self._call.play(prompts)
+        else:
+            self.feed(Played(heard=False))
+
+    def _hush(self) -> None:
+        self._play_id = None
+        if self._utterance is not None:
+            self._utterance.cancel()
+            self._utterance = None
 
     def _is_open(self, name: str) -> bool:
         answer = self._plan.is_open(name, self._handler.clock.now())
@@ -246,6 +289,7 @@ class IvrSession:
         if call is None:
             return
         self._stop_timer()
+        self._hush()
         self._inputs.clear()
         self._handler.live -= 1
         self._emit(IvrEnded(self._handler.clock.now(), call.id, self._flow, outcome))

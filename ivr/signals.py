@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from config.sayings import Saying
 from config.schema import Destination
 
 # --- inputs ---------------------------------------------------------------------------------------------------------
@@ -55,9 +56,9 @@ class Entered:
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """Play these prompts one after the other, in place of whatever is heard now; answer with `Played`."""
+    """Let these be heard one after the other, in place of whatever is heard now; answer with `Played`."""
 
-    prompts: tuple[str, ...]
+    prompts: tuple[Saying, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from media.codecs import Samples
 from media.encoding import RATE_HZ
 from media.plane import BadPrompt
 
-SUFFIXES = frozenset({".wav", ".mp3", ".opus", ".ogg", ".oga", ".flac"})
 LONGEST_S = 3600
 SILENT_DB = -60.0  # a file without a peak above this holds nothing to hear
 _FULL_SCALE = 32768.0

@@ -84,6 +84,8 @@ class FakePlane:
         self.stats = PortStats()  # what the next releases report
         self.fingerprint = ""  # with one, ports have ICE credentials
         self.down = False  # True: no worker, nothing can be leased
+        self.slow_speech = False
+        self.speaking: list[tuple[str, Callable[[str | None], None]]] = []
         self._generation = 0
         self._play_id = 0
         self._recording_id = 0
@@ -120,7 +122,7 @@ class FakePlane:
         if len(prompts) > PLAYLIST_LONGEST:
             raise PlaylistTooLong(f"{len(prompts)} prompts at once, {PLAYLIST_LONGEST} at most")
         for name in prompts:
-            if name not in self.prompts:
+            if not self.has_prompt(name):
                 raise UnknownPrompt(name)
         self._play_id += 1
         if self._known(port):
@@ -232,8 +234,18 @@ class FakePlane:
         if on_stats is not None:
             on_stats(self.stats if known else PortStats())
 
+    def comfort_noise(self, port: MediaPort) -> int:
+        return self.play(port, ("tone:noise",), loop=True)
+
     def has_prompt(self, name: str) -> bool:
-        return name in self.prompts
+        return name in self.prompts or name.startswith("tone:")
+
+    def speak(self, text: str, voice: str | None, on_ready: Callable[[str | None], None]) -> None:
+        """Spoken at once as prompt `say:TEXT`, unless `slow_speech`: then the test ends it by `spoken`."""
+        self.commands.append(("speak", text, voice))
+        self.speaking.append((text, on_ready))
+        if not self.slow_speech:
+            self.spoken()
 
     # --- what a test does ---------------------------------------------------------------------------------------------
 
@@ -297,6 +309,14 @@ class FakePlane:
             port.forget()
             if number in self.tags:
                 self.found[self.tags[number]] = self.leased[number] = MediaPort(number, port.host, port.generation)
+
+    def spoken(self, *, well: bool = True) -> None:
+        """The text asked for first is spoken, or it fails."""
+        text, on_ready = self.speaking.pop(0)
+        name = f"say:{text}"
+        if well:
+            self.prompts.add(name)
+        on_ready(name if well else None)
 
     def kill(self) -> None:
         """The worker dies: every leased port is lost. A new worker is up at once (unless `down` is set before)."""

@@ -235,4 +235,12 @@ class MediaPlane(Protocol):
         """Give the port back; callbacks are dropped at once; `on_stats` is called when the counters arrive (or with
         zeros if the worker is gone)."""
 
+    def comfort_noise(self, port: MediaPort) -> int:
+        """Like `silence`, but a listener hears that the line lives; a play id that never ends. Raises UnknownPrompt
+        where the site's tones are not loaded."""
+
     def has_prompt(self, name: str) -> bool: ...
+
+    def speak(self, text: str, voice: str | None, on_ready: Callable[[str | None], None]) -> None:
+        """Make a prompt of a text. `on_ready(its name)` follows, at once if it is there already, within the site's
+        `speech.timeout_s` in any case; None: it can't be spoken. Play it soon: it gives way to others some day."""

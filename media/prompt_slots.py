@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from media import records
 from media.plane import MediaError, UnknownPrompt
-from media.prompts import PromptChanges, PromptLibrary
+from media.prompts import Prompt, PromptChanges, PromptLibrary
 
 Send = Callable[[bytes, int], None]  # a record and the descriptor that goes with it, or -1
 
@@ -18,6 +18,7 @@ class PromptSlots:
 
     def __init__(self, library: PromptLibrary) -> None:
         self.library = library
+        self._spoken: dict[str, Prompt] = {}  # of calls' texts, not in the library
         self._slots: dict[str, int] = {}
         self._free = deque(range(records.PROMPTS_MOST))
 
@@ -58,5 +59,21 @@ class PromptSlots:
             for send in sends:
                 self._upload_one(name, send)
 
+    def add(self, prompt: Prompt, sends: Iterable[Send]) -> None:
+        """One that no file holds. Raises MediaError when there are too many."""
+        self.assign((prompt.name,))
+        self._spoken[prompt.name] = prompt
+        for send in sends:
+            self._upload_one(prompt.name, send)
+
+    def drop(self, name: str, sends: Iterable[Send]) -> None:
+        """Undo `add`. What is in the library by now stays."""
+        if self._spoken.pop(name, None) is None or name in self.library:
+            return
+        slot = self._slots.pop(name)
+        self._free.append(slot)
+        for send in sends:
+            send(records.forget(slot), -1)
+
     def _upload_one(self, name: str, send: Send) -> None:
-        send(records.prompt(self._slots[name]), os.dup(self.library.get(name).descriptor))
+        send(records.prompt(self._slots[name]), os.dup((self._spoken.get(name) or self.library.get(name)).descriptor))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from config.prompts_used import SOUND_SUFFIXES, TEXT_SUFFIX
 from config.tones import known
 from media import audio_file, encoding, tones
 from media.codecs import Samples
@@ -22,6 +23,7 @@ from media.prompt_cache import PromptCache
 from media.speech import Speaker
 
 MEMORY_BYTES = 512_000_000
+_NO_CACHE = PromptCache(None)
 Progress = Callable[[int, int], None]  # (prompts done, of how many)
 
 
@@ -189,8 +191,8 @@ class PromptLibrary:
     def size_bytes(self) -> int:
         return sum(prompt.size_bytes for prompt in self._prompts.values())
 
-    def make(self, source: Source) -> Prompt:
-        """Convert one, or take it from the cache. Blocks; from any thread. Raises BadPrompt."""
+    def make(self, source: Source, *, keep: bool = True) -> Prompt:
+        """Convert one, or take it from the cache if it may be kept there. Blocks; from any thread. Raises BadPrompt."""
         codecs = self.wanted.codecs
         head = f"{encoding.FORMAT} {' '.join(codecs)} ".encode()
         key = hashlib.sha256(head + source.digest()).hexdigest()
@@ -198,7 +200,8 @@ class PromptLibrary:
         def convert(file: BinaryIO) -> None:
             encoding.write(file, source.sound(), codecs)
 
-        return Prompt(source.name, key, self.cache.load(key, convert))
+        cache = self.cache if keep else _NO_CACHE
+        return Prompt(source.name, key, cache.load(key, convert))
 
     def reload(self, wanted: Wanted | None = None, progress: Progress | None = None) -> PromptChanges:
         """Make what is new or changed. A prompt whose new content can't be used keeps the old one."""
@@ -260,7 +263,7 @@ def sources(wanted: Wanted) -> tuple[list[Source], dict[str, str]]:
         if other is not path:
             problems[path.stem] = f"{path} and {other.name} are both the prompt {path.stem}: one must go"
             continue
-        if path.suffix.lower() != ".txt":
+        if path.suffix.lower() != TEXT_SUFFIX:
             found.append(FileSource(path.stem, path, wanted.loudness_db))
             continue
         try:
@@ -284,7 +287,7 @@ def prompt_files(folder: Path | None) -> Iterable[Path]:
         return ()
     if not folder.is_dir():
         raise MediaError(f"prompts folder {folder} does not exist")
-    suffixes = audio_file.SUFFIXES | {".txt"}
+    suffixes = SOUND_SUFFIXES | {TEXT_SUFFIX}
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes and path.is_file())
 
 

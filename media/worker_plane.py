@@ -41,11 +41,12 @@ from media.plane import (
     WorkerFailed,
 )
 from media.plane_security import PlaneSecurity
-from media.prompt_slots import PromptSlots
+from media.prompt_slots import PromptSlots, Send
 from media.prompts import PromptChanges, PromptLibrary, Wanted
 from media.recordings import WORKER_SHIFT
 from media.records import Event
 from media.runtime import Place, RuntimeFolder, is_worker
+from media.speech_queue import SpeechQueue
 from media.transit import Transits
 
 log = structlog.get_logger("media")
@@ -90,6 +91,12 @@ class WorkerPlane:
         self.host, self.advertise, self.ports = host, advertise or host, ports
         self.counters: Counter[str] = Counter() if counters is None else counters
         self._prompts = PromptSlots(prompts if isinstance(prompts, PromptLibrary) else PromptLibrary(prompts))
+        self._speech = SpeechQueue(
+            self._prompts,
+            lambda prompt: self._prompts.add(prompt, self._sends()),
+            lambda name: self._prompts.drop(name, self._sends()),
+            self.counters,
+        )
         self._loop = loop
         self._runtime, self._grace_s = runtime, grace_s if runtime is not None else 0.0
         self._folder: RuntimeFolder | None = None
@@ -152,6 +159,7 @@ class WorkerPlane:
         live on for the grace, for the next server."""
         if self._unclaimed is not None:
             self._unclaimed.cancel()
+        await self._speech.close()
         await asyncio.gather(*(worker.close(stay) for worker in self.workers))
         if self._folder is not None:
             self._folder.close()
@@ -162,8 +170,12 @@ class WorkerPlane:
         """Make the prompts anew that changed and give them to the workers; what is playing plays to its end. `wanted`:
         if the site wants others. Raises MediaError, and then nothing has changed."""
         changes = await asyncio.to_thread(self.library.reload, wanted)
-        self._prompts.change(changes, [worker.send for worker in self.workers])
+        self._speech.forget()
+        self._prompts.change(changes, self._sends())
         return changes
+
+    def _sends(self) -> list[Send]:
+        return [worker.send for worker in self.workers]
 
     @property
     def library(self) -> PromptLibrary:
@@ -286,8 +298,14 @@ class WorkerPlane:
         self._transits.end(port)
         self.workers[port.worker].release(port, on_stats)
 
+    def comfort_noise(self, port: MediaPort) -> int:
+        return self.play(port, ("tone:noise",), loop=True)
+
     def has_prompt(self, name: str) -> bool:
         return name in self._prompts
+
+    def speak(self, text: str, voice: str | None, on_ready: Callable[[str | None], None]) -> None:
+        self._speech.speak(text, voice, on_ready)
 
     def _tell(self, port: MediaPort, record: Callable[..., bytes], *arguments: object) -> None:
         """A command of a port: `record(index, generation, *arguments)`."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
 import os
 import re
 import sys
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -22,6 +23,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -50,6 +52,7 @@ DEMO_SITE = Path(__file__).resolve().parent.parent / "config" / "sites" / "trave
 #: Exit statuses: 1 something was found wrong, 2 the command can't be done as given.
 WRONG, UNUSABLE = 1, 2
 
+SOON_S = 0.5  # what is done by then shows no progress bar
 LOG_VALUE_LENGTH = 1000  # characters
 DAY_S = 86_400
 
@@ -62,13 +65,35 @@ def fail(text: str, status: int = UNUSABLE) -> NoReturn:
 def read_site(path: Path, *, with_files: bool = False) -> Site:
     """The site, or every mistake in it on a line of its own and exit status 1."""
     try:
-        return load_site(path, with_files=with_files)
+        with converting() as progress:
+            return load_site(path, with_files=with_files, progress=progress)
     except SiteError as error:
         for problem in error.problems:
             err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
         count = len(error.problems)
         say_red(f"{path}: {count} mistake{'s' if count > 1 else ''}")
         raise typer.Exit(WRONG) from None
+
+
+@contextlib.contextmanager
+def converting() -> Iterator[Callable[[int, int], None]]:
+    """A progress bar, on a terminal, for prompts that are converted; none when that is soon done."""
+    bar = Progress(
+        TextColumn("converting prompts"), BarColumn(), MofNCompleteColumn(), console=err, transient=True,
+        disable=not err.is_terminal,
+    )  # fmt: skip
+    task = bar.add_task("", total=None)
+    started = time.monotonic()
+
+    def told(done: int, total: int) -> None:
+        if time.monotonic() - started > SOON_S and not bar.live.is_started:
+            bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield told
+    finally:
+        bar.stop()
 
 
 def say_red(text: str) -> None:
@@ -109,7 +134,8 @@ async def serve_site(path: Path, drain_s: float, trace: bool) -> int:
     from pbx.store.errors import StoreError
 
     try:
-        server = Server(path, drain_s)
+        with converting() as progress:
+            server = Server(path, drain_s, progress)
         if trace:
             server.tracing.print_messages(
                 lambda way, data, hop: err.print(

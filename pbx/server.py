@@ -30,7 +30,7 @@ from cti.tokens import Tokens
 from cti.web_sessions import WebSessions
 from ivr.session import IvrHandler
 from media.plane import MediaError
-from media.prompts import PromptLibrary
+from media.prompts import Progress
 from media.runtime import folder_of
 from media.security import wants_srtp
 from media.worker_plane import WorkerPlane
@@ -56,6 +56,7 @@ from pbx.sip.hop import Hop
 from pbx.sip.next_hop import Speaks
 from pbx.sip.registrar import Registrar
 from pbx.site import load_site, tls_files
+from pbx.sound import prompt_library, wanted
 from pbx.store.bindings import BindingStore, Record
 from pbx.store.errors import StoreError
 from pbx.store.journal import Journal
@@ -111,8 +112,8 @@ class StartError(Exception):
 class Server:
     """One site, live."""
 
-    def __init__(self, site_file: Path, drain_s: float = DRAIN_S) -> None:
-        """Raises SiteError. Needs a running event loop."""
+    def __init__(self, site_file: Path, drain_s: float = DRAIN_S, progress: Progress | None = None) -> None:
+        """Raises SiteError. Needs a running event loop. `progress` is told of prompts being converted."""
         self.site_file = site_file
         self.site = site = load_site(site_file)
         self.drain_s = drain_s
@@ -124,7 +125,8 @@ class Server:
         self.resolver = Resolver(
             Speaks.of(site.listen.sip), self.driver.now, self.counters, nameservers_of(site.listen)
         )
-        self.prompts = PromptLibrary(site.media.prompts)
+        self.prompts = prompt_library(site, progress)
+        self._tell_bad_prompts()
         self.location = Location(on_change=self._registration_changed)
         self.bindings = BindingStore(site.records.url, self._contacts_of, self.counters)
         self.admission = Admission(site, self.counters)
@@ -519,9 +521,16 @@ class Server:
         await self.resolver.watch(uris_of(site))
         await self.tracing.reconfigure(site)
         try:
-            await self.plane.reload_prompts()
+            await self.plane.reload_prompts(wanted(site))
         except MediaError as error:
             log.error("prompts not reloaded", problem=str(error))
+        self._tell_bad_prompts()
+
+    def _tell_bad_prompts(self) -> None:
+        """Calls go on without them."""
+        self.counters["media_prompts_unusable"] = len(self.prompts.problems)
+        for name, problem in self.prompts.problems.items():
+            log.error("a prompt can't be used", prompt=name, problem=problem)
 
 
 def media_host(site: Site) -> str:

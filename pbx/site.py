@@ -9,13 +9,19 @@ from acd.site_check import queue_needs
 from config.loader import load
 from config.references import Finding
 from config.schema import Site
+from media.prompts import Progress
+from pbx.sound import prompt_findings
 from pbx.transport.tls import BadFile, Tls, TlsFiles
 
 
-def load_site(path: Path, *, with_files: bool = False) -> Site:
-    """Raises SiteError with every mistake at its line. `with_files`: certificates are read too; the server does that
-    by itself, since they change without the site file."""
-    return load(path, also=(queue_needs, certificates) if with_files else (queue_needs,))
+def load_site(path: Path, *, with_files: bool = False, progress: Progress | None = None) -> Site:
+    """Raises SiteError with every mistake at its line. `with_files`: certificates and prompts are read too (`progress`
+    is told how far); the server does that by itself, since they change without the site file."""
+
+    def prompts(site: Site) -> Iterator[Finding]:
+        return prompt_findings(site, progress)
+
+    return load(path, also=(queue_needs, certificates, prompts) if with_files else (queue_needs,))
 
 
 def certificates(site: Site) -> Iterator[Finding]:

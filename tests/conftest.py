@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,3 +17,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         source = library.with_name(library.name.partition(".")[0] + ".py")
         if not source.exists() or source.stat().st_mtime > library.stat().st_mtime:
             pytest.exit(f"{library.relative_to(ROOT)} is older than its source: `make install`, or `make pure`", 2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing a test converts stays in the home of who runs it."""
+    before = os.environ.get("CACHE_DIRECTORY")
+    os.environ["CACHE_DIRECTORY"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["CACHE_DIRECTORY"]
+    else:
+        os.environ["CACHE_DIRECTORY"] = before

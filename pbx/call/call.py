@@ -127,6 +127,11 @@ class Call:
 
     # --- the caller -------------------------------------------------------------------------------------------------
 
+    @property
+    def hears_music(self) -> bool:
+        """The caller hears a prompt again and again: a queue's music, a tone."""
+        return bool(self._loop)
+
     def ring(self) -> None:
         """180 to the caller; who is answered already hears the site's ringing tone."""
         if self.ended:
@@ -166,16 +171,21 @@ class Call:
 
     def play(self, prompts: Sequence[str], *, loop: bool = False) -> int:
         """Play prompts to the caller, answering first; returns the id that `on_played` will tell. A prompt that does
-        not exist, or a list that is too long, is counted and taken as played."""
+        not exist is counted and left out; if none is left, or the list is too long, it is taken as played."""
         self.answer()
         port = self.caller.audio.port
         if port is None or self.ended:
             return 0
         self._hears(tuple(prompts) if loop else ())
+        plane = self.switch.plane
+        known = [name for name in prompts if plane.has_prompt(name)]
+        self.switch.counters["media_unknown_prompts"] += len(prompts) - len(known)
         try:
-            play_id = self.switch.plane.play(port, prompts, loop=loop)
-        except (UnknownPrompt, PlaylistTooLong):
-            self.switch.counters["media_unknown_prompts"] += 1
+            if not known and prompts:
+                raise UnknownPrompt
+            play_id = plane.play(port, known, loop=loop)
+        except (UnknownPrompt, PlaylistTooLong) as error:
+            self.switch.counters["media_playlists_too_long"] += isinstance(error, PlaylistTooLong)
             self._play_id -= 1
             self.clock.after(0, self._played, self._play_id)
             return self._play_id

@@ -156,7 +156,7 @@ def _into_his_place(leg: Leg, other: Leg, here: Call, there: Call) -> None:
     else:
         here.hang_up("transferred")
     hang_up_alone(other)
-    if there.connected is None and not there.ended:
+    if there.connected is None and not there.ended and not there.hears_music:
         there.ring()
     _told(there, leg, to, here.id, agent, to_agent)
 

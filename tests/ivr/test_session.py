@@ -6,6 +6,7 @@ import datetime as dt
 import gc
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from config.schema import Destination, Site
 from ivr.events import IvrDigits, IvrEnded, IvrStateEntered
 from ivr.session import IvrHandler, IvrSession
+from media.fake import FakePlane
 from tests.virtual_clock import VirtualClock, VirtualTimer
 
 if TYPE_CHECKING:
@@ -28,13 +30,14 @@ class FakeCall:
     def __init__(self, clock: VirtualClock, prompts: set[str]) -> None:
         self.id = "call-1"
         self.clock = clock
-        self.prompts = prompts
         self.done: list[str] = []
         self.attributes: dict[str, str | int | float] = {}
         self.answered = False
         self.controller: Any = None
         self.destination = Destination("ivr", "")
         self.routed: Destination | None = None
+        self.plane = FakePlane(prompts=prompts)
+        self.switch = SimpleNamespace(plane=self.plane)
         self._playing: VirtualTimer | None = None
         self._play_id = 0
         self._unknown_id = 0
@@ -47,7 +50,7 @@ class FakeCall:
     def play(self, prompts: Sequence[str], *, loop: bool = False) -> int:
         self._stop()
         self.done.append(f"play {' '.join(prompts)}")
-        if not self.prompts.issuperset(prompts):
+        if not all(map(self.plane.has_prompt, prompts)):
             self._unknown_id -= 1
             self._playing = self.clock.after(0, self._played, self._unknown_id)
             return self._unknown_id
@@ -112,6 +115,10 @@ FLOWS: dict[str, Any] = {
     "pong": {"p": {"connect": "ivr ping"}},
     "hours": {"a": {"hours": "shop", "open": "b", "closed": "b"}, "b": {"hours": "shop", "open": "a", "closed": "a"}},
     "nothing": {"n": {"say": "no-such-prompt", "then": "n"}},
+    "spoken": {
+        "s": {"say": ["welcome", {"text": "Hello {name}.", "instead": "closed"}, "{number:age}"], "then": "m"},
+        "m": {"menu": {"text": "Press {digits:key}."}, "keys": {"1": "x"}}, "x": {"hang_up": True},
+    },
     "no-calendar": {"n": {"hours": "gone", "open": "x", "closed": "y"}, "x": {"hang_up": True}, "y": {"say": "closed"}},
 }  # fmt: skip
 PROMPTS = {"welcome", "where-to", "pardon", "type-code", "closed"}
@@ -374,3 +381,60 @@ def test_recording(line: Line) -> None:
     assert told == ["start"] and call.done == ["answer", "play closed"]
     other.clock.run(PROMPT_S)
     assert told == ["start", "stop"]
+
+
+# --- texts and values --------------------------------------------------------------------------------------------
+
+
+def test_values_and_texts_are_spoken(line: Line) -> None:
+    call = line.call
+    call.attributes |= {"name": "Anne", "age": 21, "key": "1"}
+    line.start("spoken")
+    hello = "say:Hello Anne."
+    assert call.plane.commands == [("speak", "Hello Anne.", "fr"), ("speak", "vingt et un", "fr")]
+    assert call.done == ["answer", f"play welcome {hello} say:vingt et un"]
+    line.clock.run(PROMPT_S * 3)
+    assert call.done[-1] == "play say:Press un."
+    call.press("1")
+    assert call.done[-1] == "hang up: hang up"
+
+
+def test_the_caller_waits_in_silence_for_speech(line: Line) -> None:
+    call = line.call
+    call.attributes |= {"name": "Anne", "age": 21}
+    call.plane.slow_speech = True
+    line.start("spoken")
+    assert call.done == ["answer", "silence"]
+    call.plane.spoken(well=False)
+    call.plane.spoken()
+    assert call.done[2:] == ["play welcome closed say:vingt et un"]  # closed is played instead
+
+
+def test_a_value_that_is_missing_is_left_out_and_counted(line: Line) -> None:
+    line.start("spoken")
+    assert line.call.done == ["answer", "play welcome closed"]
+    assert line.counters["ivr_values_missing"] == 1
+
+
+def test_nothing_can_be_said_so_the_flow_goes_on(line: Line) -> None:
+    line.call.attributes["key"] = "1"
+    line.call.plane.slow_speech = True
+    line.start("spoken")
+    line.clock.run(PROMPT_S * 2)
+    assert line.call.done[-1] == "silence"
+    line.call.plane.spoken(well=False)
+    assert line.counters["ivr_texts_unsaid"] == 1
+    line.call.press("1")  # the menu waits for its key
+    assert line.call.done[-1] == "hang up: hang up"
+
+
+def test_a_key_does_not_wait_for_speech(line: Line) -> None:
+    line.call.attributes["key"] = "1"
+    line.call.plane.slow_speech = True
+    line.start("spoken")
+    line.clock.run(PROMPT_S * 2)
+    line.call.press("1")
+    done = list(line.call.done)
+    assert done[-1] == "hang up: hang up"
+    line.call.plane.spoken()
+    assert line.call.done == done

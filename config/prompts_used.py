@@ -1,0 +1,41 @@
+"""Every place of a site where a prompt is named or a text is spoken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from config.sayings import Saying
+from config.schema import Site
+from config.values import Path
+
+SOUND_SUFFIXES = frozenset({".wav", ".mp3", ".opus", ".ogg", ".oga", ".flac"})
+TEXT_SUFFIX = ".txt"  # what is in it is spoken
+HOLD_MUSIC = "music"  # heard on hold unless the site names another, if there is one
+
+_VERB_KEYS = ("say", "menu", "gather", "invalid", "announce")
+
+
+def used(site: Site) -> Iterator[tuple[Path, Saying]]:
+    """What is heard, with the path of the key that says so."""
+    named: list[tuple[Path, str | None]] = [
+        (("media", "ringing"), site.media.ringing),
+        (("calls", "hold_music"), site.calls.hold_music),
+        *((("queues", name, "music"), queue.music) for name, queue in site.queues.items()),
+        *((("park", name, "music"), lot.music) for name, lot in site.park.items()),
+    ]
+    yield from ((path, name) for path, name in named if name is not None)
+    for flow_name, flow in site.ivr.items():
+        for state_name, state in flow.items():
+            for key in _VERB_KEYS:
+                for i, saying in enumerate(getattr(state, key, ())):
+                    yield ("ivr", flow_name, state_name, key, i), saying
+
+
+def prompts_used(site: Site) -> Iterator[tuple[Path, str]]:
+    """The names alone, those that stand in for texts included."""
+    for path, saying in used(site):
+        if not isinstance(saying, str):
+            if saying.instead is not None:
+                yield (*path, "instead"), saying.instead
+        elif "{" not in saying:
+            yield path, saying
