@@ -187,7 +187,7 @@ cdef void lease(Loop *loop, Port *port, uint32_t generation, const uint8_t *tag)
     port.out.span = FRAME_BYTES
     port.ptime_ms = FRAME_MS
     port.max_ptime_ms = 0
-    port.in_band = False
+    port.in_band = port.held = False
     port.concealed_ms = port.decode_errors = port.late = 0
     port.packets_received = port.packets_sent = port.packets_dropped = port.rtcp_received = 0
     port.out.ssrc = <uint32_t>draw(loop)
@@ -314,7 +314,7 @@ cdef void play(Loop *loop, Port *port, Command *command) noexcept nogil:
 cdef void queue_digit(Loop *loop, Port *port, int event, uint32_t duration_ms) noexcept nogil:
     cdef Outgoing *out = &port.out
     cdef QueuedDigit *digit
-    if event > 15 or out.digits_count == MAX_DIGITS or port.dtmf_type == NO_TYPE:
+    if event > 15 or out.digits_count == MAX_DIGITS or port.dtmf_type == NO_TYPE and not port.in_band:
         refuse(loop, FULL if out.digits_count == MAX_DIGITS else IMPOSSIBLE)
         return
     digit = &port.digits[(out.digits_head + out.digits_count) % MAX_DIGITS]

@@ -53,6 +53,7 @@ def make_sound() -> None:
     """The tables and filters: `run` does the same."""
     make_tables()
     make_half_band()
+    make_tones()
 
 
 cdef class SoundEar:
@@ -96,3 +97,34 @@ cdef class SoundEar:
             "decode_errors": self.ear.decode_errors,
             "late": self.ear.late,
         }
+
+
+cdef class KeyDetector:
+    """What finds keys in sound."""
+    cdef KeyEar ear
+
+    def __cinit__(self) -> None:
+        make_sound()
+        keys_reset(&self.ear)
+
+    def hear(self, samples: bytes) -> list[tuple[int, int]]:
+        """What began (the event code and 0) or ended (and its length in ms) in some sound, in order."""
+        cdef const char *data = samples
+        cdef int at = 0, change, count = len(samples) // 2
+        cdef uint8_t key
+        found = []
+        while at < count:
+            change = keys_hear(&self.ear, <const int16_t *>data + at, min(80, count - at), &key)
+            at += 80
+            if change:
+                found.append((key, 0 if change > 0 else key_ms(&self.ear)))
+        return found
+
+
+def tone_of(event: int, duration_ms: int) -> bytes:
+    """A key as the loop makes it."""
+    cdef int16_t sound[16000]
+    if not 0 <= event <= 15 or not 0 < duration_ms <= 1000:
+        raise ValueError(f"no key {event} of {duration_ms} ms")
+    make_tone(event, 0, 16 * duration_ms, 16 * duration_ms, sound)
+    return (<char *>sound)[: 32 * duration_ms]

@@ -54,6 +54,7 @@ cdef struct Ear:
     uint64_t written
     uint8_t arena[EAR_ARENA]
     Gap gap
+    KeyEar keys
     int read
     int count
     int16_t sound[EAR_ROOM]
@@ -66,6 +67,7 @@ cdef struct Ear:
 
 cdef bint ear_open(Ear *ear, int codec) noexcept nogil:
     """A clean ear. False: the codec can't be had."""
+    keys_reset(&ear.keys)
     ear.concealed = ear.decode_errors = ear.late = 0
     ear.count = ear.read = EAR_HISTORY
     memset(ear.sound, 0, EAR_HISTORY * sizeof(int16_t))

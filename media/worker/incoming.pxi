@@ -193,6 +193,8 @@ cdef bint count_arrival(Loop *loop, Port *port, uint16_t seq, uint32_t timestamp
             if difference < CLOCK_JUMP_MS * port.out.khz:  # else a jump of the source's clock, not jitter
                 inc.jitter += difference - ((inc.jitter + 8) >> 4)
         inc.transit = transit
+        if inc.dtmf_open and loop.now_ns - inc.dtmf_ns > KEY_LOST_NS:
+            end_key(loop, port)  # all its end packets were lost
     return True
 
 
@@ -218,12 +220,17 @@ cdef void on_event_packet(Loop *loop, Port *port, const uint8_t *payload) noexce
         # 2.5.1.3: a key longer than 0xFFFF units goes on in a new segment that starts where the last one stopped
         fresh = not (event == inc.dtmf_event and not inc.dtmf_ended and inc.dtmf_duration >= 0xFF00
                      and timestamp - inc.dtmf_timestamp == 0xFFFF)
-        inc.dtmf_ended = False
-        inc.dtmf_duration = 0
+        if not fresh:
+            inc.dtmf_before += inc.dtmf_duration
+            inc.dtmf_ended = False
+            inc.dtmf_duration = 0
     if fresh:
+        end_key(loop, port)
         inc.dtmf_ended = False
         inc.dtmf_duration = 0
+        inc.dtmf_before = 0
         if event < 16:
+            inc.dtmf_open = True
             emit(loop, DIGIT, port, event)
     inc.dtmf_seen = True
     inc.dtmf_event = event
@@ -231,3 +238,13 @@ cdef void on_event_packet(Loop *loop, Port *port, const uint8_t *payload) noexce
     inc.dtmf_ended = inc.dtmf_ended or end
     inc.dtmf_duration = max(inc.dtmf_duration, duration)
     inc.dtmf_ns = loop.now_ns
+    if end:
+        end_key(loop, port)
+
+
+cdef void end_key(Loop *loop, Port *port) noexcept nogil:
+    """Report how long a key was held: at its first end packet, or when others follow without one."""
+    cdef Incoming *inc = &port.inc
+    if inc.dtmf_open:
+        inc.dtmf_open = False
+        emit(loop, KEY_END, port, inc.dtmf_event | (inc.dtmf_before + inc.dtmf_duration) // port.dtmf_khz << 8)

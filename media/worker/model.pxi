@@ -17,6 +17,7 @@ cdef enum:
     FORGET = 11
     PING = 12
     SOUND = 16  # event: what became of decoded sound
+    KEY_END = 24  # event: a key, and how long it was held
     SECURITY = 50
     KEYS = 51
     RECORD = 40
@@ -79,6 +80,8 @@ cdef enum:
     TICK_NS = 1_000_000
     CLOCK_JUMP_MS = 10_000
     SOUND_NS = 62_500  # a sample at 16 kHz
+    KEY_LOST_NS = 250_000_000
+    KEY_LONGEST_MS = 8000
     KEY_HOLD_NS = 100_000_000  # a key that is relayed is over when no packet of it has come for so long
     HOLD_NS = 1_000_000  # after a wake-up, gather packets for this long
 
@@ -212,7 +215,9 @@ cdef struct Incoming:
     bint dtmf_seen
     bint dtmf_ended
     uint8_t dtmf_event
+    bint dtmf_open  # its end was not reported
     uint16_t dtmf_duration
+    uint32_t dtmf_before  # units of earlier segments of a long key
     uint32_t dtmf_timestamp
     int64_t dtmf_ns
 
@@ -241,6 +246,7 @@ cdef struct Outgoing:
     uint32_t digit_timestamp
     int digit_ends_left
     int digit_pause
+    uint32_t tone_at  # samples of the digit that is made as tones
     # A key that crosses a bridge of sound
     bint key_seen
     uint32_t key_source  # its timestamp there
@@ -314,6 +320,8 @@ cdef struct Port:
     Mouth *mouth  # NULL: what leaves is relayed, or 20 ms of G.711
     bint fed  # what the partner says comes through the mouth
     bint in_band  # its keys are tones
+    bint held  # the last of its digits has no end yet
+    int64_t held_ns
     uint8_t receive_type
     uint8_t dtmf_receive_type
     uint8_t dtmf_khz

@@ -168,6 +168,10 @@ cdef bint digit_step(Loop *loop, Port *port) noexcept nogil:
     cdef QueuedDigit *digit = &port.digits[out.digits_head]
     cdef uint8_t *packet = loop.scratch
     cdef bint marker = False, end
+    if port.held and out.key_until_ns < loop.now_ns:
+        let_key(loop, port)
+    if port.dtmf_type == NO_TYPE and port.in_band:
+        return tone_step(loop, port, digit)
     if out.digit_pause:
         out.digit_pause -= 1
         return False

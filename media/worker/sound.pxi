@@ -157,6 +157,8 @@ cdef inline void hear(Loop *loop, Port *port, int16_t *frame) noexcept nogil:
     """20 ms of what a port's peer says."""
     if port.ear != NULL:
         ear_pull(port.ear, loop.now_ns // SOUND_NS, frame)
+        if port.in_band:
+            hear_keys(loop, port, frame)
     else:
         memset(frame, 0, SOUND_FRAME * sizeof(int16_t))
 
@@ -167,7 +169,12 @@ cdef void relay_key(Loop *loop, Port *port, Port *to, const uint8_t *payload) no
     cdef uint8_t *packet = loop.scratch
     cdef uint32_t timestamp = get32(loop.packet + 4)
     cdef bint fresh = not out.key_seen or timestamp != out.key_source
-    if not to.may_send or to.dtmf_type == NO_TYPE or out.digit_active:
+    if not to.may_send:
+        return
+    if to.dtmf_type == NO_TYPE:
+        relay_tone(loop, to, payload, timestamp, fresh)
+        return
+    if out.digit_active:
         return
     if fresh:
         if out.key_seen and <int32_t>(timestamp - out.key_source) < 0 and loop.now_ns < out.key_until_ns + 500_000_000:
@@ -186,3 +193,16 @@ cdef void relay_key(Loop *loop, Port *port, Port *to, const uint8_t *payload) no
     advance(loop, out, out.seq + 1, out.key_timestamp)
     out.key_until_ns = loop.now_ns + (0 if payload[1] & 0x80 else KEY_HOLD_NS)
     out.resync = True
+
+
+cdef void relay_tone(Loop *loop, Port *to, const uint8_t *payload, uint32_t timestamp, bint fresh) noexcept nogil:
+    """The same for a peer whose keys are tones."""
+    cdef Outgoing *out = &to.out
+    if not to.in_band or payload[0] > 15:
+        return
+    if fresh and not (out.key_seen and <int32_t>(timestamp - out.key_source) < 0):
+        out.key_seen = True
+        out.key_source = timestamp
+        hold_key(loop, to, payload[0])
+    if timestamp == out.key_source:
+        out.key_until_ns = 0 if payload[1] & 0x80 else loop.now_ns + KEY_HOLD_NS
