@@ -268,10 +268,14 @@ class FakePlane:
             and (mine.hears is None or one in mine.hears) and (its.heard_by is None or number in its.heard_by)
         }  # fmt: skip
 
-    def press(self, port: MediaPort, digit: str) -> None:
-        """The peer presses a key."""
-        if self._known(port) and port.on_digit is not None:
+    def press(self, port: MediaPort, digit: str, held_ms: int = 100) -> None:
+        """The peer presses a key and lets it go."""
+        if not self._known(port):
+            return
+        if port.on_digit is not None:
             port.on_digit(digit)
+        if port.on_key_end is not None:
+            port.on_key_end(digit, held_ms)
 
     def finish(self, port: MediaPort) -> None:
         """What the port plays ends by itself. A port that plays nothing, or a loop, cannot end: AssertionError."""

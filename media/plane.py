@@ -112,7 +112,8 @@ class MediaPort:
     doing: str = ""  # what an adopted port does: nothing, silence, prompts, bridge, echo
     ice_ufrag: str = ""  # ours, for SDP; empty if the plane has no DTLS
     ice_pwd: str = field(default="", repr=False)
-    on_digit: Callable[[str], None] | None = field(default=None, repr=False)  # once a key, when it begins (RFC 4733)
+    on_digit: Callable[[str], None] | None = field(default=None, repr=False)  # once a key, when it begins
+    on_key_end: Callable[[str, int], None] | None = field(default=None, repr=False)  # and when it ends: held so many ms
     on_played: Callable[[int], None] | None = field(default=None, repr=False)  # a playlist ended by itself: its play id
     on_lost: Callable[[], None] | None = field(default=None, repr=False)  # the worker died: the port is gone already
     on_secure: Callable[[bool], None] | None = field(default=None, repr=False)  # False: it can't be; the port is mute
@@ -120,7 +121,7 @@ class MediaPort:
 
     def forget(self) -> None:
         """Nobody is told anything any more."""
-        self.on_digit = self.on_played = self.on_lost = self.on_secure = self.on_silent = None
+        self.on_digit = self.on_key_end = self.on_played = self.on_lost = self.on_secure = self.on_silent = None
 
 
 @dataclass(slots=True)
@@ -212,7 +213,8 @@ class MediaPlane(Protocol):
         """Its members are silent."""
 
     def send_digit(self, port: MediaPort, digit: str, duration_ms: int = 160) -> None:
-        """Send one RFC 4733 key, between packets of whatever else is playing. Raises UnknownKey."""
+        """Send one key, in place of whatever else is playing: by RFC 4733, or as tones (`in_band_keys`). Raises
+        UnknownKey."""
 
     def record(self, port: MediaPort, order: RecordingOrder, on_event: Callable[[RecordingEvent], None]) -> int:
         """Record a port until `stop_recording` or its release; returns the recording's id, which is never 0. A port has

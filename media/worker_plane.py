@@ -107,6 +107,7 @@ class WorkerPlane:
         self._security = PlaneSecurity(srtp, self.counters)
         self._told: dict[int, Callable[[MediaPort, Event], None]] = {
             records.DIGIT: _digit,
+            records.KEY_END: _key_end,
             records.PLAYED: _played,
             **self._security.told,
             records.SILENT: _silent,
@@ -394,6 +395,11 @@ def _load(worker: OneWorker) -> tuple[bool, bool, int]:
 def _digit(port: MediaPort, event: Event) -> None:
     if port.on_digit is not None:
         port.on_digit(KEYS[event.argument])
+
+
+def _key_end(port: MediaPort, event: Event) -> None:
+    if port.on_key_end is not None:
+        port.on_key_end(KEYS[event.argument & 0xFF], event.argument >> 8)
 
 
 def _played(port: MediaPort, event: Event) -> None:

@@ -6,6 +6,8 @@ cdef extern from "<math.h>" nogil:
     double cos(double)
     double sqrt(double)
     float sqrtf(float)
+    float atan2f(float, float)
+    float fabsf(float)
 
 cdef enum:
     HALF_TAPS = 32  # those that are not zero, but for the middle one

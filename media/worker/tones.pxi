@@ -18,7 +18,7 @@ cdef enum:
     TONE_PEAK = 7000  # of each tone that we make: -10 dBm0
     NO_KEY = 16
 
-cdef float TONE_COEFFICIENTS[16]  # of the eight tones and their second harmonics
+cdef float TONE_COEFFICIENTS[16]  # of the eight tones; of the rows' third and the columns' second harmonics
 
 
 cdef struct KeyEar:
@@ -30,13 +30,15 @@ cdef struct KeyEar:
     int hits
     int misses
     int blocks  # since the key began
+    float row_phase  # of the candidate's tones in the last block
+    float column_phase
 
 
 cdef void make_tones() noexcept nogil:
     cdef int i
     for i in range(8):
         TONE_COEFFICIENTS[i] = <float>(2 * cos(2 * 3.141592653589793 * TONE_HZ[i] / 16000))
-        TONE_COEFFICIENTS[i + 8] = <float>(2 * cos(4 * 3.141592653589793 * TONE_HZ[i] / 16000))
+        TONE_COEFFICIENTS[i + 8] = <float>(2 * cos((6 if i < 4 else 4) * 3.141592653589793 * TONE_HZ[i] / 16000))
 
 
 cdef void keys_reset(KeyEar *ear) noexcept nogil:
@@ -44,14 +46,17 @@ cdef void keys_reset(KeyEar *ear) noexcept nogil:
     ear.candidate = ear.key = NO_KEY
 
 
-cdef inline float goertzel(const int16_t *block, float coefficient) noexcept nogil:
-    """Power at a frequency: the square of amplitude * TONE_BLOCK / 2 for a sine."""
+cdef inline float goertzel(const int16_t *block, float coefficient, float *phase) noexcept nogil:
+    """Power at a frequency: the square of amplitude * TONE_BLOCK / 2 for a sine; and the phase at the end, if it is asked."""
     cdef float one = 0, two = 0, next
     cdef int i
     for i in range(TONE_BLOCK):
         next = block[i] + coefficient * one - two
         two = one
         one = next
+    if phase != NULL:
+        next = coefficient / 2
+        phase[0] = atan2f(two * sqrtf(1 - next * next), one - two * next)
     return one * one + two * two - coefficient * one * two
 
 
@@ -67,8 +72,19 @@ cdef int strongest(const float *power) noexcept nogil:
     return best
 
 
-cdef uint8_t key_of(const int16_t *block) noexcept nogil:
-    """The key whose tones a block holds, or NO_KEY."""
+cdef inline bint on_pitch(float hertz, float phase, float phase_before) noexcept nogil:
+    """A hop has turned the phase by as much as the frequency says, within 2.3 % (Q.24: 1.5 % must pass, 3.5 % must not)."""
+    cdef float turns = (phase - phase_before) / <float>6.2831853 - hertz * TONE_HOP / 16000
+    turns -= <int>(turns - <float>0.5 if turns < 0 else turns + <float>0.5)
+    return fabsf(turns) * 16000 / TONE_HOP <= hertz * <float>0.023
+
+
+cdef uint8_t key_of(KeyEar *ear) noexcept nogil:
+    """The key whose tones the block holds, or NO_KEY."""
+    cdef const int16_t *block = ear.block
+    cdef uint8_t key
+    cdef float row_phase, column_phase
+    cdef bint steady
     cdef float power[8]
     cdef float energy = 0, both, least
     cdef int i, row, column
@@ -78,19 +94,26 @@ cdef uint8_t key_of(const int16_t *block) noexcept nogil:
     if energy * TONE_BLOCK / 2 < 2 * least:
         return NO_KEY
     for i in range(8):
-        power[i] = goertzel(block, TONE_COEFFICIENTS[i])
+        power[i] = goertzel(block, TONE_COEFFICIENTS[i], NULL)
     row = strongest(power)
     column = strongest(&power[4])
     if row < 0 or column < 0 or power[row] < least or power[4 + column] < least:
         return NO_KEY
     both = power[row] + power[4 + column]
     if (both < <float>0.65 * energy * TONE_BLOCK / 2  # Nothing else is as loud;
-            or power[row] > 8 * power[4 + column] or power[4 + column] > <float>3.2 * power[row]  # twist: 8 dB and 4 dB;
-            # and voices have harmonics, which keys have not.
-            or goertzel(block, TONE_COEFFICIENTS[8 + row]) > power[row] / 20
-            or goertzel(block, TONE_COEFFICIENTS[12 + column]) > power[4 + column] / 20):
+            or power[row] > 10 * power[4 + column] or power[4 + column] > <float>3.2 * power[row]  # twist: 8 dB and 4 dB, and some;
+            # and voices have harmonics, which keys have not. (The rows' second ones lie among the columns.)
+            or goertzel(block, TONE_COEFFICIENTS[8 + row], NULL) > power[row] / 20
+            or goertzel(block, TONE_COEFFICIENTS[12 + column], NULL) > power[4 + column] / 20):
         return NO_KEY
-    return TONE_KEYS[4 * row + column]
+    key = TONE_KEYS[4 * row + column]
+    goertzel(block, TONE_COEFFICIENTS[row], &row_phase)
+    goertzel(block, TONE_COEFFICIENTS[4 + column], &column_phase)
+    steady = key != ear.candidate or (on_pitch(TONE_HZ[row], row_phase, ear.row_phase)
+                                      and on_pitch(TONE_HZ[4 + column], column_phase, ear.column_phase))
+    ear.row_phase = row_phase
+    ear.column_phase = column_phase
+    return key if steady else NO_KEY
 
 
 cdef int keys_hear(KeyEar *ear, const int16_t *sound, int count, uint8_t *key) noexcept nogil:
@@ -101,7 +124,7 @@ cdef int keys_hear(KeyEar *ear, const int16_t *sound, int count, uint8_t *key) n
     ear.filled += fits
     if ear.filled < TONE_BLOCK:
         return 0
-    heard = key_of(ear.block)
+    heard = key_of(ear)
     memmove(ear.block, &ear.block[TONE_HOP], (TONE_BLOCK - TONE_HOP) * sizeof(int16_t))
     ear.filled = TONE_BLOCK - TONE_HOP + count - fits
     memcpy(&ear.block[TONE_BLOCK - TONE_HOP], sound + fits, (count - fits) * sizeof(int16_t))
