@@ -7,7 +7,7 @@ cdef Event *emit(Loop *loop, int op, Port *port, uint32_t argument) noexcept nog
     cdef Event *event = &loop.nowhere
     if loop.control < 0:
         pass
-    elif (loop.event_count >= EVENT_ROOM - 1024 and (op == DIGIT or op == PLAYED or op == SILENT)
+    elif (loop.event_count >= EVENT_ROOM - 1024 and (op == DIGIT or op == KEY_END or op == PLAYED or op == SILENT)
             or loop.event_count >= EVENT_ROOM):
         loop.events_dropped += 1
     else:

@@ -140,7 +140,7 @@ def test_keys_that_we_make() -> None:
 def speech(folder: Path, voice: str) -> Sound:
     """Some minutes of a synthetic voice that says everything that misleads: numbers, letters, names."""
     text = " ".join(
-        f"{n} one two three, Anna Bob Cecilia, operator {n * 7919}, la la la, wow, eleven a.m., O P Q R; who knew you would?"
+        f"{n} one two three, Anna Bob Cecilia, operator {n * 7919}, la la, wow, eleven a.m., O P Q R; who knew?"
         for n in range(1, 25)
     )
     path = folder / f"{voice.replace('+', '')}.wav"
@@ -149,7 +149,7 @@ def speech(folder: Path, voice: str) -> Sound:
         sound = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(float)
         rate = file.getframerate()
     at = np.arange(0, len(sound) - 1, rate / 16000)
-    return np.interp(at, np.arange(len(sound)), sound)
+    return np.asarray(np.interp(at, np.arange(len(sound)), sound))
 
 
 @pytest.mark.parametrize("voice", ["en-us", "en-gb+f3", "fr+m3", "de+f2"])
