@@ -22,7 +22,7 @@ log = structlog.get_logger("media")
 REST_S = 10.0  # a released port rests so long before its next lease, unless no other is free
 _START_S = 10.0
 _TOTALS = ("media_stale_commands", "media_send_errors", "media_events_dropped")
-_SECURITY_TOTALS = ("media_srtp_forged", "media_srtp_replayed", "media_srtp_unsent")
+_SECURITY_TOTALS = ("media_srtp_forged", "media_srtp_replayed", "media_srtp_unsent", "media_checks_dropped")
 _OPEN_MISSING_S = 10.0
 _JITTER_MS = 1 / 16 / 8  # of the worker's unit, a sixteenth of 1/8000 s
 _PEER_JITTER_MS = 1 / 8
@@ -142,6 +142,11 @@ class OneWorker:
             self.send(records.connect(index, port.generation, remote))
             if isinstance(remote.security, SrtpKeys):
                 self.send(records.keys(index, port.generation, remote.security))
+            elif remote.security is not None:
+                ice = remote.ice is not None
+                self.send(
+                    records.handshake(index, port.generation, remote.security, ice, port.ice_ufrag, port.ice_pwd)
+                )
 
     def holds(self, port: MediaPort) -> bool:
         """The lease is not over."""

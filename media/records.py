@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from media.plane import KEYS, PLAYLIST_LONGEST, RecordingOrder, RemoteMedia
-from media.security import PROFILES, SrtpKeys
+from media.security import PROFILES, Dtls, SrtpKeys
 
 VERSION = 2
 COMMAND_BYTES = 96
@@ -35,7 +35,7 @@ _ECHO, _SEND_DIGIT, _RELEASE, _PROMPT, _FORGET, _PING = range(7, 13)
 _STOP, _WATCH, _TELL_STATS, _RETIRE, _OPEN_MISSING = range(13, 18)
 GREETING, PORTS, READY, DIGIT, PLAYED, STATS, PONG = range(1, 8)
 SOUND, KEY_END = 16, 24
-_SECURITY, _KEYS_OP = range(50, 52)
+_SECURITY, _KEYS_OP, _HANDSHAKE = range(50, 53)
 SECURED, INSECURE, SECURITY_TOTALS = range(40, 43)
 _RECORD, _MASK, _STOP_RECORDING = range(40, 43)
 RECORDING_STARTED, RECORDING_MASKED, RECORDING_ENDED = range(32, 35)
@@ -52,7 +52,9 @@ _CODECS = {"PCMU": 0, "PCMA": 8, "G722": 9, "OPUS": _OPUS}
 _L16 = {8000: 11, 16000: 12}  # by clock
 _NAMES = {number: (name, 48000 if name == "OPUS" else 8000) for name, number in _CODECS.items()}
 _NAMES |= {number: ("L16", clock_hz) for clock_hz, number in _L16.items()}
-_MAY_SEND, _PEER_SENDS, _SECURED, _RTCP_MUX = 1, 2, 4, 8
+_MAY_SEND, _PEER_SENDS, _SECURED, _RTCP_MUX, _ICE, _DTLS = 1, 2, 4, 8, 16, 32
+_HASHES = {"sha-256": 1, "sha-384": 2, "sha-512": 3}
+_SHAKE = struct.Struct("=8s24s48s")
 
 
 class Event(NamedTuple):
@@ -135,6 +137,7 @@ def connect(index: int, generation: int, remote: RemoteMedia) -> bytes:
     )
     flags = (_MAY_SEND if remote.sends else 0) | (_PEER_SENDS if remote.receives else 0)
     flags |= (_SECURED if remote.security else 0) | (_RTCP_MUX if remote.rtcp_mux else 0)
+    flags |= (_ICE if remote.ice else 0) | (_DTLS if isinstance(remote.security, Dtls) else 0)
     return _HEAD.pack(_CONNECT_OP, flags, 0, index, generation, 0, payload)
 
 
@@ -163,8 +166,16 @@ def _bitrate_kbps(bits_a_second: str) -> int:
 
 
 def security() -> bytes:
-    """There will be SRTP: open its library now, while nobody waits."""
+    """There will be SRTP: open its library now, while nobody waits. A memfd that comes with it holds the settings of
+    handshakes, as JSON (see handshakes.py)."""
     return _HEAD.pack(_SECURITY, 0, 0, 0, 0, 0, b"")
+
+
+def handshake(index: int, generation: int, dtls: Dtls, ice: bool, ufrag: str, pwd: str) -> bytes:
+    """To follow `connect`: the peer's certificate, and our ICE credentials (at most 8 and 24 characters)."""
+    flags = (1 if dtls.active else 0) | (2 if ice else 0)
+    payload = _SHAKE.pack(ufrag.encode(), pwd.encode(), dtls.digest)
+    return _HEAD.pack(_HANDSHAKE, flags, _HASHES[dtls.hash], index, generation, 0, payload)
 
 
 def keys(index: int, generation: int, pair: SrtpKeys) -> bytes:

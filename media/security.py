@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import datetime as dt
 from dataclasses import dataclass, field
 from functools import lru_cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from config.schema import Site
 
@@ -46,6 +51,47 @@ class IceCredentials:
 
     ufrag: str
     pwd: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityPolicy:
+    """What the plane's SRTP and its handshakes may be."""
+
+    suites: tuple[str, ...]  # of DTLS, best first
+    ciphers: tuple[str, ...]
+    handshake_s: float
+
+    @classmethod
+    def of(cls, site: Site) -> SecurityPolicy | None:
+        """None: the site has no SRTP."""
+        dtls = site.media.dtls
+        return cls(site.media.srtp.suites, dtls.ciphers, dtls.handshake_s) if wants_srtp(site) else None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCertificate:
+    """What we show in handshakes, made anew with each start; it proves nothing but that it is the one of our SDP."""
+
+    pem: bytes = field(repr=False)  # with its key
+    fingerprint: str  # as in a=fingerprint
+
+    @classmethod
+    def make(cls) -> OwnCertificate:
+        """ECDSA P-256 (RFC 8827 6.5)."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "plateau")])
+        now = dt.datetime.now(dt.UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name).issuer_name(name).public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(days=1)).not_valid_after(now + dt.timedelta(days=3650))
+            .sign(key, hashes.SHA256())
+        )  # fmt: skip
+        pem = certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return cls(pem, f"sha-256 {certificate.fingerprint(hashes.SHA256()).hex(':').upper()}")
 
 
 def wants_srtp(site: Site) -> bool:

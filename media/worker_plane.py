@@ -46,6 +46,7 @@ from media.prompts import PromptChanges, PromptLibrary, Wanted
 from media.recordings import WORKER_SHIFT
 from media.records import Event
 from media.runtime import Place, RuntimeFolder, is_worker
+from media.security import SecurityPolicy
 from media.speech_queue import SpeechQueue
 from media.transit import Transits
 
@@ -64,7 +65,7 @@ class WorkerPlane:
     """Obeys the `MediaPlane` protocol. `host` is the address the ports are bound to, `advertise` the one for SDP
     (default: `host`). `prompts` is a folder, a library that is already read, or None. `workers` processes share the
     port range, each on its own of the `cpus` if there are any. With a `runtime` folder the workers outlive a server
-    that dies by `grace_s`, and the next one finds them there. `srtp`: there will be SRTP, so its library must be
+    that dies by `grace_s`, and the next one finds them there. `security`: there may be SRTP, so its library must be
     there."""
 
     def __init__(
@@ -77,7 +78,7 @@ class WorkerPlane:
         loop: asyncio.AbstractEventLoop | None = None,
         *,
         workers: int = 1,
-        srtp: bool = False,
+        security: SecurityPolicy | None = None,
         cpus: Sequence[int] = (),
         runtime: Path | None = None,
         grace_s: float = 30.0,
@@ -104,7 +105,7 @@ class WorkerPlane:
         self._adopted: dict[bytes, MediaPort] = {}
         self._unclaimed: asyncio.TimerHandle | None = None
         self._play_id = 0
-        self._security = PlaneSecurity(srtp, self.counters)
+        self._security = PlaneSecurity(security, self.counters)
         self._told: dict[int, Callable[[MediaPort, Event], None]] = {
             records.DIGIT: _digit,
             records.KEY_END: _key_end,
@@ -223,7 +224,9 @@ class WorkerPlane:
         if not worker.free:
             self.counters["media_ports_exhausted"] += 1
             raise PortsExhausted(f"no free media port in {self.ports.first}-{self.ports.last}")
-        return worker.lease(tag)
+        port = worker.lease(tag)
+        self._security.name(port)
+        return port
 
     def adopted(self) -> dict[bytes, MediaPort]:
         return self._adopted

@@ -32,7 +32,7 @@ from ivr.session import IvrHandler
 from media.plane import MediaError
 from media.prompts import Progress
 from media.runtime import folder_of
-from media.security import wants_srtp
+from media.security import SecurityPolicy
 from media.worker_plane import WorkerPlane
 from pbx.call import events
 from pbx.call.call import Call
@@ -152,7 +152,7 @@ class Server:
         self.plane = WorkerPlane(
             media_host(site), None, media.ports, self.prompts, self.counters,
             workers=media.workers, cpus=media.cpus, runtime=folder_of(self.site_file), grace_s=media.grace_s,
-            srtp=wants_srtp(site),
+            security=SecurityPolicy.of(site),
         )  # fmt: skip
 
     def _build_calls(self, site: Site) -> None:

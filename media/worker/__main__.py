@@ -14,6 +14,7 @@ import signal
 import sys
 from pathlib import Path
 
+from media.worker.handshakes import BesideThread
 from media.worker.loop import load_opus, run
 from media.worker.recording import RecorderThread
 
@@ -33,8 +34,10 @@ def main(arguments: list[str]) -> None:
     load_opus(OPUS)
     recorder = RecorderThread()
     recorder.start()
+    beside = BesideThread()
+    beside.start()
     try:
-        run(int(listener_fd), host, int(first), int(last), float(grace_s), recorder.recordings)
+        run(int(listener_fd), host, int(first), int(last), float(grace_s), recorder.recordings, beside.loop_fd)
     finally:
         for suffix in (".sock", ".json"):
             Path(path).with_suffix(suffix).unlink(missing_ok=True)

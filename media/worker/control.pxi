@@ -103,6 +103,8 @@ cdef void execute(Loop *loop, Command *command, int passed) noexcept nogil:
         return
     if command.op == SECURITY:
         srtp_open()
+        if passed >= 0:
+            set_aside(loop, NULL, CONFIGURE, dup(passed), NULL, NULL, 0)
         return
     if command.op == PROMPT or command.op == FORGET:
         set_prompt(loop, command.argument, passed if command.op == PROMPT else -1)
@@ -130,6 +132,8 @@ cdef void execute(Loop *loop, Command *command, int passed) noexcept nogil:
     elif command.op == KEYS:
         if not set_keys(loop, port, command.argument, command.payload, command.flags & 1):
             emit(loop, INSECURE, port, NO_SRTP)
+    elif command.op == HANDSHAKE_ORDER:
+        shake_hands(loop, port, command)
     elif command.op == RELEASE:
         release(loop, port)
     elif command.op == RECORD:
@@ -151,11 +155,12 @@ cdef void pong(Loop *loop) noexcept nogil:
     event.payload[0] = loop.stale_commands
     event.payload[1] = loop.send_errors
     event.payload[2] = loop.events_dropped
-    if loop.srtp_forged or loop.srtp_replayed or loop.srtp_unsent:
+    if loop.srtp_forged or loop.srtp_replayed or loop.srtp_unsent or loop.aside_dropped:
         event = emit(loop, SECURITY_TOTALS, NULL, 0)
         event.payload[0] = loop.srtp_forged
         event.payload[1] = loop.srtp_replayed
         event.payload[2] = loop.srtp_unsent
+        event.payload[3] = loop.aside_dropped
 
 
 # --- commands of a port -----------------------------------------------------------------------------------------------
@@ -208,10 +213,14 @@ cdef void set_remote(Loop *loop, Port *port, uint8_t flags, ConnectPayload *remo
     cdef bint usable = make_address(&negotiated, remote.family, remote.host, remote.rtp_port)
     if loop.dual:
         map_ipv4(&negotiated)
-    dissolve(port)
-    if not (usable and state.has_remote and same_address(&negotiated, &state.negotiated)):
-        state.negotiated = state.source = state.rtcp = negotiated
-        set_port(&state.rtcp, remote.rtcp_port)
+    if flags & ICE and port.guard != NULL and port.guard.ice:
+        usable = True  # it is where its checks come from, now as before
+    else:
+        dissolve(port)
+        if not (usable and state.has_remote and same_address(&negotiated, &state.negotiated)):
+            state.negotiated = state.source = state.rtcp = negotiated
+            set_port(&state.rtcp, remote.rtcp_port)
+        usable = usable or flags & ICE
     state.has_remote = usable
     state.candidate_run = 0
     state.candidate.ss_family = AF_UNSPEC

@@ -16,17 +16,27 @@ cdef void set_guard(Loop *loop, Port *port, uint8_t flags) noexcept nogil:
     guard.secured = flags & SECURED
     guard.mux = flags & RTCP_MUX
     guard.ice = flags & ICE
+    guard.dtls = flags & DTLS
+    if not guard.dtls:
+        forget_aside(loop, port)
 
 
 cdef void end_guard(Loop *loop, Port *port) noexcept nogil:
     cdef Guard *guard = port.guard
     if guard == NULL:
         return
-    srtp_end(guard.receiving.session)
-    srtp_end(guard.sending.session)
-    memset(guard, 0, sizeof(Guard))  # keys do not stay in memory
+    forget_aside(loop, port)
+    end_keys(guard)
     free(guard)
     port.guard = NULL
+
+
+cdef void end_keys(Guard *guard) noexcept nogil:
+    """They do not stay in memory."""
+    srtp_end(guard.receiving.session)
+    srtp_end(guard.sending.session)
+    memset(&guard.receiving, 0, sizeof(Keys))
+    memset(&guard.sending, 0, sizeof(Keys))
 
 
 cdef void on_guarded(Loop *loop, Port *port) noexcept nogil:
@@ -39,10 +49,13 @@ cdef void on_guarded(Loop *loop, Port *port) noexcept nogil:
     cdef int size = <int>recvfrom(port.rtp_fd, packet, MAX_PACKET, MSG_TRUNC, <sockaddr *>&address, &address_bytes)
     if size < 0:
         return
-    if size < 12 or size > MAX_PACKET or packet[0] >> 6 != 2:
+    if size < 12 or size > MAX_PACKET:
         port.packets_dropped += 1
         return
     known = port.latch.latched and same_address(&address, &port.latch.source)
+    if packet[0] < 64:
+        on_aside_packet(loop, port, &address, size, known)
+        return
     rtcp = guard.mux and 64 <= (packet[1] & 0x7F) <= 95
     if not known and (port.latch.latched or guard.ice or rtcp or not port.latch.has_remote):
         port.packets_dropped += 1

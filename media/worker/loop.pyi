@@ -18,7 +18,13 @@ class RecordingThread:
     def close(self, slot: int, size_bytes: int) -> None: ...
 
 def run(
-    listener_fd: int, host: str, first: int, last: int, grace_s: float, recordings: RecordingThread | None = None
+    listener_fd: int,
+    host: str,
+    first: int,
+    last: int,
+    grace_s: float,
+    recordings: RecordingThread | None = None,
+    beside_fd: int = -1,
 ) -> None: ...
 def transcoding_tables() -> tuple[bytes, bytes]: ...
 def g711_tables() -> tuple[bytes, bytes, bytes, bytes]: ...

@@ -24,6 +24,7 @@ include "prompts.pxi"
 include "recorder.pxi"
 include "outgoing.pxi"
 include "srtp.pxi"
+include "beside.pxi"
 include "guard.pxi"
 include "incoming.pxi"
 include "rtcp.pxi"
@@ -39,11 +40,13 @@ PROMPTS_MOST = MAX_PROMPTS
 
 
 def run(
-    listener_fd: int, host: str, first: int, last: int, grace_s: float, recordings: RecordingThread | None = None
+    listener_fd: int, host: str, first: int, last: int, grace_s: float, recordings: RecordingThread | None = None,
+    beside_fd: int = -1,
 ) -> None:
     """Open the RTP/RTCP pairs of `first`-`last` on `host` and serve whoever comes to `listener_fd` (SOCK_SEQPACKET), one
     at a time, until STOP, or until a server with leases is gone for `grace_s` (each server says its own). The thread of
-    `recordings` must go on until this returns, and then write what is left.
+    `recordings` must go on until this returns, and then write what is left. `beside_fd` is a socket (SOCK_SEQPACKET) to the
+    thread that does handshakes.
 
     Raises ValueError if `host` is no IP address, MemoryError, OSError if there is no epoll.
     """
@@ -73,6 +76,7 @@ def run(
         if loop.epoll < 0:
             raise OSError(errno, "epoll_create1")
         make_sound()
+        begin_beside(loop, beside_fd)
         with nogil:
             begin(loop)
             while not loop.closed:
@@ -108,6 +112,8 @@ cdef void serve(Loop *loop) noexcept nogil:
             on_control(loop)
         elif loop.ready[i].data.u64 == <uint64_t>LISTENER_KEY:
             on_server(loop)
+        elif loop.ready[i].data.u64 == <uint64_t>BESIDE_KEY:
+            on_beside(loop)
         else:
             media = True
             on_ready(loop, loop.ready[i].data.u64)

@@ -20,6 +20,7 @@ cdef enum:
     KEY_END = 24  # event: a key, and how long it was held
     SECURITY = 50
     KEYS = 51
+    HANDSHAKE_ORDER = 52
     RECORD = 40
     MASK = 41
     STOP_RECORDING = 42
@@ -40,7 +41,8 @@ cdef enum:
     SECURED_EVENT = 40
     INSECURE = 41  # with the reason
 
-    NO_SRTP = 1  # reasons
+    NO_SRTP = 1  # reasons; handshakes.py has more
+    NO_HANDSHAKE = 2
     SECURITY_TOTALS = 42
     RECORDING_STARTED = 32
     RECORDING_MASKED = 33
@@ -64,6 +66,7 @@ cdef enum:
     SECURED = 4  # SRTP only
     RTCP_MUX = 8
     ICE = 16
+    DTLS = 32
 
     # Its sound_flags
     IN_BAND_KEYS = 1
@@ -105,6 +108,7 @@ cdef enum:
 
     CONTROL_KEY = -1  # epoll data of the control socket
     LISTENER_KEY = -2  # and of the one where servers come
+    BESIDE_KEY = -3  # and of the one to the thread beside
 
     FIRST_SERVER_NS = 20_000_000_000  # the one that started this process comes within
     RETIRED_NS = 7_200_000_000_000  # longer than any call that is worth it
@@ -290,6 +294,11 @@ cdef struct Guard:
     bint secured  # SRTP only: without keys nothing passes
     bint mux  # RTCP on the RTP socket, RFC 5761
     bint ice  # latched by STUN alone
+    bint dtls  # the keys come of a handshake
+    bint aside  # the thread beside knows of it
+    bint silent  # the peer does not consent any more (RFC 7675)
+    int tokens  # packets that may be passed to the thread
+    int64_t tokens_ns
     Keys receiving
     Keys sending
     int ssrc_count
@@ -414,6 +423,8 @@ cdef struct Loop:
     uint32_t srtp_forged
     uint32_t srtp_replayed
     uint32_t srtp_unsent
+    uint32_t aside_dropped
+    int beside  # socket of the thread; -1: there is none
     uint32_t event_count
     uint32_t event_sent
     Event nowhere

@@ -110,6 +110,7 @@ cdef extern from *:
     uint16_t htons(uint16_t) nogil
     uint16_t ntohs(uint16_t) nogil
     int close(int) nogil
+    int dup(int) nogil
     int getpid() nogil
     int fstat(int, stat_t *) nogil
     void *mmap(void *, size_t, int, int, int, int64_t) nogil

@@ -143,7 +143,7 @@ cdef bint set_keys(Loop *loop, Port *port, int profile, const uint8_t *key, bint
 cdef int protect(Loop *loop, Port *port, const uint8_t *packet, int size, bint rtcp) noexcept nogil:
     """Copy a packet to loop.sealed, protected if it has to be; its size there, or 0 if nothing may be sent."""
     cdef Guard *guard = port.guard
-    if guard.ice and not port.latch.latched or size > MAX_PACKET:
+    if guard.silent or guard.ice and not port.latch.latched or size > MAX_PACKET:
         return 0
     memcpy(loop.sealed, packet, size)
     if guard.secured:

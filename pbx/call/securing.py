@@ -25,4 +25,4 @@ def means_of(site: Site, extension: str | None, trunk: str | None, hop: Hop, fin
     if hop.secure or site.media.srtp.in_clear_signalling:
         suites = site.media.srtp.suites
     keys = tuple([os.urandom(KEY_BYTES[suite]) for suite in suites])
-    return Means(policy, suites, keys, fingerprint, web)
+    return Means(policy, suites, keys, fingerprint, web, site.media.dtls.hashes)

@@ -67,6 +67,7 @@ class Means(NamedTuple):
     keys: tuple[bytes, ...] = ()  # ours, one a suite
     fingerprint: str = ""  # of our certificate, as "sha-256 AB:CD..."; "": no DTLS
     web: bool = False  # the peer is a browser: our offers are DTLS-SRTP with ICE
+    hashes: tuple[str, ...] = tuple(DIGEST_BYTES)  # of a peer's fingerprint
 
 
 class Agreed(NamedTuple):
@@ -212,7 +213,7 @@ class Secure:
 
     def _by_dtls(self, theirs: Security) -> Agreed:
         """RFC 5763 5: who was offered the choice lets the other begin."""
-        if not theirs.digest or theirs.setup not in ("active", "passive", "actpass", ""):
+        if theirs.hash not in self.means.hashes or theirs.setup not in ("active", "passive", "actpass", ""):
             raise NotSecure("no fingerprint, or no role for the handshake")
         ice = bool(theirs.ice_ufrag and theirs.ice_pwd)
         return Agreed(

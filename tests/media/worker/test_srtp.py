@@ -11,7 +11,7 @@ import pytest
 
 from media import records
 from media.plane import MediaError, MediaPort, PortStats
-from media.security import SUITES, SrtpKeys
+from media.security import SUITES, SecurityPolicy, SrtpKeys
 from media.worker.loop import srtp_missing
 from media.worker_plane import WorkerPlane
 from tests.media.srtp_reference import Srtp
@@ -290,6 +290,6 @@ async def test_the_next_lease_knows_nothing_of_the_keys(
 async def test_a_site_that_wants_srtp_without_the_library(plane: WorkerPlane, monkeypatch: pytest.MonkeyPatch) -> None:
     reason = "SRTP needs the library libsrtp2.so.1; on Debian or Ubuntu: sudo apt-get install libsrtp2-1"
     monkeypatch.setattr("media.plane_security.srtp_missing", lambda: reason)
-    other = WorkerPlane("127.0.0.1", None, plane.ports, srtp=True)
+    other = WorkerPlane("127.0.0.1", None, plane.ports, security=SecurityPolicy((), (), 15))
     with pytest.raises(MediaError, match="libsrtp2-1"):
         await other.start()
