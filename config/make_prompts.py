@@ -14,6 +14,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 
 Samples = NDArray[np.float64]
@@ -58,21 +59,7 @@ def speech(text: str) -> Samples:
         rate_hz = file.getframerate()
     start = spoken.index(b"data") + 8  # espeak-ng writes to a pipe and cannot know the length its header gives
     sound = np.frombuffer(spoken[start : len(spoken) - len(spoken) % 2], dtype="<i2").astype(np.float64) / 32768
-    return levelled(trimmed(resampled(sound, rate_hz)), SPEECH_RMS)
-
-
-def resampled(sound: Samples, rate_hz: int) -> Samples:
-    """`sound` from `rate_hz` to RATE_HZ, by a windowed sinc that ends at 3.8 kHz (G.711 carries no more)."""
-    half = 64
-    cutoff = 2 * 3800 / rate_hz
-    padded = np.concatenate([np.zeros(half), sound, np.zeros(half + 1)])
-    at = np.arange(int(len(sound) * RATE_HZ / rate_hz)) * (rate_hz / RATE_HZ)
-    nearest = at.astype(np.int64)
-    offsets = np.arange(-half + 1, half + 1)
-    distance = at[:, None] - (nearest[:, None] + offsets)
-    kernel = cutoff * np.sinc(cutoff * distance) * np.cos(np.pi * distance / (2 * half + 2)) ** 2
-    result: Samples = np.sum(padded[nearest[:, None] + offsets + half] * kernel, axis=1)
-    return result
+    return levelled(trimmed(soxr.resample(sound, rate_hz, RATE_HZ, "HQ")), SPEECH_RMS)
 
 
 def trimmed(sound: Samples, margin_s: float = 0.15) -> Samples:

@@ -50,21 +50,6 @@ def test_the_minute_lasts_a_minute_with_a_pulse_in_each_second() -> None:
     assert (np.abs(minute).max(axis=1) > 0.05).all()
 
 
-@pytest.mark.parametrize(
-    ("frequency_hz", "kept"), [(300, True), (1000, True), (3300, True), (4700, False), (7000, False)]
-)
-def test_resampling_keeps_speech_and_folds_nothing(frequency_hz: int, kept: bool) -> None:
-    tone = np.sin(2 * np.pi * frequency_hz * np.arange(22050) / 22050)
-    result = make_prompts.resampled(tone, 22050)
-    assert len(result) == RATE_HZ
-    inner = result[200:-200]
-    if kept:
-        expected = np.sin(2 * np.pi * frequency_hz * np.arange(RATE_HZ) / RATE_HZ)[200:-200]
-        assert np.abs(inner - expected).max() < 0.02
-    else:
-        assert level_db(inner) < -50
-
-
 def test_trimming_leaves_a_margin() -> None:
     sound = np.zeros(RATE_HZ)
     sound[3000:4000] = 0.5

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from media import codecs
+from media import codecs, records
 from media.plane import MediaPort, PlaylistTooLong, PortStats, UnknownPrompt
+from media.prompts import PromptLibrary, Wanted
 from media.worker_plane import WorkerPlane
+from tests.media.conftest import free_range
 
 if TYPE_CHECKING:
-    from tests.media.conftest import Leg, Packet
+    from tests.media.conftest import Leg, Packet, Phone
 
 MakeLeg = Callable[..., "Leg"]
 Settle = Callable[[], Awaitable[None]]
@@ -201,3 +205,96 @@ async def test_reload_while_playing(plane: WorkerPlane, leg: MakeLeg, prompts: P
     assert payload_of(new) == pcmu(plane, "one") != old
     a.phone.forget_heard()
     assert payload_of(await a.phone.receive_many(3)) in old * 2
+
+
+@pytest.mark.parametrize(
+    ("codec", "clock_hz", "form"),
+    [
+        ("G722", 8000, "G722"), ("OPUS", 48000, "OPUS"), ("L16", 16000, "L16/16000"), ("L16", 8000, "L16/8000"),
+        ("PCMU", 8000, "PCMU"),
+    ],
+)  # fmt: skip
+async def test_a_prompt_in_every_codec(
+    prompts: Path, phone: Callable[..., Phone], codec: str, clock_hz: int, form: str
+) -> None:
+    """Its frames as they were encoded, on the clock of the codec."""
+    library = PromptLibrary(Wanted(prompts, ("PCMU", "G722", "OPUS", "L16")))
+    plane = WorkerPlane("127.0.0.1", None, free_range(2), library)
+    await plane.start()
+    try:
+        one, port = phone(), plane.lease()
+        kind = 0 if codec == "PCMU" else 9 if codec == "G722" else 96
+        plane.connect(port, one.remote(codec=codec, payload_type=kind, clock_hz=clock_hz))
+        plane.play(port, ["one", "two"], loop=True)
+        expected = [*library.get("one").frames(form), *library.get("two").frames(form)]
+        packets = await one.receive_many(2 * len(expected))
+        assert [packet.payload for packet in packets] == expected * 2
+        assert {packet.payload_type for packet in packets} == {kind}
+        steps = {(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in itertools.pairwise(packets)}
+        assert steps == {clock_hz // 50}
+    finally:
+        await plane.close()
+
+
+async def test_a_prompt_without_the_codec_is_left_out(plane: WorkerPlane, leg: MakeLeg) -> None:
+    """A call's codec that the site's prompts were not made for: the playlist is over at once, nothing hangs."""
+    a = leg(remote={"codec": "OPUS", "payload_type": 96, "clock_hz": 48000})
+    played: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    a.port.on_played = played.set_result
+    play_id = plane.play(a.port, ["one"])
+    async with asyncio.timeout(1):
+        assert await played == play_id
+
+
+def _prompt_file(sound: bytes = b"\x11" * 480, **changes: int) -> bytes:
+    """One PCMU variant of 3 frames; `changes` lie."""
+    values = {"codec": 0, "frame_bytes": 160, "frames": 3, "start": 32, "size": 480, "variants": 1} | changes
+    head = struct.pack("=4sI", b"PLP1", values["variants"])
+    numbers = (values["codec"], values["frame_bytes"], values["frames"], values["start"], values["size"])
+    return head + struct.pack("=BxHIQQ", *numbers) + sound
+
+
+OPUS = {"codec": 111, "frame_bytes": 0}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"PLP1", b"RIFF" + bytes(600), _prompt_file(variants=9), _prompt_file(variants=0xFFFFFFFF),
+        _prompt_file(frames=4), _prompt_file(frames=0xFFFFFFFF), _prompt_file(start=33), _prompt_file(start=2**63),
+        _prompt_file(size=2**64 - 1), _prompt_file(frame_bytes=2000), _prompt_file(**OPUS, start=33, size=400),
+        _prompt_file(**OPUS, frames=200), _prompt_file(struct.pack("=4I", 0, 9, 5, 9) + bytes(464), **OPUS),
+        _prompt_file(struct.pack("=4I", 0, 9, 18, 2**31) + bytes(464), **OPUS),
+        _prompt_file(struct.pack("=4I", 0, 1, 2, 470) + bytes(464), **OPUS),
+    ],
+)  # fmt: skip
+async def test_a_file_that_lies_is_not_played(
+    plane: WorkerPlane, leg: MakeLeg, settle: Settle, content: bytes
+) -> None:
+    """The server makes them, so this is the last line: the worker maps nothing it could read beyond."""
+    descriptor = os.memfd_create("lies")
+    os.write(descriptor, content)
+    slot = plane._prompts.slot("one")
+    plane.workers[0].send(records.prompt(slot), descriptor)
+    await settle()
+    a = leg()
+    played: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    a.port.on_played = played.set_result
+    plane.play(a.port, ["one"])
+    async with asyncio.timeout(1):
+        await played  # at once: the slot is empty
+    assert (await a.phone.receive()).payload == b"\xff" * 160
+
+
+async def test_comfort_noise(prompts: Path, phone: Callable[..., Phone]) -> None:
+    library = PromptLibrary(Wanted(prompts, tones=frozenset({"tone:noise"})))
+    plane = WorkerPlane("127.0.0.1", None, free_range(2), library)
+    await plane.start()
+    try:
+        one, port = phone(), plane.lease()
+        plane.connect(port, one.remote())
+        plane.comfort_noise(port)
+        heard = codecs.pcmu_decode(payload_of(await one.receive_many(10))).astype(float)
+        assert 1 < heard.std() < 40  # about -60 dBm0, far above silence, far below speech
+    finally:
+        await plane.close()
