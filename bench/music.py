@@ -6,6 +6,7 @@ A worker of its own on core 0 plays one piece to all of them; a child on core 1 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import select
@@ -99,19 +100,17 @@ def sink(control: Connection) -> None:
     control.send([one.getsockname()[1] for one in sockets])
     buffer, count = bytearray(2048), 0
     while True:
-        ready, _, _ = select.select([*sockets, control], [], [])
-        for one in ready:
-            if isinstance(one, Connection):
-                if one.recv() == "tell":
-                    one.send(count)
-                count = 0
-                continue
-            try:
+        wait: list[socket.socket | Connection] = [*sockets, control]
+        ready = select.select(wait, [], [])[0]
+        if control in ready:
+            if control.recv() == "tell":
+                control.send(count)
+            count = 0
+        for one in set(sockets).intersection(ready):
+            with contextlib.suppress(BlockingIOError):
                 while True:
                     one.recv_into(buffer)
                     count += 1
-            except BlockingIOError:
-                pass
 
 
 def _piece(folder: Path) -> Path:

@@ -8,7 +8,7 @@ import os
 import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -254,7 +254,7 @@ def _prompt_file(sound: bytes = b"\x11" * 480, **changes: int) -> bytes:
     return head + struct.pack("=BxHIQQ", *numbers) + sound
 
 
-OPUS = {"codec": 111, "frame_bytes": 0}
+OPUS: dict[str, Any] = {"codec": 111, "frame_bytes": 0}
 
 
 @pytest.mark.parametrize(
