@@ -160,11 +160,16 @@ class Plateau:
         self._http = aiohttp.ClientSession(self.http)
         await self._ready()
 
-    async def crash_and_restart(self) -> None:
-        """SIGKILL for all of it, and once more with the same site, ports and records."""
-        for pid in processes.tree(self.pid):
+    async def crash_and_restart(self, *, workers: bool = True) -> None:
+        """SIGKILL for all of it, or all but the media workers; and once more with the same site, ports and records."""
+        for pid in processes.tree(self.pid) if workers else [self.pid]:
             os.kill(pid, signal.SIGKILL)
-        await self.wait(_STOP_S)
+        if not workers and self._reading is not None:
+            while processes.is_alive(self.pid):  # the workers hold the other end of its output: that does not end
+                await asyncio.sleep(0.01)
+            self._reading.cancel()
+        else:
+            await self.wait(_STOP_S)
         self.exit_status = None
         if self._http is not None:
             await self._http.close()

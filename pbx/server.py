@@ -57,6 +57,7 @@ from pbx.sip.next_hop import Speaks
 from pbx.sip.registrar import Registrar
 from pbx.site import load_site, tls_files
 from pbx.sound import prompt_library, wanted
+from pbx.standing_calls import StandingCalls
 from pbx.store.bindings import BindingStore, Record
 from pbx.store.errors import StoreError
 from pbx.store.journal import Journal
@@ -167,6 +168,7 @@ class Server:
         self.switch.lead = self.resolver.lead
         self.switch.resolve = self.resolver.resolve
         self.pops = ScreenPops(self.hub, self.sessions, driver, counters)
+        self.standing = StandingCalls(site.records.url, self.switch, counters)
         self.features = Features(site, self.switch, self.location, self.pops, counters)
         self.watching = Watching(self.switch, self.location, self.features, counters)
         self.desk = Desk(site, driver, self.emit, self.pops, counters)
@@ -338,12 +340,13 @@ class Server:
         site = self.site
         raise_limit(site)
         try:
-            await self.journal.open()
+            await self.journal.open(self.standing.read)
             await self._restore_bindings()
             self.watching.restore(await self.features.open())
             await self.plane.start()
             await self.resolver.watch(uris_of(site))
             await self._listen(site.listen)
+            self.standing.revive(self.driver.now())
             if site.listen.http is not None:
                 await self.http.start(*site.listen.http)
         except (StoreError, ListenError, MediaError) as error:
@@ -459,6 +462,7 @@ class Server:
             self._reloading.cancel()
         await self.http.close()
         await self.features.store.close()
+        await self.standing.store.close()
         await self.bindings.close()  # connections that end with the server unregister nobody
         await self.driver.close()
         await self.tracing.close()

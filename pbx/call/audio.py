@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
 
 from media.plane import MediaPlane, MediaPort, PortsExhausted, PortStats, RemoteMedia
 from media.security import Dtls, IceCredentials, SrtpKeys
@@ -23,16 +25,17 @@ class Audio:
     it is SipError 503. `on_lost` is told when the port is gone because its media worker died."""
 
     __slots__ = (
-        "_heard", "_local", "_negotiated", "_plane", "_policy", "codecs", "host", "offered", "on_lost", "on_secure",
-        "port",
+        "_heard", "_local", "_negotiated", "_plane", "_policy", "_tag", "codecs", "host", "offered", "on_lost",
+        "on_secure", "port",
     )  # fmt: skip
 
     def __init__(
-        self, plane: MediaPlane, host: str, policy: tuple[str, ...], session_id: int, means: Means = OFF
+        self, plane: MediaPlane, host: str, policy: tuple[str, ...], session_id: int, tag: bytes, means: Means = OFF
     ) -> None:
         self._plane = plane
         self.host = host  # our address, as the peer should see it
         self._policy = policy  # the codecs that we may speak with this peer, best first
+        self._tag = tag  # by which the next server knows the port again
         self._local = LocalDescription(session_id)
         self._local.secure.use(means)
         self._heard: AudioStream | None = None  # the peer's offer that waits for our answer
@@ -130,6 +133,30 @@ class Audio:
         if self._negotiated is not None:
             self._connect(self._negotiated)
 
+    def keep(self) -> dict[str, Any]:
+        """What another server needs to go on with this sound, as JSON has it; not what was said, nor any keys."""
+        agreed = self._negotiated
+        assert agreed is not None
+        return {
+            "session_id": self._local.session_id, "version": self._local.version,
+            "secure": agreed.security is not None, "agreed": asdict(replace(agreed, security=None)),
+        }  # fmt: skip
+
+    def take_up(self, kept: dict[str, Any]) -> None:
+        """Go on with what another server kept, by the port that a media worker held for us. Without that nothing is
+        sent in the clear to a peer whose keys are lost: he is asked for others."""
+        self._local.session_id = kept["session_id"]
+        self._local.version = kept["version"] + 1  # what is said next is not what was said last
+        self.port = self._plane.adopted().pop(self._tag, None)
+        agreed = dict(kept["agreed"])
+        agreed["layout"] = tuple(agreed["layout"])
+        if self.port is not None:
+            self.port.on_lost, self.port.on_secure = self._lost, self.on_secure
+        elif kept["secure"]:
+            agreed["port"] = 0
+        self._negotiated = Negotiated(**agreed)
+        self.codecs = self._ordered()
+
     def direction_of(self, offer: str) -> str:
         """The direction an offer was written with, if it is one that we could take."""
         return self._read_offer(offer)[0].direction
@@ -182,7 +209,7 @@ class Audio:
     def _lease(self) -> MediaPort:
         if self.port is None:
             try:
-                self.port = port = self._plane.lease()
+                self.port = port = self._plane.lease(tag=self._tag)
             except PortsExhausted as error:
                 raise SipError(str(error), error.status) from None
             port.on_lost, port.on_secure = self._lost, self.on_secure

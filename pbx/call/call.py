@@ -277,6 +277,7 @@ class Call:
         self.connected = attempt
         self.connected_at = self.clock.now()
         self.switch.emit(events.CallConnected(self.connected_at, self.id, attempt.number, attempt.agent))
+        self.switch.on_standing(self)
         self._reached()
 
     def hear_early(self, attempt: Attempt) -> None:
@@ -305,6 +306,7 @@ class Call:
         if attempt is self.connected:
             self.connected = None
             self.silence()
+            self.switch.on_standing(self)
 
     def partner_of(self, leg: Leg) -> Leg | None:
         """The leg that is bridged with this one."""
@@ -485,6 +487,15 @@ class Call:
         _unheard(leg)
         return leg
 
+    def goes_on(self, leg: Leg, destination: Destination, agent: str | None) -> None:
+        """The caller talks with a leg of the last server, as he did there."""
+        self._last_number = leg.number
+        attempt = self.connected = Attempt(self, leg.number, destination, agent)
+        attempt.won_by(leg)
+        self._attempts.append(attempt)
+        self._listen()
+        hold.join(self.switch, self.caller, leg)
+
     def adopt(self, leg: Leg, destination: Destination, agent: str | None = None) -> Attempt:
         """An answered leg from elsewhere becomes part of this call as if it had been dialled; `bridge` it, then."""
         hold.resume(leg)
@@ -559,6 +570,7 @@ class Call:
 
     def _told_moved(self, leg: Leg, came_from: str, number: int, agent: str | None) -> None:
         self.switch.emit(events.LegMoved(self.clock.now(), self.id, number, came_from, agent, leg.dialog.call_id))
+        self.switch.on_standing(self)
 
 
 def _unheard(leg: Leg) -> None:

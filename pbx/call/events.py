@@ -44,6 +44,14 @@ class CallAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class CallRevived:
+    """A call that outlived the server it began in."""
+
+    at: float
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class LegStarted:
     """An INVITE left for somebody."""
 

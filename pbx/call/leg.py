@@ -61,9 +61,9 @@ class Leg:
         self.extension = extension
         self.trunk = trunk
         self.reliable = switch.capabilities.reliable(extension, trunk)
-        codecs = switch.codecs_of(extension, trunk)
+        codecs, tag = switch.codecs_of(extension, trunk), dialog.local_tag.encode()
         means = switch.means_of(extension, trunk, dialog.hop)
-        self.audio = Audio(switch.plane, switch.host_for(dialog.hop), codecs, switch.ids.number(), means)
+        self.audio = Audio(switch.plane, switch.host_for(dialog.hop), codecs, switch.ids.number(), tag, means)
         self.audio.on_lost = self.media_lost
         self.audio.on_secure = self._secured
         self.confirmed = False  # the ACK of our 200, or our ACK of theirs, has passed
@@ -153,7 +153,7 @@ class Leg:
         self.dialog.hop = hop
         self._acknowledged()
         self._final = FinalResponse(self, data, hop, request.cseq, now)
-        self._watch(agreed)
+        self.watch(agreed)
 
     def _acknowledged(self) -> str:
         """Our 200 is repeated no more; returns the reason that a leg ended with meanwhile."""
@@ -177,6 +177,8 @@ class Leg:
             return
         reason = self._acknowledged()
         self.confirmed = True
+        if self.call is not None:
+            self.switch.on_standing(self.call)
         if self.call is None:
             self._send_bye(reason)
         elif self.audio.offered and (request.description or self.audio.codec is None):  # else it stays as it was
@@ -296,7 +298,7 @@ class Leg:
             lines, agreed = session_timer.accept(request, self.switch.rules.site.calls.session_timer)
             headers = f"Contact: {self.dialog.contact}\r\n{self.capabilities}{lines}{SDP if body else ''}"
             transaction.respond(200, now, headers=headers, body=body)
-            self._watch(agreed)
+            self.watch(agreed)
         self.media_changed()
 
     def _settle_change(self) -> ServerTransaction | None:
@@ -327,6 +329,8 @@ class Leg:
 
     def media_changed(self) -> None:
         """The peer holds, or does not any more: the other side hears music, or the peer again."""
+        if self.call is not None:
+            self.switch.on_standing(self.call)
         if self.audio.held != self.held:
             self.held = self.audio.held
             partner = self.partner
@@ -345,20 +349,25 @@ class Leg:
 
     def session_lines(self) -> str:
         """The session timer's part of an INVITE or UPDATE of ours."""
-        agreed = self._session.agreed if self._session is not None else None
-        return session_timer.propose(self.switch.rules.site.calls.session_timer, self.min_session_s, agreed)
+        return session_timer.propose(self.switch.rules.site.calls.session_timer, self.min_session_s, self.agreed)
 
     def session_agreed(self, response: Response) -> None:
         """A 2xx to an INVITE or UPDATE of ours."""
         policy = self.switch.rules.site.calls.session_timer
-        self._watch(session_timer.agreed_by(response, policy, self.min_session_s))
+        self.watch(session_timer.agreed_by(response, policy, self.min_session_s))
 
     def session_again(self) -> None:
         """The peer refused a refresh, but it lives, or none could be sent: soon again."""
         if self._session is not None and self._session.agreed.ours:
             self._session.again(self.switch.clock, self)
 
-    def _watch(self, agreed: session_timer.Agreed | None) -> None:
+    @property
+    def agreed(self) -> session_timer.Agreed | None:
+        """The session timer that runs."""
+        return None if self._session is None else self._session.agreed
+
+    def watch(self, agreed: session_timer.Agreed | None) -> None:
+        """A session timer was agreed on: none, or another than before."""
         if self._session is not None:
             self._session.stop()
         self._session = None if agreed is None or self._freed else SessionWatch(self.switch.clock, self, agreed)

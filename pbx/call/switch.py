@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -98,6 +98,7 @@ class Switch:
         self.on_call: Callable[[Call], None] = lambda call: None
         self.judge: Callable[[Request, Hop, float], Verdict] = lambda request, hop, now: ADMIT  # the guard's
         self.on_leg: Callable[[Leg], None] = lambda leg: None
+        self.on_standing: Callable[[Call], None] = lambda call: None  # what outlives the server is another than before
         self.on_hop_result: Callable[[Target, bool], None] = lambda target, ok: None  # `target.hop` answered, or failed
         self.capabilities = Capabilities()
         self.media_host = ""  # that the media plane is bound to; "": any
@@ -361,6 +362,18 @@ class Switch:
         transaction.respond(status, now, to_tag=self.ids.token(), headers=headers)
         self.emit(events.CallRefused(now, new.number, new.dialled, str(transaction.source), status, reason))
 
+    def lose(self, call_id: str, now: float) -> None:
+        """A call of the last server that can't go on."""
+        self.emit(events.CallEnded(now, call_id, "server stopped", 200, 0, 0, 0, 0.0))
+
+    def take_up(self, call: Call, legs: Sequence[Leg]) -> None:
+        """A call of the last server, and those who are in it: nobody asks whether they may."""
+        self._calls[call.id] = call
+        self.admission.enter([leg.trunk for leg in legs if leg.trunk is not None])
+        for leg in legs:
+            self.add(leg)
+        self.on_call(call)
+
     def handle(self, call: Call, destination: Destination) -> None:
         """Give a call to whoever serves this kind of destination."""
         if destination.kind == "refuse":
@@ -441,6 +454,7 @@ class Switch:
     def call_ended(self, call: Call, report: Callable[[PortStats], None]) -> None:
         """The call is over: give its port back and report when the counters are here."""
         del self._calls[call.id]
+        self.on_standing(call)
         self.loops.ended(call.id)
         self.admission.leave()
         self._reports += 1

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -105,6 +106,11 @@ class Admission:
         if trunk is not None:
             self._trunks[trunk] += 1
         return ADMIT
+
+    def enter(self, trunks: Sequence[str]) -> None:
+        """A call that stood already, with legs on these trunks: counted as if it had been admitted."""
+        self._calls += 1
+        self._trunks.update(trunks)
 
     def leave(self) -> None:
         """The call is over."""

@@ -44,10 +44,11 @@ class Batcher:
         batch.seq = self._seq
         batch.open_from = self._fold.open_from(self._seq)
 
-    def close_open_calls(self, at: float, cause: str) -> Batch:
-        """A batch that ends every open call."""
+    def close_open_calls(self, call_ids: Iterable[str], at: float, cause: str) -> Batch:
+        """A batch that ends these open calls."""
         batch = self.begin()
-        for call in list(self._fold.open.values()):
+        for call_id in call_ids:
+            call = self._fold.open[call_id]
             self._close(batch, call, max(at, call.last_at), cause)
         self.finish(batch)
         return batch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 import structlog
@@ -63,11 +64,12 @@ class Journal:
         if not self._armed:
             self._arm()
 
-    async def open(self) -> None:
-        """Migrates, ends the calls that died with the last server, starts the writer. Raises StoreError, one line."""
+    async def open(self, standing: Callable[[], Awaitable[Collection[str]]] | None = None) -> None:
+        """Migrates, ends the calls that died with the last server, starts the writer. `standing` says, once the tables
+        are there, which calls outlived it. Raises StoreError, one line."""
         await self._database.open()
         try:
-            batcher = await restore(self._database)
+            batcher = await restore(self._database, () if standing is None else await standing())
         except Exception as error:
             await self._database.close()
             raise self._database.unreachable(error) from error

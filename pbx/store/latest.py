@@ -88,6 +88,10 @@ class LatestWriter(Generic[V]):
         if not self._armed:
             self._arm()
 
+    def drop(self, key: Key) -> None:
+        """A change that waits, if there is one, need not be written: there is no row, and shall be none."""
+        self._pending.pop(key, None)
+
     def waiting(self, key: Key) -> V | None:
         """What of a key is not yet written."""
         return self._pending.get(key)

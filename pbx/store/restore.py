@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import structlog
@@ -18,10 +19,10 @@ SERVER_STOPPED: Final = "server stopped"
 _log = structlog.get_logger("pbx.store")
 
 
-async def restore(database: Database) -> Batcher:
-    """Catches up with the journal, then ends the calls that died with the last server.
+async def restore(database: Database, standing: Collection[str] = ()) -> Batcher:
+    """Catches up with the journal, then ends the calls that died with the last server: all but `standing` ones.
 
-    Returns a batcher that continues where the journal ends, with no call open.
+    Returns a batcher that continues where the journal ends, with no other call open.
     """
     stands = await database.position()
     fold, after = CdrFold(), stands.open_from - 1
@@ -30,9 +31,10 @@ async def restore(database: Database) -> Batcher:
         if missing := replay(fold, page, stands.projected):
             await database.write(Batch(after, fold.open_from(after), [], missing))
     batcher = Batcher(stands.seq, fold)
-    if fold.open:
-        _log.warning("calls ended with the last server", calls=len(fold.open), database=database.name)
-        await database.write(batcher.close_open_calls(stands.at, SERVER_STOPPED))
+    died = [call_id for call_id in fold.open if call_id not in standing]
+    if died:
+        _log.warning("calls ended with the last server", calls=len(died), database=database.name)
+        await database.write(batcher.close_open_calls(died, stands.at, SERVER_STOPPED))
     return batcher
 
 

@@ -107,3 +107,11 @@ recordings: Final = Table(
     Index("recordings_started", "started_at"),
     Index("recordings_call", "call_id"),
 )
+
+# Calls that stand: read at start, so that they outlive the server.
+standing_calls: Final = Table(
+    "standing_calls",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("kept", Text, nullable=False),  # a JSON object
+)

@@ -228,7 +228,7 @@ def test_rebuild_equals_the_incremental_projection(
             assert restored.open == fold_.open
             fold_ = restored
             batcher = Batcher(seq, fold_)
-            write(batcher.close_open_calls(at, "server stopped"))
+            write(batcher.close_open_calls(list(fold_.open), at, "server stopped"))
             assert not fold_.open
     if batch is not None:
         batcher.finish(batch)

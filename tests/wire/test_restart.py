@@ -1,4 +1,4 @@
-"""What is left of subscriptions and message counts when the server is killed and started again."""
+"""What is left of calls, subscriptions and message counts when the server is killed and started again."""
 
 from __future__ import annotations
 
@@ -8,11 +8,53 @@ import socket
 import pytest
 
 from bench.plateau import Plateau
+from bench.processes import is_alive
+from bench.softphones import Softphones, answer
 from tests.wire.conftest import OFFICE, eventually
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 
 COUNTS = {"new": 3, "old": 1, "new_urgent": 1, "old_urgent": 0}
+
+
+@pytest.mark.parametrize("with_worker", [False, True])
+async def test_two_who_talk_notice_nothing(pjsip: Softphones, baresip: Softphones, with_worker: bool) -> None:
+    """The server is killed and started again under a call: the sound goes on, and hanging up works as ever. If its
+    media worker dies too, the phones are asked to send to the next one."""
+    async with Plateau(OFFICE) as plateau:
+        looper = await pjsip.phone("107", server=plateau.sip, password="wire", policy=answer(100), loops=True)
+        listener = await baresip.phone("108", server=plateau.sip, password="wire", tone_hz=620)
+        assert await looper.register() == 200 and await listener.register() == 200
+        call = await listener.call("107")
+        there = await looper.next_call()
+        await call.established()
+        assert (await call.hear(620)).heard
+
+        async def kept() -> bool:
+            return await plateau.counter("plateau_standing_calls_written_total") >= 1
+
+        await eventually(kept)
+        (before,) = (await plateau.get("/v1/calls"))["calls"]
+        workers = plateau.media_workers()
+        await plateau.crash_and_restart(workers=with_worker)
+        await asyncio.sleep(0.5 if with_worker else 0)  # so that what is heard is not what was on its way
+        assert (await call.hear(620, within_s=5)).heard
+        (after,) = (await plateau.get("/v1/calls"))["calls"]
+        assert after["id"] == before["id"] and after["started_at"] == before["started_at"]
+        assert any(map(is_alive, workers)) is not with_worker
+        await there.hold()
+        await there.resume()
+        assert (await call.hear(620)).heard
+        await call.hang_up()
+        await there.ended()
+
+        async def recorded() -> list[str]:
+            return [cdr["cause"] for cdr in (await plateau.get("/v1/cdrs"))["cdrs"]]
+
+        await eventually(recorded)
+        assert await recorded() == ["caller hung up"]
+        assert await looper.unregister() == 200 and await listener.unregister() == 200
+    assert plateau.exit_status == 0 and not plateau.left_over and not any(map(is_alive, workers))
 
 
 def refresh(port: int) -> bytes:

@@ -1,0 +1,57 @@
+"""Joins the calls that stand with their store: what the last server left is taken up by this one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from typing import Any
+
+import structlog
+
+from pbx.call.call import Call
+from pbx.call.standing import keep, revive
+from pbx.call.switch import Switch
+from pbx.store.standing_calls import StandingCallStore
+
+log = structlog.get_logger("pbx")
+
+
+class StandingCalls:
+    """`read` what was left, before the journal ends the calls that died; `revive` it once there is sound."""
+
+    def __init__(self, url: str, switch: Switch, counters: Counter[str]) -> None:
+        """Raises BadUrl."""
+        self._switch, self._counters = switch, counters
+        self.store = StandingCallStore(url, self._keep, counters)
+        self._left: list[tuple[str, dict[str, Any]]] = []
+        switch.on_standing = self._changed
+
+    def _keep(self, call_id: str) -> dict[str, Any] | None:
+        call = self._switch.call(call_id)
+        return None if call is None else keep(call)
+
+    def _changed(self, call: Call) -> None:
+        if call.ended:
+            self.store.ended(call.id)
+        else:
+            self.store.changed(call.id)
+
+    async def read(self) -> Collection[str]:
+        """The ids of the calls that the last server left. Raises DatabaseUnreachable."""
+        self._left = await self.store.open()
+        return {call_id for call_id, _ in self._left}
+
+    def revive(self, now: float) -> None:
+        """The calls are there again; what can't be is ended."""
+        left, self._left = self._left, []
+        for call_id, kept in left:
+            try:
+                revive(self._switch, kept, now)
+                self._counters["calls_revived"] += 1
+            except (KeyError, TypeError, ValueError) as error:
+                self._counters["calls_not_revived"] += 1
+                log.error("call of the last server can't be taken up", call=call_id, reason=repr(error))
+                self._switch.lose(call_id, now)
+                self.store.ended(call_id)
+        if left:
+            log.info("calls of the last server go on", calls=len(list(self._switch.calls())))

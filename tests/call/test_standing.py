@@ -1,0 +1,186 @@
+"""Calls that outlive the server: kept by one, taken up by the next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pbx.call.call import Call
+from pbx.call.events import CallRevived
+from pbx.call.session_timer import Agreed
+from pbx.call.standing import keep, revive
+
+from .test_early_media import the_call
+from .test_flows import DID, hang_up, ringing, talking
+from .test_reanchor import moved
+from .test_review import Recorder
+from .world import World, sdp
+
+
+def waits(call: Call, name: str) -> None:
+    call.play(("music",), loop=True)
+
+
+class Lives:
+    """One server after the other; phones and media workers outlive them all."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.world = World(folder=folder)
+
+    def kept(self) -> list[str]:
+        """What the store has of each call that stands."""
+        found = [keep(call) for call in self.world.switch.calls()]
+        return [json.dumps(one) for one in found if one is not None]
+
+    def next(self, *, worker: bool = True) -> World:
+        """The server dies (without its media worker, unless that dies too) and another takes up what it kept."""
+        kept, old = self.kept(), self.world
+        new = self.world = World(folder=self._folder)
+        new.clock.time = old.clock.time
+        if worker:
+            old.plane.restart()
+            new.plane = new.switch.plane = old.plane
+        new.phones = old.phones
+        for phone in new.phones.values():
+            phone.world = new
+        new.switch.handlers["ivr"] = waits
+        for one in kept:
+            revive(new.switch, json.loads(one), new.clock.time)
+        return new
+
+
+@pytest.fixture
+def lives(tmp_path: Path) -> Iterator[Lives]:
+    lives = Lives(tmp_path)
+    yield lives
+    lives.world.run(100)
+    assert lives.world.leaks() == {}
+    assert lives.kept() == []
+
+
+def test_two_who_talk_notice_nothing(lives: Lives) -> None:
+    carrier, invite, tag, phone, _ = talking(lives.world)
+    before = the_call(lives.world)
+    before.set_attributes({"basket": 2300})
+    bridged = dict(lives.world.plane.bridged)
+    world = lives.next()
+    call = the_call(world)
+    assert (call.id, call.attributes, call.started_at) == (before.id, {"basket": 2300}, before.started_at)
+    assert call.connected_at == before.connected_at and call.view() == before.view()
+    assert world.plane.bridged == bridged and not carrier.inbox and not phone.inbox
+    assert [event.call_id for event in world.events if isinstance(event, CallRevived)] == [call.id]
+    assert world.admission.calls == 1 and world.admission.trunk_calls("carrier") == 1
+    assert world.switch.extension_legs("101") == 1
+    hang_up(carrier, invite, tag, phone)
+
+
+def test_either_side_may_hang_up_and_hold(lives: Lives) -> None:
+    carrier, _, tag, phone, request = talking(lives.world)
+    lives.next()
+    world = lives.next()  # and again
+    hold = carrier.invite(DID, to_tag=tag, cseq=2, body=sdp(direction="sendonly"))
+    passed = phone.request("INVITE")
+    assert b"a=sendonly" in passed.body and passed.cseq > 2000  # more than it may have sent before
+    phone.answer(passed, 200, body=sdp(41000, direction="recvonly", host=phone.host))
+    phone.request("ACK")
+    assert b"a=recvonly" in carrier.response(200).body
+    carrier.follow("ACK", hold, tag, cseq=2)
+    phone.bye(request, cseq=1)
+    phone.response(200)
+    carrier.answer(carrier.request("BYE"), 200)
+    assert not list(world.switch.calls())
+
+
+def test_what_is_said_next_is_of_a_later_version(lives: Lives) -> None:
+    """RFC 3264 8."""
+    carrier, invite, tag, phone, _ = talking(lives.world)
+    leg = the_call(lives.world).caller
+    session = int(leg.audio.keep()["session_id"])
+    world = lives.next()
+    again = carrier.invite(DID, to_tag=tag, cseq=2)
+    origin = carrier.response(200).body.decode().partition("o=- ")[2].split()
+    assert int(origin[0]) == session and int(origin[1]) > 1
+    carrier.follow("ACK", again, tag, cseq=2)
+    assert len(world.plane.bridged) == 2
+    hang_up(carrier, invite, tag, phone, cseq=3)
+
+
+def test_without_its_worker_the_peers_are_asked_to_send_elsewhere(lives: Lives) -> None:
+    carrier, invite, tag, phone, _ = talking(lives.world)
+    world = lives.next(worker=False)
+    world.run()
+    moved(carrier, world, 40000), moved(phone, world, 41000)
+    assert len(world.plane.bridged) == 2
+    hang_up(carrier, invite, tag, phone)
+
+
+def test_a_caller_who_waited_goes_where_he_waited(lives: Lives) -> None:
+    carrier, phone = lives.world.phone("198.51.100.1"), lives.world.phone("192.0.2.10")
+    lives.world.register("101", phone)
+    invite = carrier.invite(DID)
+    call = the_call(lives.world)
+    call.controller = Recorder()
+    phone.answer(phone.request("INVITE"), 486)
+    phone.request("ACK")
+    call.play(("music",), loop=True)
+    carrier.follow("ACK", invite, carrier.response(200).to_tag or "")
+    call.destination = call.destination._replace(kind="ivr", name="welcome")
+    world = lives.next()
+    (playing,) = world.plane.playing.values()
+    assert playing.prompts == ("music",)
+    the_call(world).hang_up("enough")
+    carrier.answer(carrier.request("BYE"), 200)
+
+
+def test_session_timers_go_on(lives: Lives) -> None:
+    carrier, _, _, phone, _ = talking(lives.world)
+    agreed = the_call(lives.world).caller.agreed
+    assert isinstance(agreed, Agreed)
+    world = lives.next()
+    assert the_call(world).caller.agreed == agreed
+    world.run(agreed.expires_s / 2)
+    assert carrier.request("INVITE").to_tag
+    carrier.inbox.clear()
+    phone.inbox.clear()
+    world.run(100)  # nobody answers: gone
+    carrier.inbox.clear()
+
+
+def test_a_call_that_rings_does_not_stand(lives: Lives) -> None:
+    carrier, invite, [(phone, request)] = ringing(lives.world)
+    assert lives.kept() == []
+    carrier.follow("CANCEL", invite)
+    carrier.inbox.clear()
+    phone.answer(phone.request("CANCEL"), 200)
+    phone.answer(request, 487)
+    carrier.send(invite.replace("INVITE sip", "ACK sip", 1).replace(" INVITE\r\n", " ACK\r\n"))
+
+
+@pytest.mark.parametrize("change", [{"form": 99}, {"caller": {}}, {"caller": None}, {"destination": [1, 2, 3]}])
+def test_what_makes_no_sense_is_told(lives: Lives, change: dict[str, object]) -> None:
+    carrier, invite, tag, phone, _ = talking(lives.world)
+    (kept,) = lives.kept()
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        revive(World().switch, json.loads(kept) | change, 0.0)
+    hang_up(carrier, invite, tag, phone)
+
+
+def test_no_keys_of_encrypted_sound_are_kept(lives: Lives) -> None:
+    carrier, invite, tag, phone, _ = talking(lives.world)
+    (kept,) = lives.kept()
+    assert "crypto" not in kept and json.loads(kept)["caller"]["audio"]["agreed"]["security"] is None
+    hang_up(carrier, invite, tag, phone)
+
+
+def test_what_changes_is_kept_anew(lives: Lives) -> None:
+    seen: list[Call] = []
+    lives.world.switch.on_standing = seen.append
+    carrier, invite, tag, phone, _ = talking(lives.world)
+    assert seen[-1:] == [the_call(lives.world)] and keep(seen[-1]) is not None  # when the ACK has come
+    call, count = seen[-1], len(seen)
+    hang_up(carrier, invite, tag, phone)
+    assert len(seen) > count and seen[-1] is call and keep(call) is None
