@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
+from operator import attrgetter
 from typing import Any, Final
 
 from aiohttp import hdrs, web
@@ -20,7 +21,8 @@ from cti.errors import Forbidden, InvalidQuery, TokenError, WrongMediaType
 from cti.events import EventHub
 from cti.matching import Matching
 from cti.metrics import Gauges, Metrics
-from cti.ports import AgentDesk, Bans, CallRecords, Calls, Clicks, MessageCounts, PhoneSettings
+from cti.ports import AgentDesk, Bans, CallRecords, Calls, Clicks, MessageCounts, PhoneSettings, Recordings
+from cti.recordings import RecordingRest
 from cti.rest import ANYONE, Ask, Health, Limited, Rest, Views
 from cti.routes import ROUTES, Query, Route
 from cti.screen_pop import ScreenPops
@@ -65,7 +67,7 @@ class HttpServer:
         traces: Traces, bans: Bans, trunks: Views = tuple, phones: Limited = _no_phones,
         settings: PhoneSettings | None = None, messages: MessageCounts | None = None,
         clicks: Clicks | None = None, gauges: Gauges | None = None,
-        health: Health = dict,
+        health: Health = dict, recordings: Recordings | None = None,
         shop_origins: Collection[str] = (),
     ) -> None:  # fmt: skip
         """`health` says which parts work; `shop_origins`: web origins whose pages may post sessions themselves."""
@@ -77,7 +79,7 @@ class HttpServer:
             view=view, records=records, sessions=sessions, matching=matching, pops=pops, commands=commands,
             stream=self._stream, traces=traces, bans=bans, trunk_views=trunks, phone_views=phones, settings=settings,
             message_counts=messages, clicks=clicks,
-            health=health, clock=clock,
+            health=health, clock=clock, recordings=RecordingRest(recordings, view),
             metrics_source=Metrics(counters, gauges or {}, view, hub, sessions),
             document=openapi.document(ROUTES, _version()),
         )  # fmt: skip
@@ -119,7 +121,7 @@ def build_app(
     """The aiohttp application for the route table and the page."""
     app = web.Application(client_max_size=BODY_BYTES, middlewares=[_cors(shop_origins), problems.middleware(counters)])
     for route in ROUTES:
-        operation: Operation = getattr(rest, route.operation)
+        operation: Operation = attrgetter(route.operation)(rest)
         app.router.add_route(route.method, route.path, _handler(route, operation, stream))
         if route.cors and shop_origins:
             app.router.add_route(hdrs.METH_OPTIONS, route.path, _preflight)

@@ -242,6 +242,29 @@ class Cdrs(Reply):
     cdrs: list[Cdr]
 
 
+class Recording(Reply):
+    """A recording of a call."""
+
+    id: str
+    call_id: str
+    linked_call_id: str | None = Field(description="the call that a party came from or went to by a transfer")
+    queue: str | None
+    agent: str | None
+    state: Literal["recording", "kept", "deleted"]
+    masked_now: bool
+    started_at: float
+    ended_at: float | None
+    duration_s: float
+    file: str = Field(description="below the site's folder")
+    format: str = Field(description="wav or opus; while its file's name ends in .wav it is not yet converted")
+    encrypted: bool
+    masked: list[list[float | None]] = Field(description="spans of silence: from, to, in seconds; null: not yet over")
+    size_bytes: int
+    why: str | None = Field(description="it ended")
+    legal_hold: bool
+    deleted_at: float | None
+
+
 class CallFacts(Reply):
     """What is known of one call."""
 
@@ -249,6 +272,7 @@ class CallFacts(Reply):
     live: Call | None = Field(description="null: it is over")
     record: Cdr | None = Field(description="null: it is not over, or over since less than a second")
     traced: bool = Field(description="its messages are still kept: there is a ladder")
+    recordings: list[Recording] = Field(description="latest first")
 
 
 class LadderColumn(Reply):
@@ -385,6 +409,18 @@ class Messages(Body):
     old: int = Field(0, ge=0, le=9999)
     new_urgent: int = Field(0, ge=0, le=9999)
     old_urgent: int = Field(0, ge=0, le=9999)
+
+
+class Recordings(Reply):
+    """Recordings, the latest first."""
+
+    recordings: list[Recording]
+
+
+class LegalHold(Body):
+    """On: neither the retention job nor anybody deletes it."""
+
+    on: bool
 
 
 class Who(Reply):

@@ -18,6 +18,7 @@ from cti.matching import Matching
 from cti.metrics import CONTENT_TYPE, Metrics
 from cti.models import DialPost, Messages, NotReadyPost, PhoneSettingsPut, WebSessionPost
 from cti.ports import Bans, CallRecords, Clicks, MessageCounts, PhoneSettings
+from cti.recordings import RecordingRest
 from cti.screen_pop import ScreenPops
 from cti.tokens import Identity
 from cti.traces import Traces
@@ -68,6 +69,7 @@ class Rest:
     settings: PhoneSettings | None
     message_counts: MessageCounts | None
     clicks: Clicks | None
+    recordings: RecordingRest
     metrics_source: Metrics
     health: Health
     clock: Clock
@@ -86,7 +88,8 @@ class Rest:
         if live is None and not rows and not traced:
             raise UnknownResource("no such call, neither live nor in the records")
         record = _plain(rows[0]) if rows else None
-        return reply({"id": call_id, "live": live, "record": record, "traced": traced})
+        recordings = await self.recordings.of_call(call_id)
+        return reply({"id": call_id, "live": live, "record": record, "traced": traced, "recordings": recordings})
 
     async def queues(self, ask: Ask) -> web.StreamResponse:
         return reply(self.view.queues())

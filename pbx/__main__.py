@@ -426,6 +426,37 @@ async def show_bans(base: str, token: str, lift: str | None) -> None:
     out.print(bans_table(answer["bans"], time.time()) if lift is None else f"{lift} is listened to again")
 
 
+recording_app = typer.Typer(help="Recordings of calls.", no_args_is_help=True)
+app.add_typer(recording_app, name="recording")
+
+
+@recording_app.command("export")
+def export_recording(
+    site: SiteFile,
+    recording: Annotated[str, typer.Argument(help="its id, as in the call's page or GET /v1/recordings", metavar="ID")],
+    to: Annotated[Path | None, typer.Option("--output", "-o", help="the file; without it ID.wav or ID.opus")] = None,
+) -> None:
+    """Write a recording, deciphered, to a file of one's own. Needs no running server."""
+    from media.worker.recording_file import RecordingError
+    from pbx import recording_commands as commands
+    from pbx.store.errors import StoreError
+
+    read = read_site(site)
+    try:
+        row = run(lambda: commands.row_of(read, recording))
+        with commands.opened(read, row) as recorded:
+            target = to or Path(commands.file_name(recording, recorded))
+            with target.open("xb") as file:
+                size = commands.export(recorded, file)
+    except (StoreError, RecordingError, commands.NoSuchRecording) as error:
+        fail(str(error), WRONG)
+    except FileExistsError:
+        fail(f"{target} is there already")
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}")
+    out.print(f"{target}: {size:,} bytes{'' if recorded.complete else ', cut off at its end'}")
+
+
 @app.command()
 def cdr(
     site: SiteFile, last: Annotated[int, typer.Option("--last", "-n", help="how many calls", min=1, max=10_000)] = 20

@@ -45,6 +45,7 @@ from pbx.call.targets import Targets
 from pbx.defence import Defence
 from pbx.descriptors import raise_limit
 from pbx.features import Features
+from pbx.recordings import Recordings
 from pbx.routing.admission import Admission
 from pbx.routing.dial_plan import DialPlan
 from pbx.routing.gateways import Gateways
@@ -175,6 +176,8 @@ class Server:
         self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self._session_updated)
         self.ivr = IvrHandler(site, driver, self.emit, self._gathered, counters)
         self.switch.handlers = {"queue": self.desk.enter, "ivr": self.ivr.start, **self.features.handlers}
+        self.recordings = Recordings(site, self.switch, self.emit, counters)
+        self.ivr.record = self.recordings.flow
         self.defence.protect(self.switch)
         self.switch.on_call = self._call_started
         self.health = Health(
@@ -224,7 +227,7 @@ class Server:
             tokens=tokens, desk=self.desk, switch=self.switch, records=self.records, sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.driver, counters=self.counters,
             traces=self.tracing.traces, bans=self.defence, settings=self.features.settings,
-            clicks=self.features.clicks,
+            clicks=self.features.clicks, recordings=self.recordings,
             messages=self.watching.messages, trunks=self._trunk_views,
             phones=self.health.view,
             gauges={
@@ -237,6 +240,7 @@ class Server:
                 "media_unsent_messages": lambda: self.plane.backlog().unsent_messages,
                 "media_unacknowledged_commands": lambda: self.plane.backlog().unacknowledged,
                 "media_oldest_command_seconds": lambda: self.plane.backlog().oldest_s,
+                "recordings_running": lambda: len(self.recordings),
                 "tasks": lambda: len(asyncio.all_tasks()),
                 "registered_contacts": lambda: len(self.location),
                 "gateways_usable": lambda: self.gateways.count(usable=True),
@@ -262,6 +266,7 @@ class Server:
         self.tracing.event(event)
         self.features.event(event)
         self.watching.event(event)
+        self.recordings.event(event)
         if type(event) is events.CallEnded:
             self.matching.on_ended(event.call_id)
             self.counters["calls_ended"] += 1
@@ -343,6 +348,7 @@ class Server:
             await self.journal.open(self.standing.read)
             await self._restore_bindings()
             self.watching.restore(await self.features.open())
+            await self.recordings.files.open()
             await self.plane.start()
             await self.resolver.watch(uris_of(site))
             await self._listen(site.listen)
@@ -442,8 +448,10 @@ class Server:
             self.counters["calls_drained"] += 1
             call.hang_up("drained")
         self.watching.close()
-        # BYEs are answered, the counters of the last ports come.
-        await self._until(lambda: not self.switch.busy and not self.driver.layer.pending_clients, lambda: 1.0)
+        # BYEs are answered, the counters of the last ports come, recordings are complete.
+        await self._until(
+            lambda: not (self.switch.busy or self.driver.layer.pending_clients or self.recordings), lambda: 1.0
+        )
 
     async def _until(self, done: Callable[[], bool], limit_s: Callable[[], float]) -> None:
         """Wait for `done`; the limit is asked again each time, so that a second signal can end the wait."""
@@ -468,6 +476,7 @@ class Server:
         await self.tracing.close()
         await self.resolver.close()
         await self.plane.close(stay=self._leaving)
+        await self.recordings.files.close()
         await self.journal.close()
         await self.records.close()
 
@@ -505,6 +514,7 @@ class Server:
         self.ivr.reconfigure(site)
         self.desk.reconfigure(site)
         self.features.reconfigure(site)
+        self.recordings.reconfigure(site)
         self.matching.reconfigure(site.web)
         self.sessions.reconfigure(site.web, site.locale.country)
         for aor, _ in self.location:

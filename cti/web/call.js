@@ -17,7 +17,7 @@ function fail(text) {
 
 // --- facts -----------------------------------------------------------------------------------------------------------
 
-function facts({ id, live, record, traced }) {
+function facts({ id, live, record, traced, recordings }) {
   const from = live ? live.from : record && record.from_number;
   const to = live ? live.to : record && record.to_number;
   const parties = from || to ? `${from || "unknown"} → ${to || "unknown"}` : `Call ${id}`;
@@ -43,6 +43,7 @@ function facts({ id, live, record, traced }) {
   $("details").replaceChildren(...[
     part("When", definitions(times)), part("Where", definitions(way)),
     live && part("Attributes", definitions(known(live.attributes))),
+    recordings.length > 0 && part("Recordings", el("ul", { children: recordings.map(recorded) })),
   ].filter(Boolean));
   $("facts").hidden = false;
   $("messages").hidden = false;
@@ -100,13 +101,26 @@ async function read() {
   }
 }
 
+/** One recording: its state, and a button that fetches its sound with the token. */
+function recorded({ id, state, format, duration_s }) {
+  const text = state === "kept" ? `${clock(duration_s)}, ${format}` : state;
+  if (state !== "kept") return el("li", { text });
+  const button = el("button", { text: "save" });
+  button.onclick = async () => save(`/v1/recordings/${encodeURIComponent(id)}/audio`, `${id}.${format}`);
+  return el("li", { text: `${text} `, children: [button] });
+}
+
+async function save(path, name) {
+  const answer = await ask(path, shown.token);
+  const link = el("a", { href: URL.createObjectURL(await answer.blob()), download: name });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 /** The file, fetched with the token: a link can't carry one. */
 $("packets").onclick = async (event) => {
   event.preventDefault();
-  const answer = await ask(address("/trace.pcapng"), shown.token);
-  const link = el("a", { href: URL.createObjectURL(await answer.blob()), download: `${CALL}.pcapng` });
-  link.click();
-  URL.revokeObjectURL(link.href);
+  await save(address("/trace.pcapng"), `${CALL}.pcapng`);
 };
 
 // --- start -----------------------------------------------------------------------------------------------------------

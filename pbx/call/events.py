@@ -274,3 +274,57 @@ class TrunkUnregistered:
     topic: ClassVar[str] = "system"
     at: float
     trunk: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStarted:
+    """The call is recorded from here on; its file is open."""
+
+    at: float
+    call_id: str
+    recording: str  # its id
+    by: str  # the rule or who wanted it: "queue asia", "trunk carrier", "number +33...", "flow", "supervisor x"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingMasked:
+    """Nothing but silence is recorded until it is unmasked, at the latest after the site's `mask_at_most_s`."""
+
+    at: float
+    call_id: str
+    recording: str
+    masked: bool
+    offset_s: float  # in the recording
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStopped:
+    """The recording is complete."""
+
+    at: float
+    call_id: str
+    recording: str
+    duration_s: float
+    why: str  # stopped, call ended, too long, replaced, media lost
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFailed:
+    """The file can't be written (any longer). The call goes on; what was recorded stays."""
+
+    at: float
+    call_id: str
+    recording: str
+    duration_s: float
+    reason: str  # as the system says: "No space left on device"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingDeleted:
+    """The file is gone: it was too old, or somebody deleted it."""
+
+    at: float
+    call_id: str
+    recording: str
+    by: str

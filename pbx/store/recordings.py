@@ -52,12 +52,13 @@ _UNFINISHED: Final[ColumnElement[bool]] = and_(
 class RecordingStore:
     """The journal is opened before and closed after: it migrates and holds the lock on the database."""
 
-    def __init__(self, url: str, counters: Counter[str]) -> None:
-        """Raises BadUrl."""
+    def __init__(self, url: str, counters: Counter[str] | None = None) -> None:
+        """Raises BadUrl. Without `open` it only reads."""
         self._url = database_url(url)
         self._engine = create_engine(self._url)
         self._writer: LatestWriter[RecordingRow] = LatestWriter(
-            url, recordings, lambda _, row: row[1:], counters, name="recording_rows", what="recordings' rows"
+            url, recordings, lambda _, row: row[1:], counters or Counter(), name="recording_rows",
+            what="recordings' rows",
         )  # fmt: skip
 
     async def open(self) -> list[RecordingRow]:

@@ -1,0 +1,276 @@
+"""Who is recorded, from when to when, and what is told of it; in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import config.recordings
+from acd.events import ItemConnected
+from config.schema import Queue
+from cti.errors import StateConflict, UnknownResource
+from media.fake import FakeRecording
+from media.plane import RecordingEvent
+from pbx.call import events
+from pbx.recordings import BEEP, Recordings
+from pbx.store.recordings import RecordingRow
+from tests.call.office import SITE, Office, Talk
+
+KEY = "00" * 31 + "07"
+ROOM: dict[str, Any] = {"folder": "/nowhere"}
+
+
+class Room:
+    """An office whose calls may be recorded; the rows are written nowhere."""
+
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, recordings: dict[str, Any] | None = None,
+        record: dict[str, set[str]] | None = None,
+    ) -> None:  # fmt: skip
+        self.office = office = Office(folder, SITE)
+        changes: dict[str, Any] = {
+            "recordings": config.recordings.Recordings.model_validate(ROOM | (recordings or {})),
+            "queues": {"asia": Queue(record=True), "europe": Queue()},
+        }
+        for section, names in (record or {}).items():
+            entries = getattr(office.site, section)
+            changes[section] = {k: one.model_copy(update={"record": k in names}) for k, one in entries.items()}
+        site = office.site.model_copy(update=changes)
+        self.told: list[Any] = []
+        self.recordings = Recordings(site, office.switch, self.told.append, office.counters)
+        self.rows: dict[str, RecordingRow] = {}
+        monkeypatch.setattr(self.recordings.files.store, "save", lambda row: self.rows.__setitem__(row.id, row))
+
+        def emit(event: object) -> None:
+            office.events.append(event)
+            self.recordings.event(event)
+
+        office.switch.emit = emit
+
+    def talk(self, caller: str = "101", called: str = "102") -> tuple[Talk, Talk]:
+        phones = [self.office.telephone(number) for number in (caller, called)]
+        a = phones[0].dial(called)
+        return a, phones[1].rings.answer()
+
+    @property
+    def call_id(self) -> str:
+        return next(call.id for call in self.office.switch.calls())
+
+    @property
+    def running(self) -> FakeRecording:
+        (one,) = self.office.plane.recordings.values()
+        return one
+
+    @property
+    def kinds(self) -> list[str]:
+        return [type(event).__name__ for event in self.told]
+
+    def opened(self) -> None:
+        (number,) = self.office.plane.recordings
+        self.office.plane.open_recording(number)
+
+
+def test_a_phone_that_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, monkeypatch, record={"extensions": {"102"}})
+    a, _ = room.talk()
+    call_id = room.call_id
+    order, port = room.running.order, room.running.port
+    assert order.folder == "/nowhere" and order.path.endswith(f"/{call_id}.wav") and order.stereo
+    assert order.rate_hz == 8000 and order.key == b"" and order.beep is None
+    assert port is next(iter(room.office.switch.calls())).caller.audio.port  # the caller's
+    room.opened()
+    a.bye()
+    assert room.kinds == ["RecordingStarted", "RecordingStopped"]
+    assert (room.told[0].by, room.told[1].why) == ("extension 102", "call ended")
+    (row,) = room.rows.values()
+    assert (row.id, row.call_id, row.why) == (f"{call_id}.1", call_id, "call ended")
+    assert row.ended_at is not None and len(room.recordings) == 0
+    room.office.pass_time(100)
+    assert room.office.leaks() == {}
+
+
+def test_nobody_else_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, monkeypatch, record={"extensions": {"103"}})
+    room.talk()
+    assert room.office.plane.recordings == {}
+
+
+def test_a_queue_from_the_agents_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, monkeypatch)
+    room.talk()
+    at = room.office.clock.time
+    room.recordings.event(ItemConnected(at, room.call_id, "europe", "ann", 3.0))
+    assert room.office.plane.recordings == {}
+    room.recordings.event(ItemConnected(at, room.call_id, "asia", "ann", 3.0))
+    room.recordings.event(ItemConnected(at, room.call_id, "asia", "ben", 3.0))  # given on
+    (row,) = room.rows.values()
+    assert (row.queue, row.agent) == ("asia", "ben") and room.running
+
+
+@pytest.mark.parametrize("who", ["caller", "called"])
+def test_a_transfer_is_recorded_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str) -> None:
+    """The called side gives the caller on: one recording. The caller gives the called one on: his port is gone, and the
+    other party is recorded from then on."""
+    room = Room(tmp_path, monkeypatch, record={"extensions": {"102"}})
+    carl = room.office.telephone("103")
+    a, b = room.talk()
+    (a if who == "caller" else b).refer("103")
+    carl.rings.answer()
+    if who == "called":
+        assert len(room.rows) == 1
+    else:
+        assert next(row.why for row in room.rows.values()) in ("transferred", "call ended")
+        assert sorted(row.id[-2:] for row in room.rows.values()) == [".1", ".2"]
+    assert room.running.port is next(iter(room.office.switch.calls())).caller.audio.port
+
+
+def test_names_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = {"path": "{from}/{agent}_{to}.{call}", "key": KEY, "sound": "mixed", "beep_every_s": 15}
+    room = Room(tmp_path, monkeypatch, changes)
+    room.talk()
+    room.office.plane.prompts.add(BEEP)
+    call = next(iter(room.office.switch.calls()))
+    call.from_number = "../é /x"
+    call.to_number = ""
+    view = room.recordings.start(call.id, "supervisor zoe")
+    order = room.running.order
+    assert order.path == f"_x/none_none.{call.id}.wav.aes" == view["file"]
+    assert (order.stereo, order.key, order.beep, order.beep_every_s) == (False, bytes.fromhex(KEY), BEEP, 15)
+    assert view["encrypted"] and view["state"] == "recording" and KEY not in repr(order)
+    room.recordings.stop(view["id"], "zoe")
+    again = room.recordings.start(call.id, "zoe")
+    assert again["file"] == f"_x/none_none.{call.id}-2.wav.aes" and again["id"] == f"{call.id}.2"
+
+
+def test_masked_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, monkeypatch, {"mask_at_most_s": 60})
+    a, _ = room.talk()
+    view = room.recordings.start(room.call_id, "supervisor zoe")
+    assert room.recordings.mask(view["id"], True, "agent ann")["masked_now"]
+    room.office.pass_time(59)
+    assert room.running.masked
+    room.office.pass_time(1)
+    assert not room.running.masked
+    assert [(event.masked, event.by) for event in room.told] == [(True, "agent ann"), (False, "time")]
+    room.recordings.mask(view["id"], True, "agent ann")
+    room.recordings.mask(view["id"], False, "agent ann")
+    room.recordings.mask(view["id"], True, "agent ann")
+    assert json.loads(room.rows[view["id"]].masked)[-1] == [0.0, None]
+    room.office.plane.end_recording(1, "released", length_ms=9000)
+    assert json.loads(room.rows[view["id"]].masked) == [[0.0, 0.0], [0.0, 0.0], [0.0, 9.0]]
+    a.bye()
+    room.office.pass_time(100)
+    assert room.office.leaks() == {}
+
+
+def test_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, monkeypatch)
+    room.talk()
+    room.recordings.start(room.call_id, "zoe")
+    monkeypatch.setattr("pbx.recordings.log.error", lambda *_, **__: None)
+    room.office.plane.end_recording(1, "failed", errno.ENOSPC, 4000)
+    (failed,) = room.told
+    assert isinstance(failed, events.RecordingFailed)
+    assert (failed.reason, failed.duration_s) == ("No space left on device", 4.0)
+    assert room.office.counters["recordings_failed"] == 1
+    assert room.recordings.of_call(room.call_id) is None  # and the call goes on
+    room.recordings.start(room.call_id, "zoe")
+
+
+def test_the_worker_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, monkeypatch)
+    room.talk()
+    room.recordings.start(room.call_id, "zoe")
+    room.office.pass_time(7)
+    room.office.plane.kill()
+    (row,) = room.rows.values()
+    assert row.why == "media lost" and row.duration_s == pytest.approx(7)
+
+
+def test_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, monkeypatch, {"longest_s": 30})
+    room.talk()
+    room.recordings.start(room.call_id, "zoe")
+    room.office.pass_time(30)
+    assert [row.why for row in room.rows.values()] == ["too long"]
+
+
+def test_what_makes_no_sense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, monkeypatch)
+    with pytest.raises(UnknownResource):
+        room.recordings.start("none", "zoe")
+    room.talk()
+    view = room.recordings.start(room.call_id, "zoe")
+    with pytest.raises(StateConflict, match="recorded already"):
+        room.recordings.start(room.call_id, "zoe")
+    room.recordings.stop(view["id"], "zoe")
+    for again in (room.recordings.stop, lambda id_, by: room.recordings.mask(id_, True, by)):
+        with pytest.raises(StateConflict):
+            again(view["id"], "zoe")
+    nowhere = Room(tmp_path, monkeypatch, {"folder": None})
+    nowhere.talk()
+    with pytest.raises(StateConflict, match="no folder"):
+        nowhere.recordings.start(nowhere.call_id, "zoe")
+
+
+def test_a_flow_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, monkeypatch)
+    room.talk()
+    call = next(iter(room.office.switch.calls()))
+    room.recordings.flow(call, "mask")
+    assert room.office.counters["recordings_not_running"] == 1
+    for what in ("start", "start", "mask"):
+        room.recordings.flow(call, what)
+    assert room.running.masked
+    room.recordings.flow(call, "unmask")
+    assert not room.running.masked
+    room.recordings.flow(call, "stop")
+    assert room.office.plane.recordings == {}
+
+
+def test_legal_hold_and_deletion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, monkeypatch, {"folder": str(tmp_path / "kept")})
+    room.talk()
+    view = room.recordings.start(room.call_id, "zoe")
+
+    async def get(recording_id: str) -> RecordingRow | None:
+        return room.rows.get(recording_id)
+
+    monkeypatch.setattr(room.recordings.files.store, "get", get)
+
+    async def scene() -> None:
+        with pytest.raises(StateConflict, match="runs"):
+            await room.recordings.delete(view["id"], "zoe")
+        assert (await room.recordings.hold(view["id"], True))["legal_hold"]
+        room.recordings.stop(view["id"], "zoe")
+        path = tmp_path / "kept" / view["file"]
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"")
+        with pytest.raises(StateConflict, match="legal hold"):
+            await room.recordings.delete(view["id"], "zoe")
+        await room.recordings.hold(view["id"], False)
+        assert (await room.recordings.delete(view["id"], "zoe"))["state"] == "deleted"
+        assert not path.parent.exists() and (tmp_path / "kept").exists()
+        assert isinstance(room.told[-1], events.RecordingDeleted)
+        with pytest.raises(UnknownResource, match="deleted"):
+            await room.recordings.read(view["id"])
+        with pytest.raises(UnknownResource):
+            await room.recordings.get("none")
+
+    asyncio.run(scene())
+
+
+def test_an_event_of_a_recording_that_is_over_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, monkeypatch)
+    room.talk()
+    room.recordings.start(room.call_id, "zoe")
+    on_event = room.running.on_event
+    room.recordings.stop(f"{room.call_id}.1", "zoe")
+    told = len(room.told)
+    on_event(RecordingEvent("ended", 1))
+    assert len(room.told) == told
