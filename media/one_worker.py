@@ -103,7 +103,8 @@ class OneWorker:
         self._pool.clear()
         if supervisor is not None:
             await supervisor.close(stay and bool(self.leased))
-        self.recordings.all_lost()
+        if not stay:  # else they go on, and the next server finds their files
+            self.recordings.all_lost()
         self.leased.clear()
         self.remotes.clear()
         self._answer_stats_with_zeros()

@@ -69,8 +69,8 @@ class Recordings:
     def event(self, event: Event) -> None:
         """The worker tells of a recording."""
         number = event.argument
-        if number not in self._running:
-            return
+        if self._running.get(number, (None, None))[:2] != (event.port, event.generation):
+            return  # over, or begun by the server before this one
         if event.op == records.RECORDING_STARTED:
             self._tell(RecordingEvent("started", number))
         elif event.op == records.RECORDING_MASKED:

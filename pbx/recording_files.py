@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ from pbx.store.recordings import MOST, RecordingRow, RecordingStore
 WAITING_MOST: Final = 10_000  # for the converter; what is more is converted after the next start
 RETENTION_S: Final = 3600.0
 DAY_S: Final = 86_400.0
+STILL_S: Final = 3.0  # a file that was not written to for so long is written to no more
 _SLOWEST: Final = 4.0  # a conversion that takes as many times its sound's length (and a minute) hangs
 _ROOT: Final = str(Path(__file__).resolve().parents[1])
 
@@ -65,9 +67,9 @@ class RecordingFiles:
     async def open(self) -> None:
         """Take up what the last server left. Raises DatabaseUnreachable."""
         self.make_folder()
-        for row in await self.store.open():
-            self.finished(await asyncio.to_thread(self._as_found, row))
+        left = await self.store.open()
         self._tasks = [
+            asyncio.create_task(self._take_up(left), name="recordings left"),
             asyncio.create_task(self._convert_all(), name="recordings converter"),
             asyncio.create_task(self._retain_for_ever(), name="recordings retention"),
         ]
@@ -120,6 +122,18 @@ class RecordingFiles:
         return deleted
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    async def _take_up(self, left: list[RecordingRow]) -> None:
+        for row in left:
+            while row.ended_at is None and await asyncio.to_thread(self._grows, row):  # noqa: ASYNC110
+                await asyncio.sleep(STILL_S)  # a media worker that outlived the server
+            self.finished(await asyncio.to_thread(self._as_found, row))
+
+    def _grows(self, row: RecordingRow) -> bool:
+        try:
+            return abs(time.time() - os.stat(self.path(row)).st_mtime) < STILL_S
+        except OSError:
+            return False
 
     async def _retain_for_ever(self) -> None:
         while True:

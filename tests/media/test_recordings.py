@@ -13,7 +13,7 @@ from media.records import Event
 
 
 def event(op: int, number: int, flags: int = 0, a: int = 0, b: int = 0, c: int = 0) -> Event:
-    return Event(op, flags, 0, 0, 0, number, a, b, c, 2, 7, 1)
+    return Event(op, flags, 0, 3, 9, number, a, b, c, 2, 7, 1)
 
 
 def make(counters: Counter[str], sent: list[bytes] | None = None) -> Recordings:
@@ -62,7 +62,7 @@ def test_a_recording_from_start_to_end() -> None:
 def test_an_error_is_a_failure_whoever_stopped_it() -> None:
     told: list[RecordingEvent] = []
     recordings = make(Counter())
-    recordings.event(event(records.RECORDING_ENDED, recordings.add(0, 1, told.append), flags=0, b=28))
+    recordings.event(event(records.RECORDING_ENDED, recordings.add(3, 9, told.append), flags=0, b=28))
     assert (told[0].why, told[0].error) == ("failed", 28)
 
 
@@ -101,3 +101,11 @@ def test_the_fake_records_too() -> None:
     assert plane.recordings == {}
     lost = plane.record(port, order, told.append)
     assert told[-1] == RecordingEvent("ended", lost, why="lost")
+
+
+def test_one_of_the_server_before_is_not_taken_for_ours() -> None:
+    told: list[RecordingEvent] = []
+    recordings = make(Counter())
+    number = recordings.add(4, 9, told.append)
+    recordings.event(event(records.RECORDING_ENDED, number))
+    assert told == [] and len(recordings) == 1
