@@ -17,6 +17,7 @@ LONGEST_S = 3600
 SILENT_DB = -60.0  # a file without a peak above this holds nothing to hear
 _FULL_SCALE = 32768.0
 _PEAK = 0.95  # of full scale: what normalising may reach
+_BLOCK = 320 * 10_000  # samples worked on at once
 _MOST_GAIN_DB = 24.0  # a whisper is not made a shout, nor its noise
 
 
@@ -29,13 +30,16 @@ def read(path: Path | Any, loudness_db: float | None = None) -> Samples:
         with av.open(path if hasattr(path, "read") else str(path), metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise BadPrompt("holds no sound")
-            sound = np.concatenate([np.zeros(0, np.int16), *_resampled(_chunks(container))])
+            whole = bytearray()  # grows in place: an hour is 115 MB
+            for piece in _resampled(_chunks(container)):
+                whole += piece.tobytes()
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadPrompt(f"can't be read as a sound file: {reason}") from None
+    sound = np.frombuffer(whole, np.int16)
     if not len(sound):
         raise BadPrompt("is empty")
-    if int(np.abs(sound.astype(np.int32)).max()) < _FULL_SCALE * 10 ** (SILENT_DB / 20):
+    if _peak(sound) < 10 ** (SILENT_DB / 20):
         raise BadPrompt(f"is silent: no peak above {SILENT_DB:g} dB (for a pause there is tone:silence)")
     return sound if loudness_db is None else normalised(sound, loudness_db)
 
@@ -43,14 +47,25 @@ def read(path: Path | Any, loudness_db: float | None = None) -> Samples:
 def normalised(sound: Samples, loudness_db: float) -> Samples:
     """Brought to `loudness_db` (RMS against full scale) where it is not pause, as ITU-T P.56 means active level; never
     beyond what the peaks allow."""
-    frames = sound[: len(sound) // 320 * 320].reshape(-1, 320).astype(np.float32) / _FULL_SCALE
-    power = (frames**2).mean(axis=1) if len(frames) else np.zeros(1)
-    peak = float(np.abs(sound.astype(np.int32)).max(initial=0)) / _FULL_SCALE
-    if not power.max() or not peak:
+    power = np.concatenate([np.zeros(1), *(_power(sound[at : at + _BLOCK]) for at in range(0, len(sound), _BLOCK))])
+    if not power.max():
         return sound
     active = float(np.sqrt(power[power > power.max() / 1000].mean()))
-    gain = min(10 ** (loudness_db / 20) / active, 10 ** (_MOST_GAIN_DB / 20), _PEAK / peak)
-    return np.asarray(np.rint(sound * np.float32(gain)), np.int16)
+    gain = np.float32(min(10 ** (loudness_db / 20) / active, 10 ** (_MOST_GAIN_DB / 20), _PEAK / _peak(sound)))
+    louder = np.empty_like(sound)
+    for at in range(0, len(sound), _BLOCK):
+        louder[at : at + _BLOCK] = np.rint(sound[at : at + _BLOCK] * gain)
+    return louder
+
+
+def _power(block: Samples) -> npt.NDArray[np.float32]:
+    """Of each 20 ms, against full scale."""
+    frames = block[: len(block) // 320 * 320].reshape(-1, 320).astype(np.float32) / _FULL_SCALE
+    return np.asarray((frames**2).mean(axis=1), np.float32)
+
+
+def _peak(sound: Samples) -> float:
+    return max(int(sound.max(initial=0)), -int(sound.min(initial=0))) / _FULL_SCALE
 
 
 def _chunks(container: Any) -> Iterator[tuple[npt.NDArray[np.float32], int]]:

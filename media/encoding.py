@@ -43,7 +43,8 @@ class _Variant(NamedTuple):
 
 def write(file: BinaryIO, sound: Samples, codecs: Sequence[str]) -> None:
     """`sound` at RATE_HZ into an empty file, in the site file's `codecs`; silence fills the last frame."""
-    sound = np.concatenate([sound, np.zeros(-len(sound) % FRAME_SAMPLES, np.int16)])
+    missing = -len(sound) % FRAME_SAMPLES
+    sound = np.concatenate([sound, np.zeros(missing, np.int16)]) if missing else sound
     forms = list(dict.fromkeys(form for codec in codecs for form in _FORMS.get(codec, (codec,))))
     frames = len(sound) // FRAME_SAMPLES
     narrow = _narrow(sound) if any(form in ("PCMU", "PCMA", "L16/8000") for form in forms) else sound
@@ -93,7 +94,8 @@ def _narrow(sound: Samples) -> Samples:
 
 
 def _of_length(sound: npt.NDArray[np.int16], length: int) -> Samples:
-    return np.concatenate([sound[:length], np.zeros(max(0, length - len(sound)), np.int16)])
+    missing = length - len(sound)
+    return np.concatenate([sound, np.zeros(missing, np.int16)]) if missing > 0 else sound[:length]
 
 
 def _encode(form: str, wide: Samples, narrow: Samples) -> bytes:
