@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,8 +17,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config.schema import PortRange
+from media.codecs import pcmu_decode
 from media.plane import MediaError, MediaPlane, MediaPort, PortsExhausted, PortStats, RemoteMedia, WorkerFailed
-from media.prompts import PromptLibrary
+from media.prompts import PromptLibrary, Wanted
+from media.speech import Speaker
 from media.worker_plane import WorkerPlane
 
 if TYPE_CHECKING:
@@ -196,6 +200,34 @@ async def test_no_cycles_on_the_path_of_a_call(plane: WorkerPlane, stats: Stats)
         assert before - len(gc.get_objects()) < 50
     finally:
         gc.enable()
+
+
+async def test_a_text_of_a_call(prompts: Path, phone: Callable[..., Phone]) -> None:
+    """Spoken, heard, and there again when the worker was killed."""
+    from .conftest import free_range
+
+    speaker = Speaker("espeak-ng", "en-gb")
+    plane = WorkerPlane("127.0.0.1", None, free_range(2), PromptLibrary(Wanted(prompts, speaker=speaker)), Counter())
+    await plane.start()
+    try:
+        for _ in range(2):
+            ready: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+            plane.speak("One.", None, ready.set_result)
+            name = await ready
+            assert name is not None and plane.has_prompt(name)
+            one, port = phone(), plane.lease()
+            plane.connect(port, one.remote())
+            plane.play(port, [name])
+            packets = await one.receive_many(15)
+            assert max(abs(pcmu_decode(packet.payload).astype(int)).max() for packet in packets) > 2000
+            pid = plane.worker_pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            async with asyncio.timeout(5):
+                while plane.worker_pid in (pid, None) or not plane.free_ports:  # noqa: ASYNC110 - nobody tells us
+                    await asyncio.sleep(0.02)
+    finally:
+        await plane.close()
 
 
 async def test_both_families(prompts: Path, phone: Callable[..., Phone]) -> None:
