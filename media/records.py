@@ -27,6 +27,7 @@ PROMPTS_MOST = 4096
 _HEAD = struct.Struct("=BBHIII80s")  # op, flags, count, index, generation, argument, payload
 _BRIDGE = struct.Struct("=BBHIIIII72x")
 _CONNECT = struct.Struct("=HHHBBBBBBBBBB16s")
+_JOIN_PAYLOAD = struct.Struct("=QB")
 _EVENT = struct.Struct("=BBHIII6I")
 _SLOTS = [struct.Struct(f"={n}H") for n in range(PLAYLIST_LONGEST + 1)]
 
@@ -35,13 +36,14 @@ _ECHO, _SEND_DIGIT, _RELEASE, _PROMPT, _FORGET, _PING = range(7, 13)
 _STOP, _WATCH, _TELL_STATS, _RETIRE, _OPEN_MISSING = range(13, 18)
 GREETING, PORTS, READY, DIGIT, PLAYED, STATS, PONG = range(1, 8)
 SOUND, KEY_END = 16, 24
+_OPEN_CONFERENCE, _JOIN, _LEAVE, _CLOSE_CONFERENCE = range(30, 34)
 _SECURITY, _KEYS_OP, _HANDSHAKE = range(50, 53)
 SECURED, INSECURE, SECURITY_TOTALS = range(40, 43)
 _RECORD, _MASK, _STOP_RECORDING = range(40, 43)
 RECORDING_STARTED, RECORDING_MASKED, RECORDING_ENDED = range(32, 35)
 DONE, REFUSED, LEASED, LEASED_PEER, SILENT, QUALITY = range(8, 14)
 REFUSALS = ("stale", "unknown", "impossible", "full")  # why a command was REFUSED: its flags
-DOING = ("nothing", "silence", "prompts", "bridge", "echo")  # flags of LEASED
+DOING = ("nothing", "silence", "prompts", "bridge", "echo", "conference")  # flags of LEASED
 TAG_BYTES = 16
 NOBODY = 0xFFFFFFFF  # no partner
 
@@ -188,6 +190,23 @@ def keys(index: int, generation: int, pair: SrtpKeys) -> bytes:
 
 def bridge(index: int, generation: int, other_index: int, other_generation: int) -> bytes:
     return _BRIDGE.pack(_BRIDGE_OP, 0, 0, index, generation, 0, other_index, other_generation)
+
+
+def open_conference(number: int, speakers_most: int) -> bytes:
+    return _HEAD.pack(_OPEN_CONFERENCE, 0, speakers_most, 0, 0, number, b"")
+
+
+def join(index: int, generation: int, number: int, seat: int, hears: int) -> bytes:
+    """`hears`: a bit for each seat. For a member: its new mask."""
+    return _HEAD.pack(_JOIN, 0, 0, index, generation, number, _JOIN_PAYLOAD.pack(hears, seat))
+
+
+def leave(index: int, generation: int) -> bytes:
+    return _HEAD.pack(_LEAVE, 0, 0, index, generation, 0, b"")
+
+
+def close_conference(number: int) -> bytes:
+    return _HEAD.pack(_CLOSE_CONFERENCE, 0, 0, 0, 0, number, b"")
 
 
 def play(index: int, generation: int, play_id: int, slots: list[int], loop: bool) -> bytes:

@@ -65,6 +65,20 @@ class Transits:
             places = worker.place_of(one), worker.place_of(other)
             worker.send(records.bridge(places[0], one.generation, places[1], other.generation))
 
+    def stand_in(self, port: MediaPort, worker: int) -> MediaPort | None:
+        """A port of another worker that is there what `port` is here; None, counted: there are no free ports."""
+        first, second = self._workers[port.worker], self._workers[worker]
+        if not first.free or not second.free:
+            self._counters["media_transits_refused"] += 1
+            return None
+        tag = _TAG.pack(_MARK, port.number, port.number, 0)
+        transit = _Transit(port, port, first.lease(tag), second.lease(tag))
+        self._keep(transit)
+        self._connect(transit)
+        places = first.place_of(port), first.place_of(transit.x)
+        first.send(records.bridge(places[0], port.generation, places[1], transit.x.generation))
+        return transit.y
+
     def changed(self, port: MediaPort) -> None:
         """The peer of a joined port was connected anew: its codec may be another."""
         transit = self._of.get(port.number)
@@ -101,15 +115,17 @@ class Transits:
         """Both directions carry the codec of `a`: what has to be transcoded is, beside `b`."""
         remote = self._workers[transit.a.worker].remotes.get(transit.a.number)
         codec, payload_type = ("PCMU", 0) if remote is None else (remote.codec, remote.payload_type)
+        clock_hz = 8000 if remote is None else remote.clock_hz
         dtmf_type = _DTMF_TYPE + (payload_type == _DTMF_TYPE)
         for one, other in ((transit.x, transit.y), (transit.y, transit.x)):
             self._workers[one.worker].connect(
-                one, RemoteMedia(self._host, other.number, codec, payload_type, dtmf_type)
-            )  # fmt: skip
+                one,
+                RemoteMedia(self._host, other.number, codec, payload_type, dtmf_type, clock_hz=clock_hz),
+            )
 
     def _end(self, transit: _Transit) -> None:
         for port in (transit.a, transit.b):
-            self._of.pop(port.number, None)
+            self._of.pop(port.number, None)  # both are one if it stands in for a port
         for one in (transit.x, transit.y):
             one.forget()
             worker = self._workers[one.worker]

@@ -22,13 +22,13 @@ import structlog
 
 from config.schema import PortRange
 from media import records
+from media.conferences import Conferences
 from media.one_worker import OneWorker
 from media.plane import (
     KEYS,
     PLAYLIST_LONGEST,
     SPEAKERS_MOST,
     Conference,
-    ConferencesExhausted,
     MediaError,
     MediaPort,
     PlaylistTooLong,
@@ -121,6 +121,7 @@ class WorkerPlane:
         ]
         self._shared = workers  # those that take calls; behind them are the leaving ones
         self._transits = Transits(self.workers, host, self.counters)
+        self._conferences = Conferences(self.workers, self._transits, self.counters)
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -239,6 +240,8 @@ class WorkerPlane:
         first, second = self.workers[a.worker].index(a), self.workers[b.worker].index(b)
         if first is None or second is None:
             return
+        self._conferences.left(a)
+        self._conferences.left(b)
         if a.worker == b.worker:
             self._transits.end(a)
             self._transits.end(b)
@@ -266,19 +269,22 @@ class WorkerPlane:
         self._tell(port, records.send_digit, digit, duration_ms)
 
     def open_conference(self, speakers_most: int = SPEAKERS_MOST) -> Conference:
-        raise ConferencesExhausted("the worker does not mix")
+        return self._conferences.open(speakers_most)
 
     def join(
         self, conference: Conference, port: MediaPort, hears: Sequence[MediaPort] | None = None,
         heard_by: Sequence[MediaPort] | None = None,
     ) -> None:  # fmt: skip
-        self.counters["media_unknown_conference"] += 1
+        if self.workers[port.worker].index(port) is not None:
+            self._conferences.join(conference, port, hears, heard_by)
 
     def leave(self, port: MediaPort) -> None:
-        """Nobody is in one."""
+        if self._conferences.left(port):
+            self._transits.end(port)
+            self._tell(port, records.leave)
 
     def close_conference(self, conference: Conference) -> None:
-        self.counters["media_unknown_conference"] += 1
+        self._conferences.close(conference)
 
     def watch(self, port: MediaPort, silent_after_ms: int | None) -> None:
         self._tell(port, records.watch, silent_after_ms or 0)
@@ -299,6 +305,7 @@ class WorkerPlane:
 
     def release(self, port: MediaPort, on_stats: Callable[[PortStats], None] | None = None) -> None:
         port.forget()
+        self._conferences.left(port)
         self._transits.end(port)
         self.workers[port.worker].release(port, on_stats)
 
@@ -320,6 +327,7 @@ class WorkerPlane:
 
     def _feed(self, port: MediaPort, record: Callable[..., bytes], *arguments: object) -> None:
         """A command that gives the port another source: what it was joined to ends."""
+        self._conferences.left(port)
         self._transits.end(port)
         self._tell(port, record, *arguments)
 
@@ -352,6 +360,7 @@ class WorkerPlane:
     # --- what workers tell --------------------------------------------------------------------------------------------
 
     def _came_up(self, worker: OneWorker) -> None:
+        self._conferences.lost(worker.number)
         self._security.upload(worker.send)
         self._prompts.upload(worker.send)
 
@@ -367,7 +376,10 @@ class WorkerPlane:
         )  # fmt: skip
 
     def _lost(self, ports: list[MediaPort]) -> None:
+        for number in {port.worker for port in ports}:
+            self._conferences.lost(number)
         for port in ports:
+            self._conferences.left(port)
             if self._adopted.get(port.tag) is port:
                 del self._adopted[port.tag]
             on_lost = port.on_lost

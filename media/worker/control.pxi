@@ -83,11 +83,13 @@ cdef void on_control(Loop *loop) noexcept nogil:
 
 cdef void execute(Loop *loop, Command *command, int passed) noexcept nogil:
     cdef Port *port
+    cdef Conference *conference
     if command.op == HELLO:
         loop.greeted = True
         loop.retiring = False
         loop.grace_ns = <int64_t>command.argument * 1_000_000
         forget_all(loop)
+        orphan_conferences(loop)
         return
     if command.op == STOP:
         loop.closed = True
@@ -105,6 +107,16 @@ cdef void execute(Loop *loop, Command *command, int passed) noexcept nogil:
         srtp_open()
         if passed >= 0:
             set_aside(loop, NULL, CONFIGURE, dup(passed), NULL, NULL, 0)
+        return
+    if command.op == OPEN_CONFERENCE:
+        open_conference(loop, command.argument, command.count)
+        return
+    if command.op == CLOSE_CONFERENCE:
+        conference = conference_of(loop, command.argument)
+        if conference == NULL:
+            refuse(loop, UNKNOWN)
+        else:
+            close_conference(loop, conference)
         return
     if command.op == PROMPT or command.op == FORGET:
         set_prompt(loop, command.argument, passed if command.op == PROMPT else -1)
@@ -127,6 +139,12 @@ cdef void execute(Loop *loop, Command *command, int passed) noexcept nogil:
         set_source(loop, port, QUIET)
     elif command.op == ECHO:
         set_source(loop, port, ITSELF)
+    elif command.op == JOIN:
+        join_conference(loop, port, command.argument, <JoinPayload *>command.payload)
+    elif command.op == LEAVE and port.source == MIXED:
+        set_source(loop, port, QUIET)
+    elif command.op == LEAVE:
+        pass
     elif command.op == SEND_DIGIT:
         queue_digit(loop, port, command.count, command.argument)
     elif command.op == KEYS:
@@ -268,6 +286,8 @@ cdef void stop_source(Loop *loop, Port *port) noexcept nogil:
         partner.source = QUIET
         partner.out.resync = True
         arrange(loop, partner)
+    elif port.source == MIXED:
+        leave_conference(loop, port)
     port.source = NOTHING
 
 

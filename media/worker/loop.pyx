@@ -19,6 +19,7 @@ include "tones.pxi"
 include "ear.pxi"
 include "mouth.pxi"
 include "sound.pxi"
+include "mixer.pxi"
 include "sockets.pxi"
 include "prompts.pxi"
 include "recorder.pxi"
@@ -175,6 +176,7 @@ cdef void close_all(Loop *loop) noexcept nogil:
     forget_all(loop)
     if loop.control >= 0:
         close(loop.control)
+    close_all_conferences(loop)
     free_sound(loop)
     if loop.epoll >= 0:
         close(loop.epoll)

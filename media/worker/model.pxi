@@ -16,6 +16,10 @@ cdef enum:
     PROMPT = 10
     FORGET = 11
     PING = 12
+    OPEN_CONFERENCE = 30
+    JOIN = 31
+    LEAVE = 32
+    CLOSE_CONFERENCE = 33
     SOUND = 16  # event: what became of decoded sound
     KEY_END = 24  # event: a key, and how long it was held
     SECURITY = 50
@@ -125,6 +129,7 @@ cdef enum Source:
     PROMPTS = 2
     PARTNER = 3  # bridged
     ITSELF = 4  # echo
+    MIXED = 5  # a conference
 
 
 cdef packed struct Command:
@@ -309,6 +314,7 @@ cdef struct Recording  # recorder.pxi
 cdef struct Recorder
 cdef struct Ear  # ear.pxi
 cdef struct Mouth  # mouth.pxi
+cdef struct Conference  # mixer.pxi
 
 
 cdef struct Port:
@@ -327,6 +333,8 @@ cdef struct Port:
     Guard *guard  # NULL: plain RTP
     Ear *ear  # NULL: what arrives is not decoded
     Mouth *mouth  # NULL: what leaves is relayed, or 20 ms of G.711
+    Conference *conference
+    uint8_t seat
     bint fed  # what the partner says comes through the mouth
     bint in_band  # its keys are tones
     bint held  # the last of its digits has no end yet
@@ -414,6 +422,8 @@ cdef struct Loop:
     int reporting_count
     Port *reports[RTCP_SLOTS]
     uint64_t random
+    Conference *conferences[1024]
+    Conference *mixing[FRAME_MS]  # the wheel's slots of them
     Ear *ears  # pools
     Mouth *mouths
     Recorder *recorder  # NULL: nothing can be recorded

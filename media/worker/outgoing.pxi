@@ -204,14 +204,19 @@ cdef bint digit_step(Loop *loop, Port *port) noexcept nogil:
 
 # --- the wheel: 20 slots of 1 ms; a paced port comes round every 20 ms exactly ----------------------------------------
 
+cdef inline void begin_pace(Loop *loop) noexcept nogil:
+    """Before something is put on an empty wheel."""
+    if loop.paced_count == 0:
+        loop.tick = (loop.now_ns - loop.epoch_ns) // TICK_NS
+
+
 cdef void pace(Loop *loop, Port *port) noexcept nogil:
     """Put the port on the wheel or take it off, as its source and digits want."""
     cdef bint wanted = (port.source == QUIET or port.source == PROMPTS or port.out.digits_count > 0
                         or port.fed or pulled_here(port))
     cdef Port **slot
     if wanted and not port.paced:
-        if loop.paced_count == 0:
-            loop.tick = (loop.now_ns - loop.epoch_ns) // TICK_NS
+        begin_pace(loop)
         port.due_tick = loop.tick + 1
         slot = &loop.pace[port.due_tick % FRAME_MS]
         port.pace_previous = NULL
@@ -248,6 +253,8 @@ cdef void run_pace(Loop *loop) noexcept nogil:
             if port.due_tick <= loop.tick:
                 play_out(loop, port)
             port = following
+        if loop.mixing[loop.tick % FRAME_MS] != NULL:
+            run_mixing(loop, loop.mixing[loop.tick % FRAME_MS])
 
 
 cdef int64_t pace_due_ns(Loop *loop) noexcept nogil:
@@ -256,6 +263,6 @@ cdef int64_t pace_due_ns(Loop *loop) noexcept nogil:
     if loop.paced_count == 0:
         return -1
     for ahead in range(1, FRAME_MS + 1):
-        if loop.pace[(loop.tick + ahead) % FRAME_MS] != NULL:
+        if loop.pace[(loop.tick + ahead) % FRAME_MS] != NULL or loop.mixing[(loop.tick + ahead) % FRAME_MS] != NULL:
             return loop.epoch_ns + (loop.tick + ahead) * TICK_NS
     return -1

@@ -18,8 +18,9 @@ cdef void arrange(Loop *loop, Port *port) noexcept nogil:
     """Give a port the ear and the mouth it needs as it stands, take those it does not. After every change of its source or codec."""
     cdef bint bridged = port.source == PARTNER
     cdef bint fed = bridged and needs_sound(port.partner, port)
-    cdef bint heard = port.in_band or bridged and needs_sound(port, port.partner)
-    cdef bint speaks = fed or not is_g711(port.codec) or port.ptime_ms != FRAME_MS or port.in_band
+    cdef bint mixed = port.source == MIXED
+    cdef bint heard = mixed or port.in_band or bridged and needs_sound(port, port.partner)
+    cdef bint speaks = mixed or fed or not is_g711(port.codec) or port.ptime_ms != FRAME_MS or port.in_band
     if heard:
         if port.ear == NULL or port.ear.decoder.codec != port.codec:
             drop_ear(loop, port)
@@ -150,7 +151,7 @@ cdef bint put_in_ear(Loop *loop, Port *port, const uint8_t *payload, int size, i
 
 cdef inline bint pulled_here(Port *port) noexcept nogil:
     """Nobody else takes what the port's ear hears."""
-    return port.ear != NULL and not (port.source == PARTNER and port.partner.fed)
+    return port.ear != NULL and port.source != MIXED and not (port.source == PARTNER and port.partner.fed)
 
 
 cdef inline void hear(Loop *loop, Port *port, int16_t *frame) noexcept nogil:
