@@ -245,6 +245,8 @@ class PromptLibrary:
             except BadPrompt as error:
                 return f"{source.where} {error}"
 
+        if progress is not None:
+            progress(0, len(due))
         with ThreadPoolExecutor(os.cpu_count(), "prompts") as pool:
             results = pool.map(one, (source for source, _ in due))
             for done, ((source, stamp), made) in enumerate(zip(due, results, strict=True), 1):

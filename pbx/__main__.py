@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from importlib.metadata import version as version_of
@@ -83,16 +84,18 @@ def converting() -> Iterator[Callable[[int, int], None]]:
         disable=not err.is_terminal,
     )  # fmt: skip
     task = bar.add_task("", total=None)
-    started = time.monotonic()
+    late = threading.Timer(SOON_S, bar.start)
+    late.daemon = True
 
     def told(done: int, total: int) -> None:
-        if time.monotonic() - started > SOON_S and not bar.live.is_started:
-            bar.start()
+        if total and not late.ident:
+            late.start()
         bar.update(task, completed=done, total=total)
 
     try:
         yield told
     finally:
+        late.cancel()
         bar.stop()
 
 

@@ -130,7 +130,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
         wav(tmp_path / f"{name}.wav", tone())
     told: list[tuple[int, int]] = []
     PromptLibrary(tmp_path, progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
 def test_a_restart_converts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

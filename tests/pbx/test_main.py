@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pbx.__main__ import app, printable
+from pbx.__main__ import app, converting, printable
 
 SITE = str(Path(__file__).parents[2] / "config" / "sites" / "travel.yaml")
 
@@ -80,3 +80,10 @@ def test_a_port_in_use(tmp_path: Path, transport: str) -> None:
         where = f"{transport}:127.0.0.1:{taken.getsockname()[1]}"
         status, said = served(made_site(tmp_path, f"sip: {where}"))
     assert status == 2 and said.lower() == f"plateau: {where}: address already in use"
+
+
+def test_no_progress_bar_into_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with converting() as told:
+        told(0, 2)
+        told(2, 2)
+    assert capsys.readouterr() == ("", "")
