@@ -108,6 +108,7 @@ class MediaPort:
     host: str  # address to write into SDP
     generation: int  # tells this lease from earlier ones of the same number
     worker: int = 0  # which worker has it
+    advertised: str = ""  # what SDP must show, wherever the signalling is; empty: the call layer knows
     tag: bytes = b""  # 16 bytes, of a port that was adopted
     doing: str = ""  # what an adopted port does: nothing, silence, prompts, bridge, echo
     ice_ufrag: str = ""  # ours, for SDP; empty if the plane has no DTLS

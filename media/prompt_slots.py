@@ -32,6 +32,10 @@ class PromptSlots:
             raise UnknownPrompt(name)
         return slot
 
+    def prompt(self, name: str) -> Prompt:
+        """Raises UnknownPrompt."""
+        return self._spoken.get(name) or self.library.get(name)
+
     def assign(self, names: Iterable[str]) -> None:
         """Raises MediaError when there are more than PROMPTS_MOST."""
         for name in names:
@@ -76,4 +80,4 @@ class PromptSlots:
             send(records.forget(slot), -1)
 
     def _upload_one(self, name: str, send: Send) -> None:
-        send(records.prompt(self._slots[name]), os.dup((self._spoken.get(name) or self.library.get(name)).descriptor))
+        send(records.prompt(self._slots[name]), os.dup(self.prompt(name).descriptor))

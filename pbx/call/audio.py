@@ -212,6 +212,7 @@ class Audio:
                 self.port = port = self._plane.lease(tag=self._tag)
             except PortsExhausted as error:
                 raise SipError(str(error), error.status) from None
+            self.host = port.advertised or self.host
             port.on_lost, port.on_secure = self._lost, self.on_secure
             self._local.secure.ice_ufrag, self._local.secure.ice_pwd = port.ice_ufrag, port.ice_pwd
         return self.port

@@ -1,0 +1,1 @@
+"""The media plane over rtpengine daemons: see "rtpengine" in media/README.md."""
