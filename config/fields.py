@@ -242,7 +242,7 @@ _NAME = r"[^ ]+"
 _KINDS = {
     "extension": _NAME, "queue": _NAME, "ivr": _NAME, "trunk": _NAME, "refuse": _NAME, "group": _NAME,
     "number": _NAME, "pickup": _NAME, "park": rf"{_NAME}( {_NAME})?",
-    "set": rf"(dnd (on|off)|forward-(always|busy|no-answer|unregistered) {_NAME})",
+    "set": rf"((dnd|record) (on|off)|forward-(always|busy|no-answer|unregistered) {_NAME})",
 }  # fmt: skip
 """What may follow each kind."""
 _HOST_PORT = "ADDRESS:PORT, as 127.0.0.1:8080"
@@ -252,7 +252,8 @@ _ORIGIN = "the origin of web pages, as https://shop.example.com"
 _PORT_RANGE = "FIRST-LAST within 1024-65535, FIRST even, as 20000-29999"
 _DESTINATION = (
     "one of: extension NAME, queue NAME, ivr NAME, group NAME, trunk NAME, number NUMBER, park LOT, park LOT SLOT, "
-    "pickup EXTENSION, pickup group, set dnd on|off, set forward-WHEN NUMBER|off, refuse STATUS, hang up, sip:USER@HOST"
+    "pickup EXTENSION, pickup group, set dnd on|off, set record on|off, set forward-WHEN NUMBER|off, "
+    "refuse STATUS, hang up, sip:USER@HOST"
 )
 _HOURS = "hours as 09:00-21:00"
 _NETWORK = "an IP address or network, as 192.0.2.7 or 192.0.2.0/24"

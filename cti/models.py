@@ -86,6 +86,7 @@ class PhoneSettingsPut(Body):
     """What calls to a phone meet. Present fields change, absent ones stay."""
 
     dnd: bool | None = Field(None, description="null: as the site file says")
+    record: bool | None = Field(None, description="its conversations are recorded; null: as the site file says")
     forward_always: Forward = None
     forward_busy: Forward = None
     forward_no_answer: Forward = None
@@ -395,6 +396,7 @@ class PhoneSettings(Reply):
 
     extension: str
     dnd: bool
+    record: bool = Field(description="its conversations are recorded")
     forward_always: str | None
     forward_busy: str | None
     forward_no_answer: str | None

@@ -68,6 +68,7 @@ class Recordings:
         self.files = RecordingFiles(site, self._clock.now, emit, counters)
         self._of_call: dict[str, _Running] = {}
         self._running: dict[str, _Running] = {}  # by id
+        self.phone_records: Callable[[str], bool] = self._by_site  # an extension's conversations are recorded
         self._counts: dict[str, int] = {}  # recordings that a live call had
 
     def __len__(self) -> int:
@@ -107,6 +108,10 @@ class Recordings:
             self._stop(running, "transferred")
             self._begin(call, running.by, queue=running.row.queue, agent=agent)
 
+    def _by_site(self, extension: str) -> bool:
+        phone = self._site.extensions.get(extension)
+        return phone is not None and phone.record
+
     def _rule(self, call: Call) -> str:
         """Who wants this call recorded, as it is now; "" nobody."""
         site = self._site
@@ -116,7 +121,7 @@ class Recordings:
                 continue
             if leg.trunk is not None and leg.trunk in site.trunks and site.trunks[leg.trunk].record:
                 return f"trunk {leg.trunk}"
-            if talks is not None and leg.extension in site.extensions and site.extensions[leg.extension].record:
+            if talks is not None and leg.extension is not None and self.phone_records(leg.extension):
                 return f"extension {leg.extension}"
         if site.recordings.numbers:
             country = site.locale.country

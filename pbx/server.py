@@ -178,6 +178,7 @@ class Server:
         self.switch.handlers = {"queue": self.desk.enter, "ivr": self.ivr.start, **self.features.handlers}
         self.recordings = Recordings(site, self.switch, self.emit, counters)
         self.ivr.record = self.recordings.flow
+        self.recordings.phone_records = self.features.settings.records
         self.defence.protect(self.switch)
         self.switch.on_call = self._call_started
         self.health = Health(

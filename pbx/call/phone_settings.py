@@ -11,6 +11,8 @@ from config.schema import Destination, Site
 from pbx.routing.pattern import dialled
 
 DND: Final = "dnd"
+RECORD: Final = "record"
+SWITCHES: Final = (DND, RECORD)
 ON: Final = "on"
 OFF: Final = "off"
 FORWARDS: Final = {
@@ -60,12 +62,13 @@ class PhoneSettings:
     def restore(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """(extension, setting, value) as saved before; settings of others are left to them."""
         for extension, setting, value in rows:
-            if setting != DND and setting not in FORWARDS:
+            if setting not in SWITCHES and setting not in FORWARDS:
                 continue
             self._set.setdefault(extension, {})[setting] = value
 
     def set(self, extension: str, setting: str, value: str | None) -> None:
-        """`dnd` on or off; a forward to a number, or off; None: as the site says. Raises BadSetting, UnknownPhone."""
+        """`dnd` and `record` on or off; a forward to a number, or off; None: as the site says. Raises
+        BadSetting, UnknownPhone."""
         self.change(extension, {setting: value})
 
     def change(self, extension: str, new: Mapping[str, str | None]) -> None:
@@ -97,6 +100,11 @@ class PhoneSettings:
             spec.forward.after_s, spec.max_calls, spec.redirects == "follow",
         )  # fmt: skip
 
+    def records(self, extension: str) -> bool:
+        """Its conversations are recorded."""
+        spec, own = self._site.extensions.get(extension), self._set.get(extension, {}).get(RECORD)
+        return spec is not None and (spec.record if own is None else own == ON)
+
     def view(self, extension: str) -> Mapping[str, object]:
         """As people read it; `set` names what is not the site's word. Raises UnknownPhone."""
         if extension not in self._site.extensions:
@@ -106,16 +114,16 @@ class PhoneSettings:
             setting.replace("-", "_"): _shown(getattr(now, name)) for setting, name in FORWARDS.items()
         }
         own = sorted(setting.replace("-", "_") for setting in self._set.get(extension, {}))
-        return {"extension": extension, DND: now.dnd, **shown, "set": own}
+        return {"extension": extension, DND: now.dnd, RECORD: self.records(extension), **shown, "set": own}
 
 
 def _checked(extension: str, setting: str, value: str | None) -> str | None:
     """The value as it is kept."""
-    if setting != DND and setting not in FORWARDS:
+    if setting not in SWITCHES and setting not in FORWARDS:
         raise BadSetting(f"no setting {setting}")
-    if value is None or value == OFF or (setting == DND and value == ON):
+    if value is None or value == OFF or (setting in SWITCHES and value == ON):
         return value
-    if setting == DND:
+    if setting in SWITCHES:
         raise BadSetting(f"expected {setting} on or off")
     number = dialled(value)
     if not _NUMBER.fullmatch(number) or number == extension:

@@ -188,7 +188,7 @@ def test_the_next_wave_rings_when_the_first_is_silent(office: Office) -> None:
 def test_settings_stand_over_the_site_and_can_be_taken_back(office: Office) -> None:
     settings = office.settings
     assert settings.view("107") == {
-        "extension": "107", "dnd": False, "forward_always": None, "forward_busy": None,
+        "extension": "107", "dnd": False, "record": False, "forward_always": None, "forward_busy": None,
         "forward_no_answer": "extension 108", "forward_unregistered": None, "set": [],
     }  # fmt: skip
     settings.set("107", "forward-no-answer", "off")

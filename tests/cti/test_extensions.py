@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.cti.conftest import Api, FakeCall, Floor
 
 AS_THE_SITE_SAYS = {
-    "extension": "101", "dnd": False, "forward_always": None, "forward_busy": "extension 102",
+    "extension": "101", "dnd": False, "record": False, "forward_always": None, "forward_busy": "extension 102",
     "forward_no_answer": None, "forward_unregistered": None, "set": [],
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from cti.errors import StateConflict, UnknownResource
 from media.fake import FakeRecording
 from media.plane import RecordingEvent
 from pbx.call import events
+from pbx.call.phone_settings import BadSetting, PhoneSettings
 from pbx.recordings import BEEP, Recordings
 from pbx.store.recordings import RecordingRow
 from tests.call.office import SITE, Office, Talk
@@ -98,6 +99,22 @@ def test_nobody_else_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     room = Room(tmp_path, monkeypatch, record={"extensions": {"103"}})
     room.talk()
     assert room.office.plane.recordings == {}
+
+
+def test_a_phones_user_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, monkeypatch)
+    settings = PhoneSettings(room.office.site)
+    room.recordings.phone_records = settings.records
+    settings.set("101", "record", "on")
+    a, _ = room.talk()
+    assert room.running and room.rows[f"{room.call_id}.1"].agent is None
+    a.bye()
+    settings.set("103", "record", "on")
+    settings.set("103", "record", "off")
+    room.talk("103", "104")
+    assert room.office.plane.recordings == {}
+    with pytest.raises(BadSetting):
+        settings.set("101", "record", "102")
 
 
 def test_a_queue_from_the_agents_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
