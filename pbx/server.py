@@ -172,13 +172,13 @@ class Server:
         self.standing = StandingCalls(site.records.url, self.switch, counters)
         self.features = Features(site, self.switch, self.location, self.pops, counters)
         self.watching = Watching(self.switch, self.location, self.features, counters)
+        self.recordings = Recordings(site, self.switch, self.emit, counters)
+        self.recordings.phone_records = self.features.settings.records
         self.desk = Desk(site, driver, self.emit, self.pops, counters)
         self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self._session_updated)
         self.ivr = IvrHandler(site, driver, self.emit, self._gathered, counters)
         self.switch.handlers = {"queue": self.desk.enter, "ivr": self.ivr.start, **self.features.handlers}
-        self.recordings = Recordings(site, self.switch, self.emit, counters)
         self.ivr.record = self.recordings.flow
-        self.recordings.phone_records = self.features.settings.records
         self.defence.protect(self.switch)
         self.switch.on_call = self._call_started
         self.health = Health(
