@@ -186,7 +186,7 @@ class Desk:
         if entry is None or entry.talks is not attempt:
             return
         self._complete(entry)
-        call.hang_up("agent hung up")
+        call.hang_up(call.lost or "agent hung up")
         self._pump()
 
     def on_returned(self, call: Call, attempt: Attempt) -> None:

@@ -22,6 +22,7 @@ from cti.events import EventHub
 from cti.matching import Matching
 from cti.metrics import Gauges, Metrics
 from cti.ports import AgentDesk, Bans, CallRecords, Calls, Clicks, MessageCounts, PhoneSettings, Recordings
+from cti.quality import Quality
 from cti.recordings import RecordingRest
 from cti.rest import ANYONE, Ask, Health, Limited, Rest, Views
 from cti.routes import ROUTES, Query, Route
@@ -66,7 +67,7 @@ class HttpServer:
         matching: Matching, hub: EventHub, pops: ScreenPops, clock: Clock, counters: Counter[str],
         traces: Traces, bans: Bans, trunks: Views = tuple, phones: Limited = _no_phones,
         settings: PhoneSettings | None = None, messages: MessageCounts | None = None,
-        clicks: Clicks | None = None, gauges: Gauges | None = None,
+        clicks: Clicks | None = None, quality: Quality | None = None, gauges: Gauges | None = None,
         health: Health = dict, recordings: Recordings | None = None,
         shop_origins: Collection[str] = (),
     ) -> None:  # fmt: skip
@@ -78,9 +79,11 @@ class HttpServer:
         self._rest = Rest(
             view=view, records=records, sessions=sessions, matching=matching, pops=pops, commands=commands,
             stream=self._stream, traces=traces, bans=bans, trunk_views=trunks, phone_views=phones, settings=settings,
-            message_counts=messages, clicks=clicks,
+            message_counts=messages, clicks=clicks, quality=quality,
             health=health, clock=clock, recordings=RecordingRest(recordings, view),
-            metrics_source=Metrics(counters, gauges or {}, view, hub, sessions),
+            metrics_source=Metrics(
+                counters, gauges or {}, view, hub, sessions, () if quality is None else quality.histograms
+            ),
             document=openapi.document(ROUTES, _version()),
         )  # fmt: skip
         self.app = build_app(self._rest, self._stream, counters, shop_origins)

@@ -235,6 +235,16 @@ class Cdr(Reply):
     basket: float | None = Field(None, description="euros")
     transfers: int = 0
     transferred_to: str | None = Field(None, description="a destination, as extension 103")
+    packets_received: int | None = Field(None, description="from the caller")
+    packets_sent: int | None = None
+    packets_lost: int | None = None
+    jitter_ms: float | None = None
+    caller_rtt_ms: float | None = Field(None, description="round trip to the caller")
+    caller_mos: float | None = Field(None, description="how the caller sounded: mean opinion score, 1 to 4.5 (G.107)")
+    callee_lost: int | None = Field(None, description="packets of the last who talked with him")
+    callee_jitter_ms: float | None = None
+    callee_rtt_ms: float | None = None
+    callee_mos: float | None = None
 
 
 class Cdrs(Reply):
@@ -266,6 +276,22 @@ class Recording(Reply):
     deleted_at: float | None
 
 
+class LegQuality(Reply):
+    """How a leg of a live call sounds so far."""
+
+    leg: int = Field(description="1 is the caller's")
+    codec: str
+    packets_received: int
+    packets_sent: int
+    packets_lost: int
+    jitter_ms: float
+    rtt_ms: float | None = Field(description="round trip; null: its phone sends no reports")
+    mos: float | None = Field(description="mean opinion score (1 to 4.5, G.107) of what it sends; null: nothing")
+    peer_lost: int = Field(description="of what it is sent, as it reports")
+    peer_jitter_ms: float
+    peer_mos: float | None = Field(description="of what it hears; null: its phone sends no reports")
+
+
 class CallFacts(Reply):
     """What is known of one call."""
 
@@ -274,6 +300,7 @@ class CallFacts(Reply):
     record: Cdr | None = Field(description="null: it is not over, or over since less than a second")
     traced: bool = Field(description="its messages are still kept: there is a ladder")
     recordings: list[Recording] = Field(description="latest first")
+    quality: list[LegQuality] = Field(description="of its legs; empty if it is over: the record has the last")
 
 
 class LadderColumn(Reply):

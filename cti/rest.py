@@ -18,6 +18,7 @@ from cti.matching import Matching
 from cti.metrics import CONTENT_TYPE, Metrics
 from cti.models import DialPost, Messages, NotReadyPost, PhoneSettingsPut, WebSessionPost
 from cti.ports import Bans, CallRecords, Clicks, MessageCounts, PhoneSettings
+from cti.quality import Quality
 from cti.recordings import RecordingRest
 from cti.screen_pop import ScreenPops
 from cti.tokens import Identity
@@ -70,6 +71,7 @@ class Rest:
     message_counts: MessageCounts | None
     clicks: Clicks | None
     recordings: RecordingRest
+    quality: Quality | None
     metrics_source: Metrics
     health: Health
     clock: Clock
@@ -88,8 +90,10 @@ class Rest:
         if live is None and not rows and not traced:
             raise UnknownResource("no such call, neither live nor in the records")
         record = _plain(rows[0]) if rows else None
+        legs = [] if live is None or self.quality is None else await self.quality.of(call_id)
         recordings = await self.recordings.of_call(call_id)
-        return reply({"id": call_id, "live": live, "record": record, "traced": traced, "recordings": recordings})
+        known = {"live": live, "record": record, "traced": traced, "quality": legs, "recordings": recordings}
+        return reply({"id": call_id} | known)
 
     async def queues(self, ask: Ask) -> web.StreamResponse:
         return reply(self.view.queues())

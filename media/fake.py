@@ -80,6 +80,7 @@ class FakePlane:
         self.tags: dict[int, bytes] = {}
         self.watched: dict[int, int] = {}  # milliseconds
         self.found: dict[bytes, MediaPort] = {}
+        self.beside: dict[int, int] = {}  # ports that were leased beside others
         self.counters: Counter[str] = Counter()
         self.stats = PortStats()  # what the next releases report
         self.fingerprint = ""  # with one, ports have ICE credentials
@@ -101,6 +102,8 @@ class FakePlane:
         if self.fingerprint:
             port.ice_ufrag, port.ice_pwd = "FAKE", "FaKePaSsWoRdOf22ChArs+"
         self.leased[port.number] = port
+        if beside is not None:
+            self.beside[port.number] = beside.number
         if tag:
             self.tags[port.number] = tag
         self.commands.append(("lease", port.number))
@@ -226,7 +229,7 @@ class FakePlane:
         if known:
             self._stop(port.number)
             self._end_recordings(port.number, "released")
-            for table in (self.remotes, self.tags, self.watched):
+            for table in (self.remotes, self.tags, self.watched, self.beside):
                 table.pop(port.number, None)
             del self.leased[port.number]
             self.free.append(port.number)
@@ -330,6 +333,7 @@ class FakePlane:
         self.remotes.clear()
         self.tags.clear()
         self.watched.clear()
+        self.beside.clear()
         self.playing.clear()
         self.bridged.clear()
         self.echoing.clear()

@@ -11,6 +11,7 @@ import structlog
 
 from media import records
 from media.plane import MediaPort, PortStats, RecordingEvent, RecordingOrder, RemoteMedia, WorkerFailed
+from media.quality import score
 from media.recordings import EVENTS_OF_RECORDINGS, Recordings
 from media.records import Event
 from media.runtime import Place, RuntimeFolder
@@ -58,7 +59,8 @@ class OneWorker:
         self.remotes: dict[int, RemoteMedia] = {}  # by port number
         self._pool: deque[tuple[int, float]] = deque()  # free ports, who rested longest first: index, rested at
         self._generation = 0
-        self._on_stats: dict[tuple[int, int, int], OnStats] = {}  # by index, generation, question (0: of a release)
+        #: By index, generation, question (0: of a release).
+        self._on_stats: dict[tuple[int, int, int], tuple[OnStats, RemoteMedia | None]] = {}
         self._question = 0
         self._quality: Event | None = None  # the half of the counters that comes first
         self._sound: Event | None = None  # the same, of decoded sound; only if there was some
@@ -171,7 +173,7 @@ class OneWorker:
             self._answer_with_zeros(on_stats)
             return
         self._question = self._question % 0xFFFFFFFF + 1
-        self._on_stats[index, port.generation, self._question] = on_stats
+        self._on_stats[index, port.generation, self._question] = on_stats, self.remotes.get(port.number)
         self.send(records.tell_stats(index, port.generation, self._question))
 
     def release(self, port: MediaPort, on_stats: OnStats | None) -> None:
@@ -182,11 +184,11 @@ class OneWorker:
                 self._answer_with_zeros(on_stats)
             return
         del self.leased[index]
-        self.remotes.pop(port.number, None)
+        remote = self.remotes.pop(port.number, None)
         if not self._leaving:
             self._pool.append((index, self._loop.time() + REST_S))
         if on_stats is not None:
-            self._on_stats[index, port.generation, 0] = on_stats
+            self._on_stats[index, port.generation, 0] = on_stats, remote
         self.send(records.release(index, port.generation))
         if self._leaving and not self.leased:
             self.send(records.stop())
@@ -294,9 +296,10 @@ class OneWorker:
             if sound is not None:
                 self.counters["media_concealed_ms"] += sound.a
                 self.counters["media_decode_errors"] += sound.b
-        on_stats = self._on_stats.pop((event.port, event.generation, event.argument), None)
-        if on_stats is not None and quality is not None:
-            self._call(on_stats, stats_of(event, quality, sound))
+        asked = self._on_stats.pop((event.port, event.generation, event.argument), None)
+        if asked is not None and quality is not None:
+            on_stats, remote = asked
+            self._call(on_stats, stats_of(event, quality, sound, remote))
 
     def _count(self, names: tuple[str, ...], event: Event) -> None:
         """The worker sends sums over its life: what came since the last time is new."""
@@ -335,7 +338,7 @@ class OneWorker:
 
     def _answer_stats_with_zeros(self) -> None:
         waiting, self._on_stats = list(self._on_stats.values()), {}
-        for on_stats in waiting:
+        for on_stats, _ in waiting:
             self._call(on_stats, PortStats())
 
     def _call(self, on_stats: OnStats, stats: PortStats) -> None:
@@ -347,20 +350,35 @@ class OneWorker:
             log.exception("a media callback failed")
 
 
-def stats_of(event: Event, quality: Event, sound: Event | None = None) -> PortStats:
-    """The two halves of a port's counters."""
+def stats_of(event: Event, quality: Event, sound: Event | None, remote: RemoteMedia | None) -> PortStats:
+    """The parts of a port's counters, and what they sound like."""
+    received, sent, lost = event.a, event.b, event.c
+    jitter_ms, peer_jitter_ms = round(event.e * _JITTER_MS, 3), round(quality.c * _PEER_JITTER_MS, 3)
+    rtt_ms = round(quality.a * _ROUND_TRIP_MS, 3) if quality.a else None
+    peer_lost = max(0, quality.b - (1 << 32) if quality.b >> 31 else quality.b)
+    codec, ptime_ms = ("PCMA", 20) if remote is None else (remote.codec, remote.ptime_ms)
+    mos = score(
+        codec, received=received, lost=lost, bursts=quality.d, jitter_ms=jitter_ms, round_trip_ms=rtt_ms,
+        ptime_ms=ptime_ms,
+    )  # fmt: skip
+    peer_mos = score(
+        codec, received=sent - peer_lost if quality.e else 0, lost=peer_lost, jitter_ms=peer_jitter_ms,
+        round_trip_ms=rtt_ms, ptime_ms=ptime_ms,
+    )  # fmt: skip
     return PortStats(
-        packets_received=event.a,
-        packets_sent=event.b,
-        packets_lost=event.c,
+        packets_received=received,
+        packets_sent=sent,
+        packets_lost=lost,
         packets_dropped=event.d,
-        jitter_ms=round(event.e * _JITTER_MS, 3),
+        jitter_ms=jitter_ms,
         loss_bursts=quality.d,
-        rtt_ms=round(quality.a * _ROUND_TRIP_MS, 3) if quality.a else None,
-        peer_lost=max(0, quality.b - (1 << 32) if quality.b >> 31 else quality.b),
-        peer_jitter_ms=round(quality.c * _PEER_JITTER_MS, 3),
+        rtt_ms=rtt_ms,
+        peer_lost=peer_lost,
+        peer_jitter_ms=peer_jitter_ms,
         peer_reports=quality.e,
         concealed_ms=0 if sound is None else sound.a,
         decode_errors=0 if sound is None else sound.b,
         late=0 if sound is None else sound.c,
+        mos=mos,
+        peer_mos=peer_mos,
     )

@@ -98,6 +98,8 @@ class PortStats:
     concealed_ms: int = 0  # of decoded sound: lost, late or not decodable
     decode_errors: int = 0  # packets that did not decode
     late: int = 0  # packets that came after their time, where sound was decoded
+    mos: float | None = None  # mean opinion score (1 to 4.5) of what arrived here (media/quality.py); None: nothing did
+    peer_mos: float | None = None  # of what the peer hears, by its reports
 
 
 @dataclass(slots=True)

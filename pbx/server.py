@@ -25,6 +25,7 @@ from cti.events import EventHub, wire_name
 from cti.http import HttpServer
 from cti.matching import Matching
 from cti.ports import CallView
+from cti.quality import Quality
 from cti.screen_pop import ScreenPops
 from cti.tokens import Tokens
 from cti.web_sessions import WebSessions
@@ -193,6 +194,7 @@ class Server:
             algorithms=site.listen.digest, source_of=self.defence.source_of,
         )  # fmt: skip
         self.carriers = Carriers(self.switch, self.resolver.resolve, self._told_of_health)
+        self.quality = Quality(self.switch.call)
         self.switch.configure(self._rules(site))
 
     def _rules(self, site: Site) -> Rules:
@@ -230,7 +232,7 @@ class Server:
             traces=self.tracing.traces, bans=self.defence, settings=self.features.settings,
             clicks=self.features.clicks, recordings=self.recordings,
             messages=self.watching.messages, trunks=self._trunk_views,
-            phones=self.health.view,
+            phones=self.health.view, quality=self.quality,
             gauges={
                 "journal_pending": lambda: self.journal.pending,
                 "sip_transactions": lambda: len(self.driver.layer),
@@ -266,6 +268,7 @@ class Server:
         self.hub.publish(event)
         self.tracing.event(event)
         self.features.event(event)
+        self.quality.event(event)
         self.watching.event(event)
         self.recordings.event(event)
         if type(event) is events.CallEnded:

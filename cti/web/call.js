@@ -17,7 +17,22 @@ function fail(text) {
 
 // --- facts -----------------------------------------------------------------------------------------------------------
 
-function facts({ id, live, record, traced, recordings }) {
+// How the legs sound: mean opinion score, loss, jitter, round trip.
+function sound(live, record, legs) {
+  const line = (mos, lost, jitter, trip) => [
+    typeof mos === "number" && `${mos.toFixed(1)} of 4.5`, lost > 0 && `${lost} packets lost`,
+    typeof jitter === "number" && `jitter ${jitter.toFixed(1)} ms`, typeof trip === "number" && `round trip ${trip.toFixed(0)} ms`,
+  ].filter(Boolean).join(", ");
+  const named = live
+    ? legs.map((leg) => [leg.leg === 1 ? "caller" : `leg ${leg.leg}`, line(leg.mos, leg.packets_lost, leg.jitter_ms, leg.rtt_ms)])
+    : record && record.packets_received
+      ? [["caller", line(record.caller_mos, record.packets_lost, record.jitter_ms, record.caller_rtt_ms)],
+         ["callee", line(record.callee_mos, record.callee_lost, record.callee_jitter_ms, record.callee_rtt_ms)]]
+      : [];
+  return Object.fromEntries(named.filter(([, text]) => text));
+}
+
+function facts({ id, live, record, traced, quality, recordings }) {
   const from = live ? live.from : record && record.from_number;
   const to = live ? live.to : record && record.to_number;
   const parties = from || to ? `${from || "unknown"} → ${to || "unknown"}` : `Call ${id}`;
@@ -42,6 +57,7 @@ function facts({ id, live, record, traced, recordings }) {
   });
   $("details").replaceChildren(...[
     part("When", definitions(times)), part("Where", definitions(way)),
+    part("Sound", definitions(sound(live, record, quality || []))),
     live && part("Attributes", definitions(known(live.attributes))),
     recordings.length > 0 && part("Recordings", el("ul", { children: recordings.map(recorded) })),
   ].filter(Boolean));

@@ -22,11 +22,13 @@ FLIPPED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly
 class Audio:
     """A port is leased when first needed and released once. `codec` is what was agreed, `codecs` what may be offered to
     others for the peer's sake, best first. Whatever reads a peer's SDP raises SipError (400, 488); without a free port
-    it is SipError 503. `on_lost` is told when the port is gone because its media worker died."""
+    it is SipError 503. `on_lost` is told when the port is gone because its media worker died, `on_silent` when the
+    peer, who is not on hold, has sent nothing for `silent_after_ms`. `near` names a port that this one is best
+    beside."""
 
     __slots__ = (
-        "_heard", "_local", "_negotiated", "_plane", "_policy", "_tag", "codecs", "host", "offered", "on_lost",
-        "on_secure", "port",
+        "_heard", "_local", "_negotiated", "_plane", "_policy", "_tag", "codecs", "host", "near", "offered", "on_lost",
+        "on_secure", "on_silent", "port", "silent_after_ms",
     )  # fmt: skip
 
     def __init__(
@@ -45,6 +47,9 @@ class Audio:
         self.on_secure: Callable[[bool], None] | None = None  # see MediaPort
         self.port: MediaPort | None = None
         self.on_lost: Callable[[], None] | None = None
+        self.on_silent: Callable[[], None] | None = None
+        self.silent_after_ms: int | None = None
+        self.near: Callable[[], MediaPort | None] | None = None
 
     @property
     def codec(self) -> str | None:
@@ -151,7 +156,7 @@ class Audio:
         agreed = dict(kept["agreed"])
         agreed["layout"] = tuple(agreed["layout"])
         if self.port is not None:
-            self.port.on_lost, self.port.on_secure = self._lost, self.on_secure
+            self.port.on_lost, self.port.on_secure, self.port.on_silent = self._lost, self.on_secure, self.on_silent
         elif kept["secure"]:
             agreed["port"] = 0
         self._negotiated = Negotiated(**agreed)
@@ -178,11 +183,17 @@ class Audio:
     def release(self, on_stats: Callable[[PortStats], None] | None = None) -> None:
         """Give the port back; `on_stats` is told the counters, zeros if there never was a port."""
         port, self.port = self.port, None
-        self.on_lost = self.on_secure = None
+        self.on_lost = self.on_secure = self.on_silent = None
+        self.near = None
         if port is not None:
             self._plane.release(port, on_stats)
         elif on_stats is not None:
             on_stats(PortStats())
+
+    def ask(self, on_stats: Callable[[PortStats], None]) -> None:
+        """What the port has counted so far."""
+        if self.port is not None:
+            self._plane.quality(self.port, on_stats)
 
     def _answer(self, offer: str | AudioStream, codecs: tuple[str, ...], direction: str) -> str:
         port = self._lease()
@@ -209,11 +220,12 @@ class Audio:
     def _lease(self) -> MediaPort:
         if self.port is None:
             try:
-                self.port = port = self._plane.lease(tag=self._tag)
+                beside = None if self.near is None else self.near()
+                self.port = port = self._plane.lease(beside, self._tag)
             except PortsExhausted as error:
                 raise SipError(str(error), error.status) from None
             self.host = port.advertised or self.host
-            port.on_lost, port.on_secure = self._lost, self.on_secure
+            port.on_lost, port.on_secure, port.on_silent = self._lost, self.on_secure, self.on_silent
             self._local.secure.ice_ufrag, self._local.secure.ice_pwd = port.ice_ufrag, port.ice_pwd
         return self.port
 
@@ -236,6 +248,9 @@ class Audio:
             _security(negotiated.security), _ice(negotiated.security),
         )  # fmt: skip
         self._plane.connect(self.port, remote)
+        if self.silent_after_ms is not None:
+            talks = negotiated.receives and not negotiated.held
+            self._plane.watch(self.port, self.silent_after_ms if talks else None)
 
 
 def _security(agreed: Agreed | None) -> SrtpKeys | Dtls | None:

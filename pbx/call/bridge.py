@@ -50,7 +50,7 @@ class DirectBridge(Passive):
         call.refuse(503 if cause == NO_PORT else told, cause)
 
     def on_ended(self, call: Call, attempt: Attempt) -> None:
-        call.hang_up("callee hung up")
+        call.hang_up(call.lost or "callee hung up")
 
 
 JOINED = DirectBridge("extension")  # in charge of a call whose parties others have brought together

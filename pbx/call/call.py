@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from config.schema import Destination
-from media.plane import PlaylistTooLong, UnknownPrompt
+from media.plane import MediaPort, PlaylistTooLong, UnknownPrompt
 from pbx.call import events, hold, ringing
 from pbx.call.absent_caller import AbsentCaller
 from pbx.call.attempt import Attempt
@@ -16,6 +16,7 @@ from pbx.call.diversion import Diversion
 from pbx.call.end_report import end_report
 from pbx.call.leg import Leg, Party
 from pbx.call.origin import Origin
+from pbx.call.quality import Inquiry
 from pbx.call.reason import in_words
 from pbx.sip.errors import SipError
 from pbx.sip.message import Request
@@ -37,8 +38,9 @@ class Call:
     __slots__ = (
         "_attempts", "_echoes", "_last_number", "_loop", "_play_id", "_playing", "_routing", "answered", "attributes",
         "caller", "clock", "connected", "connected_at", "controller", "destination", "dialled", "direction",
-        "diversions", "ended", "errand", "from_name", "from_number", "id", "instance", "is_sips", "max_forwards",
-        "on_over", "parked", "parting", "reason", "referred_by", "started_at", "switch", "to_number", "waited_s",
+        "diversions", "ended", "errand", "from_name", "from_number", "id", "instance", "is_sips", "lost",
+        "max_forwards", "on_over", "parked", "parting", "reason", "referred_by", "started_at", "switch", "to_number",
+        "waited_s",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +63,7 @@ class Call:
         self.attributes: dict[str, Attribute] = {}
         self.answered = False
         self.ended = False
+        self.lost = ""  # why the last one who talked with the caller was hung up by us
         self.reason = ""  # of whoever ends the call, to be told to the other side (RFC 3326)
         self.parting: tuple[Leg, Sequence[tuple[str, str]]] | None = None  # whose BYE ends it, and its headers
         self.controller: Controller = NOBODY
@@ -354,9 +357,24 @@ class Call:
         who = "caller" if leg is self.caller else "callee"
         self._gone(leg, f"{who} hung up{in_words(self.reason)}")
 
-    def leg_lost(self, leg: Leg, cause: str, status: int = 480) -> None:
+    def legs(self) -> list[Leg]:
+        """The caller's, and those that won their attempts."""
+        return [self.caller, *[attempt.winner for attempt in self._attempts if attempt.winner is not None]]
+
+    def port_beside(self, leg: Leg) -> MediaPort | None:
+        """A port of another leg, on whose media worker a port of this one is best."""
+        others = [self.caller, *[other for attempt in self._attempts for other in attempt.legs]]
+        ports = [other.audio.port for other in others if other is not leg]
+        return next((port for port in ports if port is not None), None)
+
+    def ask_quality(self, told: Callable[[list[events.LegQuality]], None]) -> None:
+        """How its legs sound so far."""
+        Inquiry(self, told)
+
+    def leg_lost(self, leg: Leg, cause: str, status: int = 480, reason: str = "") -> None:
         """A peer that answers no more: hang up and go on as if it had. `status`: what an unanswered one was told."""
-        leg.end()
+        leg.end(reason)
+        self.lost = cause
         self._gone(leg, cause, status)
 
     def _gone(self, leg: Leg, cause: str, status: int = 480) -> None:
@@ -435,7 +453,7 @@ class Call:
             attempt.close()
             self._leg_ended(attempt, 200 if answered else 487, cause)
         self.controller = NOBODY
-        self.switch.call_ended(self, end_report(self.switch.emit, now, self.id, cause, status))
+        self.switch.call_ended(self, end_report(self.switch.emit, now, self.id, cause, status, self.caller.audio.codec))
 
     # --- handing over -----------------------------------------------------------------------------------------------
 

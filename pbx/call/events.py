@@ -85,6 +85,35 @@ class LegEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class LegQuality:
+    """How a leg sounded from its beginning to its end, or to now."""
+
+    at: float
+    call_id: str
+    leg: int  # 1 is the caller's
+    codec: str
+    packets_received: int
+    packets_sent: int
+    packets_lost: int
+    jitter_ms: float
+    rtt_ms: float | None  # None: the peer sent no report
+    mos: float | None  # 1 to 4.5, of what the peer sent; None: nothing
+    peer_lost: int  # of what we sent, as the peer reports
+    peer_jitter_ms: float
+    peer_mos: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LegSilent:
+    """The peer of a leg has sent nothing for `silent_s`, though it should."""
+
+    at: float
+    call_id: str
+    leg: int
+    silent_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class CallAttributesSet:
     """Attributes were added: by an IVR state, by the match of a web session."""
 

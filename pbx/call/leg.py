@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
-from media.plane import PortStats
-from pbx.call import hold, info, session_timer
+from media.plane import MediaPort, PortStats
+from pbx.call import events, hold, info, session_timer
 from pbx.call.audio import Audio
 from pbx.call.final_response import FinalResponse
 from pbx.call.options import methods_of
+from pbx.call.quality import told_at_end
 from pbx.call.reanchor import LOST, Reanchor
-from pbx.call.reason import CLEARED, EXPIRED, reason_of
+from pbx.call.reason import CLEARED, EXPIRED, SILENT, reason_of
 from pbx.call.sent_invite import Acknowledger, SentInvite
 from pbx.call.sent_request import SentRequest
 from pbx.call.session_change import SDP, OurChange, PeerChange
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from pbx.call.attempt import Attempt
     from pbx.call.call import Call
     from pbx.call.switch import Switch
+
+
+MEDIA_TIMEOUT: Final = "media timeout"
 
 
 class Party(NamedTuple):
@@ -65,6 +69,10 @@ class Leg:
         means = switch.means_of(extension, trunk, dialog.hop)
         self.audio = Audio(switch.plane, switch.host_for(dialog.hop), codecs, switch.ids.number(), tag, means)
         self.audio.on_lost = self.media_lost
+        self.audio.on_silent = self.media_silent
+        self.audio.near = self._near
+        silent_after_s = switch.rules.site.media.silent_after_s
+        self.audio.silent_after_ms = None if silent_after_s is None else round(silent_after_s * 1000)
         self.audio.on_secure = self._secured
         self.confirmed = False  # the ACK of our 200, or our ACK of theirs, has passed
         self.held = False
@@ -81,12 +89,16 @@ class Leg:
         """RFC 4235 3.7.1: "trying", "early", "confirmed" or "terminated"."""
         return "terminated" if self._freed else self._phase()
 
+    def _near(self) -> MediaPort | None:
+        """The port of another leg of the call."""
+        return None if self.call is None else self.call.port_beside(self)
+
     def _phase(self) -> str:
         raise NotImplementedError
 
     def free(self, on_stats: Callable[[PortStats], None] | None = None) -> None:
         """Give back the port, the phone and the place on the trunk, once; `on_stats` is told the port's counters."""
-        self.audio.release(on_stats)
+        self.audio.release(told_at_end(self) if on_stats is None else on_stats)
         if not self._freed:
             self._freed = True
             self._stop()
@@ -346,6 +358,18 @@ class Leg:
         else:  # what was promised before the answer can't be kept
             self.switch.counters["legs_media_lost"] += 1
             self.call.leg_lost(self, LOST)
+
+    def media_silent(self) -> None:
+        """The peer has sent neither sound nor RTCP for `silent_after_s`."""
+        if self.call is None or self.phase != "confirmed":
+            return
+        media = self.switch.rules.site.media
+        self.switch.counters["legs_silent"] += 1
+        self.switch.emit(
+            events.LegSilent(self.switch.clock.now(), self.call.id, self.number, media.silent_after_s or 0.0)
+        )
+        if media.on_silence == "end":
+            self.call.leg_lost(self, MEDIA_TIMEOUT, reason=SILENT)
 
     def session_lines(self) -> str:
         """The session timer's part of an INVITE or UPDATE of ours."""

@@ -9,6 +9,7 @@ from pbx.sip.message import Message
 
 CLEARED: Final = 'Q.850;cause=16;text="Normal call clearing"'
 ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'
+SILENT: Final = 'Q.850;cause=102;text="No media received"'
 EXPIRED: Final = 'SIP;cause=408;text="Session expired"'
 
 _LONGEST: Final = 200  # characters of a Reason that is passed on

@@ -6,7 +6,7 @@
  CallConnected    -> connected_at, agent     ItemAbandoned  -> waiting ends
  LegEnded, -Moved -> a conversation ends     ItemOverflowed -> waiting ends
  CallAttributesSet-> web_session, basket     CallEnded      -> the record is complete
- CallTransferred  -> transfers, to whom
+ CallTransferred  -> transfers, to whom       LegQuality     -> how a leg sounded
 ```
 
 It reads kinds and fields by name, because this package may not import those who make the events. Values are
@@ -55,6 +55,12 @@ class CdrRow(NamedTuple):
     jitter_ms: float
     transfers: int = 0  # how often somebody gave the party on
     transferred_to: str | None = None  # the last time: "extension 103"
+    caller_rtt_ms: float | None = None  # round trip to the caller; None: his phone sent no reports
+    caller_mos: float | None = None  # how he sounded, 1 to 4.5
+    callee_lost: int | None = None  # packets, of the last who talked with him
+    callee_jitter_ms: float | None = None
+    callee_rtt_ms: float | None = None
+    callee_mos: float | None = None
 
 
 @dataclass(slots=True)
@@ -83,6 +89,12 @@ class OpenCall:
     basket: float | None = None
     transfers: int = 0
     transferred_to: str | None = None
+    caller_rtt_ms: float | None = None
+    caller_mos: float | None = None
+    callee_lost: int | None = None
+    callee_jitter_ms: float | None = None
+    callee_rtt_ms: float | None = None
+    callee_mos: float | None = None
 
 
 class CdrFold:
@@ -173,6 +185,12 @@ def _end(call: OpenCall, row: JournalRow) -> CdrRow:
         _number(data.get("jitter_ms")) or 0.0,
         call.transfers,
         call.transferred_to,
+        call.caller_rtt_ms,
+        call.caller_mos,
+        call.callee_lost,
+        call.callee_jitter_ms,
+        call.callee_rtt_ms,
+        call.callee_mos,
     )
 
 
@@ -198,6 +216,16 @@ def _transferred(call: OpenCall, at: float, data: dict[str, Any]) -> None:
     call.transfers += 1
     call.transferred_to = _text(data.get("to"))
     call.agent = _text(data.get("to_agent")) or call.agent
+
+
+def _quality(call: OpenCall, at: float, data: dict[str, Any]) -> None:
+    """A leg is over. Of called legs the last one counts."""
+    trip, score = _number(data.get("rtt_ms")), _number(data.get("mos"))
+    if data.get("leg") == 1:
+        call.caller_rtt_ms, call.caller_mos = trip, score
+        return
+    call.callee_rtt_ms, call.callee_mos = trip, score
+    call.callee_lost, call.callee_jitter_ms = _whole(data.get("packets_lost")), _number(data.get("jitter_ms"))
 
 
 def _attributes(call: OpenCall, at: float, data: dict[str, Any]) -> None:
@@ -245,6 +273,7 @@ _STEPS: Final[dict[str, Callable[[OpenCall, float, dict[str, Any]], None]]] = {
     "LegMoved": _leg_ended,  # set aside; who is heard on is connected again
     "CallAttributesSet": _attributes,
     "CallTransferred": _transferred,
+    "LegQuality": _quality,
     "ItemQueued": _queued,
     "ItemConnected": _item_connected,
     "ItemAbandoned": _dequeued,

@@ -53,6 +53,12 @@ cdr: Final = Table(
     Column("jitter_ms", Double, nullable=False),
     Column("transfers", Integer, nullable=False, server_default="0"),
     Column("transferred_to", Text),
+    Column("caller_rtt_ms", Double),
+    Column("caller_mos", Double),
+    Column("callee_lost", BigInteger),
+    Column("callee_jitter_ms", Double),
+    Column("callee_rtt_ms", Double),
+    Column("callee_mos", Double),
     Index("cdr_started", "started_at"),
     Index("cdr_call", "call_id"),
 )

@@ -131,6 +131,7 @@ class FakeCall:
 
     def __init__(self, floor: FakeFloor, name: str, attributes: Mapping[str, str | int | float]) -> None:
         self.floor = floor
+        self.lost = ""
         self.id = name
         self.attributes = dict(attributes)
         self.answered = False

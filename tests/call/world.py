@@ -14,6 +14,7 @@ from config.schema import Site
 from media.fake import FakePlane
 from pbx.call.bridge import DirectBridge
 from pbx.call.call import Call
+from pbx.call.events import LegQuality
 from pbx.call.screening import Screening
 from pbx.call.switch import Rules, Switch
 from pbx.call.targets import Targets
@@ -69,6 +70,7 @@ class World:
         self.clock = VirtualClock()
         self.counters: Counter[str] = Counter()
         self.events: list[object] = []
+        self.quality: list[LegQuality] = []  # kept apart: one more with each leg that ends
         self.phones: dict[tuple[str, int], Phone] = {}
         self.lost: list[bytes] = []
         self.zone: dict[tuple[str, str], Records | None] = {}  # the name service: (name, type) -> records
@@ -81,7 +83,7 @@ class World:
         self.gateways.reconfigure(self.site, self.clock.time)
         local = Local({"udp": [("192.0.2.100", 5060)], "tcp": [("192.0.2.100", 5060)]})
         self.switch = Switch(
-            self.layer, local, self.clock, self.plane, self.admission, self.events.append, self.counters
+            self.layer, local, self.clock, self.plane, self.admission, self._emit, self.counters
         )
         self.layer.core = self.switch
         self.switch.handlers = {kind: DirectBridge(kind).start for kind in ("extension", "trunk", "uri")}
@@ -97,6 +99,12 @@ class World:
                 Registrar(self.location, self.digest, lambda user: 5 if user in self.site.extensions else None),
             )
         )
+
+    def _emit(self, event: object) -> None:
+        if isinstance(event, LegQuality):
+            self.quality.append(event)
+        else:
+            self.events.append(event)
 
     def hops(self, uri: str) -> tuple[Hop, ...] | None:
         """Where a URI leads by the records in `zone`; what is not there does not exist, None there is not known yet."""

@@ -184,10 +184,10 @@ async def test_facts_of_a_call(api: Api, make_call: type[FakeCall]) -> None:
     api.floor.switch.live.append(make_call("c0"))
     call(api)
     assert (await api.call("GET", "/v1/calls/c0"))[1] | {"live": None} == {
-        "id": "c0", "live": None, "record": None, "traced": False, "recordings": [],
+        "id": "c0", "live": None, "record": None, "traced": False, "quality": [], "recordings": [],
     }  # fmt: skip
     assert (await api.call("GET", "/v1/calls/c1"))[1] == {
-        "id": "c1", "live": None, "record": None, "traced": True, "recordings": [],
+        "id": "c1", "live": None, "record": None, "traced": True, "quality": [], "recordings": [],
     }  # fmt: skip
     facts = (await api.call("GET", "/v1/calls/old-7"))[1]
     assert facts["record"]["cause"] == "caller hung up" and not facts["traced"]

@@ -18,6 +18,7 @@ from pbx.call.events import (
     CallStarted,
     CallTransferred,
     LegEnded,
+    LegQuality,
     LegStarted,
 )
 from pbx.store import cdr as cdr_module
@@ -251,3 +252,18 @@ def test_transfers_are_counted_and_who_talks_now_is_known() -> None:
     )
     assert (record.transfers, record.transferred_to, record.agent) == (2, "extension 102", "bob")
     assert record.talked_s == 30
+
+
+def test_how_the_legs_sounded() -> None:
+    """Of the called legs the last one counts."""
+
+    def quality(at: float, leg: int, lost: int, mos: float | None) -> LegQuality:
+        return LegQuality(at, "c1", leg, "PCMA", 3000, 3000, lost, 1.5, 40.0 + leg, mos, 0, 0.0, None)
+
+    (record,) = fold(
+        started(100), quality(120, 2, 90, 2.5), quality(200, 3, 5, 4.1), quality(200, 1, 3, 4.3), ended(200)
+    )  # fmt: skip
+    assert (record.caller_rtt_ms, record.caller_mos) == (41.0, 4.3)
+    assert (record.callee_lost, record.callee_jitter_ms, record.callee_rtt_ms, record.callee_mos) == (5, 1.5, 43.0, 4.1)
+    (without,) = fold(started(100), quality(200, 1, 0, None), ended(200))
+    assert without.caller_mos is None and without.callee_mos is None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
 
 from media.plane import MediaPort, PortStats
 from media.worker_plane import WorkerPlane
@@ -111,3 +115,63 @@ async def test_silent_port_says_nothing(plane: WorkerPlane, leg: MakeLeg, settle
     except TimeoutError:
         return
     raise AssertionError("a report about nothing")
+
+
+def report_of(ssrc: int, lost: int, jitter: int, last_sr: int, delay: int) -> bytes:
+    """A receiver report of the phone about our stream."""
+    return struct.pack(">BBHIIIIIII", 0x81, 201, 7, 0x1234, ssrc, lost, 1000, jitter, last_sr, delay)
+
+
+async def test_round_trip_and_what_the_peer_hears(plane: WorkerPlane, leg: MakeLeg, settle: Settle) -> None:
+    """LSR and DLSR of the peer's report (6.4.1), its loss and jitter, the scores of both directions."""
+    a = leg()
+    plane.echo(a.port)
+    await settle()
+    for _ in range(20):
+        a.phone.send(a.port)
+        heard = await a.phone.receive()
+    now_s = time.time() + 2_208_988_800
+    middle = int(now_s * 65536) & 0xFFFFFFFF
+    # Our report left 300 ms ago, and lay at the phone for 180 of them.
+    last_sr = (middle - round(0.300 * 65536)) & 0xFFFFFFFF
+    rtcp = "127.0.0.1", a.port.number + 1
+    a.phone.rtcp.sendto(report_of(heard.ssrc, 4, 80, last_sr, round(0.180 * 65536)), rtcp)
+    a.phone.rtcp.sendto(report_of(heard.ssrc ^ 1, 900, 9000, last_sr, 0), rtcp)  # of another stream
+    await a.phone.hears_nothing(0.03)
+    answer: asyncio.Future[PortStats] = asyncio.get_running_loop().create_future()
+    plane.quality(a.port, answer.set_result)
+    stats = await answer
+    assert stats.rtt_ms == pytest.approx(120, abs=10)
+    assert (stats.peer_lost, stats.peer_jitter_ms, stats.peer_reports) == (4, 10.0, 1)
+    assert stats.mos is not None and stats.peer_mos is not None and 1 < stats.peer_mos < stats.mos - 1
+    assert (stats.packets_received, stats.packets_sent) == (20, 20)
+
+
+async def test_reports_that_lie(plane: WorkerPlane, leg: MakeLeg, settle: Settle, stats: Stats) -> None:
+    """A negative loss (duplicates), a report from the future, one that is cut off."""
+    a = leg()
+    plane.echo(a.port)
+    await settle()
+    a.phone.send(a.port)
+    ssrc = (await a.phone.receive()).ssrc
+    rtcp = "127.0.0.1", a.port.number + 1
+    a.phone.rtcp.sendto(report_of(ssrc, 0xFFFFFE, 0, 0xFFFFFFFF, 0xFFFFFFFF), rtcp)
+    cut = report_of(ssrc, 5, 0, 1, 1)[:20]
+    a.phone.rtcp.sendto(cut[:2] + struct.pack(">H", 4) + cut[4:], rtcp)
+    a.phone.rtcp.sendto(struct.pack(">BBHI", 0x80, 201, 1, 0x1234) + b"\x9f\xcb\x00\x00", rtcp)  # BYE of 31, with none
+    await a.phone.hears_nothing(0.03)
+    told = await stats(a.port)
+    assert (told.peer_lost, told.peer_reports) == (0, 1)
+    assert told.rtt_ms is None or told.rtt_ms < 30_000
+
+
+async def test_bursts_of_loss(plane: WorkerPlane, leg: MakeLeg, settle: Settle, stats: Stats) -> None:
+    a = leg()
+    await settle()
+    for seq in (100, 101, 104, 105, 106, 110):
+        a.phone.seq = seq
+        a.phone.send(a.port)
+        await asyncio.sleep(0.002)
+    await a.phone.hears_nothing(0.03)
+    told = await stats(a.port)
+    assert (told.packets_lost, told.loss_bursts) == (5, 2)
