@@ -15,12 +15,13 @@ SITES = [path for path in sorted(FOLDER.glob("*.yaml")) if ".secrets" not in pat
 
 @pytest.mark.parametrize("site", SITES, ids=lambda path: path.stem)
 def test_every_example_site_is_built(site: Path, tmp_path: Path) -> None:
+    text = site.read_text("utf-8").replace("sqlite:///", f"sqlite:///{tmp_path}/")
+    copy = tmp_path / site.name
+    copy.write_text(text.replace("prompts: prompts", f"prompts: {site.parent}/prompts"), "utf-8")
+    for secret in site.parent.glob("*.secrets.yaml"):
+        (tmp_path / secret.name).write_bytes(secret.read_bytes())
+
     async def build() -> None:
-        text = site.read_text("utf-8").replace("sqlite:///", f"sqlite:///{tmp_path}/")
-        copy = tmp_path / site.name
-        copy.write_text(text.replace("prompts: prompts", f"prompts: {site.parent}/prompts"), "utf-8")
-        for secret in site.parent.glob("*.secrets.yaml"):
-            (tmp_path / secret.name).write_bytes(secret.read_bytes())
         await Server(copy).close()
 
     asyncio.run(build())
