@@ -41,6 +41,7 @@ class Recordings(Model):
     format: Literal["wav", "opus"] = "wav"
     key: Annotated[Secret, AfterValidator(_key), Expected(_KEY)] | None = None
     numbers: Annotated[tuple[Number, ...], OneOrMany] = ()
+    keys: Literal["heard", "hidden"] = "heard"
     beep_every_s: int = Field(0, ge=0, le=600)
     mask_at_most_s: Seconds = 300
     longest_s: Seconds = 14_400

@@ -149,6 +149,7 @@ class RecordingOrder:
     least_free_bytes: int = 0  # the recording fails before the file system has less
     beep: str | None = None  # prompt that both parties of a bridge hear, in place of each other
     beep_every_s: int = 15
+    hide_keys: bool = False  # silence in place of keys that a peer sends as tones (others are in no recording)
 
 
 @dataclass(frozen=True, slots=True)

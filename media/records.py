@@ -242,7 +242,7 @@ def recording_order(order: RecordingOrder) -> bytes:
     return json.dumps(
         {
             "folder": order.folder, "path": order.path, "stereo": order.stereo, "rate_hz": order.rate_hz,
-            "key": order.key.hex(), "least_free_bytes": order.least_free_bytes,
+            "key": order.key.hex(), "least_free_bytes": order.least_free_bytes, "hide_keys": order.hide_keys,
         }
     ).encode()  # fmt: skip
 

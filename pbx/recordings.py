@@ -170,7 +170,7 @@ class Recordings:
         rate_hz = 16_000 if call.caller.audio.codec in _WIDE else 8000
         order = RecordingOrder(
             settings.folder, path, settings.sound == "stereo", rate_hz, key,
-            settings.min_free_mb * 1_000_000, beep, settings.beep_every_s,
+            settings.min_free_mb * 1_000_000, beep, settings.beep_every_s, settings.keys == "hidden",
         )  # fmt: skip
         running.timers["end"] = self._clock.after(settings.longest_s, self._too_long, row.id)
         running.number = plane.record(port, order, lambda told: self._told(row.id, told))

@@ -34,6 +34,7 @@ cdef enum:
     AHEAD_MS = 600
     DRIFT_MS = 20  # clocks that drift apart are brought together in steps of at least this
     DRIFT_SPAN_MS = 2000
+    KEY_BEGAN_MS = 50  # how long a key has sounded, at most, when it is known for one
     WINDOW_SAMPLES = 16384  # a power of two: two seconds at 8 kHz; twice as many at 16
 
 
@@ -55,6 +56,8 @@ cdef struct Track:
     bint begun
     Decoder decoder
     HalfBand down
+    HalfBand up  # to the ear for keys
+    KeyEar keys
     int clock_khz  # of the timestamps
     uint32_t timestamp  # of the last packet
     int64_t position  # where it lies, in samples
@@ -90,6 +93,7 @@ cdef struct Recording:
     # The thread's
     int rate
     bint stereo
+    bint hide_keys
     int window  # samples
     int64_t written  # samples taken out
     uint32_t late  # packets too late, wholly or in part
@@ -373,7 +377,33 @@ cdef bint lay(Recording *recording, RingEntry *entry) noexcept nogil:
         recording.late += 1
     for i in range(skip, count):
         track.window[(at + i) & (recording.window - 1)] = samples[i]
+    if recording.hide_keys:
+        hide_keys(recording, track, samples, count, at)
     return True
+
+
+cdef void hide_keys(Recording *recording, Track *track, const int16_t *samples, int count, int64_t at) noexcept nogil:
+    """Silence in place of keys that a peer sends as tones."""
+    cdef int16_t wide[80]
+    cdef int times = 16000 // recording.rate, done = 0, step
+    cdef uint8_t key
+    while done < count:
+        step = min(80 // times, count - done)
+        if times == 2:
+            up_2(&track.up, samples + done, step, wide)
+        else:
+            memcpy(wide, samples + done, step * sizeof(int16_t))
+        if keys_hear(&track.keys, wide, step * times, &key) > 0:
+            blank(recording, track, at + done - recording.rate * KEY_BEGAN_MS // 1000, at + done)
+        if track.keys.key != NO_KEY:
+            blank(recording, track, at + done, at + done + step)
+        done += step
+
+
+cdef void blank(Recording *recording, Track *track, int64_t start, int64_t end) noexcept nogil:
+    cdef int64_t i
+    for i in range(max(start, recording.written), min(end, recording.written + recording.window)):
+        track.window[i & (recording.window - 1)] = 0
 
 
 cdef bint drain_ring(Recording *recording) noexcept nogil:
@@ -460,17 +490,19 @@ cdef class RecordingThread:
             found.append((slot, recorder.recordings[slot].order_fd, recorder.recordings[slot].id))
         return found
 
-    def open(self, slot: int, rate: int, stereo: bool) -> None:
+    def open(self, slot: int, rate: int, stereo: bool, hide_keys: bool = False) -> None:
         """The file is open: sound may be taken. Raises MemoryError."""
         cdef Recording *recording = self.recorder.recordings[slot]
         cdef int side
         recording.rate = rate
         recording.stereo = stereo
+        recording.hide_keys = hide_keys
         recording.window = WINDOW_SAMPLES if rate == 8000 else 2 * WINDOW_SAMPLES
         for side in range(2):
             recording.tracks[side].window = <int16_t *>calloc(recording.window, sizeof(int16_t))
             if recording.tracks[side].window == NULL:
                 raise MemoryError
+            keys_reset(&recording.tracks[side].keys)
         store_release(&recording.opened, 1)
         store_release(&self.recorder.news, 1)
 

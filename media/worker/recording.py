@@ -147,7 +147,7 @@ class RecorderThread:
             self.recordings.fail(slot, errno.EINVAL)
             return
         self._files[slot] = file
-        self.recordings.open(slot, file.rate_hz, file.stereo)
+        self.recordings.open(slot, file.rate_hz, file.stereo, bool(order.get("hide_keys")))
 
     def _serve(self, slot: int) -> None:
         file = self._files[slot]

@@ -18,6 +18,7 @@ import pytest
 
 from media import codecs
 from media.plane import MediaPort, RecordingEvent, RecordingOrder
+from media.worker import loop
 from media.worker.recording_file import Decipherer
 from media.worker_plane import WorkerPlane
 
@@ -330,3 +331,54 @@ async def test_a_worker_that_is_killed_loses_less_than_a_second(
     else:
         length_s = len(recorded.sound()) / 8000
     assert talked_s - 1 < length_s
+
+
+@pytest.mark.parametrize("hide", [False, True])
+async def test_keys_sent_as_tones(
+    plane: WorkerPlane, leg: MakeLeg, settle: Settle, folder: Path, hide: bool
+) -> None:
+    """400 ms of 300 Hz, the key 5 for 200 ms, 300 Hz again."""
+    a = leg()
+    recorded = Recorded(plane, a.port, folder, hide_keys=hide)
+    plane.silence(a.port)
+    await settle()
+    at = np.arange(1600) / 8000
+    key = 5000 * (np.sin(2 * np.pi * 770 * at) + np.sin(2 * np.pi * 1336 * at))
+    voice = 8000 * np.sin(2 * np.pi * 300 * np.arange(3200) / 8000)
+    coded = codecs.pcmu_encode(np.concatenate([voice, key, voice]).astype(np.int16))
+    for start in range(0, len(coded), 160):
+        a.phone.send(a.port, bytes(coded[start : start + 160]))
+        await asyncio.sleep(0.02)
+    await recorded.stop()
+    left = recorded.sound()[:, 0].astype(float)
+    first = int(np.flatnonzero(left)[0])
+    left = left[first : first + 8000]
+    assert np.abs(left[400:2600]).max() > 7000 and np.abs(left[5600:7900]).max() > 7000
+    heard = np.abs(np.fft.rfft(left[3000:5000]))[[round(hz * 2000 / 8000) for hz in (770, 1336)]]
+    assert bool((heard < 20_000).all()) == hide
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16_000])
+async def test_wideband(plane: WorkerPlane, leg: MakeLeg, settle: Settle, folder: Path, rate_hz: int) -> None:
+    """G.722 at the rate that the order says; what comes by the static number of PCMU meanwhile is taken, too."""
+    a = leg(payload_type=9, remote={"codec": "G722"})
+    recorded = Recorded(plane, a.port, folder, rate_hz=rate_hz)
+    plane.silence(a.port)
+    await settle()
+    encoder = loop.SoundEncoder(9)
+    wave_16k = (8000 * np.sin(2 * np.pi * 1000 * np.arange(25 * 320) / 16_000)).astype("<i2")
+    for number in range(25):
+        a.phone.send(a.port, encoder.encode(wave_16k[320 * number : 320 * number + 320].tobytes()))
+        await asyncio.sleep(0.02)
+    at = np.arange(160) / 8000
+    a.phone.send(a.port, codecs.pcmu_encode((8000 * np.sin(2 * np.pi * 1000 * at)).astype(np.int16)), payload_type=0)
+    await asyncio.sleep(0.05)
+    await recorded.stop()
+    with wave.open(str(recorded.path)) as file:
+        assert file.getframerate() == rate_hz
+        left = np.frombuffer(file.readframes(10**6), "<i2")[::2]
+    sounding = np.flatnonzero(np.abs(left) > 500)
+    assert len(sounding) and (sounding[-1] - sounding[0]) / rate_hz == pytest.approx(0.52, abs=0.03)
+    middle = left[sounding[0] + rate_hz // 10 :][: rate_hz // 4]
+    assert np.argmax(np.abs(np.fft.rfft(middle))) * 4 == pytest.approx(1000, abs=8)
+    assert np.abs(middle).max() == pytest.approx(8000, rel=0.15)
