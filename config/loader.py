@@ -137,8 +137,10 @@ def _with_absolute_paths(site: Site, folder: FilePath) -> Site:
     def absolute(part: BaseModel, *names: str) -> dict[str, Any]:
         return {name: os.path.normpath(folder / path) for name in names if (path := getattr(part, name)) is not None}
 
+    media = absolute(site.media, "prompts", "prompt_cache")
+    media["rtpengine"] = site.media.rtpengine.model_copy(update=absolute(site.media.rtpengine, "prompts"))
     changed: dict[str, Any] = {
-        "media": site.media.model_copy(update=absolute(site.media, "prompts", "prompt_cache")),
+        "media": site.media.model_copy(update=media),
         "recordings": site.recordings.model_copy(update=absolute(site.recordings, "folder")),
         "speech": _with_absolute_models(site.speech, folder),
     }

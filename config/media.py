@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from config.fields import Codecs, Expected, OneOrMany, PortRange, PortRangeText
 from config.model import Model
+from config.rtpengine import Rtpengine, RtpengineText
 
 SrtpPolicy = Literal["off", "optional", "required"]
 SrtpSuite = Literal[
@@ -71,7 +72,9 @@ class Media(Model):
 
     `workers` processes share the ports, each on its own CPU of `cpus` if that is given. A server that dies leaves their
     sound flowing for `grace_s`. A leg whose phone sends nothing for `silent_after_s`, though it should, is over
-    (`end`), or that is only told (`tell`)."""
+    (`end`), or that is only told (`tell`).
+
+    `backend` is who carries the sound: workers of our own, or daemons of `rtpengine`."""
 
     ports: PortRangeText = PortRange(20000, 29999)
     codecs: Codecs = ("PCMA", "PCMU")
@@ -87,6 +90,8 @@ class Media(Model):
     grace_s: float = Field(30.0, ge=0, le=3600)
     silent_after_s: float | None = Field(300.0, ge=1, le=86_400)
     on_silence: Literal["end", "tell"] = "end"
+    backend: Literal["worker", "rtpengine"] = "worker"
+    rtpengine: RtpengineText = Rtpengine()
 
     @model_validator(mode="after")
     def _every_worker_has_ports(self) -> Self:

@@ -17,7 +17,7 @@ from typing import Any
 import holidays
 import phonenumbers
 
-from config import dial_patterns, flows, tones
+from config import dial_patterns, flows, rtpengine, tones
 from config.numbers import normalise
 from config.prompts_used import SOUND_SUFFIXES, TEXT_SUFFIX, prompts_used
 from config.schema import Destination, DialRule, ParkingLot, Site
@@ -94,6 +94,8 @@ def check(site: Site, raw: Mapping[str, Any], damaged: frozenset[Path]) -> Itera
         yield from _recordings(site)
     if ("media",) not in damaged:
         yield from _prompts(site)
+    for path, found, expected in rtpengine.beyond(site):
+        yield Finding(path, found, expected)
     for flow in site.ivr:
         whole = not any(path[:2] == ("ivr", flow) for path in damaged)
         yield from _flow(site, flow, names, whole=whole)
@@ -125,7 +127,8 @@ def _listeners(site: Site) -> Iterator[Finding]:
         taken.append((kind, host, port, ".".join(str(part) for part in path[:2])))
         if transport in ("tls", "wss") and (site.listen.tls is None or site.listen.tls.certificate is None):
             yield Finding(path, "no certificate", f"listen.tls.certificate, which {transport} needs")
-        if transport == "udp" and site.media.ports.first <= port <= site.media.ports.last:
+        ours = site.media.backend == "worker"
+        if transport == "udp" and ours and site.media.ports.first <= port <= site.media.ports.last:
             expected = f"a UDP port outside media.ports ({site.media.ports.first}-{site.media.ports.last})"
             yield Finding(path, str(port), expected)
     yield from _advertised(site.listen.advertise)

@@ -32,6 +32,7 @@ from cti.web_sessions import WebSessions
 from ivr.session import IvrHandler
 from media.plane import MediaError
 from media.prompts import Progress
+from media.rtpengine.plane import RtpenginePlane
 from media.runtime import folder_of
 from media.security import SecurityPolicy
 from media.worker_plane import WorkerPlane
@@ -152,6 +153,14 @@ class Server:
 
     def _build_media(self, site: Site) -> None:
         media = site.media
+        self.plane: WorkerPlane | RtpenginePlane
+        if media.backend == "rtpengine":
+            theirs = media.rtpengine
+            self.plane = RtpenginePlane(
+                theirs.daemons, self.prompts, self.counters, keys=theirs.keys, spare=theirs.spare_calls,
+                folder=None if theirs.prompts is None else Path(theirs.prompts),
+            )  # fmt: skip
+            return
         self.plane = WorkerPlane(
             media_host(site), None, media.ports, self.prompts, self.counters,
             workers=media.workers, cpus=media.cpus, runtime=folder_of(self.site_file), grace_s=media.grace_s,

@@ -82,6 +82,11 @@ class Cell:
     def over(self) -> bool:
         return all(side.port is None for side in self.sides)
 
+    @property
+    def busy(self) -> bool:
+        """There is something left to tell."""
+        return self._running
+
     def changed(self) -> None:
         """Tell the daemon what there is to tell, once this turn of the loop is over."""
         if not self._running and self.sides:

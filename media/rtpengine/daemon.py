@@ -141,6 +141,11 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
         """Requests."""
         return 0 if self._client is None else len(self._client)
 
+    @property
+    def cells(self) -> list[Cell]:
+        """In use."""
+        return list(self._used.values())
+
     def cell_of(self, call_id: str) -> Cell | None:
         return self._used.get(call_id)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -49,7 +50,8 @@ _KEYS_MOST = 32  # that wait to be sent to one port
 
 class RtpenginePlane:
     """Obeys the `MediaPlane` protocol. `daemons` are their ng addresses; `keys` is where they tell of keys; `spare`
-    rtpengine calls are kept ready with each daemon; `folder` is where they find prompts (None: a temporary one)."""
+    rtpengine calls are kept ready with each daemon; `folder` is where they find prompts (None: a temporary one, or
+    inside the requests if a daemon is on another machine)."""
 
     def __init__(
         self,
@@ -60,7 +62,6 @@ class RtpenginePlane:
         keys: tuple[str, int] | None = None,
         spare: int = 50,
         folder: Path | None = None,
-        blobs: bool = False,
     ) -> None:
         self.counters = counters
         self.fingerprint = ""  # no DTLS
@@ -76,6 +77,7 @@ class RtpenginePlane:
             counters,
         )
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        blobs = folder is None and not all(_is_here(host) for host, _ in daemons)
         if folder is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="plateau-prompts-", ignore_cleanup_errors=True)
             folder = Path(self._temporary.name)
@@ -151,6 +153,11 @@ class RtpenginePlane:
     def leased_ports(self) -> int:
         return len(self._sides)
 
+    @property
+    def _codec(self) -> str:
+        """That prompts are in."""
+        return "PCMA" if "PCMA" in self.library.wanted.codecs else "PCMU"
+
     def backlog(self) -> Backlog:
         return Backlog(0, sum(daemon.unanswered for daemon in self.daemons), 0.0)
 
@@ -213,7 +220,7 @@ class RtpenginePlane:
             return play_id
         side.clear()
         try:
-            source, duration_ms = self._sounds.source(found)
+            source, duration_ms = self._sounds.source(found, self._codec)
         except OSError as error:
             self.counters["media_rtpengine_refused"] += 1
             log.error("a prompt can't be written for rtpengine", reason=str(error))
@@ -373,3 +380,10 @@ class RtpenginePlane:
         except Exception:
             self.counters["media_callback_errors"] += 1
             log.exception("a media callback failed")
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -65,7 +65,7 @@ async def settle(plane: RtpenginePlane, *ports: MediaPort) -> list[PortStats]:
         futures.append(future)
     async with asyncio.timeout(3):
         stats = await asyncio.gather(*futures)
-    await asyncio.sleep(0.02)
+    await until(lambda: not any(cell.busy for daemon in plane.daemons for cell in daemon.cells))
     return stats
 
 
