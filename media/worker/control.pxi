@@ -192,12 +192,12 @@ cdef void lease(Loop *loop, Port *port, uint32_t generation, const uint8_t *tag)
         release(loop, port)
     loop.lease_count += 1
     memcpy(port.tag, tag, 16)
-    drain(loop, port.rtp_fd)
     drain(loop, port.rtcp_fd)
     memset(&port.out, 0, sizeof(Outgoing))
     memset(&port.inc, 0, sizeof(Incoming))
     memset(&port.latch, 0, sizeof(Latch))
     memset(&port.peer, 0, sizeof(PeerReport))
+    drain_meeting(loop, port)
     port.latch.before_source = old.source
     port.latch.before_negotiated = old.negotiated
     port.generation = generation

@@ -112,6 +112,8 @@ cdef bint may_latch(Port *port, sockaddr_storage *address, const uint8_t *packet
         return True
     if same_address(address, &state.before_source) or same_address(address, &state.before_negotiated):
         return False
+    if state.strangers_met and is_stranger(state, address):
+        return False
     if (not same_address(address, &state.candidate) or ssrc != state.candidate_ssrc
             or <uint16_t>(seq - state.candidate_seq) != 1):
         state.candidate = address[0]

@@ -119,6 +119,7 @@ cdef enum:
     ACK_NS = 20_000_000
     WATCH_SLOTS = 10
     WATCH_SLOT_NS = 50_000_000
+    STRANGERS = 16  # that a port remembers
     LISTED = 0xFFFFFFFF  # every port was told to the server
     NO_PARTNER = 0xFFFFFFFF
 
@@ -285,6 +286,8 @@ cdef struct Latch:
     int candidate_run
     sockaddr_storage before_source  # of the previous lease: never latched to unless negotiated
     sockaddr_storage before_negotiated
+    uint32_t strangers[STRANGERS]  # hashes of addresses that sent while nobody had the port: not its peer to be
+    uint32_t strangers_met
 
 
 cdef struct Keys:

@@ -94,6 +94,48 @@ cdef void dissolve(Port *port) noexcept nogil:
     port.latch.connected = port.latch.latched = False
 
 
+cdef inline uint32_t address_hash(const sockaddr_storage *address) noexcept nogil:
+    """FNV-1a of host and port; never 0."""
+    cdef const uint8_t *host = <const uint8_t *>&(<sockaddr_in *>address).sin_addr
+    cdef int size = 4, i
+    cdef uint32_t value = <uint32_t>2166136261
+    if address.ss_family == AF_INET6:
+        host = <const uint8_t *>&(<sockaddr_in6 *>address).sin6_addr
+        size = 16
+    for i in range(size):
+        value = (value ^ host[i]) * <uint32_t>16777619
+    value = (value ^ (port_of(address) & 0xFF)) * <uint32_t>16777619
+    value = (value ^ (port_of(address) >> 8)) * <uint32_t>16777619
+    return value | 1
+
+
+cdef void drain_meeting(Loop *loop, Port *port) noexcept nogil:
+    """As `drain`, and whoever sent to the idle port is remembered: a phone that does not stop when its call is over."""
+    cdef sockaddr_storage address
+    cdef socklen_t size
+    cdef uint32_t value, last = 0
+    cdef int i
+    for i in range(2048):
+        size = sizeof(address)
+        if recvfrom(port.rtp_fd, loop.packet, MAX_PACKET, 0, <sockaddr *>&address, &size) < 0:
+            if errno != ECONNREFUSED:
+                return
+            continue
+        value = address_hash(&address)
+        if value != last:
+            port.latch.strangers[port.latch.strangers_met % STRANGERS] = last = value
+            port.latch.strangers_met += 1
+
+
+cdef bint is_stranger(Latch *state, const sockaddr_storage *address) noexcept nogil:
+    cdef uint32_t value = address_hash(address)
+    cdef int i
+    for i in range(STRANGERS):
+        if state.strangers[i] == value:
+            return True
+    return False
+
+
 cdef void drain(Loop *loop, int fd) noexcept nogil:
     """Throw away what is queued; an ICMP error in the queue is no end of it."""
     cdef int i

@@ -43,6 +43,7 @@ class Phone:
         self, payload_type: int = 0, ssrc: int = 0x1234, seq: int = 100, timestamp: int = 4000, host: str = LOCAL
     ) -> None:
         self.host = host
+        self._to = LOCAL if host.startswith("127.") else host  # where the plane is
         self.payload_type, self.ssrc, self.seq, self.timestamp = payload_type, ssrc, seq, timestamp
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.rtp = socket.socket(family, socket.SOCK_DGRAM)
@@ -73,14 +74,14 @@ class Phone:
 
     def send(self, port: MediaPort, payload: bytes = b"\x10" * FRAME_UNITS, **kwargs: Any) -> None:
         """One packet of sound, and the counters go on."""
-        self.rtp.sendto(self.packet(payload, **kwargs), (self.host, port.number))
+        self.rtp.sendto(self.packet(payload, **kwargs), (self._to, port.number))
         self.seq = (self.seq + 1) & 0xFFFF
         self.timestamp = (self.timestamp + FRAME_UNITS) & 0xFFFFFFFF
 
     def send_key(self, port: MediaPort, event: int, duration: int, end: bool = False, payload_type: int = 101) -> None:
         """One packet of a key (RFC 4733 2.3): the timestamp stays."""
         payload = struct.pack(">BBH", event, 0x80 * end | 10, duration)
-        self.rtp.sendto(self.packet(payload, payload_type), (self.host, port.number))
+        self.rtp.sendto(self.packet(payload, payload_type), (self._to, port.number))
         self.seq = (self.seq + 1) & 0xFFFF
 
     async def receive(self, within_s: float = 1.0) -> Packet:
