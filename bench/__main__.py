@@ -19,14 +19,17 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import media_cost, sip_cost
+from bench import media_cost, sip_cost, sound_cost
 from bench.checks import Checks
 from bench.media_cost import MediaLoadError, MediaStep
 from bench.plateau import SITES, Plateau, PlateauError
-from bench.report import Series, table_of, write_csv, write_page
+from bench.report import Series, table_of, write_csv, write_page, write_svg
 from bench.sip_cost import SipStep, SipWork
 from bench.sipp import Sipp, SippError
 from bench.sites import free_port
+from bench.sound_cost import SoundCosts
+from bench.worker_cost import Cost
+from media.plane import MediaError
 
 RESULTS = Path(__file__).resolve().parent / "results"
 SERVER_CORE, LOAD_CORE = 0, 1
@@ -82,6 +85,15 @@ async def measure(what: Sequence[str], seconds: float, progress: Progress, folde
     return sip_steps, media_steps
 
 
+async def measure_sound(seconds: float, rounds: int, progress: Progress, folder: Path) -> SoundCosts:
+    """Every kind of work of the media worker. Raises MediaLoadError, MediaError."""
+    cores = (SERVER_CORE, LOAD_CORE) if (os.cpu_count() or 1) > 1 else None
+    task = progress.add_task("the media worker", total=None)
+    return await sound_cost.measure(
+        folder, min(seconds, 3), rounds, cores, lambda text: progress.update(task, description=text)
+    )
+
+
 def judge(sip_steps: dict[str, list[SipStep]], media_steps: list[MediaStep]) -> Checks:
     """The last step that held quality counts, not the last before something broke."""
     checks = Checks()
@@ -104,8 +116,8 @@ def judge(sip_steps: dict[str, list[SipStep]], media_steps: list[MediaStep]) -> 
     return checks
 
 
-def write_results(folder: Path, measured: Measured) -> list[Path]:
-    """CSV files and the page; returns what was written."""
+def write_results(folder: Path, measured: Measured, sound: SoundCosts | None = None) -> list[Path]:
+    """CSV files, plots and the page; returns what was written."""
     sip_steps, media_steps = measured
     folder.mkdir(parents=True, exist_ok=True)
     series: list[Series] = []
@@ -122,6 +134,11 @@ def write_results(folder: Path, measured: Measured) -> list[Path]:
         write_csv(written[-1], media_steps)
         points = tuple((float(step.calls), step.cpu_ms) for step in media_steps)
         series.append(Series("anchored call: CPU", "calls", "CPU ms a call-second", points, CALL_SECOND_MS))
+    if sound is not None:
+        written += [folder / "media-works.csv", folder / "media-cost.svg"]
+        write_csv(written[-2], sound.costs)
+        series.append(sound_cost.series(sound))
+        write_svg(written[-1], series[-1])
     facts = {
         "when": time.strftime("%Y-%m-%d %H:%M"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
@@ -143,6 +160,7 @@ def main(
     what: Annotated[list[str] | None, typer.Argument(help="calls, queue, registrations, media; all if none")] = None,
     seconds: Annotated[float, typer.Option(help="how long each step is held")] = 8.0,
     results: Annotated[Path, typer.Option(help="where CSV files and the page go")] = RESULTS,
+    rounds: Annotated[int, typer.Option(help="of the works of the media worker, whose medians count")] = 3,
 ) -> None:
     """Measure the server on this machine. Exit status 1: a limit is not held; 2: it could not be measured."""
     console = Console(width=None if sys.stdout.isatty() else 110)
@@ -153,16 +171,21 @@ def main(
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder, progress_bar(console) as progress:
             measured = asyncio.run(measure(wanted, seconds, progress, Path(folder)))
-    except (PlateauError, SippError, MediaLoadError, OSError) as error:
+            sound = asyncio.run(measure_sound(seconds, rounds, progress, Path(folder))) if "media" in wanted else None
+    except (PlateauError, SippError, MediaLoadError, MediaError, OSError) as error:
         Console(stderr=True, soft_wrap=True).print(f"bench: {error}", style="bold red", markup=False)
         raise typer.Exit(2) from None
-    tables: dict[str, Sequence[SipStep | MediaStep]] = {**measured[0], "media": measured[1]}
+    tables: dict[str, Sequence[SipStep | MediaStep | Cost]] = {**measured[0], "media": measured[1]}
+    if sound is not None:
+        tables["the media worker"] = sound.costs
     for name, steps in tables.items():
         if steps:
             console.print(table_of(name, steps))
     checks = judge(*measured)
+    if sound is not None:
+        sound_cost.judge(sound, checks)
     console.print(checks.table())
-    for path in write_results(results, measured):
+    for path in write_results(results, measured, sound):
         console.print(f"wrote {path}", highlight=False)
     raise typer.Exit(0 if checks.ok or not checks.checks else 1)
 

@@ -174,7 +174,7 @@ async def _set_up(callers: Callers, calls: int) -> None:
 async def _talk(
     program: Path, pid: int, callers: Callers, calls: int, seconds: float, core: int | None
 ) -> MediaStep:
-    pairs = "".join(f"{_FIRST_RTP_PORT + 2 * index} {dialog.rtp_port}\n" for index, dialog in callers.dialogs.items())
+    pairs = "".join(f"{_FIRST_RTP_PORT + 2 * index} {dialog.rtp_port} 0\n" for index, dialog in callers.dialogs.items())
     command = [str(program), str(seconds + 2 * _WARM_S)]
     if core is not None:
         command = ["taskset", "-c", str(core), *command]
@@ -188,7 +188,7 @@ async def _talk(
     out, _ = await running
     if load.returncode:
         raise MediaLoadError("rtp_load failed")
-    _, sent, received, worst, gap_ms, load_cpu_s = (float(part) for part in out.split())
+    _, sent, received, worst, gap_ms, load_cpu_s, *_ = (float(part) for part in out.split())
     up = len(callers.dialogs)
     percent = 100 * spent / elapsed
     return MediaStep(

@@ -67,7 +67,7 @@ async def cost_ms(folder: Path, program: Path, calls: int, key: bytes | None) ->
         pipe = asyncio.subprocess.PIPE
         load = await asyncio.create_subprocess_exec(str(program), str(SECONDS), stdin=pipe, stdout=pipe)
         before = cpu_s(pid)
-        out, _ = await load.communicate("".join(f"{local} {remote}\n" for local, remote in talk.pairs).encode())
+        out, _ = await load.communicate("".join(f"{local} {remote} 0\n" for local, remote in talk.pairs).encode())
         spent = cpu_s(pid) - before
         assert not [event for event in ended if event.kind == "ended"], ended
         _, sent, received, *_ = out.decode().split()

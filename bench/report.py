@@ -13,18 +13,28 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+_COLOURS = ("#246", "#283", "#a5a", "#d72", "#666")
+_STYLE = (
+    "svg text{font-size:12px;fill:#444;text-anchor:middle}svg line{stroke:#ddd}"
+    "svg .limit{stroke:#c33;stroke-dasharray:6 4}svg polyline{fill:none;stroke:#246;stroke-width:2}"
+)
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 560, 300, 60, 45, 20, 20
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One curve: x and y values in order of x, and the limit that y is held against, if any."""
+    """One curve, or several with a name each: x and y values in order of x, and the limit of y, if any."""
 
     title: str
     x_label: str
     y_label: str
     points: tuple[tuple[float, float], ...]
     limit: float | None = None
+    curves: tuple[tuple[str, tuple[tuple[float, float], ...]], ...] = ()
+
+    @property
+    def drawn(self) -> tuple[tuple[str, tuple[tuple[float, float], ...]], ...]:
+        return self.curves or (("", self.points),)
 
 
 def table_of(title: str, steps: Sequence[Any]) -> Table:
@@ -58,13 +68,17 @@ def write_page(path: Path, title: str, facts: dict[str, str], series: Sequence[S
     style = (
         "body{font:15px system-ui,sans-serif;margin:2em;color:#222}th{text-align:left;padding-right:1em}"
         "figure{display:inline-block;margin:1em 2em 1em 0}figcaption{text-align:center}"
-        "svg text{font-size:12px;fill:#444;text-anchor:middle}svg line{stroke:#ddd}"
-        "svg .limit{stroke:#c33;stroke-dasharray:6 4}svg polyline{fill:none;stroke:#246;stroke-width:2}"
-    )
+    ) + _STYLE
     path.write_text(
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title><style>{style}</style>"
         f"<h1>{html.escape(title)}</h1><table>{rows}</table>{plots}</html>\n"
     )
+
+
+def write_svg(path: Path, series: Series) -> None:
+    """The plot by itself, as a README shows it."""
+    drawn = svg(series).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" ', 1)
+    path.write_text(drawn.replace(">", f"><style>{_STYLE}</style>", 1) + "\n")
 
 
 def _ticks(largest: float) -> list[float]:
@@ -77,10 +91,11 @@ def _ticks(largest: float) -> list[float]:
 
 
 def svg(series: Series) -> str:
-    """A line plot from zero, with its limit dashed."""
+    """A plot of lines from zero, with its limit dashed."""
     width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
-    ticks_x = _ticks(max((x for x, _ in series.points), default=0))
-    ticks_y = _ticks(1.1 * max([y for _, y in series.points] + [series.limit or 0]))
+    every = [point for _, points in series.drawn for point in points]
+    ticks_x = _ticks(max((x for x, _ in every), default=0))
+    ticks_y = _ticks(1.1 * max([y for _, y in every] + [series.limit or 0]))
     top_x, top_y = ticks_x[-1], ticks_y[-1]
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -95,9 +110,14 @@ def svg(series: Series) -> str:
     if series.limit is not None:
         _, y = place(0, series.limit)
         parts.append(f'<line class="limit" x1="{_LEFT}" x2="{_LEFT + width}" y1="{y}" y2="{y}"/>')
-    line = " ".join(f"{x},{y}" for x, y in (place(*point) for point in series.points))
-    parts.append(f'<polyline points="{line}"/>')
-    parts += [f'<circle cx="{x}" cy="{y}" r="3" fill="#246"/>' for x, y in (place(*point) for point in series.points)]
+    for number, (name, points) in enumerate(series.drawn):
+        colour = _COLOURS[number % len(_COLOURS)]
+        line = " ".join(f"{x},{y}" for x, y in (place(*point) for point in points))
+        parts.append(f'<polyline points="{line}" style="stroke:{colour}"/>')
+        parts += [f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in (place(*one) for one in points)]
+        if name:
+            x, y = _LEFT + width - 8, _TOP + 14 + 16 * number
+            parts.append(f'<text x="{x}" y="{y}" style="fill:{colour};text-anchor:end">{html.escape(name)}</text>')
     middle = _TOP + height / 2
     parts.append(f'<text x="{_LEFT + width / 2}" y="{_HEIGHT - 6}">{html.escape(series.x_label)}</text>')
     turned = f'transform="rotate(-90 14 {middle})"'

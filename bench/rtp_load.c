@@ -1,9 +1,13 @@
-/* RTP as many phones send it: one UDP socket a call, G.711 packets of 20 ms, and a count of what comes back.
+/* RTP as many phones send it: one UDP socket a party, a packet each 20 ms, and a count of what comes back.
  *
- *   rtp_load SECONDS < pairs        a pair is "LOCAL_PORT REMOTE_PORT\n", both on 127.0.0.1
+ *   rtp_load SECONDS [-t] [FILE...] < parties
  *
- * Prints one line: sockets sent received worst_received_ratio longest_gap_ms cpu_seconds
- * Calls are spread over the 20 ms, a twentieth of them each millisecond, as real calls are.
+ * A party is "LOCAL_PORT REMOTE_PORT STREAM\n", both ports on 127.0.0.1. Stream 0 is G.711, -1 only listens, N > 0 are
+ * the packets of the Nth file in order, each after its length (two bytes, high byte first): other codecs, SRTP.
+ * -t: G.711 carries when it was sent; the kernel stamps what arrives, so that no delay of ours is measured.
+ *
+ * Prints one line: sockets sent received worst_received_ratio longest_gap_ms cpu_seconds p50_ms p99_ms longest_ms
+ * Parties are spread over the 20 ms, a twentieth of them each millisecond, as real calls are.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -15,12 +19,20 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 
 enum { MAX_CALLS = 16384, PACKET = 172, SAMPLES = 160, SLOTS = 20, BATCH = 512, DRAIN_MS = 300 };
+enum { MAX_FILES = 8, STAMP_AT = 12, BUCKET_NS = 10000, BUCKETS = 100000 };
+
+struct stream {
+    uint8_t *data;
+    uint32_t *at; /* where each packet's length stands */
+    uint32_t packets;
+};
 
 struct call {
-    int fd;
+    int fd, stream;
     uint32_t sent, received;
     int64_t last_ns; /* when the last packet came; 0: none yet */
 };
@@ -28,11 +40,31 @@ struct call {
 static struct call calls[MAX_CALLS];
 static int count;
 static int64_t longest_gap_ns;
+static struct stream streams[MAX_FILES];
+static int stamped;
+static uint64_t delays[BUCKETS]; /* the last bucket: one second or more */
+static int64_t longest_delay_ns;
 
-static int64_t now_ns(void) {
+static int64_t clock_ns(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int64_t now_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
+
+static int read_stream(const char *path, struct stream *stream) {
+    FILE *file = fopen(path, "rb");
+    long size;
+    if (!file || fseek(file, 0, SEEK_END) || (size = ftell(file)) < 0) return -1;
+    rewind(file);
+    stream->data = malloc((size_t)size + 1);
+    stream->at = malloc(((size_t)size / 2 + 1) * sizeof *stream->at);
+    if (!stream->data || !stream->at || fread(stream->data, 1, (size_t)size, file) != (size_t)size) return -1;
+    fclose(file);
+    for (uint32_t at = 0; at + 2 <= size; at += 2 + (uint32_t)(stream->data[at] << 8 | stream->data[at + 1]))
+        stream->at[stream->packets++] = at;
+    return 0;
 }
 
 static int open_call(int local, int remote) {
@@ -46,7 +78,7 @@ static int open_call(int local, int remote) {
 }
 
 /* RFC 3550 5.1: version 2, payload type 0, sequence and timestamp that advance together. */
-static void send_packet(struct call *call, uint32_t ssrc) {
+static void send_g711(struct call *call, uint32_t ssrc) {
     uint8_t packet[PACKET];
     uint16_t sequence = htons((uint16_t)call->sent);
     uint32_t timestamp = htonl(call->sent * SAMPLES), source = htonl(ssrc);
@@ -56,20 +88,65 @@ static void send_packet(struct call *call, uint32_t ssrc) {
     memcpy(packet + 2, &sequence, 2);
     memcpy(packet + 4, &timestamp, 4);
     memcpy(packet + 8, &source, 4);
+    if (stamped) {
+        int64_t at = clock_ns(CLOCK_REALTIME);
+        memcpy(packet + STAMP_AT, &at, sizeof at);
+    }
     if (send(call->fd, packet, sizeof packet, 0) == PACKET) call->sent++;
+}
+
+static void send_packet(struct call *call, uint32_t ssrc) {
+    if (call->stream == 0) {
+        send_g711(call, ssrc);
+    } else if (call->stream > 0 && call->sent < streams[call->stream - 1].packets) {
+        struct stream *stream = &streams[call->stream - 1];
+        uint8_t *packet = stream->data + stream->at[call->sent];
+        if (send(call->fd, packet + 2, (size_t)(packet[0] << 8 | packet[1]), 0) >= 0) call->sent++;
+    }
+}
+
+static void note_delay(const uint8_t *packet, struct msghdr *message) {
+    struct cmsghdr *one = CMSG_FIRSTHDR(message);
+    struct timespec arrived;
+    int64_t sent_ns, delay_ns;
+    if (!one || one->cmsg_type != SCM_TIMESTAMPNS) return;
+    memcpy(&arrived, CMSG_DATA(one), sizeof arrived);
+    memcpy(&sent_ns, packet + STAMP_AT, sizeof sent_ns);
+    delay_ns = (int64_t)arrived.tv_sec * 1000000000 + arrived.tv_nsec - sent_ns;
+    if (delay_ns < 0) delay_ns = 0;
+    if (delay_ns > longest_delay_ns) longest_delay_ns = delay_ns;
+    delays[delay_ns / BUCKET_NS < BUCKETS ? delay_ns / BUCKET_NS : BUCKETS - 1]++;
+}
+
+static ssize_t take(struct call *call, uint8_t *packet, size_t size) {
+    union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(struct timespec))]; } ancillary;
+    struct iovec part = {packet, size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &ancillary, .msg_controllen = sizeof ancillary};
+    ssize_t length;
+    if (!stamped) return recv(call->fd, packet, size, 0);
+    if ((length = recvmsg(call->fd, &message, 0)) == PACKET && packet[1] < 64) note_delay(packet, &message);
+    return length;
 }
 
 static void receive(struct call *call) {
     uint8_t packet[2048];
     ssize_t length;
-    while ((length = recv(call->fd, packet, sizeof packet, 0)) > 0 || (length < 0 && errno == ECONNREFUSED)) {
+    while ((length = take(call, packet, sizeof packet)) > 0 || (length < 0 && errno == ECONNREFUSED)) {
         int type = packet[1] & 0x7f;
-        if (length < 12 || type >= 72) continue; /* RTCP, RFC 5761 4 */
+        if (length < 12 || (type >= 64 && type <= 95)) continue; /* RTCP, RFC 5761 4 */
         int64_t at = now_ns();
         if (call->last_ns && at - call->last_ns > longest_gap_ns) longest_gap_ns = at - call->last_ns;
         call->last_ns = at;
         call->received++;
     }
+}
+
+static double delay_ms(double share) {
+    uint64_t all = 0, below = 0;
+    int i = 0;
+    for (int k = 0; k < BUCKETS; k++) all += delays[k];
+    while (i < BUCKETS && (double)(below += delays[i]) < share * (double)all) i++;
+    return all ? (i + 1) * BUCKET_NS / 1e6 : 0;
 }
 
 static void wait_until(int poll, int64_t until_ns) {
@@ -82,26 +159,23 @@ static void wait_until(int poll, int64_t until_ns) {
     } while (left_ns > 0);
 }
 
-int main(int argc, char **argv) {
-    double seconds = argc > 1 ? atof(argv[1]) : 5;
-    struct rlimit files = {MAX_CALLS + 64, MAX_CALLS + 64};
-    int local, remote, poll = epoll_create1(0);
-    setrlimit(RLIMIT_NOFILE, &files);
-    while (count < MAX_CALLS && scanf("%d %d", &local, &remote) == 2) {
+static int open_all(int poll) {
+    int local, remote, stream;
+    while (count < MAX_CALLS && scanf("%d %d %d", &local, &remote, &stream) == 3) {
+        struct call *call = &calls[count];
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)count};
-        if ((calls[count].fd = open_call(local, remote)) < 0 || epoll_ctl(poll, EPOLL_CTL_ADD, calls[count].fd, &event)) {
+        call->stream = stream;
+        if ((call->fd = open_call(local, remote)) < 0 || epoll_ctl(poll, EPOLL_CTL_ADD, call->fd, &event)) {
             fprintf(stderr, "rtp_load: port %d: %s\n", local, strerror(errno));
-            return 1;
+            return -1;
         }
+        if (stamped) setsockopt(call->fd, SOL_SOCKET, SO_TIMESTAMPNS, &stamped, sizeof stamped);
         count++;
     }
-    int64_t start_ns = now_ns(), ticks = (int64_t)(seconds * 1000);
-    for (int64_t tick = 0; tick < ticks; tick++) {
-        for (int i = (int)(tick % SLOTS); i < count; i += SLOTS) send_packet(&calls[i], 0x1000u + (uint32_t)i);
-        wait_until(poll, start_ns + (tick + 1) * 1000000);
-    }
-    wait_until(poll, now_ns() + DRAIN_MS * 1000000ll);
+    return 0;
+}
 
+static void print_figures(void) {
     uint64_t sent = 0, received = 0;
     double worst = 1;
     for (int i = 0; i < count; i++) {
@@ -113,7 +187,30 @@ int main(int argc, char **argv) {
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
     double cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + 1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
-    printf("%d %llu %llu %.4f %.1f %.2f\n", count, (unsigned long long)sent, (unsigned long long)received, worst,
-           (double)longest_gap_ns / 1e6, cpu);
+    printf("%d %llu %llu %.4f %.1f %.2f %.2f %.2f %.2f\n", count, (unsigned long long)sent, (unsigned long long)received, worst,
+           (double)longest_gap_ns / 1e6, cpu, delay_ms(0.5), delay_ms(0.99), (double)longest_delay_ns / 1e6);
+}
+
+int main(int argc, char **argv) {
+    double seconds = argc > 1 ? atof(argv[1]) : 5;
+    struct rlimit files = {MAX_CALLS + 64, MAX_CALLS + 64};
+    int poll = epoll_create1(0), file_count = 0;
+    setrlimit(RLIMIT_NOFILE, &files);
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "-t") == 0) {
+            stamped = 1;
+        } else if (file_count == MAX_FILES || read_stream(argv[i], &streams[file_count++])) {
+            fprintf(stderr, "rtp_load: %s can't be read\n", argv[i]);
+            return 1;
+        }
+    }
+    if (open_all(poll)) return 1;
+    int64_t start_ns = now_ns(), ticks = (int64_t)(seconds * 1000);
+    for (int64_t tick = 0; tick < ticks; tick++) {
+        for (int i = (int)(tick % SLOTS); i < count; i += SLOTS) send_packet(&calls[i], 0x1000u + (uint32_t)i);
+        wait_until(poll, start_ns + (tick + 1) * 1000000);
+    }
+    wait_until(poll, now_ns() + DRAIN_MS * 1000000ll);
+    print_figures();
     return 0;
 }

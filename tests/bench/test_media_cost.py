@@ -33,7 +33,7 @@ def test_every_packet_that_is_echoed_is_counted(tmp_path: Path) -> None:
         program = await asyncio.to_thread(compile_rtp_load, tmp_path)
         pipe = asyncio.subprocess.PIPE
         load = await asyncio.create_subprocess_exec(str(program), "0.4", stdin=pipe, stdout=pipe)
-        out, _ = await load.communicate(f"{port} {transport.get_extra_info('sockname')[1]}\n".encode())
+        out, _ = await load.communicate(f"{port} {transport.get_extra_info('sockname')[1]} 0\n".encode())
         transport.close()
         assert load.returncode == 0
         return out.decode().split()
