@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,12 +11,15 @@ import pytest_asyncio
 from bench.softphones import CallFailed, Phone, Softphones, reject, ring_only
 from tests.wire.web_page import TONE_HZ, Page, WebPhone, desk_phone, left_clean, open_page, registered
 
+STANDS_OUT_DB = 15.0
+BEEP_HZ = 400
+
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def running_page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
-    async with open_page("jssip.js", tmp_path_factory.mktemp("jssip")) as page:
+    async with open_page("jssip.js", tmp_path_factory.mktemp("jssip"), {"media": {"srtp": "optional"}}) as page:
         yield page
 
 
@@ -181,3 +185,44 @@ async def test_a_page_that_goes_away(page: Page, phone: WebPhone, desk: Phone) -
     await call.hang_up()
     await call.ended()
     phone.read = back.read  # it is the same extension
+
+
+async def sounds(page: Page, user: str, hz: float) -> float:
+    """How far a tone stands out in what the page hears, in dB: the best of some looks."""
+    best = -100.0
+    for _ in range(40):
+        best = max(best, float(await page.browser.run("return level(...arguments)", user, hz)))
+        if best > STANDS_OUT_DB:
+            break
+        await asyncio.sleep(0.05)
+    return best
+
+
+async def test_sound_is_srtp_by_dtls(page: Page, phone: WebPhone, desk: Phone) -> None:
+    """The phone's tone in the browser, and what the browser says of how it came."""
+    await phone.tell("call", "107")
+    there = await desk.next_call()
+    await phone.sees("confirmed")
+    assert await sounds(page, "101", TONE_HZ) > STANDS_OUT_DB
+    said = await page.browser.run("return statistics(...arguments)", "101")
+    assert said["dtls"] == "connected" and "AEAD_AES_" in said["srtp"] and said["received"] > 0
+    await phone.tell("hangUp")
+    await there.ended()
+
+
+async def test_the_microphone_is_heard(page: Page, phone: WebPhone, desk: Phone) -> None:
+    """Chromium's fake microphone beeps, some tens of milliseconds each second: there, and back by the echo."""
+    await phone.tell("call", "107")
+    there = await desk.next_call()
+    await phone.sees("confirmed")
+    await phone.tell("send", "beeps")
+    assert (await there.hear(BEEP_HZ, window_s=0.02, share=0.6)).heard
+    await phone.tell("hangUp")
+    await there.ended()
+    await phone.sees("ended local Terminated")
+    await phone.tell("call", "1001")
+    await phone.sees("confirmed")
+    await phone.tell("send", "beeps")
+    assert await sounds(page, "101", BEEP_HZ) > STANDS_OUT_DB / 2  # a beep is short, and so less pure
+    await phone.tell("hangUp")
+    await phone.sees("ended local Terminated")

@@ -1,7 +1,7 @@
 """A web page with SIP phones in headless Chromium, over WSS: JsSIP's or SIP.js's, whichever script is loaded.
 
-Only the signalling is a browser's here. Browsers send sound by ICE and DTLS-SRTP alone, so each script has a small fake
-in the place of WebRTC's media that offers and answers plain RTP/AVP; its port is one of the test, which echoes.
+JsSIP's sound is the browser's: ICE, DTLS-SRTP, a fake microphone that beeps. SIP.js has a small fake in the place of
+WebRTC's media that offers and answers plain RTP/AVP; its port is one of the test, which echoes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import base64
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,11 @@ from tests.wire.conftest import HERE, OFFICE
 WEBPHONES = HERE / "webphones"
 WAIT_S = 8.0
 TONE_HZ = 620
+FAKE_DEVICES = (
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+)
 PAGE = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><body><script src="phone.js"></script>'
 
 
@@ -102,8 +107,8 @@ def fingerprint(certificate: str) -> str:
 
 
 @asynccontextmanager
-async def open_page(script: str, folder: Path) -> AsyncIterator[Page]:
-    """A server of its own, and a page with a script of `webphones`."""
+async def open_page(script: str, folder: Path, changes: Mapping[str, Any] | None = None) -> AsyncIterator[Page]:
+    """A server of its own, with `changes` of its site, and a page with a script of `webphones`."""
     await bundle(script, folder)
     application = web.Application()
     application.router.add_static("/", folder)
@@ -122,8 +127,8 @@ async def open_page(script: str, folder: Path) -> AsyncIterator[Page]:
     }  # fmt: skip
     trusted = f"--ignore-certificate-errors-spki-list={fingerprint(certificate)}"
     async with (
-        Plateau(OFFICE, changes={"listen": listen}, sip_port=udp) as plateau,
-        open_browser(folder / "profile", trusted) as browser,
+        Plateau(OFFICE, changes={"listen": listen, **(changes or {})}, sip_port=udp) as plateau,
+        open_browser(folder / "profile", trusted, *FAKE_DEVICES) as browser,
     ):
         await browser.go(f"{origin}/index.html")
         yield Page(plateau, browser, f"wss://127.0.0.1:{wss}/", echo.get_extra_info("sockname")[1])

@@ -1,58 +1,55 @@
 // JsSIP phones in a web page. A test starts them and tells them what to do; `seen` is what happened at each, in order.
 import JsSIP from 'jssip'
 
-// WebRTC's media needs ICE and DTLS. In its place: a description of plain RTP, sent to and from one port of the test.
-class PlainPeerConnection extends EventTarget {
-  static rtpPort = 0
-  static versions = 0
-  iceGatheringState = 'complete'
-  iceConnectionState = 'connected'
-  signalingState = 'stable'
-  localDescription = null
-  remoteDescription = null
+const SOUND = { mediaConstraints: { audio: true, video: false }, pcConfig: { iceServers: [] } }
+const context = new AudioContext({ sampleRate: 48000 })
 
-  async createOffer() {
-    return this.#description('offer')
+// What a call sounds like: the peer is listened to, and gets its own sound back or the fake microphone's beeps.
+class Sound {
+  constructor(connection) {
+    this.connection = connection
+    this.analyser = context.createAnalyser()
+    this.analyser.fftSize = 8192
+    this.analyser.smoothingTimeConstant = 0
+    this.echo = context.createMediaStreamDestination()
+    connection.addEventListener('track', ({ track, streams }) => {
+      const stream = streams[0] ?? new MediaStream([track])
+      this.player = new Audio() // Chromium decodes a remote stream only for an element that plays it
+      this.player.muted = true
+      this.player.srcObject = stream
+      this.player.play()
+      const source = context.createMediaStreamSource(stream)
+      source.connect(this.analyser)
+      source.connect(this.echo)
+    })
   }
 
-  async createAnswer() {
-    if (this.remoteDescription?.type !== 'offer') throw new Error('no offer to answer')
-    return this.#description('answer')
+  async send(what) {
+    const sender = this.connection.getSenders()[0]
+    this.microphone ??= sender.track
+    await sender.replaceTrack(what === 'beeps' ? this.microphone : this.echo.stream.getAudioTracks()[0])
   }
 
-  async setLocalDescription(description) {
-    this.localDescription = description
-    this.signalingState = description.type === 'offer' ? 'have-local-offer' : 'stable'
+  // How far a tone stands out of everything else, in dB.
+  level(hz) {
+    let bins = new Float32Array(this.analyser.frequencyBinCount)
+    this.analyser.getFloatFrequencyData(bins)
+    bins = bins.map((level) => Math.max(level, -120)) // silence is -Infinity
+    const at = Math.round((hz * this.analyser.fftSize) / context.sampleRate)
+    const rest = bins.filter((_, bin) => Math.abs(bin - at) > 12 && bin > 10 && bin < 600)
+    return Math.max(...bins.slice(at - 2, at + 3)) - Math.max(...rest)
   }
 
-  async setRemoteDescription(description) {
-    if (!/^m=audio [1-9]\d* RTP\/AVP /m.test(description.sdp)) throw new Error('no audio in ' + description.sdp)
-    this.remoteDescription = description
-    this.signalingState = description.type === 'offer' ? 'have-remote-offer' : 'stable'
-  }
-
-  #description(type) {
-    const version = ++PlainPeerConnection.versions
-    const lines = [
-      'v=0', `o=- 1 ${version} IN IP4 127.0.0.1`, 's=-', 'c=IN IP4 127.0.0.1', 't=0 0',
-      `m=audio ${PlainPeerConnection.rtpPort} RTP/AVP 0 101`, 'a=rtpmap:0 PCMU/8000', 'a=rtpmap:101 telephone-event/8000',
-      'a=sendrecv',
-    ]
-    return { type, sdp: lines.map((line) => line + '\r\n').join('') }
-  }
-
-  getSenders() {
-    return []
-  }
-
-  close() {
-    this.signalingState = 'closed'
+  async statistics() {
+    const found = {}
+    for (const one of (await this.connection.getStats()).values()) {
+      if (one.type === 'transport') Object.assign(found, { dtls: one.dtlsState, srtp: one.srtpCipher, tls: one.tlsVersion })
+      if (one.type === 'inbound-rtp') Object.assign(found, { received: one.packetsReceived, lost: one.packetsLost })
+      if (one.type === 'remote-inbound-rtp') Object.assign(found, { roundTrip: one.roundTripTime })
+    }
+    return found
   }
 }
-
-window.RTCPeerConnection = PlainPeerConnection
-
-const NO_DEVICES = { mediaConstraints: { audio: false, video: false } }
 
 class Phone {
   seen = []
@@ -77,12 +74,23 @@ class Phone {
 
   #follow(session, originator, request) {
     this.session = session
+    if (session.connection) this.#hear(session.connection)
+    session.on('peerconnection', ({ peerconnection }) => this.#hear(peerconnection))
+    session.on('confirmed', () => this.sound?.send('echo'))
     if (originator === 'remote') this.seen.push(`call from ${request.from.uri.user}`)
     for (const event of ['accepted', 'confirmed', 'reinvite', 'update']) this.#note(session, event)
     session.on('progress', ({ response }) => response && this.seen.push(`progress ${response.status_code}`))
     for (const event of ['ended', 'failed']) {
       session.on(event, ({ originator, cause }) => this.seen.push(`${event} ${originator} ${cause}`))
     }
+  }
+
+  #hear(connection) {
+    if (this.sound?.connection !== connection) this.sound = new Sound(connection)
+  }
+
+  send(what) {
+    this.sound.send(what)
   }
 
   register() {
@@ -98,11 +106,11 @@ class Phone {
   }
 
   call(number) {
-    this.ua.call(number, NO_DEVICES)
+    this.ua.call(number, SOUND)
   }
 
   answer() {
-    this.session.answer(NO_DEVICES)
+    this.session.answer(SOUND)
   }
 
   hangUp(status) {
@@ -138,11 +146,12 @@ class Phone {
 
 const phones = {}
 
-window.startPhone = (user, password, server, rtpPort) => {
-  PlainPeerConnection.rtpPort = rtpPort
+window.startPhone = (user, password, server) => {
   phones[user] = new Phone(user, password, server)
 }
 window.tell = (user, verb, ...rest) => void phones[user][verb](...rest)
 window.seenBy = (user) => phones[user].seen
+window.level = (user, hz) => phones[user].sound.level(hz)
+window.statistics = (user) => phones[user].sound.statistics()
 window.version = JsSIP.version
 document.body.textContent = `JsSIP ${JsSIP.version}`
