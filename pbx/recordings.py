@@ -65,6 +65,7 @@ class Recordings:
     ) -> None:
         self._site, self._switch, self._emit, self._counters = site, switch, emit, counters
         self._clock = switch.clock
+        self._since = self._clock.now()
         self.files = RecordingFiles(site, self._clock.now, emit, counters)
         self._of_call: dict[str, _Running] = {}
         self._running: dict[str, _Running] = {}  # by id
@@ -156,7 +157,7 @@ class Recordings:
         if settings.folder is None or port is None or call.ended:
             self._counters["recordings_impossible"] += 1
             return None
-        number = self._counts[call.id] = self._counts.get(call.id, 0) + 1
+        number = self._counts[call.id] = self._counts.get(call.id, self._before(call)) + 1
         key = self.files.key
         path = self._path(call, number, queue or "", agent or "") + (".wav.aes" if key else ".wav")
         row = RecordingRow(
@@ -175,6 +176,10 @@ class Recordings:
         running.timers["end"] = self._clock.after(settings.longest_s, self._too_long, row.id)
         running.number = plane.record(port, order, lambda told: self._told(row.id, told))
         return running
+
+    def _before(self, call: Call) -> int:
+        """A call that outlived a server may have recordings that we don't know: later numbers than those."""
+        return 0 if call.started_at >= self._since else int(self._clock.now() - call.started_at)
 
     def _path(self, call: Call, number: int, queue: str, agent: str) -> str:
         at = dt.datetime.fromtimestamp(self._clock.now(), ZoneInfo(self._site.locale.timezone))
@@ -227,6 +232,8 @@ class Recordings:
         self._mark(running, False, duration_s)
         reason = os.strerror(told.error) if told.error else ""
         why = reason or running.why or _WHY.get(told.why, told.why)
+        if told.packets_lost:
+            why += f"; {told.packets_lost} packets lost, the disk was too slow"
         self.files.finished(
             running.row._replace(duration_s=duration_s, ended_at=now, size_bytes=told.size_bytes, why=why)
         )

@@ -209,6 +209,30 @@ def test_the_worker_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert row.why == "media lost" and row.duration_s == pytest.approx(7)
 
 
+def test_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, monkeypatch)
+    room.talk()
+    room.recordings.start(room.call_id, "zoe")
+    room.running.on_event(RecordingEvent("ended", 1, 5000, "stopped", packets_lost=7))
+    (row,) = room.rows.values()
+    assert row.why == "stopped; 7 packets lost, the disk was too slow"
+
+
+def test_a_call_that_outlived_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its earlier recordings have numbers that we don't know."""
+    room = Room(tmp_path, monkeypatch)
+    room.talk()
+    room.office.pass_time(40)
+    after = Recordings(room.recordings.files.site, room.office.switch, room.told.append, room.office.counters)
+    monkeypatch.setattr(after.files.store, "save", lambda row: None)
+    ids = []
+    for _ in range(2):
+        view = after.start(room.call_id, "zoe")
+        after.stop(view["id"], "zoe")
+        ids.append(view["id"])
+    assert ids == [f"{room.call_id}.41", f"{room.call_id}.42"]
+
+
 def test_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     room = Room(tmp_path, monkeypatch, {"longest_s": 30})
     room.talk()
