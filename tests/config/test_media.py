@@ -16,7 +16,8 @@ def test_defaults() -> None:
 
 def test_what_a_site_may_say() -> None:
     media = Media.model_validate({
-        "workers": 2, "cpus": [2, 3], "grace_s": 0, "silent_after_s": None, "on_silence": "tell", "ports": "20000-20003",
+        "workers": 2, "cpus": [2, 3], "grace_s": 0, "silent_after_s": None, "on_silence": "tell",
+        "ports": "20000-20003",
     })  # fmt: skip
     assert (media.workers, media.cpus, media.silent_after_s) == (2, (2, 3), None)
 
