@@ -160,10 +160,11 @@ class Plateau:
         self._http = aiohttp.ClientSession(self.http)
         await self._ready()
 
-    async def crash_and_restart(self, *, workers: bool = True) -> None:
-        """SIGKILL for all of it, or all but the media workers; and once more with the same site, ports and records."""
+    async def crash_and_restart(self, *, workers: bool = True, number: int = signal.SIGKILL) -> None:
+        """SIGKILL (or signal `number`) for all of it, or all but the media workers; and once more with the same site,
+        ports and records."""
         for pid in processes.tree(self.pid) if workers else [self.pid]:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
         if not workers and self._reading is not None:
             while processes.is_alive(self.pid):  # the workers hold the other end of its output: that does not end
                 await asyncio.sleep(0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 
 import pytest
@@ -17,10 +18,14 @@ pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 COUNTS = {"new": 3, "old": 1, "new_urgent": 1, "old_urgent": 0}
 
 
-@pytest.mark.parametrize("with_worker", [False, True])
-async def test_two_who_talk_notice_nothing(pjsip: Softphones, baresip: Softphones, with_worker: bool) -> None:
-    """The server is killed and started again under a call: the sound goes on, and hanging up works as ever. If its
-    media worker dies too, the phones are asked to send to the next one."""
+@pytest.mark.parametrize(
+    ("with_worker", "number"), [(False, signal.SIGKILL), (True, signal.SIGKILL), (False, signal.SIGUSR2)]
+)
+async def test_two_who_talk_notice_nothing(
+    pjsip: Softphones, baresip: Softphones, with_worker: bool, number: int
+) -> None:
+    """The server is killed, or told to leave, and started again under a call: the sound goes on, and hanging up works
+    as ever. If its media worker dies too, the phones are asked to send to the next one."""
     async with Plateau(OFFICE) as plateau:
         looper = await pjsip.phone("107", server=plateau.sip, password="wire", policy=answer(100), loops=True)
         listener = await baresip.phone("108", server=plateau.sip, password="wire", tone_hz=620)
@@ -36,7 +41,7 @@ async def test_two_who_talk_notice_nothing(pjsip: Softphones, baresip: Softphone
         await eventually(kept)
         (before,) = (await plateau.get("/v1/calls"))["calls"]
         workers = plateau.media_workers()
-        await plateau.crash_and_restart(workers=with_worker)
+        await plateau.crash_and_restart(workers=with_worker, number=number)
         await asyncio.sleep(0.5 if with_worker else 0)  # so that what is heard is not what was on its way
         assert (await call.hear(620, within_s=5)).heard
         (after,) = (await plateau.get("/v1/calls"))["calls"]
