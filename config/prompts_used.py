@@ -22,6 +22,13 @@ def used(site: Site) -> Iterator[tuple[Path, Saying]]:
         (("calls", "hold_music"), site.calls.hold_music),
         *((("queues", name, "music"), queue.music) for name, queue in site.queues.items()),
         *((("park", name, "music"), lot.music) for name, lot in site.park.items()),
+        *((("conferences", name, "music"), room.music) for name, room in site.conferences.items()),
+        *(
+            (("conferences", name, key, i), prompt) for name, room in site.conferences.items()
+            for key, prompts in (("ask_pin", room.ask_pin), ("wrong_pin", room.wrong_pin))
+            for i, prompt in enumerate(prompts)
+        ),
+        (("supervision", "beep"), site.supervision.beep),
     ]
     yield from ((path, name) for path, name in named if name is not None)
     for flow_name, flow in site.ivr.items():

@@ -18,6 +18,7 @@ import holidays
 import phonenumbers
 
 from config import dial_patterns, flows, rtpengine, tones
+from config.conferences import NEW
 from config.numbers import normalise
 from config.prompts_used import SOUND_SUFFIXES, TEXT_SUFFIX, prompts_used
 from config.schema import Destination, DialRule, ParkingLot, Site
@@ -26,11 +27,11 @@ from config.words import did_you_mean
 
 _SECTIONS = {
     "extension": "extensions", "queue": "queues", "ivr": "ivr", "trunk": "trunks", "group": "groups", "park": "park",
-    "pickup": "extensions",
+    "pickup": "extensions", "conference": "conferences",
 }  # fmt: skip
 _PROMPT_SUFFIXES = SOUND_SUFFIXES | {TEXT_SUFFIX}
-_PICKUP_GROUP = Destination("pickup", "group")
-_ACTS = ("pickup", "set")  # destinations that act for who dials them
+_NAMELESS = (Destination("pickup", "group"), Destination("conference", NEW))
+_ACTS = ("pickup", "set", "add", "supervise")  # destinations that act for who dials them
 _PLACEHOLDER = re.compile(r"\{number(:\d+)?\}")
 _NEEDS_IGNORED = re.compile(r"'[^']*'|\"[^\"]*\"|call\s*\.\s*\w+|skill\s*\(|(?<![\w-])(?:and|or|not)(?![\w-])")
 _NEEDS_SKILL = re.compile(r"[^\W\d][\w-]*")
@@ -86,6 +87,7 @@ def check(site: Site, raw: Mapping[str, Any], damaged: frozenset[Path]) -> Itera
     yield from _trunks(site, names)
     yield from _phones(site, names)
     yield from _numbers(site, names)
+    yield from _supervision(site, names)
     yield from _dial_plan(site, raw, damaged, names)
     yield from _calendars(site)
     yield from _agents(site, names)
@@ -208,7 +210,9 @@ def _destination(destination: Destination, path: Path, names: Names, *, template
         yield Finding(path, f'"{destination}"', expected)
     elif destination.kind == "park":
         yield from _park_place(destination.name, path, names)
-    elif name == destination.name and destination.kind in _SECTIONS and destination != _PICKUP_GROUP:
+    elif destination.kind == "supervise" and name == destination.name:
+        yield from _supervised(name.partition(" ")[2], path, names)
+    elif name == destination.name and destination.kind in _SECTIONS and destination not in _NAMELESS:
         word = "extension" if destination.kind == "pickup" else destination.kind
         yield from names.check(_SECTIONS[destination.kind], name, path, word)
 
@@ -228,6 +232,24 @@ def _park_place(name: str, path: Path, names: Names) -> Iterator[Finding]:
             return
         if not slots.has(slot):
             yield Finding(path, f'"{slot}"', f"a slot of the lot {lot}, one of {written}")
+
+
+def _supervised(name: str, path: Path, names: Names) -> Iterator[Finding]:
+    """An agent, or his extension."""
+    if name not in names.of("extensions"):
+        yield from names.check("agents", name, path, "agent")
+
+
+def _supervision(site: Site, names: Names) -> Iterator[Finding]:
+    if NEW in site.conferences:
+        yield Finding(("conferences", NEW), f'"{NEW}"', "another name: conference new makes rooms", on_key=True)
+    for name, supervisor in site.supervision.supervisors.items():
+        path: Path = ("supervision", "supervisors", name)
+        if name not in names.of("extensions") and names.known("extensions"):
+            hint = did_you_mean(name, names.of("extensions"))
+            yield Finding(path, f'"{name}"', "an existing extension", hint, on_key=True)
+        for i, agent in enumerate(supervisor.agents or ()):
+            yield from names.check("agents", agent, (*path, "agents", i), "agent")
 
 
 def _phones(site: Site, names: Names) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from config.calls import Calls
+from config.conferences import Room, Supervision
 from config.fields import (
     WEEKDAYS,
     AttributeName,
@@ -84,6 +85,7 @@ __all__ = [
     "Record",
     "Recordings",
     "Records",
+    "Room",
     "Say",
     "Secret",
     "Security",
@@ -92,6 +94,7 @@ __all__ = [
     "Speech",
     "Spoken",
     "State",
+    "Supervision",
     "Trace",
     "Trunk",
     "Wait",
@@ -328,6 +331,8 @@ class Site(Model):
     trunks: dict[Name, Trunk] = Field(default_factory=dict)
     groups: dict[Name, Group] = Field(default_factory=dict)
     park: dict[Name, ParkingLot] = Field(default_factory=dict)
+    conferences: dict[Name, Room] = Field(default_factory=dict)
+    supervision: Supervision = Supervision()
     numbers: dict[Number, DestinationText] = Field(default_factory=dict)
     dial_plan: tuple[DialRule, ...] = ()
     hours: dict[Name, Hours] = Field(default_factory=dict)
