@@ -18,6 +18,7 @@ from pbx.call.originate import ClickToDial
 from pbx.call.park import Park
 from pbx.call.phone_settings import PhoneSettings
 from pbx.call.refer import Refers
+from pbx.call.rooms import Rooms
 from pbx.call.switch import Handler, Switch
 from pbx.routing.location import Location
 from pbx.store.settings import SettingStore
@@ -37,6 +38,7 @@ class Features:
         self.store = SettingStore(site.records.url, counters)
         self.settings = PhoneSettings(site, self.store.save)
         self.park = Park()
+        self.rooms = Rooms(switch)
         self.clicks = ClickToDial(switch, location.is_registered)
         self._groups = Groups(switch, self.settings, location.is_registered)
         forwarding = Forwarding(self.settings, location.is_registered)
@@ -44,8 +46,9 @@ class Features:
             "extension": forwarding.start, "number": forwarding.number, "trunk": TrunkCalls().start,
             "uri": DirectBridge("uri").start, "group": self._groups.start, "park": self.park.start,
             "pickup": pickup.start, "replaces": replaces.start, "set": FeatureCodes(self.settings).start,
+            "conference": self.rooms.start, "add": self.rooms.dialled,
         }  # fmt: skip
-        Refers(switch)
+        Refers(switch, self.rooms)
         self.phone_calls: Callable[[str, int], None] = self._groups.phone_calls
         self._read(site)
 
@@ -64,7 +67,8 @@ class Features:
         self._agents = {agent.extension or agent.contact: name for name, agent in site.agents.items()}
 
     def event(self, event: object) -> None:
-        """Screens follow a call that moves, and are closed with it."""
+        """Conferences and screens follow a call that moves, and are left and closed with it."""
+        self.rooms.event(event)
         if type(event) is events.CallTransferred:
             call = self._switch.call(event.call_id)
             if call is not None:

@@ -18,11 +18,13 @@ from pbx.call.leg import Leg, Party
 from pbx.call.origin import Origin
 from pbx.call.quality import Inquiry
 from pbx.call.reason import in_words
+from pbx.call.view import view_of
 from pbx.sip.errors import SipError
 from pbx.sip.message import Request
 from pbx.sip.server_transaction import ServerTransaction
 
 if TYPE_CHECKING:
+    from pbx.call.conference import Conference
     from pbx.call.switch import Switch
 
 Attribute = str | int | float
@@ -37,8 +39,8 @@ class Call:
 
     __slots__ = (
         "_attempts", "_echoes", "_last_number", "_loop", "_play_id", "_playing", "_routing", "answered", "attributes",
-        "caller", "clock", "connected", "connected_at", "controller", "destination", "dialled", "direction",
-        "diversions", "ended", "errand", "from_name", "from_number", "id", "instance", "is_sips", "lost",
+        "caller", "clock", "conference", "connected", "connected_at", "controller", "destination", "dialled",
+        "direction", "diversions", "ended", "errand", "from_name", "from_number", "id", "instance", "is_sips", "lost",
         "max_forwards", "on_over", "parked", "parting", "reason", "referred_by", "started_at", "switch", "to_number",
         "waited_s",
     )  # fmt: skip
@@ -69,6 +71,7 @@ class Call:
         self.controller: Controller = NOBODY
         self.connected: Attempt | None = None  # who the caller talks with
         self.connected_at: float | None = None
+        self.conference: Conference | None = None  # that the caller, and whom he talks with, take part in
         self.max_forwards = origin.max_forwards
         self.diversions: tuple[Diversion, ...] = ()  # whom it was forwarded by, in order
         self.referred_by = ""  # Referred-By of the transfer that is on its way (RFC 3892)
@@ -100,7 +103,8 @@ class Call:
     @property
     def shown(self) -> tuple[str, str]:
         """(name, number) of who calls, for a phone of ours; for the phone of who clicked, of whom he calls."""
-        return ("", self.to_number) if isinstance(self.caller, AbsentCaller) else (self.from_name, self.from_number)
+        clicked = isinstance(self.caller, AbsentCaller) and not self.answered
+        return ("", self.to_number) if clicked else (self.from_name, self.from_number)
 
     @property
     def headers(self) -> Sequence[tuple[str, str]]:
@@ -117,16 +121,7 @@ class Call:
         self.switch.emit(events.CallAttributesSet(self.clock.now(), self.id, dict(new)))
 
     def view(self) -> dict[str, object]:
-        """A snapshot for people and programs."""
-        talking = self.connected
-        return {
-            "id": self.id, "direction": self.direction, "from": self.from_number, "name": self.from_name,
-            "to": self.to_number, "trunk": self.trunk, "destination": str(self.destination),
-            "state": "talking" if talking else "parked" if self.parked else "answered" if self.answered else "ringing",
-            "since": self.connected_at or self.started_at, "started_at": self.started_at,
-            "with": None if talking is None else talking.agent or str(talking.destination),
-            "attributes": dict(self.attributes), "slot": self.parked or None,
-        }  # fmt: skip
+        return view_of(self)
 
     # --- the caller -------------------------------------------------------------------------------------------------
 
@@ -142,7 +137,7 @@ class Call:
         tone = self.switch.rules.site.media.ringing
         if isinstance(self.caller, CallerLeg) and not self.answered:
             self.caller.ring(self.clock.now())
-        elif tone is not None and self.connected is None and self._loop != (tone,):
+        elif tone is not None and self.connected is None and self.conference is None and self._loop != (tone,):
             self.play((tone,), loop=True)
 
     def answer(self, prefer: str | None = None) -> None:
@@ -213,14 +208,11 @@ class Call:
     def heard_again(self, leg: Leg) -> None:
         """A leg whose port was lost has another: what it heard goes on. A list of prompts that was broken off counts as
         played."""
-        partner = self.partner_of(leg)
         if leg is self.caller:
             self._listen()
-        if partner is not None:
-            hold.join(self.switch, leg, partner)
-        elif leg is not self.caller:
+        if hold.again(leg) or leg is not self.caller:
             return
-        elif self._echoes:
+        if self._echoes:
             self.echo()
         elif self._loop:
             self.play(self._loop, loop=True)
@@ -276,9 +268,9 @@ class Call:
         if leg.audio.port is not None:
             leg.audio.port.on_digit = None
         self._hears()
-        hold.join(self.switch, self.caller, leg)
         self.connected = attempt
         self.connected_at = self.clock.now()
+        hold.join(self.switch, self.caller, leg)
         self.switch.emit(events.CallConnected(self.connected_at, self.id, attempt.number, attempt.agent))
         self.switch.on_standing(self)
         self._reached()
@@ -390,7 +382,9 @@ class Call:
         attempt.close()
         self._leg_ended(attempt, 200, cause)
         self._part(attempt)
-        if self.errand is None or not self.errand.on_left(self, attempt):
+        if self.errand is not None and self.errand.on_left(self, attempt):
+            return
+        if self.conference is None or not self.conference.called_left(self, attempt):
             self.controller.on_ended(self, attempt)
 
     def caller_cancelled(self) -> None:
@@ -403,6 +397,8 @@ class Call:
             self._caller_gone(cause, status)
 
     def _caller_gone(self, cause: str, status: int = 200) -> None:
+        if self.conference is not None and self.conference.caller_left(self):
+            return
         controller = self.controller
         self._finish(cause, status)
         controller.on_caller_gone(self, cause)
@@ -445,6 +441,8 @@ class Call:
         errand, self.errand = self.errand, None
         if errand is not None:
             errand.on_over(self, cause)
+        if self.conference is not None:
+            self.conference.leave(self)
         attempts, self._attempts, self.connected = self._attempts, [], None
         for attempt in attempts:
             if attempt.call is None:  # dropped by who heard that a phone became free
@@ -491,6 +489,8 @@ class Call:
         if attempt is not None and attempt.winner is not None:
             self._told_moved(attempt.winner, self.id, attempt.number, attempt.agent)
         self.silence()
+        if self.conference is not None:
+            self.conference.refresh()
         hold.resume(self.caller)
         return attempt
 
@@ -556,10 +556,7 @@ class Call:
             self.answered = True
             self.answer_sent()
         self._listen()
-        other = self.partner_of(leg)
-        if other is not None:
-            hold.join(self.switch, leg, other)
-        elif self._loop:
+        if not hold.again(leg) and self._loop:
             self.play(self._loop, loop=True)
         return old
 

@@ -216,6 +216,28 @@ class CallUnparked:
 
 
 @dataclass(frozen=True, slots=True)
+class ConferenceJoined:
+    """Somebody is heard in a conference: he came to it, or his call became one."""
+
+    at: float
+    call_id: str
+    conference: str
+    number: str  # his
+    members: int  # with him
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceLeft:
+    """Somebody is heard no more there: gone, transferred, or those who are left are an ordinary call."""
+
+    at: float
+    call_id: str
+    conference: str
+    number: str
+    members: int  # that are left
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayDown:
     """A gateway of a trunk does not answer, or says 503: calls go elsewhere."""
 

@@ -16,6 +16,25 @@ _USUAL = "music"
 
 
 def join(switch: Switch, a: Leg, b: Leg) -> None:
+    """Let two who talk in a call hear each other, and in a conference the others too."""
+    if a.call is not None and a.call.conference is not None:
+        a.call.conference.refresh()
+    else:
+        connect(switch, a, b)
+
+
+def again(leg: Leg) -> bool:
+    """Something of a leg has changed: let it hear, and be heard, as it should. False: it talks with nobody."""
+    call, partner = leg.call, leg.partner
+    if call is not None and call.conference is not None:
+        call.conference.refresh()
+        return True
+    if partner is not None:
+        connect(leg.switch, leg, partner)
+    return partner is not None
+
+
+def connect(switch: Switch, a: Leg, b: Leg) -> None:
     """Let two legs hear each other. Whose peer is holding the call, what it sends is not heard: the other hears music,
     if the site has some and does not pass holds on."""
     if a.audio.port is None or b.audio.port is None:
@@ -27,6 +46,12 @@ def join(switch: Switch, a: Leg, b: Leg) -> None:
             _play(switch, other)
         if not other.audio.takes_keys:
             info.relay_keys(leg, other)
+
+
+def passed(leg: Leg) -> bool:
+    """Whether what the peer of a leg wants is asked of the other side: not if there are several."""
+    several = leg.call is not None and leg.call.conference is not None
+    return leg.switch.rules.site.calls.hold == "pass" and not several
 
 
 def resume(leg: Leg) -> None:

@@ -277,7 +277,7 @@ class Leg:
             direction = self.audio.direction_of(offer)
             partner = self.partner
             changes = direction != "sendrecv" or self.audio.direction != "sendrecv"
-            if changes and partner is not None and partner.may_offer and self.switch.rules.site.calls.hold == "pass":
+            if changes and partner is not None and partner.may_offer and hold.passed(self):
                 self._peer_change = change = PeerChange(transaction, offer)
                 if request.method == "INVITE":
                     transaction.user = self
@@ -345,9 +345,7 @@ class Leg:
             self.switch.on_standing(self.call)
         if self.audio.held != self.held:
             self.held = self.audio.held
-            partner = self.partner
-            if partner is not None:
-                hold.join(self.switch, self, partner)
+            hold.again(self)
 
     def media_lost(self) -> None:
         """The media worker died, and our port with it."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from config.schema import Destination
 from pbx.call import sips, transfer
 from pbx.call.leg import Leg
+from pbx.call.originate import NotDialled
 from pbx.call.refer_subscription import ReferSubscription
 from pbx.call.replaces import Replaces
 from pbx.call.screening import Identity
@@ -20,10 +21,13 @@ from pbx.sip.server_transaction import ServerTransaction
 from pbx.sip.uri import Uri
 
 if TYPE_CHECKING:
+    from pbx.call.rooms import Rooms
     from pbx.call.switch import Switch
 
 #: What a party may be given to: not what acts in the name of who dials.
-GIVEN_TO: Final = frozenset(("extension", "group", "ivr", "number", "park", "queue", "trunk", "uri"))
+GIVEN_TO: Final = frozenset(
+    ("add", "conference", "extension", "group", "ivr", "number", "park", "queue", "trunk", "uri")
+)  # fmt: skip
 
 
 class _Untold:
@@ -43,8 +47,9 @@ class _Refused(Exception):
 class Refers:
     """Serves REFER, inside the dialog of a call and, with Target-Dialog, outside."""
 
-    def __init__(self, switch: Switch) -> None:
+    def __init__(self, switch: Switch, rooms: Rooms) -> None:
         self._switch = switch
+        self._rooms = rooms
         self._inside: dict[tuple[str, str], ReferSubscription] = {}  # by our tag and Event: one a call, 2.4.6
         switch.serve("REFER", self.outside, self.inside)
         switch.serve("SUBSCRIBE", inside=self.refresh)
@@ -125,7 +130,10 @@ class Refers:
         transaction.respond(202, now, to_tag=tag or None, headers=contact + lines)
         hears: transfer.Hears = _Untold() if silent else progress
         if other is None:
-            transfer.blind(leg, destination, dialled, hears)
+            if destination.kind == "add" or leg.partner is None:
+                self._invite(leg, destination, dialled, hears)
+            else:
+                transfer.blind(leg, destination, dialled, hears)
             return not silent
         target = other.find(switch)
         if target is None or target.call is None or target.call is leg.call:
@@ -134,11 +142,23 @@ class Refers:
             hears.tell(603, "another's call")
         elif target.call.errand is not None:
             hears.tell(491, "Request Pending")
+        elif leg.partner is None:
+            hears.tell(603, "nobody to transfer")
         elif target is not target.call.caller and target.phase != "confirmed":  # 3891 3: only who began it may
             hears.tell(603, "not answered yet")
         else:
             transfer.attended(leg, target, hears)
         return not silent
+
+    def _invite(self, leg: Leg, destination: Destination, dialled: str, hears: transfer.Hears) -> None:
+        """Nobody leaves: somebody is called into the conference that this is, or becomes (RFC 4579 5.5)."""
+        hears.tell(100, "Trying")
+        try:
+            if destination.kind == "add":
+                destination, dialled = self._rooms.destination(leg, destination.name)
+            self._rooms.invite(leg, destination, dialled, hears)
+        except NotDialled as error:
+            hears.tell(603, str(error))
 
     @staticmethod
     def _refer_to(request: Request) -> Uri:
@@ -166,13 +186,14 @@ class Refers:
         if call.max_forwards < 1:
             raise _Refused(483)
         partner = call.partner_of(leg)
-        if partner is None or partner.phase != "confirmed":
+        alone = partner is None and call.conference is not None
+        if not alone and (partner is None or partner.phase != "confirmed"):
             raise _Refused(603)  # nobody to transfer
 
     def _destination(self, leg: Leg, uri: Uri) -> tuple[Destination, str]:
         """Where the dial plan sends the transferor's own calls to that number."""
         caller = Caller("trunk", leg.trunk) if leg.trunk is not None else Caller("extension", leg.extension or "")
-        route = self._switch.rules.dial_plan.resolve(caller, uri.username)
+        route = self._switch.resolve_number(caller, uri.username)
         if route is None:
             raise _Refused(404)
         if route.destination.kind not in GIVEN_TO:

@@ -100,6 +100,7 @@ class Switch:
         self.on_leg: Callable[[Leg], None] = lambda leg: None
         self.on_standing: Callable[[Call], None] = lambda call: None  # what outlives the server is another than before
         self.on_hop_result: Callable[[Target, bool], None] = lambda target, ok: None  # `target.hop` answered, or failed
+        self.focus: Callable[[str], Route | None] = lambda user: None  # where the URI of a conference leads
         self.capabilities = Capabilities()
         self.media_host = ""  # that the media plane is bound to; "": any
         self.inside: dict[str, LegService] = {}  # by method
@@ -311,7 +312,7 @@ class Switch:
         if replaces is not None:  # RFC 3891: whom it is for follows from that
             route: Route | None = Route(Destination("replaces", replaces), new.dialled, None, "Replaces")
         else:
-            route = self.rules.dial_plan.resolve(caller, new.dialled)
+            route = self.resolve_number(caller, new.dialled)
         if route is None:
             self._refuse(transaction, new, 404, f"nothing at {new.dialled}", now)
             return
@@ -343,6 +344,11 @@ class Switch:
         except Exception:
             call.refuse(500, "fault")  # of ours: the call must not stay for ever
             raise
+
+    def resolve_number(self, caller: Caller, number: str) -> Route | None:
+        """Where a call to a number goes, or a phone's call to a conference that goes on."""
+        route = self.rules.dial_plan.resolve(caller, number)
+        return self.focus(number) if route is None and caller.kind == "extension" else route
 
     def begin(self, call: Call, now: float) -> None:
         """A call that was admitted is there from now on; where it goes is known."""

@@ -15,6 +15,7 @@ from pbx.call.groups import Groups
 from pbx.call.park import Park
 from pbx.call.phone_settings import PhoneSettings
 from pbx.call.refer import Refers
+from pbx.call.rooms import Rooms
 from pbx.call.screening import Identity
 from pbx.sip.binding import Binding
 from pbx.sip.hop import Hop
@@ -46,7 +47,14 @@ park:
 numbers:
   +33180000001: extension 101
   +33180000002: group together
+conferences:
+  open: {music: "tone:noise"}
+  board: {pin: "1234", max_members: 3, ask_pin: "tone:dial", wrong_pin: "tone:sit"}
 dial_plan:
+  - {match: "*40", to: conference open}
+  - {match: "*41", to: conference board}
+  - {match: "*42", to: conference new}
+  - {match: "*3X.", to: "add {number:2}"}
   - {match: "*8", to: pickup group}
   - {match: "*8XXX", to: "pickup {number:2}"}
   - {match: "700", to: park house}
@@ -67,18 +75,26 @@ dial_plan:
 _ANSWERED = itertools.count(1)
 
 
-def add_features(world: World, settings: PhoneSettings) -> tuple[Groups, Park]:
+def add_features(world: World, settings: PhoneSettings) -> tuple[Groups, Park, Rooms]:
     """All that phones can do with calls."""
     switch, is_registered = world.switch, world.location.is_registered
     groups, forwarding, park = Groups(switch, settings, is_registered), Forwarding(settings, is_registered), Park()
+    rooms = Rooms(switch)
     switch.handlers |= {
         "extension": forwarding.start, "number": forwarding.number, "trunk": TrunkCalls().start,
         "group": groups.start, "park": park.start, "pickup": pickup.start, "replaces": replaces.start,
-        "set": FeatureCodes(settings).start,
+        "set": FeatureCodes(settings).start, "conference": rooms.start, "add": rooms.dialled,
     }  # fmt: skip
     switch.on_extension_legs = groups.phone_calls
-    Refers(switch)
-    return groups, park
+    Refers(switch, rooms)
+    emit = switch.emit
+
+    def emit_and_follow(event: object) -> None:
+        emit(event)
+        rooms.event(event)
+
+    switch.emit = emit_and_follow
+    return groups, park, rooms
 
 
 class Office(World):
@@ -90,7 +106,8 @@ class Office(World):
         super().__init__(text, folder)
         self.saved: list[tuple[str, str, str | None]] = []
         self.settings = PhoneSettings(self.site, lambda *row: self.saved.append(row))
-        self.groups, self.park = add_features(self, self.settings)
+        self.groups, self.park, self.rooms = add_features(self, self.settings)
+        self.plane.prompts |= {"tone:noise", "tone:dial", "tone:sit"}
         self.people: dict[tuple[str, int], Telephone] = {}
         screening = self.switch.rules.screening
         screening.identify = self._identify  # type: ignore[method-assign]
@@ -131,6 +148,11 @@ class Office(World):
 
     def hear_each_other(self, a: Talk, b: Talk) -> bool:
         return a.port != 0 and self.plane.bridged.get(a.port) == b.port
+
+    def all_hear_each_other(self, *talks: Talk) -> bool:
+        """And nobody else."""
+        ports = {talk.port for talk in talks}
+        return len(ports) == len(talks) and all(self.plane.hears(port) == ports - {port} for port in ports)
 
     def call_of(self, talk: Talk) -> object:
         return next(call for call in self.switch.calls() if call.caller.dialog.call_id == talk.call_id)

@@ -66,7 +66,7 @@ class LossyOffice(LossyWorld):
         self.loss, self.latest_s = NETWORKS[seed // 4 % len(NETWORKS)]
         self.vanished: list[Agent] = []
         self.settings = PhoneSettings(self.site)
-        self.groups, self.park = add_features(self, self.settings)
+        self.groups, self.park, _ = add_features(self, self.settings)
         self.notifier, self.messages = add_subscriptions(self, {})
         self.sent: list[tuple[bytes, Hop]] = []
 
