@@ -17,16 +17,18 @@ _START_S = 10.0
 
 class Rtpengine:
     """`with Rtpengine() as daemon:` runs until then; `kill` and `start` in between are what tests do to it. Ports are
-    chosen by the system and stay the same. Raises FileNotFoundError without Debian's `rtpengine-daemon`."""
+    chosen by the system and stay the same; `keys` is where it tells of keys, if that is known. Raises FileNotFoundError
+    without Debian's `rtpengine-daemon`."""
 
     def __init__(
-        self, host: str = "127.0.0.1", ports: tuple[int, int] = (32000, 39999), options: Sequence[str] = ()
+        self, host: str = "127.0.0.1", ports: tuple[int, int] = (32000, 39999), options: Sequence[str] = (),
+        keys: int | None = None,
     ) -> None:  # fmt: skip
         self._program = shutil.which("rtpengine") or "/usr/sbin/rtpengine"
         if not Path(self._program).exists():
             raise FileNotFoundError("no rtpengine: Debian package rtpengine-daemon")
         self.host = host
-        self.ng, self.keys = _free_port(host), _free_port(host)
+        self.ng, self.keys = _free_port(host), keys or _free_port(host)
         self._ports, self._options = ports, options
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -20,7 +20,6 @@ from media.rtpengine.side import Side
 log = structlog.get_logger("media")
 
 PING_S = 1.0
-DOWN_AFTER = 2  # pings without an answer, each of which was repeated
 SPARE_OLDEST_S = 1800.0  # rtpengine ends a call without packets after its --silent-timeout, an hour
 ORPHANS_MOST = 20_000  # calls to delete when a daemon is back
 
@@ -40,7 +39,7 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
         self._used: dict[str, Cell] = {}
         self._orphans: deque[str] = deque(maxlen=ORPHANS_MOST)
         self._prefix = f"plateau-{secrets.token_hex(6)}"
-        self._made = self._unanswered = 0
+        self._made = 0
         self._uptime_s = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._filling = False
@@ -165,11 +164,9 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
             try:
                 reply = await self.ask("statistics")
             except NgError:
-                self._unanswered += 1
-                if self.up and self._unanswered >= DOWN_AFTER:
+                if self.up:  # copies of the question went on for seconds
                     self._went_down("does not answer")
             else:
-                self._unanswered = 0
                 uptime_s = uptime_of(reply)
                 if self.up and uptime_s < self._uptime_s:
                     self._went_down("was restarted")
@@ -190,14 +187,14 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
         self.up = False
         self.counters["media_rtpengine_losses"] += 1
         log.error("rtpengine lost", address=self.address, why=why, calls=len(self._used))
-        cells = list(self._used.values())
-        self._orphans.extend(cell.call_id for cell in [*cells, *self._spare])
+        cells, spare = list(self._used.values()), list(self._spare)
+        self._orphans.extend(cell.call_id for cell in [*cells, *spare])
         self._used.clear()
         self._spare.clear()
         if self._client is not None:
             self._client.abandon()
         self._on_lost(cells)
-        for cell in cells:
+        for cell in [*cells, *spare]:
             cell.forget()
 
     async def _delete(self, call_id: str) -> None:
@@ -212,7 +209,9 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
         """Spare cells that grow old give way to new ones; what could not be made is tried again."""
         oldest = time.monotonic() - SPARE_OLDEST_S
         while self._spare and self._spare[0].made_s < oldest:
-            self.run(self._delete(self._spare.popleft().call_id))
+            cell = self._spare.popleft()
+            cell.forget()
+            self.run(self._delete(cell.call_id))
         self._fill()
 
     def _fill(self) -> None:
@@ -230,6 +229,7 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
                 except MediaError as error:
                     self.counters["media_rtpengine_cells_refused"] += 1
                     log.warning("rtpengine has no port to spare", reason=str(error))
+                    cell.forget()
                     await self._delete(cell.call_id)
                     return  # `_renew` tries again
                 self._spare.append(cell)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from media.plane import MediaError, PortStats
+from media.quality import score
 from media.rtpengine.bencode import Value
 from media.rtpengine.ng import Reply
 
 
-def stats_of(reply: Reply, tag: str, partner: str) -> PortStats:
+def stats_of(reply: Reply, tag: str, partner: str, codec: str) -> PortStats:
     """rtpengine counts what arrives; loss, jitter and round trips it knows from the peers' RTCP alone. So `lost` and
     `jitter_ms` are those of the port's peer as the far end heard it, the `peer_` ones those of the far end as the peer
     heard it, and what was sent is what came from `partner`: prompts are not counted."""
@@ -15,17 +16,25 @@ def stats_of(reply: Reply, tag: str, partner: str) -> PortStats:
     heard, reported = _of_source(reply, here), _of_source(reply, there)
     average, theirs = _table(heard.get("average MOS")), _table(reported.get("average MOS"))
     rtt_us = _number(theirs.get("round-trip time leg")) or _number(theirs.get("round-trip time"))
+    rtt_ms = rtt_us / 1000 if rtt_us else None
+    received, sent = (_number(_table(one.get("stats")).get("packets")) for one in (here, there))
+    lost, peer_lost = (_number(one.get("cumulative loss")) for one in (heard, reported))
+    jitter_ms, peer_jitter_ms = (float(_number(one.get("jitter"))) for one in (average, theirs))
+    peer_reports = _number(theirs.get("samples"))
     return PortStats(
-        packets_received=_number(_table(here.get("stats")).get("packets")),
-        packets_sent=_number(_table(there.get("stats")).get("packets")),
-        packets_lost=_number(heard.get("cumulative loss")),
+        packets_received=received,
+        packets_sent=sent,
+        packets_lost=lost,
         packets_dropped=_number(_table(here.get("stats")).get("errors")),
-        jitter_ms=float(_number(average.get("jitter"))),
-        rtt_ms=rtt_us / 1000 if rtt_us else None,
-        peer_lost=_number(reported.get("cumulative loss")),
-        peer_jitter_ms=float(_number(theirs.get("jitter"))),
-        peer_reports=_number(theirs.get("samples")),
-    )
+        jitter_ms=jitter_ms,
+        rtt_ms=rtt_ms,
+        peer_lost=peer_lost,
+        peer_jitter_ms=peer_jitter_ms,
+        peer_reports=peer_reports,
+        mos=score(codec, received=received, lost=lost, jitter_ms=jitter_ms, round_trip_ms=rtt_ms),
+        peer_mos=score(codec, received=sent, lost=peer_lost, jitter_ms=peer_jitter_ms, round_trip_ms=rtt_ms)
+        if peer_reports else None,
+    )  # fmt: skip
 
 
 def packets_heard(reply: Reply, tag: str) -> int:
