@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from config.schema import Site
+
 Samples = npt.NDArray[np.int16]
 Codes = npt.NDArray[np.uint8]
 
@@ -63,6 +65,13 @@ _PCMU_TO_LINEAR = _pcmu_decode_table()
 _PCMA_TO_LINEAR = _pcma_decode_table()
 _LINEAR_TO_PCMU = _pcmu_encode_table()
 _LINEAR_TO_PCMA = _pcma_encode_table()
+
+
+def wants_opus(site: Site) -> bool:
+    """Whether anybody may speak Opus."""
+    phones = [extension.codecs or () for extension in site.extensions.values()]
+    trunks = [trunk.codecs or () for trunk in site.trunks.values()]
+    return any("OPUS" in codecs for codecs in (site.media.codecs, *phones, *trunks))
 
 
 def pcmu_encode(samples: Samples) -> bytes:

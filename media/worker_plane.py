@@ -49,6 +49,7 @@ from media.runtime import Place, RuntimeFolder, is_worker
 from media.security import SecurityPolicy
 from media.speech_queue import SpeechQueue
 from media.transit import Transits
+from media.worker.opus import missing as opus_missing
 
 log = structlog.get_logger("media")
 
@@ -65,8 +66,8 @@ class WorkerPlane:
     """Obeys the `MediaPlane` protocol. `host` is the address the ports are bound to, `advertise` the one for SDP
     (default: `host`). `prompts` is a folder, a library that is already read, or None. `workers` processes share the
     port range, each on its own of the `cpus` if there are any. With a `runtime` folder the workers outlive a server
-    that dies by `grace_s`, and the next one finds them there. `security`: there may be SRTP, so its library must be
-    there."""
+    that dies by `grace_s`, and the next one finds them there. `security`, `opus`: there may be SRTP, or Opus, so
+    its library must be there."""
 
     def __init__(
         self,
@@ -79,6 +80,7 @@ class WorkerPlane:
         *,
         workers: int = 1,
         security: SecurityPolicy | None = None,
+        opus: bool = False,
         cpus: Sequence[int] = (),
         runtime: Path | None = None,
         grace_s: float = 30.0,
@@ -90,6 +92,7 @@ class WorkerPlane:
         if beyond := set(cpus) - os.sched_getaffinity(0):
             raise MediaError(f"media.cpus: there is no CPU {min(beyond)} for us here")
         self.host, self.advertise, self.ports = host, advertise or host, ports
+        self._opus = opus
         self.counters: Counter[str] = Counter() if counters is None else counters
         self._prompts = PromptSlots(prompts if isinstance(prompts, PromptLibrary) else PromptLibrary(prompts))
         self._speech = SpeechQueue(
@@ -129,6 +132,8 @@ class WorkerPlane:
         """Find or spawn the workers and wait for their ports. Raises WorkerFailed if one has none, or if another server
         has the runtime folder; MediaError if the site wants what the machine lacks."""
         self._security.check()
+        if self._opus and (missing := opus_missing()) is not None:
+            raise MediaError(missing)
         self._loop = self._loop or asyncio.get_running_loop()
         self._prompts.assign(self.library)
         if self._runtime is None:

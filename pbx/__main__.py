@@ -32,7 +32,9 @@ from yarl import URL
 
 from config.errors import SiteError
 from config.schema import Site
+from media.codecs import wants_opus
 from media.security import srtp_missing, wants_srtp
+from media.worker.opus import missing as opus_missing
 from pbx.descriptors import shortage
 from pbx.site import load_site
 from pbx.tables import bans_table, calls_table, cdr_table, phones_table, trunks_table
@@ -230,6 +232,8 @@ def check(site: SiteFile) -> None:
     if (hint := shortage(read)) is not None:
         out.print(hint, style="yellow", highlight=False)
     if wants_srtp(read) and (missing := srtp_missing()) is not None:
+        fail(missing)
+    if wants_opus(read) and (missing := opus_missing()) is not None:
         fail(missing)
     out.print(f"{site}: good", style="green")
 

@@ -30,6 +30,7 @@ from cti.screen_pop import ScreenPops
 from cti.tokens import Tokens
 from cti.web_sessions import WebSessions
 from ivr.session import IvrHandler
+from media.codecs import wants_opus
 from media.plane import MediaError
 from media.prompts import Progress
 from media.rtpengine.plane import RtpenginePlane
@@ -164,7 +165,7 @@ class Server:
         self.plane = WorkerPlane(
             media_host(site), None, media.ports, self.prompts, self.counters,
             workers=media.workers, cpus=media.cpus, runtime=folder_of(self.site_file), grace_s=media.grace_s,
-            security=SecurityPolicy.of(site),
+            security=SecurityPolicy.of(site), opus=wants_opus(site),
         )  # fmt: skip
 
     def _build_calls(self, site: Site) -> None:

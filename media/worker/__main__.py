@@ -16,9 +16,8 @@ from pathlib import Path
 
 from media.worker.handshakes import BesideThread
 from media.worker.loop import load_opus, run
+from media.worker.opus import libraries
 from media.worker.recording import RecorderThread
-
-OPUS = ("libopus.so.0", "libopus.so")
 
 
 def main(arguments: list[str]) -> None:
@@ -31,7 +30,7 @@ def main(arguments: list[str]) -> None:
         os.setpriority(os.PRIO_PROCESS, 0, -10)
     if cpu:
         os.sched_setaffinity(0, {int(cpu[0])})
-    load_opus(OPUS)
+    load_opus(libraries())
     recorder = RecorderThread()
     recorder.start()
     beside = BesideThread()

@@ -67,7 +67,7 @@ cdef void g722_predict(G722Band *band, int d) noexcept nogil:
     cdef int r = sat16(band.s + d), p = sat16(band.sz + d)
     cdef int a1, a2, limit, wd, i, sz = 0
     cdef bint same1 = (p < 0) == (band.p[0] < 0), same2 = (p < 0) == (band.p[1] < 0)
-    wd = sat16(band.a[0] << 2)  # UPPOL2
+    wd = sat16(4 * band.a[0])  # UPPOL2
     wd = min(-wd, 32767) if same1 else wd
     a2 = (wd >> 7) + (128 if same2 else -128) + ((band.a[1] * 32512) >> 15)
     a2 = max(-12288, min(12288, a2))
