@@ -1,4 +1,4 @@
-"""`python -m bench.sound`: what the parts of decoded sound cost by themselves, for 20 ms of one stream, without sockets.
+"""`python -m bench.sound`: what the parts of decoded sound cost by themselves, for 20 ms of a stream, without sockets.
 
 What calls of them cost is measured by `python -m bench media`.
 """
