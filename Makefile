@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SITE ?= config/sites/travel.yaml
 RUNS ?= 1000000
-TEST_PACKAGES := libsrtp2-1 baresip-core libopus0 sip-tester chromium chromium-driver postgresql espeak-ng iproute2 sipvicious fail2ban tshark kamailio linphone-cli rtpengine-daemon
+TEST_PACKAGES := baresip-core libopus0 sip-tester chromium chromium-driver postgresql espeak-ng iproute2 sipvicious fail2ban tshark kamailio linphone-cli rtpengine-daemon
 WEBPHONES := tests/wire/webphones
 APT := $(shell [ "$$(id -u)" = 0 ] || echo sudo) env DEBIAN_FRONTEND=noninteractive apt-get
 

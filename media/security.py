@@ -23,8 +23,8 @@ SUITES: dict[str, tuple[int, int]] = {
     "AEAD_AES_256_GCM": (32, 12),
 }
 PROFILES = {suite: number for number, suite in enumerate(SUITES, 1)}
-LIBRARY = "libsrtp2.so.1"
-PACKAGE = "libsrtp2-1"
+LIBRARY = "libcrypto.so.3"
+PACKAGE = "libssl3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,7 @@ def wants_srtp(site: Site) -> bool:
 def srtp_missing() -> str | None:
     """Why this machine can do no SRTP, with the Debian package that helps; None: it can."""
     try:
-        library = ctypes.CDLL(LIBRARY)
-        library.srtp_get_version_string.restype = ctypes.c_char_p
-        version = library.srtp_get_version_string().decode()
-    except (OSError, AttributeError):
+        ctypes.CDLL(LIBRARY)
+    except OSError:
         return f"SRTP needs the library {LIBRARY}; on Debian or Ubuntu: sudo apt-get install {PACKAGE}"
-    return None if version.startswith("libsrtp2 2.") else f"SRTP needs version 2 of {LIBRARY}, found {version}"
+    return None

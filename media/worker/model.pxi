@@ -108,7 +108,6 @@ cdef enum:
     RTCP_MEAN_SLOTS = 39  # 5 s, RFC 3550 6.2
 
     KEY_BYTES = 46  # the longest master key and salt
-    MAX_SSRCS = 16  # that one key is heard from
 
     CONTROL_KEY = -1  # epoll data of the control socket
     LISTENER_KEY = -2  # and of the one where servers come
@@ -291,7 +290,7 @@ cdef struct Latch:
 
 
 cdef struct Keys:
-    # One direction: libsrtp's session and what it was made of
+    # One direction: its state and what it was made of
     void *session
     uint8_t profile
     uint8_t key[KEY_BYTES]
@@ -309,8 +308,6 @@ cdef struct Guard:
     int64_t tokens_ns
     Keys receiving
     Keys sending
-    int ssrc_count
-    uint32_t ssrcs[MAX_SSRCS]
 
 
 cdef struct Recording  # recorder.pxi

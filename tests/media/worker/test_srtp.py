@@ -288,8 +288,8 @@ async def test_the_next_lease_knows_nothing_of_the_keys(
 
 
 async def test_a_site_that_wants_srtp_without_the_library(plane: WorkerPlane, monkeypatch: pytest.MonkeyPatch) -> None:
-    reason = "SRTP needs the library libsrtp2.so.1; on Debian or Ubuntu: sudo apt-get install libsrtp2-1"
+    reason = "SRTP needs the library libcrypto.so.3; on Debian or Ubuntu: sudo apt-get install libssl3"
     monkeypatch.setattr("media.plane_security.srtp_missing", lambda: reason)
     other = WorkerPlane("127.0.0.1", None, plane.ports, security=SecurityPolicy((), (), 15))
-    with pytest.raises(MediaError, match="libsrtp2-1"):
+    with pytest.raises(MediaError, match="libssl3"):
         await other.start()
