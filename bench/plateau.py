@@ -166,7 +166,8 @@ class Plateau:
         for pid in processes.tree(self.pid) if workers else [self.pid]:
             os.kill(pid, number)
         if not workers and self._reading is not None:
-            while processes.is_alive(self.pid):  # the workers hold the other end of its output: that does not end
+            # The workers hold the other end of its output, which so does not end.
+            while processes.is_alive(self.pid):  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(0.01)
             self._reading.cancel()
         else:
