@@ -173,6 +173,7 @@ class Server:
         self.switch = Switch(
             driver.layer, driver.local, driver, self.plane, self.admission, self.emit, counters
         )  # fmt: skip
+        self.quality = Quality(self.switch.call)  # before agents of fixed contacts log in: their events go there too
         driver.layer.core = self.switch
         self.switch.media_host = media_host(site)
         driver.on_closed = self._connection_closed
@@ -204,7 +205,6 @@ class Server:
             algorithms=site.listen.digest, source_of=self.defence.source_of,
         )  # fmt: skip
         self.carriers = Carriers(self.switch, self.resolver.resolve, self._told_of_health)
-        self.quality = Quality(self.switch.call)
         self.switch.configure(self._rules(site))
 
     def _rules(self, site: Site) -> Rules:
