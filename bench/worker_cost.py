@@ -117,6 +117,8 @@ class Worker:
         self._run += 1
         parties = work.build(self, count)
         await asyncio.sleep(0.3)
+        while self.plane.backlog().unacknowledged:  # recordings are opened one by one
+            await asyncio.sleep(0.05)
         return parties
 
     async def clear(self) -> None:

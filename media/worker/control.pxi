@@ -58,15 +58,25 @@ cdef void watch_control(Loop *loop) noexcept nogil:
 
 
 cdef void on_control(Loop *loop) noexcept nogil:
-    cdef int passed = -1
-    cdef ssize_t n
-    cdef uint32_t i
+    """Several messages a round: those that pass a descriptor (prompts, recordings) have one command each, and a round may
+    take a millisecond."""
+    cdef int i
     if loop.control_paused:
         flush_events(loop)
         return
+    for i in range(MESSAGES_A_ROUND):
+        if not take_message(loop) or loop.control < 0 or loop.closed or loop.event_count >= EVENT_ROOM // 4:
+            return
+
+
+cdef bint take_message(Loop *loop) noexcept nogil:
+    """False: there is none."""
+    cdef int passed = -1
+    cdef ssize_t n
+    cdef uint32_t i
     n = receive_message(loop.control, loop.commands, sizeof(loop.commands), &passed)
     if n < 0 and (errno == EAGAIN or errno == EINTR):
-        return
+        return False
     if n >= 4 and not loop.greeted and loop.commands[0].op == HELLO and loop.commands[0].count != VERSION:
         retire(loop)  # a server of another version: its records may have another size
         server_gone(loop)
@@ -79,6 +89,7 @@ cdef void on_control(Loop *loop) noexcept nogil:
             loop.ack_due_ns = loop.now_ns + ACK_NS
     if passed >= 0:
         close(passed)
+    return True
 
 
 cdef void execute(Loop *loop, Command *command, int passed) noexcept nogil:

@@ -100,6 +100,7 @@ cdef enum:
     MAX_VARIANTS = 8  # codecs of a prompt
     MAX_FRAME = 1275  # bytes of 20 ms: the longest Opus packet (RFC 6716 3.4)
     COMMANDS_A_MESSAGE = 512
+    MESSAGES_A_ROUND = 16
     EVENTS_A_MESSAGE = 800
     EVENT_ROOM = 8192
 
