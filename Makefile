@@ -9,7 +9,7 @@ TEST_PACKAGES := baresip-core libopus0 sip-tester chromium chromium-driver postg
 WEBPHONES := tests/wire/webphones
 APT := $(shell [ "$$(id -u)" = 0 ] || echo sudo) env DEBIAN_FRONTEND=noninteractive apt-get
 
-.PHONY: run install install-test test lint fuzz demo bench soak pure prompts clean packages
+.PHONY: run install install-test test lint fuzz fuzz-media demo bench soak pure prompts clean packages
 
 run: install
 	$(BIN)/plateau serve $(SITE)
@@ -61,6 +61,9 @@ lint: install-test
 fuzz: install-test
 	$(BIN)/python -m tests.fuzz message --runs $(RUNS)
 	$(BIN)/python -m tests.fuzz flows --runs $$(( $(RUNS) / 1000 ))
+
+fuzz-media: install-test  # the media loop with sanitizers: RUNS packets and orders
+	$(BIN)/python -m tests.fuzz.fuzz_media $$(( $(RUNS) / 20000 ))
 
 demo: $(VENV)/.installed-softphone
 	$(BIN)/plateau demo

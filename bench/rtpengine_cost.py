@@ -13,7 +13,7 @@ from bench.media_cost import MediaLoadError
 from bench.rtpengine import Rtpengine
 from bench.sites import ClaimedPorts
 from bench.streams import G711
-from bench.worker_cost import LOCAL, Party, Work, prefer
+from bench.worker_cost import LOCAL, Party, Work, claimed, prefer
 from media.rtpengine.bencode import Value, decode, encode
 
 RTPENGINE = "rtpengine, G.711"
@@ -30,7 +30,7 @@ class RtpengineCalls:
     async def set_up(self, work: Work, count: int) -> list[Party]:
         parties = []
         for n in range(count):
-            caller, callee = self._local.first + 4 * n, self._local.first + 4 * n + 2
+            caller, callee = self._local.first + 2 * n, self._local.first + 2 * n + 1
             call = secrets.token_hex(8)
             self._calls.append(call)
             for_callee = self._port("offer", call, caller, from_tag="a")
@@ -67,7 +67,7 @@ class RtpengineCalls:
 @contextmanager
 def rtpengine(calls: int, cores: tuple[int, int] | None) -> Iterator[RtpengineCalls]:
     """A daemon for so many calls on the server's core."""
-    theirs, ours = ClaimedPorts(4 * calls, LOCAL), ClaimedPorts(4 * calls, LOCAL)
+    theirs, ours = claimed(2 * calls), claimed(4 * calls)
     with Rtpengine(ports=(ours.first, ours.last), options=["--num-threads=2"]) as daemon:
         if cores is not None:
             for thread in map(int, os.listdir(f"/proc/{daemon.pid}/task")):

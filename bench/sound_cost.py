@@ -48,7 +48,7 @@ class SoundCosts:
     memory_kb: tuple[float, float]  # for each anchored call: in all, and when it is set up
 
     def of(self, work: str, count: int) -> Cost | None:
-        return next((one for one in self.costs if one.work == work and one.count == count), None)
+        return next((one for one in self.costs if one.kind == work and one.count == count), None)
 
 
 @asynccontextmanager
@@ -76,14 +76,14 @@ async def measure(
                 subject = subjects.get(work.name, subjects[""])
                 runs[work, count].append(await run(program, subject, work, count, seconds, streams))
     costs = [summary(work, count, seconds, found) for (work, count), found in runs.items()]
-    costs.sort(key=lambda one: ([work.name for work in ALL].index(one.work), one.count))
+    costs.sort(key=lambda one: ([work.name for work in ALL].index(one.kind), one.count))
     told("memory")
     return SoundCosts(costs, await worker_memory(streams, folder, 1000))
 
 
 def judge(found: SoundCosts, checks: Checks) -> None:
     """Against the limits; what is compared was measured in the same rounds."""
-    plain = [one for one in found.costs if one.work == PLAIN.name]
+    plain = [one for one in found.costs if one.kind == PLAIN.name]
     whole = [one for one in plain if one.lost_percent <= 0.1 and one.count >= JUDGED]
     best = min(whole, key=lambda one: one.cpu_ms, default=None)
     checks.that(
@@ -96,7 +96,7 @@ def judge(found: SoundCosts, checks: Checks) -> None:
         f"no packet is lost up to {BUSY_PERCENT:g} % of the core", not lossy,
         ", ".join(f"{one.lost_percent:g} % of {one.count} calls" for one in lossy) or "none",
     )  # fmt: skip
-    late = [one for one in found.costs if one.work == DELAY.name]
+    late = [one for one in found.costs if one.kind == DELAY.name]
     worst = max(late, key=lambda one: one.p99_ms, default=None)
     if worst is not None:
         claim = f"the relay adds at most {DELAY_P99_MS:g} ms (p99)"
@@ -117,7 +117,7 @@ def series(found: SoundCosts) -> Series:
     """Cost against the number of calls."""
     names = [one.name for one in (PLAIN, RECORDED, SECURED, OTHERS)]
     curves = {
-        name: tuple((float(one.count), one.cpu_ms) for one in found.costs if one.work == name) for name in names
+        name: tuple((float(one.count), one.cpu_ms) for one in found.costs if one.kind == name) for name in names
     }
     drawn = tuple((name, points) for name, points in curves.items() if points)
     return Series("anchored call: CPU of the media process", "calls", "CPU ms a call-second", (), CALL_SECOND_MS, drawn)

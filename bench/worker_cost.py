@@ -44,7 +44,7 @@ class Party:
 class Cost:
     """One work at one size: medians over the rounds, and the range of the CPU time."""
 
-    work: str
+    kind: str
     count: int  # of calls, listeners, members or channels
     cpu_ms: float  # for each of them and second
     least_ms: float
@@ -99,7 +99,7 @@ class Worker:
 
     def leg(self, voice: str, stream: int | None = None, **changes: Any) -> tuple[MediaPort, Party]:
         """A connected port and the phone it talks to."""
-        port, local = self.plane.lease(), self._local.first + 2 * self._used
+        port, local = self.plane.lease(), self._local.first + self._used
         self._used += 1
         self._ports.append(port)
         values: dict[str, Any] = {"host": LOCAL, "port": local, "dtmf_payload_type": 101}
@@ -117,7 +117,7 @@ class Worker:
         self._run += 1
         parties = work.build(self, count)
         await asyncio.sleep(0.3)
-        while self.plane.backlog().unacknowledged:  # recordings are opened one by one
+        while self.plane.backlog().unacknowledged:  # noqa: ASYNC110 - recordings are opened one by one
             await asyncio.sleep(0.05)
         return parties
 
@@ -129,6 +129,11 @@ class Worker:
         await asyncio.sleep(0.2)
 
 
+def claimed(count: int) -> ClaimedPorts:
+    """Below those that the system hands out: a run is long, and phones open theirs when it is their turn."""
+    return ClaimedPorts(count, LOCAL, first=12000)
+
+
 @asynccontextmanager
 async def worker(ports: int, streams: Streams, folder: Path, cores: tuple[int, int] | None) -> AsyncIterator[Worker]:
     """A plane of so many ports; `cores` are the server's and the load's."""
@@ -137,7 +142,7 @@ async def worker(ports: int, streams: Streams, folder: Path, cores: tuple[int, i
     with wave.open(str(prompts / "music.wav"), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
         file.writeframes(speech(10).tobytes())
-    theirs, ours = ClaimedPorts(2 * ports, LOCAL), ClaimedPorts(2 * ports, LOCAL)
+    theirs, ours = claimed(ports), claimed(2 * ports)
     if cores is not None:
         os.sched_setaffinity(0, set(cores))
     cpus = (cores[0],) if cores else ()

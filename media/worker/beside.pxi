@@ -59,7 +59,8 @@ cdef bint set_aside(Loop *loop, Port *port, int op, uint32_t number, const socka
         head.family = 4
         memcpy(head.host, &(<sockaddr_in *>address).sin_addr, 4)
         head.port = port_of(address)
-    memcpy(message + sizeof(Aside), payload, size)
+    if size:
+        memcpy(message + sizeof(Aside), payload, size)
     if loop.beside >= 0 and send(loop.beside, message, sizeof(Aside) + size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0:
         return True
     loop.aside_dropped += 1

@@ -168,7 +168,8 @@ cdef bint count_arrival(Loop *loop, Port *port, uint16_t seq, uint32_t timestamp
     """A.1 and A.8. False: out of every order, drop it (twice in a row means that the source started anew)."""
     cdef Incoming *inc = &port.inc
     cdef uint16_t ahead = seq - inc.max_seq
-    cdef int32_t transit, difference
+    cdef int32_t transit
+    cdef int64_t difference
     if not inc.started or ssrc != inc.ssrc:
         restart_sequence(inc, seq, ssrc)
         inc.started = True
@@ -190,10 +191,10 @@ cdef bint count_arrival(Loop *loop, Port *port, uint16_t seq, uint32_t timestamp
     if kind != OUR_DTMF_TYPE:  # all packets of a key bear its first timestamp
         transit = <int32_t>(<uint32_t>(loop.now_ns * port.out.khz // 1_000_000) - timestamp)
         if inc.received > 1 and inc.transit:
-            difference = transit - inc.transit
+            difference = <int32_t>(<uint32_t>transit - <uint32_t>inc.transit)
             difference = -difference if difference < 0 else difference
             if difference < CLOCK_JUMP_MS * port.out.khz:  # else a jump of the source's clock, not jitter
-                inc.jitter += difference - ((inc.jitter + 8) >> 4)
+                inc.jitter += <uint32_t>difference - ((inc.jitter + 8) >> 4)
         inc.transit = transit
         if inc.dtmf_open and loop.now_ns - inc.dtmf_ns > KEY_LOST_NS:
             end_key(loop, port)  # all its end packets were lost

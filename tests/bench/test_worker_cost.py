@@ -43,12 +43,12 @@ def test_medians_and_losses() -> None:
 
 
 def test_each_limit_is_judged(tmp_path: Path) -> None:
-    others = [replace(COST, work=work.name, count=count) for work in sound_cost.ALL[1:] for count in work.counts]
+    others = [replace(COST, kind=work.name, count=count) for work in sound_cost.ALL[1:] for count in work.counts]
     good = sound_cost.SoundCosts(others, (5.0, 1.0))
     checks = Checks()
     sound_cost.judge(good, checks)
     assert checks.ok and len(checks.checks) == 7
-    bad = [replace(one, cpu_ms=0.9 if one.work == "G.711" else 2.0, lost_percent=1.0, p99_ms=3.0) for one in others]
+    bad = [replace(one, cpu_ms=0.9 if one.kind == "G.711" else 2.0, lost_percent=1.0, p99_ms=3.0) for one in others]
     bad = [replace(one, cpu_percent=40.0) for one in bad]
     checks = Checks()
     sound_cost.judge(sound_cost.SoundCosts(bad, (12.0, 1.0)), checks)
