@@ -165,7 +165,10 @@ def welcome(site: Site, path: Path) -> None:
         grid.add_row(f"SIP {listener.transport.upper()}", f"{listener.host}:{listener.port}")
     if site.listen.http:
         grid.add_row("Web, API", "http://{}:{}/".format(*site.listen.http))
-    grid.add_row("RTP", f"UDP {site.media.ports.first}-{site.media.ports.last}")
+    if site.media.backend == "worker":
+        grid.add_row("RTP", f"UDP {site.media.ports.first}-{site.media.ports.last}")
+    else:
+        grid.add_row("RTP", "rtpengine " + ", ".join(f"{host}:{port}" for host, port in site.media.rtpengine.daemons))
     grid.add_row("Records", site.records.url.rpartition("@")[2])
     out.print(Panel(grid, title=f"Plateau serves {site.site}", expand=False))
     command = Path(sys.argv[0])
