@@ -21,12 +21,24 @@ from cti.errors import Forbidden, InvalidQuery, TokenError, WrongMediaType
 from cti.events import EventHub
 from cti.matching import Matching
 from cti.metrics import Gauges, Metrics
-from cti.ports import AgentDesk, Bans, CallRecords, Calls, Clicks, MessageCounts, PhoneSettings, Recordings
+from cti.ports import (
+    AgentDesk,
+    Bans,
+    CallRecords,
+    Calls,
+    Clicks,
+    Conferences,
+    MessageCounts,
+    PhoneSettings,
+    Recordings,
+    Supervision,
+)
 from cti.quality import Quality
 from cti.recordings import RecordingRest
 from cti.rest import ANYONE, Ask, Health, Limited, Rest, Views
 from cti.routes import ROUTES, Query, Route
 from cti.screen_pop import ScreenPops
+from cti.talks import TalkRest
 from cti.tokens import Identity, Tokens
 from cti.traces import Traces
 from cti.views import LiveView
@@ -68,7 +80,8 @@ class HttpServer:
         traces: Traces, bans: Bans, trunks: Views = tuple, phones: Limited = _no_phones,
         settings: PhoneSettings | None = None, messages: MessageCounts | None = None,
         clicks: Clicks | None = None, quality: Quality | None = None, gauges: Gauges | None = None,
-        health: Health = dict, recordings: Recordings | None = None,
+        health: Health = dict, recordings: Recordings | None = None, conferences: Conferences | None = None,
+        supervision: Supervision | None = None,
         shop_origins: Collection[str] = (),
     ) -> None:  # fmt: skip
         """`health` says which parts work; `shop_origins`: web origins whose pages may post sessions themselves."""
@@ -81,6 +94,7 @@ class HttpServer:
             stream=self._stream, traces=traces, bans=bans, trunk_views=trunks, phone_views=phones, settings=settings,
             message_counts=messages, clicks=clicks, quality=quality,
             health=health, clock=clock, recordings=RecordingRest(recordings, view),
+            talks=TalkRest(conferences, supervision),
             metrics_source=Metrics(
                 counters, gauges or {}, view, hub, sessions, () if quality is None else quality.histograms
             ),

@@ -79,6 +79,29 @@ class DialPost(Body):
     to: str = Field(min_length=1, max_length=64, description="a number, as the phone would dial it")
 
 
+class ConferencePost(Body):
+    """Whom to call into a live call."""
+
+    to: str = Field(min_length=1, max_length=64, description="a number, as the phone of `by` would dial it")
+    by: str | None = Field(None, max_length=64, description="the extension in whose name; null: one that takes part")
+
+
+Mode = Literal["monitor", "whisper", "barge"]
+
+
+class SupervisionPost(Body):
+    """Who listens to the agent's call, and who hears him."""
+
+    supervisor: str = Field(min_length=1, max_length=64, description="an extension, whose phone rings")
+    mode: Mode = "monitor"
+
+
+class SupervisionPut(Body):
+    """Who hears the supervisor from now on."""
+
+    mode: Mode
+
+
 Forward = Annotated[str | None, Field(max_length=64, description="a number, `off`, or null: as the site file says")]
 
 
@@ -106,6 +129,50 @@ class Dialled(Reply):
     extension: str
     to: str
     destination: str = Field(description="where the dial plan sends it: `trunk carrier`, `extension 102`")
+
+
+class ConferenceMember(Reply):
+    """Somebody who is there."""
+
+    call_id: str
+    number: str
+    name: str
+    held: bool = Field(description="his phone holds: he neither hears nor is heard")
+    mode: Mode | None = Field(description="of who listens to an agent; null: he is heard by all")
+
+
+class Conference(Reply):
+    name: str
+    room: bool = Field(description="false: a call that others were added to")
+    members: list[ConferenceMember]
+
+
+class Conferences(Reply):
+    conferences: list[Conference]
+
+
+class Supervised(Reply):
+    """A supervisor's phone rings."""
+
+    call_id: str = Field(description="of the call that rings")
+    agent: str
+    supervisor: str
+    mode: Mode
+
+
+class Listener(Reply):
+    """Who listens to an agent's call."""
+
+    supervisor: str
+    agent: str
+    mode: Mode
+    call_id: str = Field(description="the agent's")
+    supervisor_call_id: str
+    since: float
+
+
+class Listeners(Reply):
+    supervision: list[Listener]
 
 
 class PhoneNumber(Reply):

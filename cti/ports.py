@@ -79,6 +79,24 @@ class Clicks(Protocol):
         """Ring a phone, then the number in its name. Raises NotDialled."""
 
 
+class Conferences(Protocol):
+    """Those who talk together (`pbx.call.rooms.Rooms`)."""
+
+    def view(self) -> Sequence[Mapping[str, Any]]: ...
+
+    def add(self, call_id: str, number: str, by: str | None = None) -> CallView:
+        """Call somebody into a live call. Raises NotDialled."""
+
+
+class Supervision(Protocol):
+    """Those who listen to agents (`pbx.call.supervision.Supervision`). All but `view` raise NotDialled."""
+
+    def view(self, agent: str) -> Sequence[Mapping[str, Any]]: ...
+    def begin(self, agent: str, supervisor: str, mode: str) -> CallView: ...
+    def change(self, agent: str, supervisor: str, mode: str) -> None: ...
+    def end(self, agent: str, supervisor: str) -> None: ...
+
+
 class MessageCounts(Protocol):
     """Message lights (`pbx.subscriptions.message_summary.MessageSummary`)."""
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from cti.commands import AgentCommands
-from cti.errors import CtiError, FieldError, Forbidden, InvalidBody, StateConflict, TooManyCalls, UnknownResource
+from cti.errors import FieldError, Forbidden, InvalidBody, UnknownResource
 from cti.matching import Matching
 from cti.metrics import CONTENT_TYPE, Metrics
 from cti.models import DialPost, Messages, NotReadyPost, PhoneSettingsPut, WebSessionPost
@@ -21,6 +21,7 @@ from cti.ports import Bans, CallRecords, Clicks, MessageCounts, PhoneSettings
 from cti.quality import Quality
 from cti.recordings import RecordingRest
 from cti.screen_pop import ScreenPops
+from cti.talks import TalkRest, of_dialling
 from cti.tokens import Identity
 from cti.traces import Traces
 from cti.views import LiveView
@@ -71,6 +72,7 @@ class Rest:
     message_counts: MessageCounts | None
     clicks: Clicks | None
     recordings: RecordingRest
+    talks: TalkRest
     quality: Quality | None
     metrics_source: Metrics
     health: Health
@@ -213,7 +215,7 @@ class Rest:
         try:
             call = self.clicks.dial(extension, post.to)
         except NotDialled as error:
-            raise _of_dialling(error) from None
+            raise of_dialling(error) from None
         view = call.view()
         told = {"call_id": call.id, "extension": extension, "to": post.to, "destination": view["destination"]}
         return reply(told, 201)
@@ -291,13 +293,3 @@ def _plain(row: Any) -> Mapping[str, Any]:
         return dataclasses.asdict(row)
     named: Mapping[str, Any] = row._asdict()  # a named tuple or a database row
     return named
-
-
-def _of_dialling(error: NotDialled) -> CtiError:
-    if error.why == "unknown":
-        return UnknownResource(str(error))
-    if error.why == "number":
-        return InvalidBody([FieldError("to", str(error))])
-    if error.why == "refused":
-        return TooManyCalls(str(error))
-    return StateConflict(str(error), error.why)

@@ -19,6 +19,7 @@ from pbx.call.park import Park
 from pbx.call.phone_settings import PhoneSettings
 from pbx.call.refer import Refers
 from pbx.call.rooms import Rooms
+from pbx.call.supervision import Supervision
 from pbx.call.switch import Handler, Switch
 from pbx.routing.location import Location
 from pbx.store.settings import SettingStore
@@ -40,13 +41,14 @@ class Features:
         self.park = Park()
         self.rooms = Rooms(switch)
         self.clicks = ClickToDial(switch, location.is_registered)
+        self.supervision = Supervision(switch, self.rooms, self.clicks)
         self._groups = Groups(switch, self.settings, location.is_registered)
         forwarding = Forwarding(self.settings, location.is_registered)
         self.handlers: Mapping[str, Handler] = {
             "extension": forwarding.start, "number": forwarding.number, "trunk": TrunkCalls().start,
             "uri": DirectBridge("uri").start, "group": self._groups.start, "park": self.park.start,
             "pickup": pickup.start, "replaces": replaces.start, "set": FeatureCodes(self.settings).start,
-            "conference": self.rooms.start, "add": self.rooms.dialled,
+            "conference": self.rooms.start, "add": self.rooms.dialled, "supervise": self.supervision.start,
         }  # fmt: skip
         Refers(switch, self.rooms)
         self.phone_calls: Callable[[str, int], None] = self._groups.phone_calls

@@ -240,7 +240,8 @@ class Server:
             tokens=tokens, desk=self.desk, switch=self.switch, records=self.records, sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.driver, counters=self.counters,
             traces=self.tracing.traces, bans=self.defence, settings=self.features.settings,
-            clicks=self.features.clicks, recordings=self.recordings,
+            clicks=self.features.clicks, conferences=self.features.rooms, supervision=self.features.supervision,
+            recordings=self.recordings,
             messages=self.watching.messages, trunks=self._trunk_views,
             phones=self.health.view, quality=self.quality,
             gauges={

@@ -68,7 +68,7 @@ class Conference:
     """Members come by `enter`; calls tell of their changes by the methods below it. `name` is part of its URI. A
     `room` goes on with one member too."""
 
-    __slots__ = ("_calls", "_legs", "_mix", "_settling", "most", "music", "name", "room", "switch")
+    __slots__ = ("_calls", "_legs", "_mix", "_settling", "_told", "most", "music", "name", "room", "switch")
 
     def __init__(
         self, switch: Switch, name: str, *, room: bool = False, most: int = 0, music: str | None = None
@@ -80,6 +80,7 @@ class Conference:
         self.music = music  # for who is alone
         self._calls: dict[Call, Listens | None] = {}
         self._legs: dict[Leg, _Present] = {}  # who was there last
+        self._told: dict[Leg, str] = {}  # of whom it has been told that they are there, with their calls
         self._mix: Mix | None = None
         self._settling = False
 
@@ -93,6 +94,11 @@ class Conference:
     def members(self) -> int:
         """Who is heard, or could be."""
         return sum(present.listens is None for present in self._legs.values())
+
+    @property
+    def several(self) -> bool:
+        """Whether it is more than a call that somebody listens to."""
+        return self.room or sum(part is None for part in self._calls.values()) > 1
 
     @property
     def full(self) -> bool:
@@ -189,7 +195,7 @@ class Conference:
             if leg not in now and leg.audio.port is not None:
                 self.switch.plane.leave(leg.audio.port)
         self._connect([leg for leg in now if leg.audio.port is not None])
-        self._tell(before)
+        self._tell()
 
     def _settle(self) -> None:
         """Who has no reason to stay goes: a supervisor without the agent he listens to, who is alone, a call that would
@@ -266,18 +272,26 @@ class Conference:
         if mix is not None and not mix.lost:
             self.switch.plane.close_conference(mix)
 
-    def _tell(self, before: dict[Leg, _Present]) -> None:
-        now, members = self.switch.clock.now(), self.members
-        for leg, there in before.items():
-            if leg not in self._legs and there.listens is None:
-                self.switch.emit(events.ConferenceLeft(now, there.call_id, self.name, number_of(leg), members))
-        for leg, there in self._legs.items():
-            if leg not in before and there.listens is None:
-                self.switch.emit(events.ConferenceJoined(now, there.call_id, self.name, number_of(leg), members))
+    def _tell(self) -> None:
+        """Who came and went. A call that is only listened to is no conference."""
+        now, emit, before = self.switch.clock.now(), self.switch.emit, self._told
+        there = {leg: one.call_id for leg, one in self._legs.items() if one.listens is None} if self.several else {}
+        self._told = there
+        for leg, call_id in before.items():
+            if leg not in there:
+                emit(events.ConferenceLeft(now, call_id, self.name, number_of(leg), len(there)))
+        for leg, call_id in there.items():
+            if leg not in before:
+                emit(events.ConferenceJoined(now, call_id, self.name, number_of(leg), len(there)))
 
 
 def number_of(leg: Leg) -> str:
     return leg.extension or leg.party.number
+
+
+def listens(call: Call) -> bool:
+    """Whether it is a supervisor's call, whose place nobody else may have."""
+    return call.conference is not None and call.conference.part_of(call) is not None
 
 
 def _parties(call: Call) -> tuple[Leg, ...]:

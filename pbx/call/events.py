@@ -238,6 +238,43 @@ class ConferenceLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class SupervisionStarted:
+    """Somebody listens to an agent's call from now on."""
+
+    at: float
+    call_id: str  # the agent's
+    agent: str
+    supervisor: str  # his extension
+    mode: str  # monitor, whisper (the agent hears him), barge (all do)
+    supervisor_call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisionChanged:
+    """Others hear him, or nobody, from now on."""
+
+    at: float
+    call_id: str
+    agent: str
+    supervisor: str
+    mode: str
+    supervisor_call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisionEnded:
+    """He listens no more: he or the agent has hung up, or the agent gave his call on."""
+
+    at: float
+    call_id: str
+    agent: str
+    supervisor: str
+    mode: str  # the last
+    supervisor_call_id: str
+    listened_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayDown:
     """A gateway of a trunk does not answer, or says 503: calls go elsewhere."""
 

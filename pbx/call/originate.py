@@ -49,13 +49,18 @@ class ClickToDial(Passive):
 
     def dial(self, extension: str, number: str) -> Call:
         """Ring the phones of `extension`; then dial `number` in its name. Raises NotDialled."""
-        switch = self._switch
-        now = switch.clock.now()
-        if extension not in switch.rules.site.extensions:
+        rules = self._switch.rules
+        if extension not in rules.site.extensions:
             raise NotDialled("unknown", f"no extension {extension}")
-        route = switch.rules.dial_plan.resolve(Caller("extension", extension), number)
+        route = rules.dial_plan.resolve(Caller("extension", extension), number)
         if route is None:
             raise NotDialled("number", f"nothing at {number}")
+        return self.ring(extension, number, route.destination, route.dial or route.number)
+
+    def ring(self, extension: str, number: str, destination: Destination, dialled: str) -> Call:
+        """Ring the phones of `extension`, which show `number`; then send its call to a destination."""
+        switch = self._switch
+        now = switch.clock.now()
         if extension in self._ringing:
             raise NotDialled("ringing", f"{extension} has been asked to dial already")
         if not self._is_registered(extension, now):
@@ -65,10 +70,10 @@ class ClickToDial(Passive):
             raise NotDialled("refused", verdict.reason)
         name = switch.rules.screening.name_of(extension)
         call = Call(switch, Origin(extension, name, number, None, extension, MAX_FORWARDS))
-        if route.destination.kind == "trunk":
+        if destination.kind == "trunk":
             call.direction = "outbound"
-        self._ringing[extension] = (route.destination, route.dial or route.number)
-        call.destination = route.destination
+        self._ringing[extension] = (destination, dialled)
+        call.destination = destination
         call.controller = self
         call.on_over = self._over
         switch.counters["calls_originated"] += 1

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from config.schema import Destination
 from pbx.call import sips, transfer
+from pbx.call.conference import listens
 from pbx.call.leg import Leg
 from pbx.call.originate import NotDialled
 from pbx.call.refer_subscription import ReferSubscription
@@ -142,7 +143,7 @@ class Refers:
             hears.tell(603, "another's call")
         elif target.call.errand is not None:
             hears.tell(491, "Request Pending")
-        elif leg.partner is None:
+        elif leg.partner is None or listens(target.call):
             hears.tell(603, "nobody to transfer")
         elif target is not target.call.caller and target.phase != "confirmed":  # 3891 3: only who began it may
             hears.tell(603, "not answered yet")
@@ -186,7 +187,7 @@ class Refers:
         if call.max_forwards < 1:
             raise _Refused(483)
         partner = call.partner_of(leg)
-        alone = partner is None and call.conference is not None
+        alone = partner is None and call.conference is not None and not listens(call)
         if not alone and (partner is None or partner.phase != "confirmed"):
             raise _Refused(603)  # nobody to transfer
 

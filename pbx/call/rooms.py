@@ -18,7 +18,7 @@ from config.schema import Destination
 from media.plane import ConferencesExhausted
 from pbx.call import events
 from pbx.call.call import RUNG, Call
-from pbx.call.conference import SEATED, Conference, Seat, number_of
+from pbx.call.conference import SEATED, Conference, Seat, listens, number_of
 from pbx.call.controller import Passive
 from pbx.call.origin import Origin
 from pbx.call.originate import NotDialled
@@ -49,7 +49,7 @@ class Rooms:
         switch.focus = self.route
 
     def view(self) -> list[dict[str, object]]:
-        return [conference.view() for conference in self._live.values() if not conference.empty]
+        return [conference.view() for conference in self._live.values() if conference.several and not conference.empty]
 
     def event(self, event: object) -> None:
         """Calls that go elsewhere leave, and who is called for a call that is over is called no more."""
@@ -158,6 +158,8 @@ class Rooms:
         switch, host = self._switch, by.call
         if host is None or (host.partner_of(by) is None and not isinstance(host.controller, Seat)):
             raise NotDialled("alone", "nobody talks there")
+        if listens(host):
+            raise NotDialled("alone", "who listens adds nobody")
         if host.conference is not None and host.conference.full:
             raise NotDialled("full", "the conference is full")
         verdict = switch.admission.admit(None, by.extension, switch.clock.now())
@@ -190,10 +192,7 @@ class Rooms:
         if talks is None or host.ended or not there:
             guest.hang_up("nobody is there any more")
             return
-        conference = host.conference
-        if conference is None:
-            name = guest.switch.ids.token()
-            conference = self._live[name] = Conference(guest.switch, name)
+        conference = self.of(host)
         leg = guest.take_out(talks)
         guest.destination = Destination("conference", conference.name)
         guest.take(str(guest.destination), SEATED)
@@ -201,6 +200,14 @@ class Rooms:
         absent.end()
         absent.free()
         self.seat(conference, guest, host)
+
+    def of(self, call: Call) -> Conference:
+        """The conference that a call takes part in, or that it becomes."""
+        if call.conference is not None:
+            return call.conference
+        name = call.switch.ids.token()
+        conference = self._live[name] = Conference(call.switch, name)
+        return conference
 
     def decided(self, guest: Call, host: Call) -> None:
         """Nobody is called any more by this call."""

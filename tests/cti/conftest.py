@@ -164,6 +164,43 @@ class FakeClicks:
         return self.call
 
 
+class FakeTalks:
+    """Conferences and supervision: does what it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+        self.call: Any = None
+        self.error: Exception | None = None
+
+    def view(self, agent: str = "") -> list[dict[str, Any]]:
+        if not agent:
+            return [{"name": "board", "room": True, "members": []}]
+        return [
+            {
+                "supervisor": "104", "agent": agent, "mode": "whisper", "call_id": "c1", "supervisor_call_id": "c2",
+                "since": START,
+            }
+        ]  # fmt: skip
+
+    def _do(self, *asked: object) -> Any:
+        if self.error is not None:
+            raise self.error
+        self.asked.append(asked)
+        return self.call
+
+    def add(self, call_id: str, number: str, by: str | None = None) -> Any:
+        return self._do("add", call_id, number, by)
+
+    def begin(self, agent: str, supervisor: str, mode: str) -> Any:
+        return self._do("begin", agent, supervisor, mode)
+
+    def change(self, agent: str, supervisor: str, mode: str) -> None:
+        self._do("change", agent, supervisor, mode)
+
+    def end(self, agent: str, supervisor: str) -> None:
+        self._do("end", agent, supervisor)
+
+
 class Floor:
     """Everything of the package, joined; `events` is what was emitted."""
 
@@ -182,6 +219,7 @@ class Floor:
         self.tokens = Tokens(SECRET)
         self.bans = FakeBans()
         self.clicks = FakeClicks()
+        self.talks = FakeTalks()
         self.trunks: list[dict[str, Any]] = []
         self.settings = PhoneSettings(Site.model_validate(SITE))
         self.messages = MessageSummary({"101"}.__contains__)
@@ -200,7 +238,8 @@ class Floor:
             tokens=self.tokens, desk=self.desk, switch=self.switch, records=FakeRecords(), sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.clock, counters=self.counters,
             traces=self.traces, bans=self.bans, trunks=lambda: self.trunks, settings=self.settings,
-            messages=self.messages, clicks=self.clicks, **options,
+            messages=self.messages, clicks=self.clicks, conferences=self.talks, supervision=self.talks,
+            **options,
         )  # fmt: skip
 
 

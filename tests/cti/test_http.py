@@ -137,7 +137,7 @@ async def test_who_may_do_what(api: Api) -> None:
     for route in ROUTES:
         if not route.roles:
             continue
-        path = route.path.replace("{name}", "marie").replace("{id}", "session-1")
+        path = route.path.replace("{name}", "marie").replace("{id}", "session-1").replace("{extension}", "104")
         status, problem, headers = await api.call(route.method, path, None)
         assert status == 401 and headers["WWW-Authenticate"] == "Bearer" and problem["title"] == "Unauthorised"
         for role in {"agent", "supervisor", "shop"} - set(route.roles):
