@@ -208,6 +208,9 @@ cdef void lease(Loop *loop, Port *port, uint32_t generation, const uint8_t *tag)
     memset(&port.inc, 0, sizeof(Incoming))
     memset(&port.latch, 0, sizeof(Latch))
     memset(&port.peer, 0, sizeof(PeerReport))
+    # Whoever did not stop for the last call either: the port may be leased again before his next packet.
+    memcpy(port.latch.strangers, old.strangers, sizeof(old.strangers))
+    port.latch.strangers_met = old.strangers_met
     drain_meeting(loop, port)
     port.latch.before_source = old.source
     port.latch.before_negotiated = old.negotiated

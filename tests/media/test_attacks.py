@@ -132,3 +132,51 @@ async def test_sender_that_never_stops(make_plane: MakePlane, phone: MakePhone) 
     running = False
     await sending
     await plane.close()
+
+
+async def test_forged_keys_byes_and_sources_change_nothing(
+    plane: WorkerPlane, leg: MakeLeg, phone: MakePhone, settle: Settle, stats: Stats
+) -> None:
+    """From another port of the peer's own host: keys of the right type, an RTCP BYE in its name, a thousand SSRCs."""
+    a, b = leg(), leg(ssrc=0x77)
+    heard: list[str] = []
+    a.port.on_digit = heard.append
+    plane.bridge(a.port, b.port)
+    await settle()
+    a.phone.send(a.port)
+    await b.phone.receive()
+    stranger = phone(ssrc=a.phone.ssrc, seq=a.phone.seq, timestamp=a.phone.timestamp)
+    bye = struct.pack(">BBHIBBHI", 0x80, 201, 1, a.phone.ssrc, 0x81, 203, 1, a.phone.ssrc)
+    for n in range(1000):
+        if n % 3 == 0:
+            stranger.send_key(a.port, n % 16, 160, end=True)
+        else:
+            stranger.ssrc = random.Random(n).getrandbits(32)
+            stranger.send(a.port, EVIL)
+        stranger.rtcp.sendto(bye, (stranger.host, a.port.number + 1))
+        if n % 50 == 49:
+            await asyncio.sleep(0.002)
+    a.phone.send_key(a.port, 5, 160, end=True)
+    a.phone.send(a.port, b"\x11" * 160)
+    packets = await b.phone.listen(0.3)
+    assert heard == ["5"]
+    assert [packet.payload for packet in packets if packet.payload_type == 0] == [b"\x11" * 160]
+    counted = await stats(a.port)
+    assert (counted.packets_received, counted.packets_lost) == (3, 0)  # two of sound, one of the key
+
+
+async def test_sources_without_end_from_the_peer_itself(
+    plane: WorkerPlane, leg: MakeLeg, settle: Settle, stats: Stats
+) -> None:
+    """Each packet a new SSRC: one stream leaves all the same, no memory is kept for any, and the call goes on."""
+    a, b = leg(), leg(ssrc=0x77)
+    plane.bridge(a.port, b.port)
+    await settle()
+    packets = []
+    for n in range(400):
+        a.phone.ssrc = n + 1
+        a.phone.send(a.port)
+        packets.append(await b.phone.receive())
+    assert len({packet.ssrc for packet in packets}) == 1
+    assert [packet.seq - packets[0].seq & 0xFFFF for packet in packets] == list(range(400))
+    assert (await stats(a.port)).packets_lost == 0
