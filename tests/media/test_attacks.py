@@ -20,6 +20,7 @@ MakeLeg = Callable[..., "Leg"]
 MakePhone = Callable[..., "Phone"]
 MakePlane = Callable[[int], Awaitable[WorkerPlane]]
 Settle = Callable[[], Awaitable[None]]
+Stats = Callable[[MediaPort], Awaitable[PortStats]]
 OTHER_HOST_RUN = 15  # packets in a row after which another host is believed to be the peer behind NAT
 EVIL = b"\x66" * 160
 
