@@ -245,7 +245,7 @@ class Audio:
             negotiated.host, negotiated.port, negotiated.codec, negotiated.payload_type, negotiated.dtmf_payload_type,
             negotiated.rtcp_port, negotiated.ptime_ms, negotiated.sends, negotiated.receives, negotiated.receive_type,
             negotiated.clock_hz, negotiated.dtmf_receive_type, negotiated.dtmf_clock_hz, negotiated.rtcp_mux,
-            _security(negotiated.security), _ice(negotiated.security),
+            _security(negotiated.security), _ice(negotiated.security), negotiated.parameters, negotiated.max_ptime_ms,
         )  # fmt: skip
         self._plane.connect(self.port, remote)
         if self.silent_after_ms is not None:

@@ -7,6 +7,8 @@ RTP/AVP(F) and nothing unusual - nearly all - and returns None for the rest.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from pbx.sdp.codecs import BY_ENCODING, STATIC, Codec
@@ -44,6 +46,8 @@ class AudioStream(NamedTuple):
     layout: tuple[str | None, ...]  # the m-lines: None for this one, the refusal for each other
     time: str  # t= of the session
     security: Security = NOTHING
+    parameters: Mapping[str, str] = MappingProxyType({})  # payload type -> what fmtp says
+    max_ptime_ms: int | None = None
 
     def encoding_of(self, payload_type: str) -> str | None:
         """What a payload type stands for, as "PCMA/8000" (no channel count if it is one); None if nobody says."""
@@ -98,10 +102,11 @@ def read_audio(text: str, m_line: int | None = None, srtp: str = "off") -> Audio
 class _Attributes:
     """The attributes of the usual audio stream. What counts once may come once; `take` says False to the unusual."""
 
-    __slots__ = ("direction", "maps", "ptime_ms", "rtcp_port", "seen")
+    __slots__ = ("direction", "maps", "parameters", "ptime_ms", "rtcp_port", "seen")
 
     def __init__(self) -> None:
         self.maps: dict[str, str] = {}
+        self.parameters: dict[str, str] = {}
         self.direction = "sendrecv"
         self.ptime_ms: int | None = None
         self.rtcp_port: int | None = None
@@ -113,6 +118,9 @@ class _Attributes:
             if found is None:
                 return False
             self.maps.setdefault(found[1], found[2].upper())
+        elif line.startswith("a=fmtp:"):
+            _take_parameters(self.parameters, line[7:])
+            return not line[-1].isspace()
         elif line[2:] in DIRECTIONS:
             self.direction = line[2:]
             return self._once("direction")
@@ -166,7 +174,7 @@ def quick_audio(text: str) -> AudioStream | None:
         return None
     return AudioStream(
         host, int(media[1]), media[2], tuple(media[3].split()), attributes.maps, _held(host, attributes.direction),
-        attributes.ptime_ms, attributes.rtcp_port, 0, (None,), "0 0",
+        attributes.ptime_ms, attributes.rtcp_port, 0, (None,), "0 0", NOTHING, attributes.parameters,
     )  # fmt: skip
 
 
@@ -177,6 +185,7 @@ def audio_of(session: Session, m_line: int) -> AudioStream:
     if host is None:
         raise BadSdp("SDP: no connection address (c=) for the audio stream")
     maps: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     direction = next((name for name, value in session.attributes if name in DIRECTIONS and value is None), "sendrecv")
     direction = next((name for name, value in media.attributes if name in DIRECTIONS and value is None), direction)
     for name, value in media.attributes:
@@ -185,6 +194,8 @@ def audio_of(session: Session, m_line: int) -> AudioStream:
             if found is None:
                 raise BadSdp(f"SDP: bad rtpmap {value!r}")
             maps.setdefault(found[1], found[2].upper())
+        elif name == "fmtp":
+            _take_parameters(parameters, value or "")
     ptime = media.first("ptime")
     ptime_ms = None if ptime is None else _ptime(ptime)
     longest = _ptime(media.first("maxptime") or "")
@@ -193,8 +204,14 @@ def audio_of(session: Session, m_line: int) -> AudioStream:
     layout = tuple([None if n == m_line else refusal(one) for n, one in enumerate(session.media)])
     return AudioStream(
         host, media.port, media.proto, media.formats, maps, _held(host, direction), ptime_ms,
-        _rtcp_port(media.first("rtcp") or ""), m_line, layout, session.time, security_of(session, media),
+        _rtcp_port(media.first("rtcp") or ""), m_line, layout, session.time, security_of(session, media), parameters,
+        longest,
     )  # fmt: skip
+
+
+def _take_parameters(parameters: dict[str, str], value: str) -> None:
+    payload_type, _, said = value.partition(" ")
+    parameters.setdefault(payload_type, said.strip())
 
 
 def refusal(media: Media) -> str:

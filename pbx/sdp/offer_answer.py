@@ -17,9 +17,11 @@ from pbx.sdp.audio import AudioStream, read_audio
 from pbx.sdp.codecs import EVENT_TYPES, Codec, forms_of
 from pbx.sdp.errors import NoCommonCodec, NotAcceptable
 from pbx.sdp.sdp import address_type, text_of
-from pbx.sdp.security import Agreed, Parts, Secure
+from pbx.sdp.security import NOTHING, Agreed, Parts, Secure
 
 _PLAIN: Final = Parts("RTP/AVP", "", "")
+
+_KEYS: Final = "0-15"  # of telephone-event (RFC 4733 2.4.1)
 
 # Direction as (we send, we receive).
 _BITS: Final = {
@@ -53,6 +55,8 @@ class Negotiated:
     layout: tuple[str | None, ...] = (None,)  # the m-lines; a later offer of ours must keep them (RFC 3264 8)
     security: Agreed | None = None  # None: plain RTP
     rtcp_mux: bool = False  # RTCP comes and goes on the RTP ports (RFC 5761)
+    parameters: str = ""  # of the codec, as the peer wants it (a=fmtp)
+    max_ptime_ms: int = 0  # the longest packet that the peer takes; 0: it does not say
 
     @property
     def sends(self) -> bool:
@@ -86,9 +90,10 @@ def offered_stream(
     direction: str = "sendrecv", layout: tuple[str | None, ...] = (None,),
 ) -> AudioStream:  # fmt: skip
     """What `read_audio` would make of `make_offer` with the same arguments, without the text."""
-    formats, maps = _offer_formats(tuple(codecs), keys)
+    formats, maps, parameters = _offer_formats(tuple(codecs), keys)
     return AudioStream(
-        host, port, "RTP/AVP", formats, maps, direction, ptime_ms, None, layout.index(None), layout, "0 0"
+        host, port, "RTP/AVP", formats, maps, direction, ptime_ms, None, layout.index(None), layout, "0 0", NOTHING,
+        parameters,
     )  # fmt: skip
 
 
@@ -196,12 +201,15 @@ def _with_layout(audio: str, layout: tuple[str | None, ...]) -> str:
 
 
 @lru_cache(maxsize=256)
-def _offer_formats(codecs: tuple[str, ...], keys: bool) -> tuple[tuple[str, ...], dict[str, str]]:
-    """(formats, maps) of an offer, as AudioStream has them."""
+def _offer_formats(codecs: tuple[str, ...], keys: bool) -> tuple[tuple[str, ...], dict[str, str], dict[str, str]]:
+    """(formats, maps, parameters) of an offer, as AudioStream has them."""
     forms = forms_of(codecs)
     maps = {str(form.payload_type): form.encoding.upper() for form in forms}
-    maps.update({str(number): f"TELEPHONE-EVENT/{clock_hz}" for number, clock_hz in _offered_events(forms, keys)})
-    return tuple(maps), maps
+    parameters = {str(form.payload_type): form.parameters for form in forms if form.parameters}
+    for number, clock_hz in _offered_events(forms, keys):
+        maps[str(number)] = f"TELEPHONE-EVENT/{clock_hz}"
+        parameters[str(number)] = _KEYS
+    return tuple(maps), maps, parameters
 
 
 @lru_cache(maxsize=256)
@@ -232,7 +240,7 @@ def _lines(forms: list[Codec], events: list[tuple[int, int]], ptime_ms: int, dir
             lines.append(f"a=fmtp:{form.payload_type} {form.parameters}\r\n")
     for number, clock_hz in events:
         numbers.append(str(number))
-        lines.append(f"a=rtpmap:{number} telephone-event/{clock_hz}\r\na=fmtp:{number} 0-15\r\n")
+        lines.append(f"a=rtpmap:{number} telephone-event/{clock_hz}\r\na=fmtp:{number} {_KEYS}\r\n")
     return " ".join(numbers), f"{''.join(lines)}a=ptime:{ptime_ms}\r\na={direction}\r\n"
 
 
@@ -253,5 +261,6 @@ def _negotiated(
     return Negotiated(
         stream.host, stream.port, stream.rtcp_port or min(stream.port + 1, 65535), codec.name, codec.clock_hz,
         payload_type, receive_type, to, None if our_keys is None else our_keys[0], clock_hz, stream.ptime_ms or 20,
-        direction, layout, agreed, stream.security.rtcp_mux,
+        direction, layout, agreed, stream.security.rtcp_mux, stream.parameters.get(str(payload_type), ""),
+        stream.max_ptime_ms or 0,
     )  # fmt: skip

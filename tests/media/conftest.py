@@ -171,7 +171,8 @@ def prompts(tmp_path: Path) -> Path:
 
 def free_range(pairs: int) -> PortRange:
     """Consecutive free port pairs, as free as one can know."""
-    for first in range(41000 + os.getpid() % 80 * 200, 60000, 200):  # several test runs may share a machine
+    begin = os.getpid() % 80 * 200  # several test runs may share a machine
+    for first in (41000 + (begin + more) % 19_000 for more in range(0, 19_000, 200)):
         held: list[socket.socket] = []
         try:
             for number in range(first, first + 2 * pairs):

@@ -97,6 +97,8 @@ def test_answer_takes_the_offers_number_of_a_dynamic_codec() -> None:
     ) in back
     assert (negotiated.codec, negotiated.payload_type, negotiated.dtmf_payload_type) == ("OPUS", 111, 110)
     assert (negotiated.clock_hz, negotiated.dtmf_clock_hz) == (48000, 48000)
+    assert (negotiated.parameters, negotiated.max_ptime_ms) == ("minptime=10;useinbandfec=1", 0)
+    assert reply(text + "a=maxptime:40\r\n", ("OPUS",))[1].max_ptime_ms == 40
 
 
 def test_each_side_numbers_a_dynamic_codec_for_itself() -> None:
