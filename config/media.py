@@ -22,6 +22,10 @@ SrtpSuite = Literal[
 DtlsHash = Literal["sha-256", "sha-384", "sha-512"]
 
 
+#: How keys go between us and a peer.
+Dtmf = Literal["auto", "rfc4733", "info", "inband"]
+
+
 class Srtp(Model):
     """Encrypted sound. `off`: neither offered nor taken; `optional`: offered and taken, but plain sound too (RFC 8643);
     `required`: nothing else. `suites` in order of preference. Keys go by SDES (RFC 4568) where the signalling is

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from config.calls import Reliable
 from config.fields import Codecs, DestinationText, Expected, Names, Seconds, Secret
-from config.media import OwnSrtp
+from config.media import Dtmf, OwnSrtp
 from config.model import Model
 
 MOST_SLOTS = 1000
@@ -75,6 +75,7 @@ class Extension(Model):
     redirects: Literal["follow", "refuse"] = "follow"
     codecs: Codecs | None = None
     srtp: OwnSrtp = None
+    dtmf: Dtmf = "auto"
     record: bool = False
     reliable_provisional: Reliable | None = None
     pickup_groups: Names = ()

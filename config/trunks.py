@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from config.calls import Reliable
 from config.fields import Codecs, Expected, Network, OneOrMany, SipUri
-from config.media import OwnSrtp
+from config.media import Dtmf, OwnSrtp
 from config.model import Login, Model
 from config.registration import RegisterText
 
@@ -89,6 +89,7 @@ class Trunk(Model):
     headers: TrunkHeaders = TrunkHeaders()
     codecs: Codecs | None = None
     srtp: OwnSrtp = None
+    dtmf: Dtmf = "auto"
     record: bool = False
     tls_name: Annotated[tuple[str, ...], OneOrMany] = ()
 

@@ -275,6 +275,7 @@ class FakePlane:
         """The peer presses a key and lets it go."""
         if not self._known(port):
             return
+        port.keys += 1
         if port.on_digit is not None:
             port.on_digit(digit)
         if port.on_key_end is not None:

@@ -116,6 +116,7 @@ class MediaPort:
     ice_ufrag: str = ""  # ours, for SDP; empty if the plane has no DTLS
     ice_pwd: str = field(default="", repr=False)
     on_digit: Callable[[str], None] | None = field(default=None, repr=False)  # once a key, when it begins
+    keys: int = 0  # that have been heard in the sound: as events, or as tones
     on_key_end: Callable[[str, int], None] | None = field(default=None, repr=False)  # and when it ends: held so many ms
     on_played: Callable[[int], None] | None = field(default=None, repr=False)  # a playlist ended by itself: its play id
     on_lost: Callable[[], None] | None = field(default=None, repr=False)  # the worker died: the port is gone already

@@ -413,6 +413,7 @@ def _load(worker: OneWorker) -> tuple[bool, bool, int]:
 
 
 def _digit(port: MediaPort, event: Event) -> None:
+    port.keys += 1
     if port.on_digit is not None:
         port.on_digit(KEYS[event.argument])
 

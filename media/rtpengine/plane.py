@@ -356,6 +356,8 @@ class RtpenginePlane:
             cell = daemon.cell_of(call_id)
             if cell is not None:
                 port = next((side.port for side in cell.sides if side.tag == tag), None)
+                if port is not None:
+                    port.keys += 1
                 if port is not None and port.on_digit is not None:
                     self._call(port.on_digit, key)
                 if port is not None and port.on_key_end is not None:

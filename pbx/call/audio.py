@@ -27,8 +27,8 @@ class Audio:
     beside."""
 
     __slots__ = (
-        "_heard", "_local", "_negotiated", "_plane", "_policy", "_tag", "codecs", "host", "near", "offered", "on_lost",
-        "on_secure", "on_silent", "port", "silent_after_ms",
+        "_heard", "_local", "_negotiated", "_plane", "_policy", "_tag", "codecs", "dtmf", "host", "near", "offered",
+        "on_lost", "on_secure", "on_silent", "port", "silent_after_ms", "takes_info",
     )  # fmt: skip
 
     def __init__(
@@ -43,6 +43,8 @@ class Audio:
         self._heard: AudioStream | None = None  # the peer's offer that waits for our answer
         self._negotiated: Negotiated | None = None
         self.codecs = policy
+        self.dtmf = "auto"  # how keys go: auto, rfc4733, info, inband
+        self.takes_info = False  # the peer says that it takes INFO
         self.offered = False  # our offer waits for the peer's answer
         self.on_secure: Callable[[bool], None] | None = None  # see MediaPort
         self.port: MediaPort | None = None
@@ -71,9 +73,24 @@ class Audio:
         return "sendrecv" if self._negotiated is None else FLIPPED[self._negotiated.direction]
 
     @property
-    def takes_keys(self) -> bool:
+    def takes_events(self) -> bool:
         """The peer takes keys as RFC 4733 events."""
         return self._negotiated is not None and self._negotiated.dtmf_payload_type is not None
+
+    @property
+    def in_band(self) -> bool:
+        """The peer's keys are tones, and so are those for it: it has no other way, or so the site says."""
+        return self.dtmf == "inband" or (self.dtmf == "auto" and not self.takes_events and not self.takes_info)
+
+    @property
+    def takes_keys(self) -> bool:
+        """Keys go to the peer with its sound, and not by INFO."""
+        return self.takes_events or self.in_band
+
+    @property
+    def _events(self) -> bool:
+        """Whether we speak of telephone-event to the peer at all: its presses must come by one way."""
+        return self.dtmf in ("auto", "rfc4733")
 
     def hear(self, body: bytes) -> None:
         """Take the peer's first offer, if there is one. Raises SipError when nothing in it is for us."""
@@ -198,7 +215,9 @@ class Audio:
     def _answer(self, offer: str | AudioStream, codecs: tuple[str, ...], direction: str) -> str:
         port = self._lease()
         try:
-            text, negotiated = self._local.answer(offer, self.host, port.number, codecs, direction=direction)
+            text, negotiated = self._local.answer(
+                offer, self.host, port.number, codecs, keys=self._events, direction=direction
+            )
         except SdpError as error:
             raise _sip(error) from None
         self._use(negotiated)
@@ -209,7 +228,9 @@ class Audio:
         layout: tuple[str | None, ...] = (None,),
     ) -> str:  # fmt: skip
         try:
-            return self._local.offer(self.host, port.number, codecs, direction=direction, layout=layout)
+            return self._local.offer(
+                self.host, port.number, codecs, keys=self._events, direction=direction, layout=layout
+            )
         except SdpError as error:
             raise _sip(error) from None
 
@@ -246,6 +267,7 @@ class Audio:
             negotiated.rtcp_port, negotiated.ptime_ms, negotiated.sends, negotiated.receives, negotiated.receive_type,
             negotiated.clock_hz, negotiated.dtmf_receive_type, negotiated.dtmf_clock_hz, negotiated.rtcp_mux,
             _security(negotiated.security), _ice(negotiated.security), negotiated.parameters, negotiated.max_ptime_ms,
+            in_band_keys=self.in_band,
         )  # fmt: skip
         self._plane.connect(self.port, remote)
         if self.silent_after_ms is not None:

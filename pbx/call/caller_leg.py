@@ -44,7 +44,7 @@ class CallerLeg(Leg):
         self.called_says = ""  # header lines of the called side's last response that cross with ours
         self.refused = 0  # the final status of the INVITE, if it is no 2xx
         self.headers = request.headers
-        self.methods = methods_of(request)
+        self.can(methods_of(request))
         self.min_session_s = max(self.min_session_s, session_timer.min_se(request))
         self.audio.hear(request.description)
         if self.reliable != "off" and (

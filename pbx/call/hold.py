@@ -44,8 +44,8 @@ def connect(switch: Switch, a: Leg, b: Leg) -> None:
         leg.held = leg.audio.held
         if leg.held:
             _play(switch, other)
-        if not other.audio.takes_keys:
-            info.relay_keys(leg, other)
+        if other.keys_by_info:
+            info.relay_keys(leg)
 
 
 def passed(leg: Leg) -> bool:

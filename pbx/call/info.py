@@ -58,6 +58,9 @@ def read_key(kind: str, body: str) -> tuple[str, int] | None:
 
 def _pressed(leg: Leg, key: str, duration_ms: int) -> None:
     partner, port = leg.partner, leg.audio.port
+    if leg.audio.dtmf in ("rfc4733", "inband") or (port is not None and port.keys):
+        leg.switch.counters["keys_said_twice"] += 1  # they come with the sound: this tells of the same press
+        return
     if partner is not None:
         partner.send_key(key, duration_ms)
     heard = port.on_digit if port is not None else None
@@ -67,10 +70,10 @@ def _pressed(leg: Leg, key: str, duration_ms: int) -> None:
         heard(key)
 
 
-def relay_keys(leg: Leg, other: Leg) -> None:
-    """`other` takes no RFC 4733 events: the keys of `leg` go to it by INFO, if it takes those."""
+def relay_keys(leg: Leg) -> None:
+    """Keys go by INFO to the other side of the bridge: those of `leg`."""
     port = leg.audio.port
-    if port is not None and other.allows("INFO") and not isinstance(port.on_digit, KeyRelay):
+    if port is not None and not isinstance(port.on_digit, KeyRelay):
         port.on_digit = KeyRelay(leg, port.on_digit)
 
 
@@ -90,7 +93,7 @@ class KeyRelay:
 
     def __call__(self, key: str) -> None:
         partner = self._leg.partner
-        if partner is not None and not partner.audio.takes_keys:
+        if partner is not None and partner.keys_by_info:
             partner.send_key(key, _USUAL_MS)
         if self.before is not None:
             self.before(key)

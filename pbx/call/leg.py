@@ -68,6 +68,7 @@ class Leg:
         codecs, tag = switch.codecs_of(extension, trunk), dialog.local_tag.encode()
         means = switch.means_of(extension, trunk, dialog.hop)
         self.audio = Audio(switch.plane, switch.host_for(dialog.hop), codecs, switch.ids.number(), tag, means)
+        self.audio.dtmf = switch.dtmf_of(extension, trunk)
         self.audio.on_lost = self.media_lost
         self.audio.on_silent = self.media_silent
         self.audio.near = self._near
@@ -144,7 +145,12 @@ class Leg:
     def hear(self, message: Request | Response, hop: Hop) -> None:
         """A target refresh (12.2), and what the peer can do."""
         self.dialog.refresh(message, hop)
-        self.methods = methods_of(message) or self.methods
+        self.can(methods_of(message))
+
+    def can(self, methods: frozenset[str] | None) -> None:
+        """What the peer says that it allows; None if it says nothing."""
+        self.methods = methods or self.methods
+        self.audio.takes_info = self.allows("INFO")
 
     def _secured(self, secure: bool) -> None:
         """The keys of its sound are there; or they never will be, and it may not be heard in the clear."""
@@ -412,11 +418,17 @@ class Leg:
     # --- keys -------------------------------------------------------------------------------------------------------
 
     def send_key(self, key: str, duration_ms: int) -> None:
-        """Press a key for the peer: as RFC 4733 events, or by INFO."""
+        """Press a key for the peer: as RFC 4733 events, as tones, or by INFO."""
         if self.audio.takes_keys and self.audio.port is not None:
             self.switch.plane.send_digit(self.audio.port, key, duration_ms)
-        elif self.allows("INFO"):
+        elif self.keys_by_info:
             info.send_key(self, key, duration_ms)
+
+    @property
+    def keys_by_info(self) -> bool:
+        """Keys go to the peer by INFO."""
+        wanted = self.audio.dtmf
+        return not self.audio.takes_keys and (wanted == "info" or (wanted == "auto" and self.allows("INFO")))
 
     # --- requests we send -------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ class StandingLeg(Leg):
         dialog["local_cseq"] += CSEQ_AHEAD
         super().__init__(switch, call, kept["number"], Dialog(**dialog), kept["extension"], kept["trunk"])
         self.party = Party(*kept["party"])
-        self.methods = None if kept["methods"] is None else frozenset(kept["methods"])
+        self.can(None if kept["methods"] is None else frozenset(kept["methods"]))
         self.confirmed = True
         trunk = switch.rules.site.trunks.get(kept["trunk"] or "")
         login = None if trunk is None or trunk.login is None or not kept["called"] else trunk.login

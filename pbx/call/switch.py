@@ -139,6 +139,13 @@ class Switch:
             own = site.trunks[trunk].codecs
         return own or site.media.codecs
 
+    def dtmf_of(self, extension: str | None, trunk: str | None) -> str:
+        """How keys go between us and a peer: auto, rfc4733, info, inband."""
+        site = self.rules.site
+        if extension is not None and extension in site.extensions:
+            return site.extensions[extension].dtmf
+        return site.trunks[trunk].dtmf if trunk is not None and trunk in site.trunks else "auto"
+
     def means_of(self, extension: str | None, trunk: str | None, hop: Hop) -> Means:
         """How sound may be secured with a peer whose signalling goes this way."""
         return means_of(self.rules.site, extension, trunk, hop, self.plane.fingerprint)

@@ -99,10 +99,10 @@ def offered_stream(
 
 def answer(
     offer: str | bytes | AudioStream, host: str, port: int, codecs: Sequence[str], *, session_id: int, version: int = 1,
-    ptime_ms: int = 20, direction: str = "sendrecv", secure: Secure | None = None,
+    keys: bool = True, ptime_ms: int = 20, direction: str = "sendrecv", secure: Secure | None = None,
 ) -> tuple[str, Negotiated]:  # fmt: skip
     """The answer to an offer (its text, or what `read_audio` made of it) and what follows from both. `codecs` in order
-    of preference: the first that the offer has is taken.
+    of preference: the first that the offer has is taken. Without `keys` no telephone-event is.
 
     Raises BadSdp (400), NotAcceptable, NotSecure or NoCommonCodec (488).
     """
@@ -110,7 +110,7 @@ def answer(
     stream = offer if isinstance(offer, AudioStream) else read_audio(text_of(offer), srtp=secure.means.policy)
     codec, payload_type = _choose(stream, codecs)
     joint = _JOINT[direction, stream.direction]
-    events = stream.telephone_event(codec.clock_hz)
+    events = stream.telephone_event(codec.clock_hz) if keys else None
     parts, agreed = secure.answer(stream.security, stream.proto, host, port)
     negotiated = _negotiated(stream, codec, payload_type, payload_type, events, events, joint, stream.layout, agreed)
     formats, attributes = _answer_lines(codec._replace(payload_type=payload_type), events, ptime_ms, joint)
@@ -161,11 +161,11 @@ class LocalDescription:
         return self._with_version(text)
 
     def answer(
-        self, offer: str | bytes | AudioStream, host: str, port: int, codecs: Sequence[str], *, ptime_ms: int = 20,
-        direction: str = "sendrecv",
+        self, offer: str | bytes | AudioStream, host: str, port: int, codecs: Sequence[str], *, keys: bool = True,
+        ptime_ms: int = 20, direction: str = "sendrecv",
     ) -> tuple[str, Negotiated]:  # fmt: skip
         text, negotiated = answer(
-            offer, host, port, codecs, session_id=self.session_id, version=self.version, ptime_ms=ptime_ms,
+            offer, host, port, codecs, session_id=self.session_id, version=self.version, keys=keys, ptime_ms=ptime_ms,
             direction=direction, secure=self.secure,
         )  # fmt: skip
         return self._with_version(text), negotiated

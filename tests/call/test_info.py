@@ -84,22 +84,23 @@ def test_keys_go_by_info_to_who_takes_no_events(world: World) -> None:
     carrier, invite, tag, phone = no_events(world, "Allow: INVITE, BYE, INFO\r\n")
     port = the_call(world).caller.audio.port
     assert port is not None
+    carrier.follow("INFO", invite, tag, cseq=2, body="6", kind=PLAIN)
+    carrier.response(200)
+    phone.answer(phone.request("INFO"), 200)
     world.plane.press(port, "5")  # RFC 4733
     info = phone.request("INFO")
     assert info.get("Content-Type") == RELAY and info.body.startswith(b"Signal=5\r\n")
     phone.answer(info, 200)
-    carrier.follow("INFO", invite, tag, cseq=2, body="6", kind=PLAIN)
-    carrier.response(200)
-    phone.answer(phone.request("INFO"), 200)
     assert not phone.inbox and sent_digits(world) == []
     hang_up(carrier, invite, tag, phone, cseq=3)
 
 
-def test_keys_for_who_takes_neither_are_lost(world: World) -> None:
+def test_keys_for_who_takes_neither_are_tones(world: World) -> None:
     carrier, invite, tag, phone = no_events(world, "Allow: INVITE, BYE\r\n")
     carrier.follow("INFO", invite, tag, cseq=2, body="6", kind=PLAIN)
     carrier.response(200)
-    assert not phone.inbox
+    assert not phone.inbox and sent_digits(world) == ["6"]
+    assert [remote.in_band_keys for remote in world.plane.remotes.values()] == [True, False]
     hang_up(carrier, invite, tag, phone, cseq=3)
 
 
