@@ -1,6 +1,6 @@
 """SRTP with keys in the signalling (SDES) and a phone of others: Debian's baresip with its module `srtp`.
 
-Called, it loops back what it hears, so that the other phone's tone passes both ways; the other phone's sound is plain.
+It loops back what it hears, so that the other phone's tone passes both ways; the other phone's sound is plain.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def configure(folder: Path, server: str, security: str) -> None:
         f"module_path {MODULES}\n"
         f"net_interface 127.0.0.1\nsip_listen 127.0.0.1:{free_port()}\n"
         "audio_player aubridge,loop\naudio_source aubridge,loop\naudio_alert aubridge,none\n"
+        "ringback_disabled yes\n"  # when it ends, so does the device that loops
         "module g711.so\nmodule aubridge.so\nmodule srtp.so\nmodule_app account.so\nmodule_app menu.so\n"
     )
     (folder / "accounts").write_text(
@@ -44,10 +45,10 @@ def configure(folder: Path, server: str, security: str) -> None:
 
 
 @asynccontextmanager
-async def looping_baresip(folder: Path, server: str, security: str) -> AsyncIterator[None]:
-    """Extension 113, which answers and loops; `security` is baresip's `mediaenc`."""
+async def looping_baresip(folder: Path, server: str, security: str, *orders: str) -> AsyncIterator[None]:
+    """Extension 113, which answers and loops; `security` is baresip's `mediaenc`, `orders` are as at its keyboard."""
     configure(folder, server, security)
-    command = ["baresip", "-f", str(folder)]
+    command = ["baresip", "-f", str(folder), *(word for order in orders for word in ("-e", order))]
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
@@ -84,6 +85,17 @@ async def test_it_is_called(plateau: Plateau, desk: Phone, tmp_path: Path, secur
     async with looping_baresip(tmp_path, plateau.sip, security):
         await eventually(lambda: registered(plateau))
         call = await desk.call("113")
+        await call.established()
+        assert (await call.hear(TONE_HZ)).heard
+        await call.hang_up()
+        await call.ended()
+        await plateau.until_idle()
+
+
+@pytest.mark.parametrize("security", ["srtp", "srtp-mand"])
+async def test_it_calls(plateau: Plateau, desk: Phone, tmp_path: Path, security: str) -> None:
+    async with looping_baresip(tmp_path, plateau.sip, security, f"d sip:114@{plateau.sip}"):
+        call = await desk.next_call()
         await call.established()
         assert (await call.hear(TONE_HZ)).heard
         await call.hang_up()
