@@ -131,6 +131,8 @@ cdef void on_beside(Loop *loop) noexcept nogil:
             continue
         make_address(&address, head.family, head.host, head.port)
         on_aside(loop, port, head, &address, loop.packet + sizeof(Aside), <int>(n - sizeof(Aside)))
+        if head.op == SET_KEYS:
+            explicit_bzero(loop.packet, n)
 
 
 cdef void on_aside(Loop *loop, Port *port, Aside *head, sockaddr_storage *address, const uint8_t *payload,

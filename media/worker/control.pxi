@@ -161,6 +161,7 @@ cdef void execute(Loop *loop, Command *command, int passed) noexcept nogil:
     elif command.op == KEYS:
         if not set_keys(loop, port, command.argument, command.payload, command.flags & 1):
             emit(loop, INSECURE, port, NO_SRTP)
+        explicit_bzero(command.payload, sizeof(command.payload))
     elif command.op == HANDSHAKE_ORDER:
         shake_hands(loop, port, command)
     elif command.op == RELEASE:
@@ -227,15 +228,20 @@ cdef void lease(Loop *loop, Port *port, uint32_t generation, const uint8_t *tag)
     port.in_band = port.held = False
     port.concealed_ms = port.decode_errors = port.late = 0
     port.packets_received = port.packets_sent = port.packets_dropped = port.rtcp_received = 0
-    port.out.ssrc = <uint32_t>draw(loop)
-    port.out.seq = <uint16_t>(draw(loop) & 0x7FFF)  # RFC 3550 5.1: random; low, so that no wrap comes early
+    begin_stream(loop, port)
     port.out.timestamp = <uint32_t>draw(loop)
     port.out.sent_ns = loop.now_ns
-    port.out.resync = True
     name = draw(loop) << 16 ^ draw(loop)
     for i in range(16):
         port.cname[i] = b"0123456789abcdef"[name >> (4 * i) & 15]
     watch(loop, port, EPOLL_CTL_ADD)
+
+
+cdef void begin_stream(Loop *loop, Port *port) noexcept nogil:
+    """What it sends from here on is of another source."""
+    port.out.ssrc = <uint32_t>draw(loop)
+    port.out.seq = <uint16_t>(draw(loop) & 0x7FFF)  # RFC 3550 5.1: random; low, so that no wrap comes early
+    port.out.resync = True
 
 
 cdef void set_remote(Loop *loop, Port *port, uint8_t flags, ConnectPayload *remote) noexcept nogil:

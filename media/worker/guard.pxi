@@ -13,10 +13,12 @@ cdef void set_guard(Loop *loop, Port *port, uint8_t flags) noexcept nogil:
         if guard == NULL:
             port.may_send = port.peer_sends = False  # no memory: rather silent than in the clear
             return
+    if not flags & SECURED or guard.dtls != ((flags & DTLS) != 0):
+        end_keys(guard)  # what was agreed otherwise is void
     guard.secured = flags & SECURED
     guard.mux = flags & RTCP_MUX
     guard.ice = flags & ICE
-    guard.dtls = flags & DTLS
+    guard.dtls = (flags & DTLS) != 0
     if not guard.dtls:
         forget_aside(loop, port)
 
@@ -35,8 +37,8 @@ cdef void end_keys(Guard *guard) noexcept nogil:
     """They do not stay in memory."""
     srtp_end(guard.receiving.session)
     srtp_end(guard.sending.session)
-    memset(&guard.receiving, 0, sizeof(Keys))
-    memset(&guard.sending, 0, sizeof(Keys))
+    explicit_bzero(&guard.receiving, sizeof(Keys))
+    explicit_bzero(&guard.sending, sizeof(Keys))
 
 
 cdef void on_guarded(Loop *loop, Port *port) noexcept nogil:

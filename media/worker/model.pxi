@@ -233,8 +233,9 @@ cdef struct Incoming:
 
 
 cdef struct Outgoing:
-    # One stream for the life of a lease
+    # One stream for the life of a lease, or of a key
     uint32_t ssrc
+    bint sealed  # SRTP has left in this lease
     uint8_t khz  # of the timestamps
     uint32_t span  # units of the last packet we made
     uint32_t timestamp  # highest sent

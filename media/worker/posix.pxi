@@ -56,6 +56,7 @@ cdef extern from *:
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
     }
     """
+    void explicit_bzero(void *data, size_t size) nogil
     ctypedef unsigned int socklen_t
     ctypedef int ssize_t
     ctypedef unsigned short sa_family_t

@@ -9,7 +9,7 @@ cdef extern from *:
     #include <stdlib.h>
 
     #define SRTP_PROFILES 7
-    #define SRTP_WINDOW 512  /* packets, RFC 3711 3.3.2 */
+    #define SRTP_WINDOW 512  /* packets, RFC 3711 3.3.2; up to 63 fewer, since it moves by words */
     #define SRTP_STREAMS 16  /* sources that one key is heard from */
     enum { SRTP_AUTH_FAIL = 7, SRTP_REPLAY_FAIL = 9 };
 
@@ -79,7 +79,7 @@ cdef extern from *:
             if (s->cipher[i]) crypto.context_free(s->cipher[i]);
             if (s->mac[i]) crypto.hmac_free(s->mac[i]);
         }
-        memset(s, 0, sizeof *s);
+        explicit_bzero(s, sizeof *s);  /* a memset before free is left out by the compiler */
         free(s);
     }
 
@@ -112,8 +112,8 @@ cdef extern from *:
                 && (gcm || ((s->mac[i] = crypto.hmac_new())
                             && crypto.hmac_init(s->mac[i], auth, sizeof auth, crypto.sha1(), NULL) == 1));
         }
-        memset(key, 0, sizeof key);
-        memset(auth, 0, sizeof auth);
+        explicit_bzero(key, sizeof key);
+        explicit_bzero(auth, sizeof auth);
         if (kdf) crypto.context_free(kdf);
         if (!fine) { srtp_end(s); return NULL; }
         s->profile = profile;
@@ -124,7 +124,7 @@ cdef extern from *:
     /* RFC 3711 3.3.2: 0 if the index is new and not too old. */
     static int srtp_check(const srtp_window *w, uint64_t index) {
         if (!w->begun || index > w->highest) return 0;
-        if (w->highest - index >= SRTP_WINDOW) return SRTP_REPLAY_FAIL;
+        if (w->highest / 64 - index / 64 >= SRTP_WINDOW / 64) return SRTP_REPLAY_FAIL;
         return w->seen[index / 64 % (SRTP_WINDOW / 64)] >> index % 64 & 1 ? SRTP_REPLAY_FAIL : 0;
     }
 
@@ -279,7 +279,8 @@ def srtp_missing() -> str | None:
 
 cdef bint set_keys(Loop *loop, Port *port, int profile, const uint8_t *key, bint outbound) noexcept nogil:
     """One direction's master key and salt. The same key again changes nothing: its index goes on (RFC 3711 3.3.1: a key
-    must never be used with an index twice). False if it can't be used."""
+    must never be used with an index twice). Nobody knows whether a key has been ours before, so after the first one each comes with
+    a new stream, whose indices begin at zero for either side. False if it can't be used."""
     cdef Guard *guard = port.guard
     cdef Keys *keys
     cdef void *session
@@ -289,6 +290,8 @@ cdef bint set_keys(Loop *loop, Port *port, int profile, const uint8_t *key, bint
     if keys.session != NULL and keys.profile == profile and memcmp(keys.key, key, KEY_BYTES) == 0:
         return True
     srtp_end(keys.session)
+    if outbound and port.out.sealed:
+        begin_stream(loop, port)
     memcpy(keys.key, key, KEY_BYTES)
     keys.profile = profile
     keys.session = srtp_session(profile, keys.key, outbound)
@@ -307,6 +310,7 @@ cdef int protect(Loop *loop, Port *port, const uint8_t *packet, int size, bint r
         if srtp_protect_packet(guard.sending.session, rtcp, loop.sealed, &size):
             loop.srtp_unsent += 1
             return 0
+        port.out.sealed = True
     return size
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import struct
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -256,7 +259,94 @@ async def test_new_keys(plane: WorkerPlane, secured: MakeSecured, settle: Settle
     assert await a.phone.hears_nothing()
     a.rekey(fresh)
     a.send()
-    assert (await a.receive())[8:12] == old[8:12]
+    assert (await a.receive())[8:12] != old[8:12]
+
+
+async def test_a_key_that_comes_again(plane: WorkerPlane, secured: MakeSecured, settle: Settle) -> None:
+    """In the clear meanwhile, or with another suite: our key of before must not be used with an index twice."""
+    a = secured()
+    plane.echo(a.port)
+    await settle()
+    seen = set()
+    for between in (None, keys_of("AES_CM_128_HMAC_SHA1_80", 7), None):
+        a.send()
+        seen.add((await a.receive())[8:12])
+        plane.connect(a.port, a.phone.remote(security=between))
+        plane.connect(a.port, a.phone.remote(security=keys_of(GCM)))
+        await settle()
+    assert len(seen) == 3
+
+
+async def test_the_whole_window_is_remembered(
+    plane: WorkerPlane, secured: MakeSecured, settle: Settle, stats: Stats
+) -> None:
+    """Wherever in it a packet is: seen again it is a replay, or too old (RFC 3711 3.3.2)."""
+    a = secured(seq=1)
+    plane.echo(a.port)
+    await settle()
+    packets = [a.sealed(b"\x20" * 160) for _ in range(512)]
+    for packet in packets[:3] + packets[-1:]:
+        a.send_raw(packet)
+    for packet in packets[:3]:
+        a.send_raw(packet)
+    await asyncio.sleep(0.02)
+    await plane_totals(plane)
+    assert plane.counters["media_srtp_replayed"] == 3
+    a.send_raw(packets[450])  # late, and the first time
+    a.send_raw(a.sealed(b"\x20" * 160))
+    await asyncio.sleep(0.02)
+    assert (await stats(a.port)).packets_received == 6
+
+
+async def test_rubbish(plane: WorkerPlane, secured: MakeSecured, settle: Settle, stats: Stats) -> None:
+    """Any length, any header: counted, nothing else. For a build with sanitizers above all."""
+    for suite in (GCM, "AES_256_CM_HMAC_SHA1_32"):
+        a = secured(suite, remote={"rtcp_mux": True})
+        plane.echo(a.port)
+        await settle()
+        draw = random.Random(suite)
+        for _ in range(300):
+            sound = bytearray(a.sealed(draw.randbytes(160)))
+            sound[0] = 0x80 | draw.getrandbits(6)  # sources, extension, padding
+            sound[1] = draw.choice((0, 72, 200, 201))
+            packet = bytes(sound[: draw.randint(0, 190)]) + draw.randbytes(draw.choice((0, 0, 30, 1900)))
+            a.send_raw(packet)
+            a.phone.rtcp.sendto(packet, (a.phone.host, a.port.number + 1))
+        await asyncio.sleep(0.05)
+        a.send(b"\x50" * 160)
+        assert (await a.receive())[12:] == b"\x50" * 160
+        assert (await stats(a.port)).packets_received == 1
+
+
+async def test_no_key_stays_in_memory(plane: WorkerPlane, secured: MakeSecured, settle: Settle) -> None:
+    a = secured("AES_256_CM_HMAC_SHA1_80", 0x33)
+    keys = keys_of("AES_256_CM_HMAC_SHA1_80", 0x33)
+    pid = plane.worker_pid
+    assert pid is not None
+    plane.echo(a.port)
+    await settle()
+    a.send()
+    await a.receive()
+    assert in_memory(pid, keys.send)
+    plane.release(a.port)
+    await settle()
+    assert not in_memory(pid, keys.send) and not in_memory(pid, keys.receive)
+
+
+def in_memory(pid: int, wanted: bytes) -> bool:
+    """Or its end: an allocator writes to the beginning of what is freed."""
+    wanted = wanted[16:]
+    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
+        for line in maps:
+            place, rights = line.split()[:2]
+            first, last = (int(number, 16) for number in place.split("-"))
+            if not rights.startswith("rw") or last - first > 1 << 30:
+                continue
+            memory.seek(first)
+            with contextlib.suppress(OSError):
+                if wanted in (memory.read(last - first) or b""):
+                    return True
+    return False
 
 
 async def test_back_to_the_clear_only_when_it_is_agreed(
