@@ -14,7 +14,7 @@ import pytest
 
 from media import records
 from media.plane import MediaError, MediaPort, PortStats
-from media.security import SUITES, SecurityPolicy, SrtpKeys
+from media.security import SUITES, Dtls, SecurityPolicy, SrtpKeys
 from media.worker.loop import srtp_missing
 from media.worker_plane import WorkerPlane
 from tests.media.srtp_reference import Srtp
@@ -275,6 +275,21 @@ async def test_a_key_that_comes_again(plane: WorkerPlane, secured: MakeSecured, 
         plane.connect(a.port, a.phone.remote(security=keys_of(GCM)))
         await settle()
     assert len(seen) == 3
+
+
+async def test_keys_of_the_signalling_end_when_a_handshake_is_agreed(
+    plane: WorkerPlane, secured: MakeSecured, settle: Settle
+) -> None:
+    """Mute and deaf, as ever without keys."""
+    a = secured()
+    plane.echo(a.port)
+    await settle()
+    a.send()
+    await a.receive()
+    plane.connect(a.port, a.phone.remote(security=Dtls("sha-256", bytes(32), active=False)))
+    await settle()
+    a.send()
+    assert await a.phone.hears_nothing()
 
 
 async def test_the_whole_window_is_remembered(
