@@ -169,14 +169,14 @@ class Audio:
         sent in the clear to a peer whose keys are lost: he is asked for others."""
         self._local.session_id = kept["session_id"]
         self._local.version = kept["version"] + 1  # what is said next is not what was said last
-        self.port = self._plane.adopted().pop(self._tag, None)
         agreed = dict(kept["agreed"])
         agreed["layout"] = tuple(agreed["layout"])
+        self._negotiated = Negotiated(**agreed)
+        self.port = self._plane.adopted().pop(self._tag, None)
         if self.port is not None:
             self.port.on_lost, self.port.on_secure, self.port.on_silent = self._lost, self.on_secure, self.on_silent
         elif kept["secure"]:
-            agreed["port"] = 0
-        self._negotiated = Negotiated(**agreed)
+            self._negotiated = replace(self._negotiated, port=0)
         self.codecs = self._ordered()
 
     def direction_of(self, offer: str) -> str:

@@ -46,8 +46,12 @@ class StandingLeg(Leg):
         login = None if trunk is None or trunk.login is None or not kept["called"] else trunk.login
         self._login = None if login is None else (login.username, login.password.get_secret_value())
         self.audio.take_up(kept["audio"])
-        if kept["session"] is not None:
-            self.watch(Agreed(*kept["session"]))
+        self.watch(None if kept["session"] is None else Agreed(*kept["session"]))
+
+    def let_go(self) -> None:
+        """The call can't be made again: nobody has this leg."""
+        self.watch(None)
+        self.audio.release()
 
     @property
     def login(self) -> tuple[str, str] | None:
@@ -108,12 +112,16 @@ def revive(switch: Switch, kept: Kept, now: float) -> Call:
     call = Call(switch, origin)
     call.caller = caller = StandingLeg(switch, call, leg)
     call.id, call.direction, call.dialled = kept["id"], kept["direction"], kept["dialled"]
-    call.started_at, call.waited_s = kept["started_at"], kept["waited_s"]
-    call.destination = Destination(*kept["destination"])
-    call.attributes.update(kept["attributes"])
     call.answered = True
     talking = kept["talking"]
-    callee = None if talking is None else StandingLeg(switch, call, talking["leg"])
+    try:
+        call.started_at, call.waited_s = kept["started_at"], kept["waited_s"]
+        call.destination = Destination(*kept["destination"])
+        call.attributes.update(kept["attributes"])
+        callee = None if talking is None else StandingLeg(switch, call, talking["leg"])
+    except (KeyError, TypeError, ValueError):
+        caller.let_go()
+        raise
     switch.take_up(call, [caller] if callee is None else [caller, callee])
     switch.emit(events.CallRevived(now, call.id))
     if callee is None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from bench import sound_cost
 from bench.checks import Checks
@@ -69,7 +66,6 @@ async def test_every_work_for_a_moment(tmp_path: Path) -> None:
             assert (once.figures[7] > 0) == work.stamped
 
 
-@pytest.mark.skipif(shutil.which("rtpengine") is None, reason="no rtpengine")
 async def test_rtpengine_bears_the_same_load(tmp_path: Path) -> None:
     program, streams = compile_rtp_load(tmp_path), Streams(tmp_path, 2)
     with rtpengine(2, None) as theirs:

@@ -169,6 +169,22 @@ def test_what_makes_no_sense_is_told(lives: Lives, change: dict[str, object]) ->
     hang_up(carrier, invite, tag, phone)
 
 
+def test_half_a_call_leaves_no_port(lives: Lives) -> None:
+    """The caller's port was taken over when it shows that the callee makes no sense."""
+    carrier, invite, tag, phone, _ = talking(lives.world)
+    (kept,) = lives.kept()
+    half = json.loads(kept)
+    del half["talking"]["leg"]["dialog"]["call_id"]
+    new, plane = World(), lives.world.plane
+    plane.restart()
+    new.plane = new.switch.plane = plane
+    with pytest.raises(TypeError):
+        revive(new.switch, half, 0.0)
+    assert len(plane.leased) == 1 and len(plane.adopted()) == 1  # the callee's, which the grace ends
+    assert not new.clock.pending() and not new.leaks().get("calls")
+    hang_up(carrier, invite, tag, phone)
+
+
 def test_no_keys_of_encrypted_sound_are_kept(lives: Lives) -> None:
     carrier, invite, tag, phone, _ = talking(lives.world)
     (kept,) = lives.kept()
