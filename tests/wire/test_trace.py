@@ -83,7 +83,8 @@ async def test_the_ladder_of_a_call(office: Office) -> None:
 async def test_the_commands(office: Office, tmp_path: Path) -> None:
     call = await made_call(office, "2022", hold_ms=50, tcp=True)
     seen = await command(office, "trace", "--number", "2022", "--last", "1m")
-    assert "INVITE" in seen and "tcp 127.0.0.2" in seen and call in seen and "2021" not in seen
+    assert "INVITE" in seen and "tcp 127.0.0.2" in seen and call in seen
+    assert "4711 → 2022" in seen and "→ 2021" not in seen, "the other call's lines: its number, not a part of an id"
     whole = await command(office, "trace", "--call", call, "--method", "bye", "-v")
     assert "CSeq: 2 BYE" in whole and "CSeq: 1 INVITE" not in whole
     drawn = await command(office, "ladder", call)
