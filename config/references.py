@@ -22,8 +22,8 @@ from config.conferences import NEW
 from config.numbers import normalise
 from config.prompts_used import SOUND_SUFFIXES, TEXT_SUFFIX, prompts_used
 from config.schema import Destination, DialRule, ParkingLot, Site
+from config.suggestion import did_you_mean
 from config.values import Path
-from config.words import did_you_mean
 
 _SECTIONS = {
     "extension": "extensions", "queue": "queues", "ivr": "ivr", "trunk": "trunks", "group": "groups", "park": "park",

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr
 
+from config.agents import Acd, Agent
 from config.calls import Calls
 from config.conferences import Room, Supervision
 from config.fields import (
@@ -24,7 +25,6 @@ from config.fields import (
     DestinationText,
     HostPort,
     Key,
-    Level,
     Name,
     Number,
     OneOrMany,
@@ -34,8 +34,6 @@ from config.fields import (
     Seconds,
     Secret,
     SipListener,
-    SipUri,
-    Skill,
     Spans,
     Url,
     Yes,
@@ -44,6 +42,7 @@ from config.listen import Listen
 from config.media import Media
 from config.model import Login, Model
 from config.phones import Extension, Forward, Group, ParkingLot
+from config.queues import Queue
 from config.recordings import Recordings
 from config.registration import Registration
 from config.sayings import Sayings, Spoken
@@ -55,6 +54,7 @@ from config.trunks import Trunk
 __all__ = [
     "VERBS",
     "WEEKDAYS",
+    "Acd",
     "Agent",
     "Api",
     "ByHours",
@@ -274,43 +274,6 @@ def _state(value: Any) -> Any:
 Flow = Annotated[dict[Name, Annotated[State, BeforeValidator(_state)]], Field(min_length=1)]
 
 
-class Agent(Model):
-    """A person who answers. Reached at `extension`, or at a fixed `contact` (then always registered)."""
-
-    extension: str | None = None
-    contact: SipUri | None = None
-    name: str = ""
-    skills: dict[Skill, Level] = Field(default_factory=dict)
-    login: Literal["by agent", "always"] = "by agent"
-
-    @model_validator(mode="after")
-    def _one_phone(self) -> Agent:
-        if (self.extension is None) == (self.contact is None):
-            raise ValueError("expected either extension or contact")
-        return self
-
-
-class Queue(Model):
-    """Callers who wait. An agent serves the queue if he fulfils `needs` (see `acd/requirement.py` for the language).
-
-    Order over all queues: score = priority + value_weight x basket (euro) + seconds waited.
-    `record`: calls are recorded from when an agent answers.
-    """
-
-    needs: str | None = None
-    agents: Annotated[tuple[str, ...], OneOrMany] | None = None
-    music: str | None = None
-    answer: Literal["on entry", "on agent"] = "on entry"
-    priority: float = 0
-    value_weight: float = Field(0, ge=0)
-    ring_s: Seconds = 20
-    wrap_up_s: float = Field(30, ge=0)
-    max_wait_s: Seconds | None = None
-    overflow: DestinationText | None = None
-    record: bool = False
-    keep_recordings_days: float | None = Field(None, gt=0)
-
-
 class Site(Model):
     """A whole site file."""
 
@@ -337,5 +300,6 @@ class Site(Model):
     dial_plan: tuple[DialRule, ...] = ()
     hours: dict[Name, Hours] = Field(default_factory=dict)
     ivr: dict[Name, Flow] = Field(default_factory=dict)
+    acd: Acd = Acd()
     agents: dict[Name, Agent] = Field(default_factory=dict)
     queues: dict[Name, Queue] = Field(default_factory=dict)

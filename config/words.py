@@ -6,7 +6,6 @@ value out of bounds read the same: `expected a number above 0, found "soon"`.
 
 from __future__ import annotations
 
-import difflib
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,10 @@ from pydantic_core import ErrorDetails
 from config.errors import Problem
 from config.fields import Expected
 from config.schema import VERBS, Site
+from config.suggestion import did_you_mean
 from config.values import Path, Values, in_words, kind_in_words, quoted
+
+KEYS_LISTED = 20  # beside a suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,9 @@ def _key_problem(detail: ErrorDetails, file: str, values: Values) -> Problem:
     if kind == "missing":
         found, expected = "none", f"the key {path[-1]}"
     elif kind == "extra_forbidden":
-        expected, hint = f"a key of: {', '.join(parent.keys)}", did_you_mean(str(path[-1]), parent.keys)
+        hint = did_you_mean(str(path[-1]), parent.keys)
+        many = hint and len(parent.keys) > KEYS_LISTED
+        expected = "another key" if many else f"a key of: {', '.join(parent.keys)}"
     elif kind == "value_error":
         expected = _told(detail)
     else:
@@ -168,14 +172,6 @@ def _value_problem(detail: ErrorDetails, file: str, values: Values) -> Problem:
 
 def _told(detail: ErrorDetails) -> str:
     return str(detail["msg"]).removeprefix("Value error, ").removeprefix("expected ")
-
-
-def did_you_mean(text: str, names: Iterable[str]) -> str:
-    """`did you mean ring_s?`, or nothing."""
-    if text.isdigit():
-        return ""  # one number is as near as another
-    near = difflib.get_close_matches(text, [*names], n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else ""
 
 
 def _bounds(notes: Iterable[Any]) -> str:
