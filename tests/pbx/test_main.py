@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pbx.__main__ import app, converting, printable
+from pbx.__main__ import app, printable
+from pbx.console import converting
 
 SITE = str(Path(__file__).parents[2] / "config" / "sites" / "travel.yaml")
 
