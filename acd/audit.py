@@ -24,7 +24,7 @@ def _items(floor: Floor) -> Iterator[str]:
         yield "line out of order"
     for item in floor.items.values():
         held = [r for r in floor.reservations.values() if r.item_id == item.id]
-        if len(held) != (item.state is ItemState.RESERVED) or (held and held[0] is not item.reservation):
+        if bool(held) is not (item.state is ItemState.RESERVED) or held != list(item.reservations.values()):
             yield f"item {item.id}: {item.state} with {len(held)} reservations"
         if (item in in_line) is not (item.state is ItemState.QUEUED):
             yield f"item {item.id}: {item.state}, in line: {item in in_line}"

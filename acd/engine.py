@@ -66,7 +66,7 @@ class Engine:
         item.eligible = floor.roster.eligible(into, attributes)
         floor.items[item_id] = into.items[item_id] = item
         into.offered += 1
-        floor.events.append(ItemQueued(now, item_id, queue, item.attributes, item.score))
+        floor.tell(ItemQueued(now, item_id, queue, item.attributes, item.score))
         if into.max_wait_s is not None:
             floor.deadlines.set((Due.ITEM, item_id), now + into.max_wait_s)
         floor.place(item)
@@ -85,7 +85,7 @@ class Engine:
         item.attributes = dict(attributes)
         item.score = base_score(item.queue, attributes)
         item.eligible = floor.roster.eligible(item.queue, attributes)
-        floor.events.append(ItemRescored(now, item_id, item.queue.name, item.attributes, item.score))
+        floor.tell(ItemRescored(now, item_id, item.queue.name, item.attributes, item.score))
         if waits:
             floor.place(item)
 
@@ -95,7 +95,7 @@ class Engine:
         now = floor.advance(now)
         item = floor.items[item_id]
         item.queue.abandoned += 1
-        floor.events.append(ItemAbandoned(now, item_id, item.queue.name, item.waited_s(now)))
+        floor.tell(ItemAbandoned(now, item_id, item.queue.name, item.waited_s(now)))
         floor.take_out(item, Outcome.CALLER_HUNG_UP)
 
     def withdraw(self, item_id: str, to: str | None, now: float) -> None:
@@ -104,7 +104,7 @@ class Engine:
         now = floor.advance(now)
         item = floor.items[item_id]
         item.queue.overflowed += 1
-        floor.events.append(ItemOverflowed(now, item_id, item.queue.name, item.waited_s(now), to))
+        floor.tell(ItemOverflowed(now, item_id, item.queue.name, item.waited_s(now), to))
         floor.take_out(item, Outcome.WITHDRAWN)
 
     def complete(self, item_id: str, now: float) -> None:
@@ -117,7 +117,7 @@ class Engine:
         agent = floor.roster.agents[item.agent]
         wrap_up_s = item.queue.wrap_up_s
         floor.forget(item)
-        floor.events.append(ItemCompleted(now, item_id, item.queue.name, agent.name, now - item.connected_at))
+        floor.tell(ItemCompleted(now, item_id, item.queue.name, agent.name, now - item.connected_at))
         if wrap_up_s > 0:
             floor.commands.append(ShowWrapUp(agent.name, item_id))
             floor.apply(agent, Input.HANG_UP)
@@ -133,7 +133,8 @@ class Engine:
     # --- reservations ---
 
     def answer(self, reservation: int, now: float) -> bool:
-        """The agent answered. False if that reservation is no longer live: the caller is not his."""
+        """The agent answered; who else was asked is not any more. False if that reservation is no longer live: the
+        caller is not his."""
         floor = self.floor
         now = floor.advance(now)
         held = floor.reservations.pop(reservation, None)
@@ -142,12 +143,17 @@ class Engine:
         floor.deadlines.forget((Due.RESERVATION, reservation))
         floor.deadlines.forget((Due.ITEM, held.item_id))
         item, agent = floor.items[held.item_id], floor.roster.agents[held.agent]
-        item.reservation = agent.reservation = None
+        agent.reservation = None
+        del item.reservations[reservation]
         item.state, item.agent, item.connected_at = ItemState.CONNECTED, agent.name, now
         item.queue.connected += 1
         agent.failures = 0
-        floor.events.append(ItemConnected(now, item.id, item.queue.name, agent.name, item.waited_s(now)))
+        floor.tell(ItemConnected(now, item.id, item.queue.name, agent.name, item.waited_s(now)))
         floor.apply(agent, Input.ANSWER)
+        others = list(item.reservations.values())
+        for other in others:
+            floor.end(other, Outcome.ANSWERED_ELSEWHERE)
+        floor.release(others)
         return True
 
     def fail(self, reservation: int, outcome: Outcome, now: float) -> bool:

@@ -56,7 +56,8 @@ class ItemReserved:
 
 @dataclass(frozen=True, slots=True)
 class ReservationEnded:
-    """Not accepted: outcome is no_answer, rejected, busy, unregistered, failed, caller_hung_up, withdrawn."""
+    """Not accepted: outcome is no_answer, rejected, busy, unregistered, failed, caller_hung_up, withdrawn or,
+    when a colleague was quicker, answered_elsewhere."""
 
     at: float
     item_id: str

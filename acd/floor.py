@@ -44,6 +44,10 @@ class Floor:
             self.now = now
         return self.now
 
+    def tell(self, event: AcdEvent) -> None:
+        """Something happened. The only way by which events leave the engine."""
+        self.events.append(event)
+
     # --- items ---
 
     def place(self, item: WorkItem) -> None:
@@ -60,31 +64,36 @@ class Floor:
         number = self._next_reservation
         self._next_reservation += 1
         reservation = Reservation(number, item.id, agent.name, queue.name, now, now + queue.ring_s)
-        self.reservations[number] = item.reservation = agent.reservation = reservation
+        self.reservations[number] = item.reservations[number] = agent.reservation = reservation
         item.state = ItemState.RESERVED
         agent.item_id = item.id
         self.deadlines.set((Due.RESERVATION, number), reservation.expires_at)
         waited_s = item.waited_s(now)
-        self.events.append(ItemReserved(now, item.id, queue.name, agent.name, number, waited_s, why))
+        self.tell(ItemReserved(now, item.id, queue.name, agent.name, number, waited_s, why))
         self.apply(agent, Input.RESERVE)
         self.commands.append(OfferItem(item.id, agent.name, queue.name, number, queue.ring_s))
 
     def end(self, reservation: Reservation, outcome: Outcome) -> WorkItem:
-        """It was not accepted. The item is in no line, the agent still RESERVED: whoever calls this moves them on, the
-        item first, so that it has its place when the agent's state frees somebody."""
+        """It was not accepted. The agent is still RESERVED and the item, if nobody else is asked, in no line: whoever
+        calls this moves them on, the item first, so that it has its place when the agent's state frees somebody."""
         del self.reservations[reservation.number]
         self.deadlines.forget((Due.RESERVATION, reservation.number))
         item, agent = self.items[reservation.item_id], self.roster.agents[reservation.agent]
-        item.reservation = agent.reservation = None
-        item.state = ItemState.QUEUED
-        self.events.append(
+        agent.reservation = None
+        del item.reservations[reservation.number]
+        if item.state is ItemState.RESERVED and not item.reservations:
+            item.state = ItemState.QUEUED
+        self.tell(
             ReservationEnded(self.now, item.id, reservation.queue, agent.name, reservation.number, outcome.value)
         )
         self.commands.append(WithdrawOffer(item.id, agent.name, reservation.number, outcome.value))
         return item
 
     def give_back(self, item: WorkItem) -> None:
-        """After a failed offer: on to the next agent, back to its place in line, or out if it waited too long."""
+        """After a failed offer: on to the next agent, back to its place in line, or out if it waited too long. While
+        others are still asked, it waits for them."""
+        if item.reservations:
+            return
         longest = item.queue.max_wait_s
         if longest is not None and self.now >= item.queued_at + longest:
             self.overflow(item)
@@ -97,19 +106,23 @@ class Floor:
         self.forget(item)
         queue.overflowed += 1
         waited_s = item.waited_s(self.now)
-        self.events.append(ItemOverflowed(self.now, item.id, queue.name, waited_s, None if to is None else str(to)))
+        self.tell(ItemOverflowed(self.now, item.id, queue.name, waited_s, None if to is None else str(to)))
         self.commands.append(OverflowItem(item.id, queue.name, to, item.age_from))
 
     def take_out(self, item: WorkItem, outcome: Outcome) -> None:
-        """The item goes, from line or from a ringing agent, who is free again."""
-        reservation = item.reservation
-        if reservation is None:
+        """The item goes, from line or from ringing agents, who are free again."""
+        held = list(item.reservations.values())
+        if not held:
             self.lines.remove(item)
-            self.forget(item)
-            return
-        self.end(reservation, outcome)
+        for reservation in held:
+            self.end(reservation, outcome)
         self.forget(item)
-        self.apply(self.roster.agents[reservation.agent], Input.RELEASE)
+        self.release(held)
+
+    def release(self, held: list[Reservation]) -> None:
+        """Agents whose offers were ended by nothing of theirs."""
+        for reservation in held:
+            self.apply(self.roster.agents[reservation.agent], Input.RELEASE)
 
     def forget(self, item: WorkItem) -> None:
         """The item is over for this queue; so is a queue that was only kept for it."""
@@ -148,7 +161,7 @@ class Floor:
             self.rested(agent)
         if before is not state or reason != agent.reason:
             call = agent.item_id if state in _WITH_ITEM else None
-            self.events.append(AgentStateChanged(self.now, agent.name, state.value, reason, call))
+            self.tell(AgentStateChanged(self.now, agent.name, state.value, reason, call))
         if before is not state or state is State.NOT_READY:
             agent.since = self.now
         agent.state, agent.reason = state, reason

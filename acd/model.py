@@ -94,7 +94,7 @@ class WorkItem:
     score: float = 0.0  # priority + value weight x basket
     eligible: int = 0  # the agents who fit, as a set
     state: ItemState = ItemState.QUEUED
-    reservation: Reservation | None = None
+    reservations: dict[int, Reservation] = field(default_factory=dict)  # live ones; several if many ring at once
     agent: str | None = None  # talking to
     connected_at: float = 0.0
 

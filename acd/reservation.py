@@ -18,6 +18,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     CALLER_HUNG_UP = "caller_hung_up"
     WITHDRAWN = "withdrawn"
+    ANSWERED_ELSEWHERE = "answered_elsewhere"
 
 
 # What each outcome means to the agent (README.md, Rules).
@@ -29,6 +30,7 @@ TO_AGENT: dict[Outcome, Input] = {
     Outcome.FAILED: Input.MISS,
     Outcome.CALLER_HUNG_UP: Input.RELEASE,
     Outcome.WITHDRAWN: Input.RELEASE,
+    Outcome.ANSWERED_ELSEWHERE: Input.RELEASE,
 }
 
 REST_S = 5.0  # after the first attempt that could not reach the phone; doubled each time in a row
@@ -42,7 +44,8 @@ def rest_s(failures: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Item and agent know it by reference; it knows them by name, so that no cycle is made."""
+    """Item and agent know it by reference; it knows them by name, so that no cycle is made. An item may be held for
+    several agents at once (`ring all`): the first who answers gets it."""
 
     number: int
     item_id: str

@@ -69,6 +69,6 @@ def _item(item: WorkItem, now: float) -> dict[str, object]:
         "waited_s": item.waited_s(now),
         "score": item.score + now - item.age_from,
         "state": item.state.value,
-        "agent": item.reservation.agent if item.reservation else None,
+        "agent": next((held.agent for held in item.reservations.values()), None),
         "attributes": dict(item.attributes),
     }

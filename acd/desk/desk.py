@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -52,7 +52,7 @@ class ScreenPops(Protocol):
         """Show the call; `then` once that has left for the agent's sockets: only then the phone is rung."""
 
     def retract(self, call: Call, agent: str, reason: str) -> None:
-        """no_answer, rejected, busy, unregistered, caller_hung_up, withdrawn."""
+        """no_answer, rejected, busy, unregistered, caller_hung_up, withdrawn, answered_elsewhere."""
 
     def connected(self, call: Call, agent: str) -> None: ...
 
@@ -77,7 +77,7 @@ class _Entry:
     """A call in a queue, or from a queue to an agent."""
 
     call: Call
-    offer: _Offer | None = None
+    offers: dict[int, _Offer] = field(default_factory=dict)  # by reservation; several if many ring at once
     talks: Attempt | None = None
     agent: str | None = None  # who talks
 
@@ -168,7 +168,8 @@ class Desk:
             call.drop(attempt, "offer withdrawn")
             return
         entry = self._calls[call.id]
-        entry.offer, entry.talks, entry.agent = None, attempt, offer.agent
+        del entry.offers[offer.reservation]  # those of others are withdrawn by the engine
+        entry.talks, entry.agent = attempt, offer.agent
         call.bridge(attempt)
         self._pops.connected(call, offer.agent)
         self._pump()
@@ -207,19 +208,20 @@ class Desk:
             self._complete(entry)
         else:
             del self._calls[call.id]
-            if entry.offer is not None:  # the call itself has dropped the attempt
-                self._pops.retract(call, entry.offer.agent, Outcome.CALLER_HUNG_UP.value)
+            for offer in entry.offers.values():  # the call itself has dropped the attempts
+                self._pops.retract(call, offer.agent, Outcome.CALLER_HUNG_UP.value)
             self._engine.abandon(call.id, self._clock.now())
         self._pump()
 
     def _offer_of(self, call: Call, attempt: Attempt) -> _Offer | None:
         entry = self._calls.get(call.id)
-        offer = None if entry is None else entry.offer
-        return offer if offer is not None and offer.attempt is attempt else None
+        offers = () if entry is None else entry.offers.values()
+        return next((offer for offer in offers if offer.attempt is attempt), None)
 
     def _complete(self, entry: _Entry) -> None:
         if entry.agent is not None:
             self._wrapping[entry.agent] = entry.call
+        self._take_all_back(entry, Outcome.ANSWERED_ELSEWHERE)  # should the end come before the engine's word
         del self._calls[entry.call.id]
         entry.call.waited_s = self._engine.waited_s(entry.call.id)
         self._engine.complete(entry.call.id, self._clock.now())
@@ -231,8 +233,7 @@ class Desk:
             self._complete(entry)
             return
         del self._calls[call.id]
-        if entry.offer is not None:
-            self._take_back(entry, entry.offer, Outcome.WITHDRAWN)
+        self._take_all_back(entry, Outcome.WITHDRAWN)
         self._engine.withdraw(call.id, to, self._clock.now())
 
     # --- commands of agents; all raise `UnknownAgent`, or `AgentCommandError` (with `.state`) -----------------------
@@ -327,29 +328,33 @@ class Desk:
         entry = self._calls.get(command.item_id)
         if entry is None or not self._engine.holds(command.reservation):
             return  # over before it was told
-        entry.offer = _Offer(command.agent, command.reservation, command.ring_s)
+        entry.offers[command.reservation] = _Offer(command.agent, command.reservation, command.ring_s)
         then = partial(self._ring, command.item_id, command.reservation)
         self._pops.offer(entry.call, command.agent, command.queue, command.reservation, then)
 
     def _ring(self, call_id: str, reservation: int) -> None:
         """The agent's screen has it. Nothing happens if the offer is over by now."""
         entry = self._calls.get(call_id)
-        offer = None if entry is None else entry.offer
-        if entry is None or offer is None or offer.reservation != reservation or offer.attempt is not None:
+        offer = None if entry is None or entry.talks is not None else entry.offers.get(reservation)
+        if entry is None or offer is None or offer.attempt is not None:
             return
         destination = self._destinations.get(offer.agent)
         if destination is not None:  # None: dismissed by a reload; the withdrawal is on its way
             attempt = entry.call.dial(destination, ring_s=offer.ring_s, agent=offer.agent)
-            if entry.offer is offer:
+            if entry.offers.get(reservation) is offer:
                 offer.attempt = attempt
             else:  # withdrawn while dialling: the phone's connection turned out to be gone
                 entry.call.drop(attempt, "withdrawn")
 
     def _withdraw(self, command: WithdrawOffer) -> None:
         entry = self._calls.get(command.item_id)
-        if entry is not None and entry.offer is not None and entry.offer.reservation == command.reservation:
-            offer, entry.offer = entry.offer, None
+        offer = None if entry is None else entry.offers.pop(command.reservation, None)
+        if entry is not None and offer is not None:
             self._take_back(entry, offer, Outcome(command.outcome))
+
+    def _take_all_back(self, entry: _Entry, outcome: Outcome) -> None:
+        while entry.offers:
+            self._take_back(entry, entry.offers.popitem()[1], outcome)
 
     def _take_back(self, entry: _Entry, offer: _Offer, outcome: Outcome) -> None:
         """Off the phone and off the screen."""

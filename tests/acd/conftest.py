@@ -87,8 +87,12 @@ class Scene:
                     if isinstance(c, OfferItem) and c.item_id == item and c.reservation in live)  # fmt: skip
 
     def offered_to(self, item: str) -> str | None:
-        reservation = self.engine.floor.items[item].reservation
-        return reservation.agent if reservation else None
+        """Who is asked; the first one if several are."""
+        return next((held.agent for held in self.engine.floor.items[item].reservations.values()), None)
+
+    def asked(self, item: str) -> list[str]:
+        """All who are."""
+        return [held.agent for held in self.engine.floor.items[item].reservations.values()]
 
     def answer(self, item: str) -> None:
         assert self.engine.answer(self.offer(item).reservation, self.now)
@@ -287,7 +291,7 @@ class FakeFloor:
         engine = self.desk._engine
         assert audit(engine.floor) == []
         assert set(self.desk._calls) == set(engine.floor.items)
-        offers = {e.offer.reservation for e in self.desk._calls.values() if e.offer is not None}
+        offers = {offer for entry in self.desk._calls.values() for offer in entry.offers}
         assert offers == set(engine.floor.reservations)
         assert set(self.desk._wrapping) == {a["name"] for a in self.desk.agents() if a["state"] == "WRAP_UP"}
         return self.diary[since:]

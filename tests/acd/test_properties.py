@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import defaultdict
 from itertools import pairwise
 from typing import Any
 
@@ -67,6 +68,7 @@ class Floor(RuleBasedStateMachine):
         self.working: dict[str, str] = {}  # agents shown a wrap-up -> item
         self.states: dict[str, str] = {}
         self.live: dict[str, str] = {}  # item -> what its events say of it
+        self.asked: dict[str, dict[int, str]] = defaultdict(dict)  # item -> reservation -> agent
         self.take()
 
     def take(self, *, one_input: bool = True) -> None:
@@ -108,17 +110,20 @@ class Floor(RuleBasedStateMachine):
             case ItemQueued(item_id=item):
                 assert item not in self.live
                 self.live[item] = "QUEUED"
-            case ItemReserved(item_id=item):
-                assert self.live[item] == "QUEUED"
+            case ItemReserved(item_id=item, reservation=number, agent=agent):
+                assert self.live[item] in ("QUEUED", "RESERVED")  # several ring at once
                 self.live[item] = "RESERVED"
-            case ReservationEnded(item_id=item):
-                assert self.live.get(item, "RESERVED") == "RESERVED"
-                if item in self.live:
+                self.asked[item][number] = agent
+            case ReservationEnded(item_id=item, reservation=number):
+                del self.asked[item][number]
+                assert self.live.get(item, "RESERVED") in ("RESERVED", "CONNECTED")  # a colleague was quicker
+                if self.live.get(item) == "RESERVED" and not self.asked[item]:
                     self.live[item] = "QUEUED"
-            case ItemConnected(item_id=item):
+            case ItemConnected(item_id=item, agent=agent):
                 assert self.live[item] == "RESERVED"
                 self.live[item] = "CONNECTED"
-                self.offers = {n: offer for n, offer in self.offers.items() if offer.item_id != item}
+                (answered,) = (number for number, asked in self.asked[item].items() if asked == agent)
+                del self.asked[item][answered], self.offers[answered]
             case ItemCompleted(item_id=item):
                 assert self.live.pop(item) == "CONNECTED"
             case ItemAbandoned(item_id=item) | ItemOverflowed(item_id=item):
