@@ -11,7 +11,7 @@ cdef bint needs_sound(Port *source, Port *to) noexcept nogil:
         return True
     if to.max_ptime_ms and source.ptime_ms > to.max_ptime_ms:
         return True  # RFC 8866 6.4: a=maxptime is no wish
-    return source.in_band or to.in_band
+    return source.in_band != to.in_band  # both: their keys cross with the sound
 
 
 cdef void arrange(Loop *loop, Port *port) noexcept nogil:
@@ -19,7 +19,8 @@ cdef void arrange(Loop *loop, Port *port) noexcept nogil:
     cdef bint bridged = port.source == PARTNER
     cdef bint fed = bridged and needs_sound(port.partner, port)
     cdef bint mixed = port.source == MIXED
-    cdef bint heard = mixed or port.in_band or bridged and needs_sound(port, port.partner)
+    cdef bint keys = port.in_band and not (bridged and port.partner.in_band)  # somebody is to be told
+    cdef bint heard = mixed or keys or bridged and needs_sound(port, port.partner)
     cdef bint speaks = mixed or fed or not is_g711(port.codec) or port.ptime_ms != FRAME_MS or port.in_band
     if heard:
         if port.ear == NULL or port.ear.decoder.codec != port.codec:

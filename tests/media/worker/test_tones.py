@@ -238,6 +238,28 @@ async def test_tones_become_events_in_a_bridge_and_events_tones(plane: WorkerPla
     assert ms == pytest.approx(130, abs=50)
 
 
+async def test_between_two_peers_of_tones_sound_passes_undecoded(plane: WorkerPlane, leg: Legs) -> None:
+    """Their keys are in it; nobody else is told of them until the bridge ends. A digit of ours is put in its place."""
+    one, other = leg(IN_BAND), leg(IN_BAND)
+    pressed: list[str] = []
+    one.port.on_digit = pressed.append
+    plane.bridge(one.port, other.port)
+    await say(one, np.concatenate([silence(60), tone("5", 120), silence(60)]))
+    packets = await other.phone.listen(0.02)
+    assert keys_of(sound_of(packets)) == "5"
+    assert pressed == []
+    other.phone.forget_heard()
+    one.phone.send(one.port, b"\x7f" * 160)  # decoded and encoded again it would be 0xff
+    assert (await other.phone.listen(0.05))[-1].payload == b"\x7f" * 160
+    plane.send_digit(other.port, "9", 100)
+    await say(one, silence(400))
+    assert keys_of(sound_of(await other.phone.listen(0.02))) == "9"
+    plane.silence(one.port)
+    await say(one, np.concatenate([silence(60), tone("7", 100), silence(100)]))
+    await asyncio.sleep(0.05)
+    assert pressed == ["7"]
+
+
 async def test_a_digit_for_a_peer_without_events_is_a_tone(plane: WorkerPlane, leg: Legs) -> None:
     peer = leg(IN_BAND)
     plane.silence(peer.port)
