@@ -32,6 +32,7 @@ from media.security import srtp_missing, wants_srtp
 from media.worker.opus import missing as opus_missing
 from pbx.console import UNUSABLE, WRONG, SiteFile, converting, err, fail, out, read_site, run, say_red
 from pbx.descriptors import shortage
+from pbx.erlang_command import erlang
 from pbx.tables import bans_table, calls_table, cdr_table, phones_table, trunks_table
 
 app = typer.Typer(
@@ -446,6 +447,11 @@ def token(
     if role == "agent" and name not in read.agents:
         fail(f"no agent {name} in this site; there are: {', '.join(read.agents) or 'none'}")
     print(Tokens(read.api.secret.get_secret_value()).make(role, name, time.time(), hours * 3600))
+
+
+# --- staffing ---------------------------------------------------------------------------------------------------------
+
+app.command()(erlang)
 
 
 # --- demo, version --------------------------------------------------------------------------------------------------
