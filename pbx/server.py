@@ -10,12 +10,11 @@ import os
 import secrets
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import structlog
-from pydantic import SecretStr
 
 from acd.desk import Desk
 from config.errors import SiteError
@@ -60,6 +59,7 @@ from pbx.sip.hop import Hop
 from pbx.sip.next_hop import Speaks
 from pbx.sip.registrar import Registrar
 from pbx.site import load_site, tls_files
+from pbx.site_facts import Users, media_host, nameservers_of, realm_of, uris_of
 from pbx.sound import prompt_library, wanted
 from pbx.standing_calls import StandingCalls
 from pbx.store.bindings import BindingStore, Record
@@ -76,38 +76,10 @@ from pbx.watching import Watching
 
 log = structlog.get_logger("pbx.server")
 
-TRUNK_CONTACTS = 5  # places that one trunk may register from
 MISTAKES_LOGGED = 20  # of a site file that is refused on SIGHUP
 DRAIN_S = 20.0  # how long live calls may go on after SIGTERM
 EXPIRY_S = 1.0  # how often expired registrations are looked for
 COLLECT_S = 600.0  # how often the collector runs; no call path makes cycles, so it finds next to nothing
-
-
-@dataclass(slots=True)
-class Users:
-    """Who may register: the extensions, and the trunks that do."""
-
-    passwords: dict[str, SecretStr]
-    contacts: dict[str, int]  # how many each may have
-    names: dict[str, str]  # display names of the extensions
-    trunks: dict[str, str]  # user name -> trunk
-
-    def __init__(self, site: Site) -> None:
-        self.passwords = {name: extension.password for name, extension in site.extensions.items()}
-        self.contacts = {name: extension.max_contacts for name, extension in site.extensions.items()}
-        agents = {agent.extension: agent.name for agent in site.agents.values() if agent.extension}
-        self.names = {name: phone.name or agents.get(name, "") for name, phone in site.extensions.items()}
-        self.trunks = {}
-        for name, trunk in site.trunks.items():
-            if trunk.registers_as is not None:
-                user = trunk.registers_as.username
-                self.passwords[user] = trunk.registers_as.password
-                self.contacts[user] = TRUNK_CONTACTS
-                self.trunks[user] = name
-
-    def password(self, user: str) -> str | None:
-        secret = self.passwords.get(user)
-        return None if secret is None else secret.get_secret_value()
 
 
 class StartError(Exception):
@@ -560,37 +532,3 @@ class Server:
         self.counters["media_prompts_unusable"] = len(self.prompts.problems)
         for name, problem in self.prompts.problems.items():
             log.error("a prompt can't be used", prompt=name, problem=problem)
-
-
-def media_host(site: Site) -> str:
-    """The address that audio is bound to: the one that SIP listens on, if it is one; else any, of both families if SIP
-    has both."""
-    hosts = {listener.host for listener in site.listen.sip}
-    if len(hosts) == 1:
-        return hosts.pop()
-    return "::" if any(":" in host for host in hosts) else "0.0.0.0"
-
-
-def realm_of(site: Site) -> str:
-    """The digest realm: the site's name, without what a quoted string can't hold."""
-    return "".join(c for c in site.site if c.isprintable() and c not in '"\\') or "plateau"
-
-
-def nameservers_of(listen: Listen) -> list[tuple[str, int]]:
-    """The name servers to ask in place of the machine's own."""
-    return [(server.host, server.port) for server in listen.nameservers]
-
-
-def uris_of(site: Site) -> Iterable[str]:
-    """Every URI that the site calls out to."""
-    uris = [way.uri for trunk in site.trunks.values() for way in trunk.ways]
-    uris += [agent.contact for agent in site.agents.values() if agent.contact]
-    uris += [rule.to.name for rule in site.dial_plan if rule.to.kind == "uri"]
-    uris += [to.name for to in site.numbers.values() if to.kind == "uri"]
-    led_to = [
-        to for phone in site.extensions.values()
-        for to in (phone.forward.always, phone.forward.busy, phone.forward.no_answer, phone.forward.unregistered)
-    ]  # fmt: skip
-    led_to += [group.otherwise for group in site.groups.values()] + [lot.otherwise for lot in site.park.values()]
-    uris += [to.name for to in led_to if to is not None and to.kind == "uri"]
-    return [uri.replace("{number}", "0") for uri in uris if "{" not in (uri.partition("@")[2] or uri)]
