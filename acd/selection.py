@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 
+from acd.agent_set import packed, slots
 from acd.condition import Attributes, as_number
 from acd.model import Queue
+
+_LOOK = 2  # what it costs to look at one in the order, against listing one of a set
 
 
 class IdleOrder:
@@ -41,9 +44,11 @@ class IdleOrder:
         if not found:
             return None
         count = found.bit_count()
-        if count * count < len(self._order):  # few fit: looking at them is quicker than looking for them
-            return min(self._keys[slot] for slot in _slots(found))[1]
-        return next(slot for _, slot in self._order if found >> slot & 1)
+        if count * count < _LOOK * len(self._order):  # few fit: looking at them is quicker than looking for them
+            return min([self._keys[slot] for slot in slots(found)])[1]
+        fits = packed(found)
+        end = len(fits) << 3
+        return next(slot for _, slot in self._order if slot < end and fits[slot >> 3] >> (slot & 7) & 1)
 
     def count(self, eligible: int) -> int:
         """How many of them are available."""
@@ -56,12 +61,3 @@ def base_score(queue: Queue, attributes: Attributes) -> float:
         return queue.priority
     basket = as_number(attributes.get("basket"))
     return queue.priority + queue.value_weight * basket if basket == basket else queue.priority
-
-
-def _slots(agents: int) -> list[int]:
-    slots = []
-    while agents:
-        lowest = agents & -agents
-        slots.append(lowest.bit_length() - 1)
-        agents ^= lowest
-    return slots

@@ -5,17 +5,21 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 
+from acd.agent_set import packed, slots
 from acd.model import WorkItem
 
 _Place = tuple[float, int, WorkItem]  # rank, number; the number is unique, so items are never compared
+_Head = tuple[float, int, bytes, "WaitingLine"]  # of a line's first item; then who can take it
+FEW = 64  # agents; a line of so few is noted with each of them
 
 
 class WaitingLine:
-    """Items in the order they are to be served."""
+    """Items that the same agents can take, in the order they are to be served."""
 
-    __slots__ = ("_places",)
+    __slots__ = ("_places", "eligible")
 
-    def __init__(self) -> None:
+    def __init__(self, eligible: int = 0) -> None:
+        self.eligible = eligible
         self._places: list[_Place] = []
 
     def __len__(self) -> int:
@@ -27,6 +31,10 @@ class WaitingLine:
     @property
     def first(self) -> WorkItem:
         return self._places[0][2]
+
+    @property
+    def head(self) -> _Place:
+        return self._places[0]
 
     def add(self, item: WorkItem) -> None:
         insort(self._places, (item.rank, item.number, item))
@@ -40,68 +48,105 @@ class WaitingLine:
 
 
 class WaitingLines:
-    """One line for each set of agents who can take the same items, and the lines in order of their first items.
+    """One line for each set of agents who can take the same items.
 
-    An agent who becomes free thus meets the best item he can take without looking at those he cannot.
+    An agent who becomes free meets the best item he can take without looking at most of those he cannot: lines of few
+    agents are found by the agent; the others, of which there are only as many as there are wide requirements, are kept
+    in the order of their first items and looked through.
     """
 
-    __slots__ = ("_heads", "_lines")
+    __slots__ = ("_by_slot", "_count", "_heads", "_lines")
 
     def __init__(self) -> None:
+        self._count = 0  # items
         self._lines: dict[int, WaitingLine] = {}  # by set of agents; none is empty
-        self._heads: list[tuple[float, int, int]] = []  # rank and number of the first item, set of agents; sorted
+        self._heads: list[_Head] = []  # of the lines that many can take; sorted
+        self._by_slot: dict[int, list[WaitingLine]] = {}  # the lines that few can take, by each of these
 
     def __len__(self) -> int:
-        return sum(map(len, self._lines.values()))
+        return self._count
 
     def __iter__(self) -> Iterator[WorkItem]:
         """All items, best first."""
         return iter(sorted((item for line in self._lines.values() for item in line), key=_order))
 
     def add(self, item: WorkItem) -> None:
+        self._count += 1
         line = self._lines.get(item.eligible)
         if line is None:
-            line = self._lines[item.eligible] = WaitingLine()
+            line = self._lines[item.eligible] = WaitingLine(item.eligible)
             line.add(item)
-            insort(self._heads, (item.rank, item.number, item.eligible))
+            self._open(line)
             return
         before = line.first
         line.add(item)
-        if line.first is item:
-            self._drop_head(before)
-            insort(self._heads, (item.rank, item.number, item.eligible))
+        item.eligible = line.eligible  # the same set need not be there twice
+        if line.first is item and item.eligible.bit_count() > FEW:
+            fits = self._drop_head(before)
+            insort(self._heads, (item.rank, item.number, fits, line))
 
     def remove(self, item: WorkItem) -> None:
         """KeyError if it does not wait."""
         line = self._lines[item.eligible]
         was_first = line.first is item
         line.remove(item)
-        if was_first:
-            self._drop_head(item)
+        self._count -= 1
+        if not was_first:
+            return
+        many = item.eligible.bit_count() > FEW
+        if many:
+            fits = self._drop_head(item)
             if len(line):
-                insort(self._heads, (line.first.rank, line.first.number, item.eligible))
-            else:
-                del self._lines[item.eligible]
+                insort(self._heads, (line.first.rank, line.first.number, fits, line))
+        if not len(line):
+            del self._lines[item.eligible]
+            if not many:
+                self._close(line)
 
     def best_for(self, slot: int) -> WorkItem | None:
         """The best item that the agent in this slot can take."""
-        for _, _, eligible in self._heads:
-            if eligible >> slot & 1:
-                return self._lines[eligible].first
-        return None
+        own = self._by_slot.get(slot)
+        best = min([line.head for line in own]) if own else None
+        at, bit = slot >> 3, 1 << (slot & 7)
+        for rank, number, fits, line in self._heads:
+            if at < len(fits) and fits[at] & bit:
+                return line.first if best is None or (rank, number) < best[:2] else best[2]
+        return None if best is None else best[2]
 
     def in_order(self) -> bool:
-        """Whether every line, and the order of the lines, is what the items' ranks say (for `audit`)."""
+        """Whether every line, and every index of the lines, is what the items say (for `audit`)."""
         places = [place for line in self._lines.values() for place in line._places]
-        heads = sorted((*_order(line.first), eligible) for eligible, line in self._lines.items())
+        wide = [line for line in self._lines.values() if line.eligible.bit_count() > FEW]
+        few = [line for line in self._lines.values() if line.eligible.bit_count() <= FEW]
+        narrow = {(slot, line.eligible) for line in few for slot in slots(line.eligible)}
+        noted = [(slot, line.eligible) for slot, own in self._by_slot.items() for line in own]
         return (
-            heads == self._heads
+            sorted((*_order(line.first), packed(line.eligible)) for line in wide) == [head[:3] for head in self._heads]
+            and len(noted) == len(narrow) and set(noted) == narrow
+            and all(eligible == line.eligible and len(line) for eligible, line in self._lines.items())
             and all(line._places == sorted(line._places) for line in self._lines.values())
             and all(place[:2] == _order(place[2]) for place in places)
-        )
+            and len(places) == self._count
+        )  # fmt: skip
 
-    def _drop_head(self, item: WorkItem) -> None:
-        del self._heads[bisect_left(self._heads, (item.rank, item.number))]
+    def _open(self, line: WaitingLine) -> None:
+        if line.eligible.bit_count() > FEW:
+            insort(self._heads, (line.first.rank, line.first.number, packed(line.eligible), line))
+            return
+        for slot in slots(line.eligible):
+            self._by_slot.setdefault(slot, []).append(line)
+
+    def _close(self, line: WaitingLine) -> None:
+        for slot in slots(line.eligible):
+            own = self._by_slot[slot]
+            own.remove(line)
+            if not own:
+                del self._by_slot[slot]
+
+    def _drop_head(self, item: WorkItem) -> bytes:
+        """Returns who could take it."""
+        at = bisect_left(self._heads, (item.rank, item.number))
+        return self._heads.pop(at)[2]
 
 
 def _order(item: WorkItem) -> tuple[float, int]:

@@ -41,6 +41,8 @@ def test_few_among_many() -> None:
     assert order.longest(1 << 3 | 1 << 490) == 490
     assert order.longest((1 << 500) - 1) == 499
     assert order.longest(1 << 600) is None
+    assert order.longest(sum(1 << slot for slot in range(100, 400))) == 399  # many, and none of the longest idle
+    assert order.longest((1 << 50) - 1) == 49  # sets that end before the last slot
     with pytest.raises(KeyError):
         order.remove(600)
 

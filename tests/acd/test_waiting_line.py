@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acd.model import Queue, WorkItem
-from acd.waiting_line import WaitingLine, WaitingLines
+from acd.waiting_line import FEW, WaitingLine, WaitingLines
 
 QUEUE = Queue("q")
 
@@ -38,12 +38,16 @@ def test_who_does_not_wait_cannot_leave() -> None:
 arrivals_of = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 7), st.booleans())
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@pytest.mark.parametrize("width", [1, FEW, FEW + 1])
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(st.lists(arrivals_of, max_size=40), st.data())
-def test_as_the_obvious(arrivals: list[tuple[int, int, int, bool]], data: st.DataObject) -> None:
+def test_as_the_obvious(width: int, arrivals: list[tuple[int, int, int, bool]], data: st.DataObject) -> None:
+    """Three groups of agents, each of them so many: lines that few can take, that many can, and some of both."""
     lines = WaitingLines()
     waiting: list[WorkItem] = []
-    for number, (age_from, score, eligible, leave) in enumerate(arrivals):
+    group = (1 << width) - 1
+    for number, (age_from, score, groups, leave) in enumerate(arrivals):
+        eligible = sum(group << 100 * n for n in range(3) if groups >> n & 1)
         arrived = item(number, age_from, score, eligible)
         lines.add(arrived)
         waiting.append(arrived)
@@ -54,6 +58,26 @@ def test_as_the_obvious(arrivals: list[tuple[int, int, int, bool]], data: st.Dat
         waiting.sort(key=lambda one: (one.rank, one.number))
         assert list(lines) == waiting
         assert len(lines) == len(waiting)
-        for slot in range(3):
+        assert lines.in_order()
+        for slot in (0, width - 1, 100, 100 + width - 1, 200, 99, 5000):
             fits = [one for one in waiting if one.eligible >> slot & 1]
             assert lines.best_for(slot) is (fits[0] if fits else None)
+
+
+def test_equal_sets_are_kept_once() -> None:
+    lines = WaitingLines()
+    first, second = item(1, 0, eligible=int("f" * 5000, 16)), item(2, 1, eligible=int("f" * 5000, 16))
+    assert first.eligible is not second.eligible
+    lines.add(first)
+    lines.add(second)
+    assert first.eligible is second.eligible
+
+
+@pytest.mark.parametrize("width", [1, FEW + 1])
+def test_the_index_is_audited(width: int) -> None:
+    lines = WaitingLines()
+    lines.add(item(1, 0, eligible=(1 << width) - 1))
+    assert lines.in_order()
+    lines._heads.clear()
+    lines._by_slot.clear()
+    assert not lines.in_order()
