@@ -13,6 +13,7 @@ from acd.deadlines import Due
 from acd.errors import AcdError, UnknownQueue
 from acd.events import AcdEvent, ItemAbandoned, ItemCompleted, ItemConnected, ItemOverflowed, ItemQueued, ItemRescored
 from acd.floor import Floor
+from acd.input_log import Log, not_replayable, with_log
 from acd.model import Agent, ItemState, WorkItem
 from acd.reload import take_over
 from acd.reservation import TO_AGENT, Outcome, rest_s
@@ -22,15 +23,28 @@ from config.schema import Site
 MAX_REASON = 64  # characters of a not-ready reason
 
 
+@with_log
 class Engine:
-    """Decides who speaks with whom. `floor` is its state, to be read by views and audits only."""
+    """Decides who speaks with whom. `floor` is its state, to be read by views and audits only.
 
-    __slots__ = ("floor",)
+    `log` is told every input first, as `input_log` says: arguments of inputs are what JSON has, or enumerations.
+    """
+
+    __slots__ = ("floor", "log")
 
     def __init__(self, site: Site, now: float, *, first_reservation: int = 1) -> None:
+        self.log: Log | None = None
         self.floor = Floor(first_reservation)
         self.reconfigure(site, now)
 
+    @classmethod
+    def on(cls, floor: Floor) -> Engine:
+        """The engine of a floor that was taken up from a checkpoint."""
+        engine = cls.__new__(cls)
+        engine.log, engine.floor = None, floor
+        return engine
+
+    @not_replayable
     def reconfigure(self, site: Site, now: float) -> None:
         """Take over a changed site: a diff. Raises `QueueNeedsError`, and then nothing has changed."""
         self.floor.advance(now)
