@@ -53,6 +53,11 @@ def _agents(floor: Floor) -> Iterator[str]:
             yield f"agent {agent.name}: retired but {agent.state}"
         if (agent.item_id is None) is (agent.state in (State.RESERVED, State.BUSY, State.WRAP_UP)):
             yield f"agent {agent.name}: {agent.state} with item {agent.item_id}"
+    on_duty = [a for a in roster.agents.values() if a.state not in (State.LOGGED_OUT, State.NOT_READY)]
+    if roster.on_duty != sum(1 << agent.slot for agent in on_duty):
+        yield "who is on duty is wrong"
+    if roster.logged_in != sum(1 << a.slot for a in roster.agents.values() if a.state is not State.LOGGED_OUT):
+        yield "who is logged in is wrong"
     if len(roster.idle) != roster.idle.everyone.bit_count():
         yield "idle order and set differ"
     for phone in roster.phones.values():
@@ -75,12 +80,20 @@ def _deadlines(floor: Floor) -> Iterator[str]:
         if agent.resting and agent.state is not State.READY:
             yield f"agent {agent.name}: rests while {agent.state}"
     have = set(floor.deadlines.keys())
+    for queue in floor.queues.values():
+        key = (Due.QUEUE, queue.name)
+        if queue.leave and any(item.state is ItemState.QUEUED for item in queue.items.values()):
+            wanted.add(key)
+        elif key in have:
+            wanted.add(key)  # looks once more, and finds nobody
     for item in floor.items.values():
         limited = item.queue.max_wait_s is not None
         if limited and item.state is ItemState.QUEUED:
             wanted.add((Due.ITEM, item.id))
         elif limited and item.state is ItemState.RESERVED and (Due.ITEM, item.id) in have:
             wanted.add((Due.ITEM, item.id))  # it may have passed while it rings
+        elif item.state is ItemState.KEPT:
+            wanted.add((Due.ITEM, item.id))
     yield from (f"deadline missing: {key}" for key in wanted - have)
     yield from (f"deadline of nothing: {key}" for key in have - wanted)
 
@@ -97,5 +110,8 @@ def _matching(floor: Floor) -> Iterator[str]:
 def _totals(floor: Floor) -> Iterator[str]:
     for queue in floor.queues.values():
         waiting = sum(item.state is not ItemState.CONNECTED for item in queue.items.values())
-        if queue.offered != queue.connected + queue.abandoned + queue.overflowed + waiting:
+        if queue.offered != queue.connected + queue.abandoned + queue.overflowed + queue.resumed + waiting:
             yield f"queue {queue.name}: {queue.offered} offered do not balance"
+        kept = {item.id for item in queue.items.values() if item.state is ItemState.KEPT}
+        if kept != {item for places in queue.kept.values() for item in places} or not all(queue.kept.values()):
+            yield f"queue {queue.name}: kept places are not those of {queue.kept}"

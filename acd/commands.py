@@ -36,6 +36,7 @@ class OverflowItem:
     queue: str
     destination: Destination | None  # None: nowhere, end it
     age_from: float  # since when it waits, in whatever queue
+    reason: str  # as in `events.ItemOverflowed`
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ class Due(IntEnum):
     RESERVATION = 1  # rang long enough
     ITEM = 2  # waited long enough
     AGENT = 3  # end of wrap-up or of a rest
+    QUEUE = 4  # its `leave` rules are to be looked at
 
 
 Key = tuple[Due, str | int]

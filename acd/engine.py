@@ -6,12 +6,13 @@ after each input, and calls `tick` when `next_deadline()` has come.
 
 from __future__ import annotations
 
+from acd import kept_places, rules
 from acd.agent_state import Input, State
 from acd.commands import Command, ShowWrapUp
 from acd.condition import Attributes
 from acd.deadlines import Due
 from acd.errors import AcdError, UnknownQueue
-from acd.events import AcdEvent, ItemAbandoned, ItemCompleted, ItemConnected, ItemOverflowed, ItemQueued, ItemRescored
+from acd.events import AcdEvent, ItemAbandoned, ItemCompleted, ItemConnected, ItemQueued, ItemRescored
 from acd.floor import Floor
 from acd.input_log import Log, not_replayable, with_log
 from acd.model import Agent, ItemState, WorkItem
@@ -63,9 +64,12 @@ class Engine:
     # --- items ---
 
     def enqueue(
-        self, item_id: str, queue: str, attributes: Attributes, now: float, age_from: float | None = None
-    ) -> WorkItem:
-        """A call begins to wait; `age_from` if it waited elsewhere before. Raises `UnknownQueue`."""
+        self, item_id: str, queue: str, attributes: Attributes, now: float, age_from: float | None = None,
+        caller: str = "", is_open: bool = True,
+    ) -> WorkItem:  # fmt: skip
+        """A call begins to wait; `age_from` if it waited elsewhere before, `caller`: the number by which his place is
+        kept, `is_open`: by the queue's hours. The queue may not take it: then it has left it again when this returns.
+        Raises `UnknownQueue`."""
         floor = self.floor
         now = floor.advance(now)
         into = floor.queues.get(queue)
@@ -75,12 +79,21 @@ class Engine:
             raise AcdError(f"item {item_id} is already in queue {floor.items[item_id].queue.name}")
         floor.items_made += 1
         age_from = now if age_from is None else min(now, age_from)
-        item = WorkItem(item_id, floor.items_made, into, dict(attributes), now, age_from)
+        item = WorkItem(item_id, floor.items_made, into, dict(attributes), now, age_from, caller=caller)
+        place = kept_places.resume(floor, into, caller)
+        if place is not None:
+            item.number, item.age_from = place.number, min(place.age_from, age_from)
         item.score = base_score(into, attributes)
         item.eligible = floor.roster.eligible(into, attributes)
+        away = rules.turned_away(floor, item, is_open=is_open, again=place is not None)
         floor.items[item_id] = into.items[item_id] = item
         into.offered += 1
         floor.tell(ItemQueued(now, item_id, queue, item.attributes, item.score))
+        if place is not None:
+            kept_places.resumed(floor, place, item)
+        if away is not None:
+            floor.send_on(item, *away)
+            return item
         if into.max_wait_s is not None:
             floor.deadlines.set((Due.ITEM, item_id), now + into.max_wait_s)
         floor.place(item)
@@ -103,23 +116,36 @@ class Engine:
         if waits:
             floor.place(item)
 
-    def abandon(self, item_id: str, now: float) -> None:
-        """The caller hung up while waiting, or while the agent's phone rang."""
+    def abandon(self, item_id: str, now: float, keep_s: float | None = None) -> bool:
+        """The caller hung up while waiting, or while the agent's phone rang. His place may be kept, for as long as the
+        queue says or for `keep_s`; true if so."""
         floor = self.floor
         now = floor.advance(now)
         item = floor.items[item_id]
+        if kept_places.keep(floor, item, item.queue.resume_s if keep_s is None else keep_s):
+            return True
         item.queue.abandoned += 1
         floor.tell(ItemAbandoned(now, item_id, item.queue.name, item.waited_s(now)))
         floor.take_out(item, Outcome.CALLER_HUNG_UP)
+        return False
 
-    def withdraw(self, item_id: str, to: str | None, now: float) -> None:
+    def withdraw(self, item_id: str, to: str | None, now: float, reason: str = "withdrawn") -> None:
         """The item leaves the queue for `to` by somebody's decision, who sends it there himself."""
         floor = self.floor
-        now = floor.advance(now)
+        floor.advance(now)
         item = floor.items[item_id]
-        item.queue.overflowed += 1
-        floor.tell(ItemOverflowed(now, item_id, item.queue.name, item.waited_s(now), to))
+        if item.state is ItemState.CONNECTED:
+            raise AcdError(f"item {item_id} is connected")
+        floor.tell_overflow(item, to, reason)
         floor.take_out(item, Outcome.WITHDRAWN)
+
+    def set_emergency(self, queue: str, on: bool, now: float) -> None:
+        """The switch of a queue: while it is on nobody waits there. Raises `UnknownQueue`."""
+        floor = self.floor
+        floor.advance(now)
+        if queue not in floor.queues:
+            raise UnknownQueue(queue)
+        rules.set_emergency(floor, floor.queues[queue], on)
 
     def complete(self, item_id: str, now: float) -> None:
         """The conversation ended, whoever hung up."""
@@ -185,6 +211,22 @@ class Engine:
             agent.resting = True
             floor.deadlines.set((Due.AGENT, agent.name), now + rest_s(agent.failures))
         floor.apply(agent, what, None if what is Input.RELEASE else reason)
+        return True
+
+    def picked_up(self, reservation: int, at_most_s: float, now: float) -> bool:
+        """The agent took up the phone and is told something before he hears the caller: so long at most. Who else was
+        asked is not any more. False if that reservation is no longer live."""
+        floor = self.floor
+        now = floor.advance(now)
+        held = floor.reservations.get(reservation)
+        if held is None:
+            return False
+        floor.deadlines.set((Due.RESERVATION, reservation), now + at_most_s)
+        item = floor.items[held.item_id]
+        others = [other for other in item.reservations.values() if other is not held]
+        for other in others:
+            floor.end(other, Outcome.ANSWERED_ELSEWHERE)
+        floor.release(others)
         return True
 
     def holds(self, reservation: int) -> bool:
@@ -269,6 +311,10 @@ class Engine:
                 if item.state is ItemState.QUEUED:  # while it rings, the outcome of that decides
                     floor.lines.remove(item)
                     floor.overflow(item)
+                elif item.state is ItemState.KEPT:
+                    kept_places.expire(floor, item)
+            elif kind is Due.QUEUE:
+                rules.look(floor, floor.queues[str(name)])
             else:
                 self._agent_due(floor.roster.agents[str(name)])
 

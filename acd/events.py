@@ -101,13 +101,36 @@ class ItemAbandoned:
 
 @dataclass(frozen=True, slots=True)
 class ItemOverflowed:
-    """The item left the queue by its rules."""
+    """The item left the queue by its rules, or by somebody's decision."""
 
     at: float
     item_id: str
     queue: str
     waited_s: float
     to: str | None
+    reason: str  # "max_wait", "closed", "emergency", "rule: waiting >= 20", "key 0", "moved", "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemKept:
+    """The caller hung up while waiting; the place is kept. Abandoned then, or resumed."""
+
+    at: float
+    item_id: str
+    queue: str
+    waited_s: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResumed:
+    """The caller is back within time, with another call, which has the place now."""
+
+    at: float
+    item_id: str
+    queue: str
+    waited_s: float  # until he hung up
+    by: str  # the item that goes on
 
 
 AcdEvent = (
@@ -120,4 +143,6 @@ AcdEvent = (
     | ItemCompleted
     | ItemAbandoned
     | ItemOverflowed
+    | ItemKept
+    | ItemResumed
 )

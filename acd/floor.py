@@ -6,6 +6,7 @@ that no available agent and no waiting item who fit each other are ever left.
 
 from __future__ import annotations
 
+from acd import kept_places, rules
 from acd.agent_state import AT_WORK, TABLE, Input, Rule, State
 from acd.commands import CloseWork, Command, OfferItem, OverflowItem, WithdrawOffer
 from acd.deadlines import Deadlines, Due
@@ -15,6 +16,7 @@ from acd.model import Agent, ItemState, Queue, WorkItem
 from acd.reservation import Outcome, Reservation
 from acd.roster import Roster
 from acd.waiting_line import WaitingLines
+from config.schema import Destination
 
 _WITH_ITEM = (State.RESERVED, State.BUSY, State.WRAP_UP)
 
@@ -55,6 +57,7 @@ class Floor:
         agent = self.roster.longest_idle(item.eligible)
         if agent is None:
             self.lines.add(item)
+            rules.watch(self, item.queue)
         else:
             self.reserve(item, agent, f"longest idle of {self.roster.idle.count(item.eligible)} available who fit")
 
@@ -101,19 +104,32 @@ class Floor:
             self.place(item)
 
     def overflow(self, item: WorkItem) -> None:
-        """An item that is not in line leaves its queue by the queue's rules."""
-        queue, to = item.queue, item.queue.overflow
+        """An item that is not in line has waited for too long."""
+        self.send_on(item, item.queue.overflow, "max_wait")
+
+    def send_on(self, item: WorkItem, to: Destination | None, reason: str) -> None:
+        """An item that is not in line leaves its queue."""
         self.forget(item)
-        queue.overflowed += 1
-        waited_s = item.waited_s(self.now)
-        self.tell(ItemOverflowed(self.now, item.id, queue.name, waited_s, None if to is None else str(to)))
-        self.commands.append(OverflowItem(item.id, queue.name, to, item.age_from))
+        self.tell_overflow(item, None if to is None else str(to), reason)
+        self.commands.append(OverflowItem(item.id, item.queue.name, to, item.age_from, reason))
+
+    def send_away(self, item: WorkItem, to: Destination | None, reason: str) -> None:
+        """An item leaves its queue, from line or from ringing agents."""
+        self.tell_overflow(item, None if to is None else str(to), reason)
+        self.commands.append(OverflowItem(item.id, item.queue.name, to, item.age_from, reason))
+        self.take_out(item, Outcome.WITHDRAWN)
+
+    def tell_overflow(self, item: WorkItem, to: str | None, reason: str) -> None:
+        item.queue.overflowed += 1
+        self.tell(ItemOverflowed(self.now, item.id, item.queue.name, item.waited_s(self.now), to, reason))
 
     def take_out(self, item: WorkItem, outcome: Outcome) -> None:
         """The item goes, from line or from ringing agents, who are free again."""
         held = list(item.reservations.values())
-        if not held:
+        if item.state is ItemState.QUEUED:
             self.lines.remove(item)
+        elif item.state is ItemState.KEPT:
+            kept_places.let_go(item)
         for reservation in held:
             self.end(reservation, outcome)
         self.forget(item)
@@ -129,6 +145,7 @@ class Floor:
         del self.items[item.id], item.queue.items[item.id]
         self.deadlines.forget((Due.ITEM, item.id))
         if item.queue.closed and not item.queue.items:
+            self.deadlines.forget((Due.QUEUE, item.queue.name))
             del self.queues[item.queue.name]
 
     # --- agents ---
@@ -165,6 +182,7 @@ class Floor:
         if before is not state or state is State.NOT_READY:
             agent.since = self.now
         agent.state, agent.reason = state, reason
+        self.roster.count_in(agent)
         if state not in _WITH_ITEM:
             self._close_work(agent, before)
         self._hold(agent)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from acd.agent_state import State
 from acd.requirement import Requirement
 from acd.reservation import Reservation
+from config.queues import Rule
 from config.schema import Destination
 
 
@@ -16,6 +17,7 @@ class ItemState(StrEnum):
 
     QUEUED = "QUEUED"
     RESERVED = "RESERVED"
+    KEPT = "KEPT"  # the caller hung up, and may come again (`kept_places.py`)
     CONNECTED = "CONNECTED"
 
 
@@ -72,6 +74,13 @@ class Queue:
     max_wait_s: float | None = None
     overflow: Destination | None = None
     closed: bool = False  # no longer in the site; serves those in it
+    enter: tuple[Rule, ...] = ()  # these five are obeyed by `rules.py`
+    leave: tuple[Rule, ...] = ()
+    to_when_closed: Destination | None = None
+    to_in_emergency: Destination | None = None
+    emergency: bool = False  # the switch
+    resume_s: float = 0.0
+    kept: dict[str, list[str]] = field(default_factory=dict)  # kept places: caller -> items, by when they were left
     members: int = 0  # the listed agents, as a set
     fixed: int | None = None  # who fits every call, when `needs` does not look at the call
     items: dict[str, WorkItem] = field(default_factory=dict)  # all live ones
@@ -79,6 +88,7 @@ class Queue:
     connected: int = 0
     abandoned: int = 0
     overflowed: int = 0
+    resumed: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -97,6 +107,8 @@ class WorkItem:
     reservations: dict[int, Reservation] = field(default_factory=dict)  # live ones; several if many ring at once
     agent: str | None = None  # talking to
     connected_at: float = 0.0
+    caller: str = ""  # his number; empty: not known
+    left_at: float = 0.0  # a kept place: when he hung up
 
     @property
     def rank(self) -> float:

@@ -58,6 +58,8 @@ def _define(floor: Floor, name: str, spec: schema.Queue, needs: Requirement | No
     queue.priority, queue.value_weight = spec.priority, spec.value_weight
     queue.ring_s, queue.wrap_up_s = spec.ring_s, spec.wrap_up_s
     queue.max_wait_s, queue.overflow = spec.max_wait_s, spec.overflow
+    queue.enter, queue.leave, queue.resume_s = spec.enter, spec.leave, spec.resume_s
+    queue.to_when_closed, queue.to_in_emergency = spec.closed, spec.emergency
 
 
 def _remeasure(floor: Floor) -> None:
@@ -69,7 +71,7 @@ def _remeasure(floor: Floor) -> None:
         if queue.needs is None or not queue.needs.attributes:
             queue.fixed = roster.eligible(queue, {})
     for item in floor.items.values():
-        if item.state is ItemState.CONNECTED:
+        if item.state in (ItemState.CONNECTED, ItemState.KEPT):
             continue
         item.score = base_score(item.queue, item.attributes)
         item.eligible = roster.eligible(item.queue, item.attributes)

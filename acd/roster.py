@@ -14,13 +14,15 @@ from config import schema
 
 
 class Roster:
-    __slots__ = ("_free", "_slots", "agents", "idle", "phones", "skills")
+    __slots__ = ("_free", "_slots", "agents", "idle", "logged_in", "on_duty", "phones", "skills")
 
     def __init__(self) -> None:
         self.agents: dict[str, Agent] = {}
         self.phones: dict[str, Phone] = {}  # those of agents, and those registered or in use
         self.skills = SkillIndex()
         self.idle = IdleOrder()
+        self.logged_in = 0  # whoever is not LOGGED_OUT, as a set
+        self.on_duty = 0  # and not NOT_READY either
         self._slots: list[Agent | None] = []
         self._free: list[int] = []  # slots given back
 
@@ -61,6 +63,13 @@ class Roster:
             self.idle.add(agent.slot, agent.idle_since)
             return True
         return False
+
+    def count_in(self, agent: Agent) -> None:
+        """His state may be another one."""
+        bit = 1 << agent.slot
+        self.logged_in = self.logged_in & ~bit if agent.state is State.LOGGED_OUT else self.logged_in | bit
+        off = agent.state in (State.LOGGED_OUT, State.NOT_READY)
+        self.on_duty = self.on_duty & ~bit if off else self.on_duty | bit
 
     def longest_idle(self, eligible: int) -> Agent | None:
         slot = self.idle.longest(eligible)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol
 
 from pydantic import BeforeValidator
 
@@ -43,6 +43,12 @@ _ONE = re.compile(r"\s*([a-z_]+)\s*(>=|<=|==|!=|>|<|=)\s*(\d+(?:\.\d+)?)\s*([a-z
 _EXPECTED = "a rule about the queue, as waiting >= 20, waited > 3m and ewt > 10m, service_level < 70 %"
 
 
+class Known(Protocol):
+    """What is known of a queue and a call: a mapping will do."""
+
+    def get(self, fact: str, /) -> float | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """`waited > 180`"""
@@ -51,7 +57,7 @@ class Comparison:
     sign: str
     number: float  # in s, %, or plain
 
-    def holds(self, facts: Mapping[str, float]) -> bool:
+    def holds(self, facts: Known) -> bool:
         """A fact that nobody knows (yet) makes no comparison true."""
         value = facts.get(self.fact)
         return value is not None and _OPERATORS[self.sign](value, self.number)
@@ -72,7 +78,7 @@ class QueueRule:
         """What it asks."""
         return frozenset(one.fact for every in self.either for one in every)
 
-    def holds(self, facts: Mapping[str, float]) -> bool:
+    def holds(self, facts: Known) -> bool:
         return any(all(one.holds(facts) for one in every) for every in self.either)
 
     def __str__(self) -> str:

@@ -310,16 +310,18 @@ def test_caller_who_hangs_up_does_not_cost_the_agent_the_turn(stage: Stage) -> N
 def test_overflow(stage: Stage) -> None:
     scene = stage(sales={"max_wait_s": 20, "overflow": "queue other"}, other={"max_wait_s": 30})
     scene.call("c1")
-    assert scene.wait(20) == [OverflowItem("c1", "sales", Destination("queue", "other"), T0)]
+    assert scene.wait(20) == [OverflowItem("c1", "sales", Destination("queue", "other"), T0, "max_wait")]
     scene.engine.enqueue("c1", "other", {}, scene.now, age_from=T0)
     scene.listen()
     scene.call("c2", "other")
     assert [item.id for item in scene.engine.floor.lines] == ["c1", "c2"]
-    assert scene.wait(30) == [OverflowItem("c1", "other", None, T0), OverflowItem("c2", "other", None, T0 + 20)]
+    assert scene.wait(30) == [
+        OverflowItem("c1", "other", None, T0, "max_wait"), OverflowItem("c2", "other", None, T0 + 20, "max_wait"),
+    ]  # fmt: skip
     assert scene.said(ItemOverflowed) == [
-        ItemOverflowed(T0 + 20, "c1", "sales", 20.0, "queue other"),
-        ItemOverflowed(T0 + 50, "c1", "other", 30.0, None),
-        ItemOverflowed(T0 + 50, "c2", "other", 30.0, None),
+        ItemOverflowed(T0 + 20, "c1", "sales", 20.0, "queue other", "max_wait"),
+        ItemOverflowed(T0 + 50, "c1", "other", 30.0, None, "max_wait"),
+        ItemOverflowed(T0 + 50, "c2", "other", 30.0, None, "max_wait"),
     ]
 
 
@@ -334,7 +336,7 @@ def test_overflow_does_not_silence_a_ringing_phone(stage: Stage) -> None:
     assert scene.wait(5) == []
     scene.ready("bob")
     commands = scene.wait(5)  # ann does not answer, and bob is not tried: too long
-    assert commands == [WithdrawOffer("c1", "ann", 1, "no_answer"), OverflowItem("c1", "sales", None, T0)]
+    assert commands == [WithdrawOffer("c1", "ann", 1, "no_answer"), OverflowItem("c1", "sales", None, T0, "max_wait")]
     scene.call("c2")
     scene.answer("c2")
     assert scene.wait(100) == []  # no limit while they talk
@@ -346,7 +348,7 @@ def test_withdraw(stage: Stage) -> None:
     scene.call("c1")
     scene.engine.withdraw("c1", "extension 9", scene.now)
     assert scene.listen() == [WithdrawOffer("c1", "ann", 1, "withdrawn")]
-    assert scene.said(ItemOverflowed) == [ItemOverflowed(T0, "c1", "sales", 0.0, "extension 9")]
+    assert scene.said(ItemOverflowed) == [ItemOverflowed(T0, "c1", "sales", 0.0, "extension 9", "withdrawn")]
     assert scene.state("ann") == ("READY", None)
 
 

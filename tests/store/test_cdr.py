@@ -116,7 +116,7 @@ def test_overflow_adds_the_waits_and_names_the_last_queue() -> None:
     (record,) = fold(
         started(100),
         ItemQueued(100, "c1", "asia", {}, 0.0),
-        ItemOverflowed(160, "c1", "asia", 60.0, "queue general"),
+        ItemOverflowed(160, "c1", "asia", 60.0, "queue general", "max_wait"),
         ItemQueued(160, "c1", "general", {}, 0.0),
         ItemConnected(170, "c1", "general", "bob", 10.0),
         CallConnected(170, "c1", 2, "bob"),
