@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from config.schema import Site
 
 _CODECS = ("PCMA", "PCMU", "G722")
+_NOT_RECORDED = "none: media.backend rtpengine does not record"
 
 
 class Rtpengine(Model):
@@ -48,6 +49,10 @@ def beyond(site: Site) -> Iterator[tuple[Path, str, str]]:
         *[(("trunks", name), one.srtp, one.codecs, one.record) for name, one in site.trunks.items()],
         *[(("queues", name), None, None, one.record) for name, one in site.queues.items()],
     ]
+    states = [(flow, name, one) for flow, all_of in site.ivr.items() for name, one in all_of.items()]
+    recorded: list[Path] = [("ivr", flow, name, "record") for flow, name, one in states if hasattr(one, "record")]
+    for place in [*recorded, *([("recordings", "numbers")] if site.recordings.numbers else [])]:
+        yield place, "recording", _NOT_RECORDED
     for path, srtp, codecs, record in everybody:
         if srtp not in (None, "off"):
             yield (*path, "srtp"), srtp, "off: with media.backend rtpengine sound is not encrypted"
@@ -55,6 +60,6 @@ def beyond(site: Site) -> Iterator[tuple[Path, str, str]]:
             if codec not in _CODECS:
                 yield (*path, "codecs"), codec, f"{', '.join(_CODECS)} alone with media.backend rtpengine"
         if record:
-            yield (*path, "record"), "recording", "none: media.backend rtpengine does not record"
+            yield (*path, "record"), "recording", _NOT_RECORDED
     if not {"PCMA", "PCMU"} & set(site.media.codecs):
         yield ("media", "codecs"), "neither PCMA nor PCMU", "one of them: rtpengine gets its prompts in it"

@@ -169,3 +169,15 @@ def test_places_in_a_dial_plan_with_a_wrong_rule(problems: Problems) -> None:
     [first, second] = problems("dial_plan:\n  - {match: 1}\n  - {match: 2, to: queue q}\n")
     assert first == "site.yaml:4:5: dial_plan[0]: expected the key to, found none"
     assert second.startswith("site.yaml:5:20: dial_plan[1].to: expected an existing queue")
+
+
+def test_rtpengine_records_nothing_whoever_asks(problems: Problems, tmp_path: Path) -> None:
+    text = (
+        "media: {backend: rtpengine}\n"
+        "ivr: {f: {a: {record: start, then: b}, b: {hang_up: true}}}\n"
+        f"recordings: {{folder: {tmp_path}, numbers: ['0180000001']}}\n"
+    )
+    told = "expected none: media.backend rtpengine does not record, found recording"
+    found = [p.removeprefix("site.yaml:") for p in problems(PARTS + text)]
+    assert [one.partition(" ")[2] for one in found] == [f"ivr.f.a.record: {told}", f"recordings.numbers: {told}"]
+    assert [one.partition(":")[0] for one in found] == ["8", "9"]
