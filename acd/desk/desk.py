@@ -11,75 +11,21 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from acd import view
 from acd.commands import CloseWork, Command, OfferItem, OverflowItem, ShowWrapUp, WithdrawOffer
+from acd.desk.entry import Entry
+from acd.desk.ringing import Ringing, outcome_of
+from acd.desk.screens import ScreenPops
 from acd.engine import Engine
-from acd.errors import AcdError, AgentCommandError, UnknownAgent
 from acd.reservation import Outcome
-from config.schema import Agent, Destination, Queue, Site
+from config.schema import Queue, Site
 
 if TYPE_CHECKING:
     from pbx.call.attempt import Attempt
     from pbx.call.call import Call
     from pbx.call.clock import Clock, Timer
-
-__all__ = ["AcdError", "AgentCommandError", "Desk", "ScreenPops", "UnknownAgent", "outcome_of"]
-
-# What a final response to the agent's INVITE says (RFC 3261 21, RFC 3261 8.3.1.4 for 408).
-_OUTCOMES = {
-    408: Outcome.NO_ANSWER, 487: Outcome.NO_ANSWER,
-    486: Outcome.BUSY, 600: Outcome.BUSY,
-    433: Outcome.REJECTED, 603: Outcome.REJECTED, 607: Outcome.REJECTED, 608: Outcome.REJECTED,
-    404: Outcome.UNREGISTERED, 410: Outcome.UNREGISTERED, 430: Outcome.UNREGISTERED, 480: Outcome.UNREGISTERED,
-    604: Outcome.UNREGISTERED,
-}  # fmt: skip
-
-
-def outcome_of(status: int, *, rang: bool) -> Outcome:
-    """Why an agent's phone did not take the call. A phone that rang and then says *busy* was made to: a rejection."""
-    outcome = _OUTCOMES.get(status, Outcome.FAILED)
-    return Outcome.REJECTED if outcome is Outcome.BUSY and rang else outcome
-
-
-class ScreenPops(Protocol):
-    """The agents' screens (`cti.screen_pop`)."""
-
-    def offer(self, call: Call, agent: str, queue: str, reservation: int, then: Callable[[], None]) -> None:
-        """Show the call; `then` once that has left for the agent's sockets: only then the phone is rung."""
-
-    def retract(self, call: Call, agent: str, reason: str) -> None:
-        """no_answer, rejected, busy, unregistered, caller_hung_up, withdrawn, answered_elsewhere."""
-
-    def connected(self, call: Call, agent: str) -> None: ...
-
-    def wrap_up(self, call: Call, agent: str) -> None: ...
-
-    def ended(self, call: Call, agent: str) -> None: ...
-
-
-@dataclass(slots=True, eq=False)
-class _Offer:
-    """An agent is being asked."""
-
-    agent: str
-    reservation: int
-    ring_s: float
-    attempt: Attempt | None = None  # None until the screen has it
-    rang: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """A call in a queue, or from a queue to an agent."""
-
-    call: Call
-    offers: dict[int, _Offer] = field(default_factory=dict)  # by reservation; several if many ring at once
-    talks: Attempt | None = None
-    agent: str | None = None  # who talks
 
 
 class Desk:
@@ -93,7 +39,8 @@ class Desk:
         self._emit = emit
         self._pops = pops
         self._counters = counters
-        self._calls: dict[str, _Entry] = {}
+        self._calls: dict[str, Entry] = {}
+        self._ringing = Ringing(self._calls, lambda reservation: self._engine.holds(reservation), pops)
         self._wrapping: dict[str, Call] = {}  # by agent: the call he notes down
         self._ages: dict[str, float] = {}  # calls between two queues: since when they wait
         self._todo: deque[Command] = deque()
@@ -119,7 +66,7 @@ class Desk:
             call.refuse(480, f"no queue {queue}")
             return
         self._greet(call, settings)
-        self._calls[call.id] = _Entry(call)
+        self._calls[call.id] = Entry(call)
         now = self._clock.now()
         age_from = self._ages.get(call.id, now - call.waited_s)  # who is transferred back has waited before
         item = self._engine.enqueue(call.id, queue, call.attributes, now, age_from)
@@ -157,12 +104,12 @@ class Desk:
         """Who waits hears the queue's music."""
 
     def on_ringing(self, call: Call, attempt: Attempt) -> None:
-        offer = self._offer_of(call, attempt)
+        offer = self._ringing.offer_of(call.id, attempt)
         if offer is not None:
             offer.rang = True
 
     def on_answered(self, call: Call, attempt: Attempt) -> None:
-        offer = self._offer_of(call, attempt)
+        offer = self._ringing.offer_of(call.id, attempt)
         if offer is None or not self._engine.answer(offer.reservation, self._clock.now()):
             self._counters["queue_late_answers"] += 1
             call.drop(attempt, "offer withdrawn")
@@ -175,7 +122,7 @@ class Desk:
         self._pump()
 
     def on_failed(self, call: Call, attempt: Attempt, status: int, cause: str) -> None:
-        offer = self._offer_of(call, attempt)
+        offer = self._ringing.offer_of(call.id, attempt)
         if offer is None:
             return
         offer.attempt = None  # over: nothing to drop
@@ -213,15 +160,10 @@ class Desk:
             self._engine.abandon(call.id, self._clock.now())
         self._pump()
 
-    def _offer_of(self, call: Call, attempt: Attempt) -> _Offer | None:
-        entry = self._calls.get(call.id)
-        offers = () if entry is None else entry.offers.values()
-        return next((offer for offer in offers if offer.attempt is attempt), None)
-
-    def _complete(self, entry: _Entry) -> None:
+    def _complete(self, entry: Entry) -> None:
         if entry.agent is not None:
             self._wrapping[entry.agent] = entry.call
-        self._take_all_back(entry, Outcome.ANSWERED_ELSEWHERE)  # should the end come before the engine's word
+        self._ringing.take_all_back(entry, Outcome.ANSWERED_ELSEWHERE)  # should the end come before the engine's word
         del self._calls[entry.call.id]
         entry.call.waited_s = self._engine.waited_s(entry.call.id)
         self._engine.complete(entry.call.id, self._clock.now())
@@ -233,7 +175,7 @@ class Desk:
             self._complete(entry)
             return
         del self._calls[call.id]
-        self._take_all_back(entry, Outcome.WITHDRAWN)
+        self._ringing.take_all_back(entry, Outcome.WITHDRAWN)
         self._engine.withdraw(call.id, to, self._clock.now())
 
     # --- commands of agents; all raise `UnknownAgent`, or `AgentCommandError` (with `.state`) -----------------------
@@ -279,7 +221,7 @@ class Desk:
 
     def _read(self, site: Site) -> None:
         self._queues = site.queues
-        self._destinations = {name: _phone_of(agent) for name, agent in site.agents.items()}
+        self._ringing.reconfigure(site)
 
     # --- views ------------------------------------------------------------------------------------------------------
 
@@ -314,54 +256,15 @@ class Desk:
 
     def _do(self, command: Command) -> None:
         if isinstance(command, OfferItem):
-            self._offer(command)
+            self._ringing.offer(command)
         elif isinstance(command, WithdrawOffer):
-            self._withdraw(command)
+            self._ringing.withdraw(command)
         elif isinstance(command, OverflowItem):
             self._overflow(command)
         elif isinstance(command, ShowWrapUp):
             self._pops.wrap_up(self._wrapping[command.agent], command.agent)
         elif isinstance(command, CloseWork):
             self._pops.ended(self._wrapping.pop(command.agent), command.agent)
-
-    def _offer(self, command: OfferItem) -> None:
-        entry = self._calls.get(command.item_id)
-        if entry is None or not self._engine.holds(command.reservation):
-            return  # over before it was told
-        entry.offers[command.reservation] = _Offer(command.agent, command.reservation, command.ring_s)
-        then = partial(self._ring, command.item_id, command.reservation)
-        self._pops.offer(entry.call, command.agent, command.queue, command.reservation, then)
-
-    def _ring(self, call_id: str, reservation: int) -> None:
-        """The agent's screen has it. Nothing happens if the offer is over by now."""
-        entry = self._calls.get(call_id)
-        offer = None if entry is None or entry.talks is not None else entry.offers.get(reservation)
-        if entry is None or offer is None or offer.attempt is not None:
-            return
-        destination = self._destinations.get(offer.agent)
-        if destination is not None:  # None: dismissed by a reload; the withdrawal is on its way
-            attempt = entry.call.dial(destination, ring_s=offer.ring_s, agent=offer.agent)
-            if entry.offers.get(reservation) is offer:
-                offer.attempt = attempt
-            else:  # withdrawn while dialling: the phone's connection turned out to be gone
-                entry.call.drop(attempt, "withdrawn")
-
-    def _withdraw(self, command: WithdrawOffer) -> None:
-        entry = self._calls.get(command.item_id)
-        offer = None if entry is None else entry.offers.pop(command.reservation, None)
-        if entry is not None and offer is not None:
-            self._take_back(entry, offer, Outcome(command.outcome))
-
-    def _take_all_back(self, entry: _Entry, outcome: Outcome) -> None:
-        while entry.offers:
-            self._take_back(entry, entry.offers.popitem()[1], outcome)
-
-    def _take_back(self, entry: _Entry, offer: _Offer, outcome: Outcome) -> None:
-        """Off the phone and off the screen."""
-        if offer.attempt is not None:
-            entry.call.drop(offer.attempt, outcome.replace("_", " "))
-        shown = Outcome.UNREGISTERED if outcome is Outcome.FAILED else outcome  # screens know no more of phones
-        self._pops.retract(entry.call, offer.agent, shown.value)
 
     def _overflow(self, command: OverflowItem) -> None:
         entry = self._calls.pop(command.item_id, None)
@@ -394,9 +297,3 @@ class Desk:
         self._timer = None
         self._engine.tick(self._clock.now())
         self._pump()
-
-
-def _phone_of(agent: Agent) -> Destination:
-    if agent.contact is not None:
-        return Destination("uri", agent.contact)
-    return Destination("extension", agent.extension or "")

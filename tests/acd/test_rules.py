@@ -261,7 +261,7 @@ def test_who_talks_is_not_withdrawn(stage: Open) -> None:
         s.engine.withdraw("c1", None, s.now)
 
 
-# --- told before the two are joined ------------------------------------------------------------------------------------
+# --- told before the two are joined -----------------------------------------------------------------------------------
 
 
 def test_an_agent_who_is_told_something_has_his_time_for_it(stage: Open) -> None:
