@@ -121,3 +121,21 @@ standing_calls: Final = Table(
     Column("call_id", Text, primary_key=True),
     Column("kept", Text, nullable=False),  # a JSON object
 )
+
+# The whole state of the ACD, after so many inputs; the two newest are kept.
+floor_checkpoints: Final = Table(
+    "floor_checkpoints",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=False),  # inputs before it, ever
+    Column("at", Double, nullable=False),  # seconds since 1970 (UTC)
+    Column("kept", Text, nullable=False),  # JSON, as acd/checkpoint.py makes it
+)
+
+# The ACD's inputs since the older of its checkpoints, a quarter of a second in a row.
+floor_inputs: Final = Table(
+    "floor_inputs",
+    metadata,
+    Column("first", _Number, primary_key=True, autoincrement=False),  # number of its first input
+    Column("inputs", Integer, nullable=False),  # how many it has
+    Column("data", Text, nullable=False),  # a JSON array, as acd/input_log.py makes its elements
+)
