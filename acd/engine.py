@@ -88,7 +88,8 @@ class Engine:
         away = rules.turned_away(floor, item, is_open=is_open, again=place is not None)
         floor.items[item_id] = into.items[item_id] = item
         into.offered += 1
-        floor.tell(ItemQueued(now, item_id, queue, item.attributes, item.score))
+        skills = () if into.needs is None else tuple(into.needs.skills)
+        floor.tell(ItemQueued(now, item_id, queue, item.attributes, item.score, skills=skills))
         if place is not None:
             kept_places.resumed(floor, place, item)
         if away is not None:
@@ -97,6 +98,8 @@ class Engine:
         if into.max_wait_s is not None:
             floor.deadlines.set((Due.ITEM, item_id), now + into.max_wait_s)
         floor.place(item)
+        if item.state is ItemState.QUEUED:
+            item.predicted_s = floor.estimates.of_item(item)
         return item
 
     def rescore(self, item_id: str, attributes: Attributes, now: float) -> None:
@@ -125,7 +128,8 @@ class Engine:
         if kept_places.keep(floor, item, item.queue.resume_s if keep_s is None else keep_s):
             return True
         item.queue.abandoned += 1
-        floor.tell(ItemAbandoned(now, item_id, item.queue.name, item.waited_s(now)))
+        waited_s = item.waited_s(now)
+        floor.tell(ItemAbandoned(now, item_id, item.queue.name, waited_s, waited_s < item.queue.short_s))
         floor.take_out(item, Outcome.CALLER_HUNG_UP)
         return False
 
@@ -188,7 +192,10 @@ class Engine:
         item.state, item.agent, item.connected_at = ItemState.CONNECTED, agent.name, now
         item.queue.connected += 1
         agent.failures = 0
-        floor.tell(ItemConnected(now, item.id, item.queue.name, agent.name, item.waited_s(now)))
+        queue, waited_s = item.queue, item.waited_s(now)
+        floor.tell(
+            ItemConnected(now, item.id, queue.name, agent.name, waited_s, waited_s <= queue.in_time_s, item.predicted_s)
+        )
         floor.apply(agent, Input.ANSWER)
         others = list(item.reservations.values())
         for other in others:

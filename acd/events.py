@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class ItemQueued:
     queue: str
     attributes: dict[str, str | int | float]
     score: float  # priority + value weight x basket, before age
+    channel: str = "call"
+    skills: tuple[str, ...] = ()  # that its queue's `needs` names
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class ItemConnected:
     queue: str
     agent: str
     waited_s: float
+    in_time: bool = True  # not later than the queue's service level says
+    predicted_s: float | None = None  # the wait that was expected when it came; None: it was not asked, or not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,8 @@ class ItemCompleted:
     queue: str
     agent: str
     talked_s: float
+    by: str = ""  # who ended it: caller, agent; transfer: the call went on elsewhere
+    to: str | None = None  # transferred there: "queue asia", "extension 103"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,7 @@ class ItemAbandoned:
     item_id: str
     queue: str
     waited_s: float
+    short: bool = False  # so soon that nobody counts it as lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,31 @@ class ItemResumed:
     by: str  # the item that goes on
 
 
+@dataclass(frozen=True, slots=True)
+class CallsInterval:
+    """The figures of a queue, or of a skill, in a quarter of an hour that is over."""
+
+    topic: ClassVar[str] = "statistics"
+    at: float
+    kind: str  # queue, skill
+    name: str
+    channel: str
+    start: int  # seconds since 1970, a multiple of 900
+    figures: list[int]  # the columns of `figures.CALLS`
+
+
+@dataclass(frozen=True, slots=True)
+class AgentInterval:
+    """The figures of an agent in a quarter of an hour that is over."""
+
+    topic: ClassVar[str] = "statistics"
+    at: float
+    agent: str
+    start: int
+    figures: list[int]  # the columns of `figures.AGENTS`
+    not_ready_ms: dict[str, int]  # by reason
+
+
 AcdEvent = (
     AgentStateChanged
     | ItemQueued
@@ -145,4 +178,6 @@ AcdEvent = (
     | ItemOverflowed
     | ItemKept
     | ItemResumed
+    | CallsInterval
+    | AgentInterval
 )

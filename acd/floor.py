@@ -11,10 +11,13 @@ from acd.agent_state import AT_WORK, TABLE, Input, Rule, State
 from acd.commands import CloseWork, Command, OfferItem, OverflowItem, WithdrawOffer
 from acd.deadlines import Deadlines, Due
 from acd.errors import AcdError, AgentCommandError
+from acd.estimate import Estimator, Measured
 from acd.events import AcdEvent, AgentStateChanged, ItemOverflowed, ItemReserved, ReservationEnded
+from acd.figures import Days
 from acd.model import Agent, ItemState, Queue, WorkItem
 from acd.reservation import Outcome, Reservation
 from acd.roster import Roster
+from acd.statistics import Statistics
 from acd.waiting_line import WaitingLines
 from config.schema import Destination
 
@@ -23,8 +26,8 @@ _WITH_ITEM = (State.RESERVED, State.BUSY, State.WRAP_UP)
 
 class Floor:
     __slots__ = (
-        "_next_reservation", "commands", "deadlines", "events", "items", "items_made", "lines", "now", "queues",
-        "reservations", "roster",
+        "_next_reservation", "commands", "deadlines", "events", "items", "items_made", "lines", "measured", "now",
+        "queues", "reservations", "roster", "statistics",
     )  # fmt: skip
 
     def __init__(self, first_reservation: int) -> None:
@@ -36,6 +39,8 @@ class Floor:
         self.lines = WaitingLines()  # the QUEUED ones
         self.reservations: dict[int, Reservation] = {}  # live ones
         self.deadlines = Deadlines()
+        self.statistics = Statistics(Days("UTC"))
+        self.measured = Measured()  # what `estimates` are made of
         self.events: list[AcdEvent] = []
         self.commands: list[Command] = []
         self._next_reservation = first_reservation
@@ -49,6 +54,15 @@ class Floor:
     def tell(self, event: AcdEvent) -> None:
         """Something happened. The only way by which events leave the engine."""
         self.events.append(event)
+        self.statistics.add(event)
+        self.measured.add(event)
+        if self.statistics.closed:
+            self.events += self.statistics.take()
+
+    @property
+    def estimates(self) -> Estimator:
+        """How long callers will wait."""
+        return Estimator(self)
 
     # --- items ---
 

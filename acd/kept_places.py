@@ -55,7 +55,8 @@ def expire(floor: Floor, item: WorkItem) -> None:
     """He did not come again: he abandoned when he hung up."""
     _end(floor, item)
     item.queue.abandoned += 1
-    floor.tell(ItemAbandoned(floor.now, item.id, item.queue.name, item.waited_s(item.left_at)))
+    waited_s = item.waited_s(item.left_at)
+    floor.tell(ItemAbandoned(floor.now, item.id, item.queue.name, waited_s, waited_s < item.queue.short_s))
 
 
 def let_go(item: WorkItem) -> None:

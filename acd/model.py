@@ -72,6 +72,8 @@ class Queue:
     ring_s: float = 20.0
     wrap_up_s: float = 0.0
     max_wait_s: float | None = None
+    in_time_s: float = 20.0  # answered later is not in time, for the service level
+    short_s: float = 5.0  # who hangs up before is not counted as lost
     overflow: Destination | None = None
     closed: bool = False  # no longer in the site; serves those in it
     enter: tuple[Rule, ...] = ()  # these five are obeyed by `rules.py`
@@ -109,6 +111,7 @@ class WorkItem:
     connected_at: float = 0.0
     caller: str = ""  # his number; empty: not known
     left_at: float = 0.0  # a kept place: when he hung up
+    predicted_s: float | None = None  # when it came and had to wait: how long, as was estimated
 
     @property
     def rank(self) -> float:

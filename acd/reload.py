@@ -5,6 +5,7 @@ from __future__ import annotations
 from acd.agent_state import Input, State
 from acd.deadlines import Due
 from acd.errors import QueueNeedsError, RequirementError
+from acd.figures import Days
 from acd.floor import Floor
 from acd.model import Agent, ItemState, Queue
 from acd.requirement import Requirement, parse
@@ -18,6 +19,8 @@ def take_over(floor: Floor, site: schema.Site) -> None:
     """Raises `QueueNeedsError` before anything is changed."""
     needs = {name: _needs(name, queue) for name, queue in site.queues.items()}
     new, gone = floor.roster.define(site.agents)
+    if floor.statistics.days.zone != site.locale.timezone:
+        floor.statistics.days = Days(site.locale.timezone)
     for name, spec in site.queues.items():
         _define(floor, name, spec, needs[name])
     for name, queue in list(floor.queues.items()):
@@ -57,6 +60,8 @@ def _define(floor: Floor, name: str, spec: schema.Queue, needs: Requirement | No
     queue.needs, queue.listed = needs, spec.agents
     queue.priority, queue.value_weight = spec.priority, spec.value_weight
     queue.ring_s, queue.wrap_up_s = spec.ring_s, spec.wrap_up_s
+    queue.in_time_s, queue.short_s = spec.service_level.within_s, spec.service_level.short_abandon_s
+    floor.statistics.within_s[name] = queue.in_time_s
     queue.max_wait_s, queue.overflow = spec.max_wait_s, spec.overflow
     queue.enter, queue.leave, queue.resume_s = spec.enter, spec.leave, spec.resume_s
     queue.to_when_closed, queue.to_in_emergency = spec.closed, spec.emergency

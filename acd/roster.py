@@ -12,9 +12,11 @@ from acd.selection import IdleOrder
 from acd.skills import SkillIndex
 from config import schema
 
+_AT_WORK = (*AT_WORK, State.WRAP_UP)
+
 
 class Roster:
-    __slots__ = ("_free", "_slots", "agents", "idle", "logged_in", "on_duty", "phones", "skills")
+    __slots__ = ("_free", "_slots", "agents", "at_work", "idle", "logged_in", "on_duty", "phones", "skills")
 
     def __init__(self) -> None:
         self.agents: dict[str, Agent] = {}
@@ -23,6 +25,7 @@ class Roster:
         self.idle = IdleOrder()
         self.logged_in = 0  # whoever is not LOGGED_OUT, as a set
         self.on_duty = 0  # and not NOT_READY either
+        self.at_work = 0  # who is rung, talks or notes down, as a set
         self._slots: list[Agent | None] = []
         self._free: list[int] = []  # slots given back
 
@@ -70,6 +73,7 @@ class Roster:
         self.logged_in = self.logged_in & ~bit if agent.state is State.LOGGED_OUT else self.logged_in | bit
         off = agent.state in (State.LOGGED_OUT, State.NOT_READY)
         self.on_duty = self.on_duty & ~bit if off else self.on_duty | bit
+        self.at_work = self.at_work | bit if agent.state in _AT_WORK else self.at_work & ~bit
 
     def longest_idle(self, eligible: int) -> Agent | None:
         slot = self.idle.longest(eligible)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, ValuesView
 
 from acd.agent_set import packed, slots
 from acd.model import WorkItem
@@ -35,6 +35,10 @@ class WaitingLine:
     @property
     def head(self) -> _Place:
         return self._places[0]
+
+    def before(self, rank: float, number: int) -> int:
+        """How many are to be served before one of this rank and number."""
+        return bisect_left(self._places, (rank, number))
 
     def add(self, item: WorkItem) -> None:
         insort(self._places, (item.rank, item.number, item))
@@ -102,6 +106,10 @@ class WaitingLines:
             del self._lines[item.eligible]
             if not many:
                 self._close(line)
+
+    def lines(self) -> ValuesView[WaitingLine]:
+        """The lines; none is empty."""
+        return self._lines.values()
 
     def best_for(self, slot: int) -> WorkItem | None:
         """The best item that the agent in this slot can take."""

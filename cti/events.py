@@ -11,6 +11,7 @@ Who sees what: supervisors all topics but pops (or those they asked for); an age
     queues   acd.events
     agents   AgentStateChanged
     pops     cti.screen_pop, to their agent alone
+    statistics  figures of intervals that are over
     system   any other
 """
 
@@ -30,7 +31,7 @@ from cti.tokens import Identity
 RING_EVENTS = 10_000
 RING_AGE_S = 600.0  # personal data is not kept longer than a client may take to come back
 QUEUE_EVENTS = 1_000  # a client that is further behind is cut off
-TOPICS: Final = frozenset({"calls", "queues", "agents", "system"})
+TOPICS: Final = frozenset({"calls", "queues", "agents", "statistics", "system"})
 _TOPIC_OF_MODULE: Final = {
     "pbx.call.events": "calls", "ivr.events": "calls", "cti.domain_events": "calls", "acd.events": "queues",
 }  # fmt: skip

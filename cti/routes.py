@@ -117,7 +117,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           {101: "websocket"}, problems=(400, 401, 403, 404, 426, 503),
           query=(Query("since", "the last sequence number seen, to resume"),
                  Query("epoch", "the epoch it was seen in"),
-                 Query("topics", "supervisors: some of calls, queues, agents, system; commas between"),
+                 Query("topics", "supervisors: some of calls, queues, agents, statistics, system; commas between"),
                  Query("access_token", "the token, for clients that can't set headers")), tag="events"),
     Route("GET", "/v1/trunks", "trunks", "Trunks: their calls, gateways and registrations", _FLOOR,
           {200: models.Trunks}, tag="trunks"),

@@ -289,8 +289,8 @@ def test_abandon_while_waiting_and_while_ringing(stage: Stage) -> None:
     commands = scene.listen()
     assert commands == [WithdrawOffer("c2", "ann", 1, "caller_hung_up"), OfferItem("c3", "ann", "sales", 2, 10.0)]
     assert scene.said(ItemAbandoned) == [
-        ItemAbandoned(T0 + 4, "c1", "sales", 4.0),
-        ItemAbandoned(T0 + 11, "c2", "sales", 2.0),
+        ItemAbandoned(T0 + 4, "c1", "sales", 4.0, short=True),
+        ItemAbandoned(T0 + 11, "c2", "sales", 2.0, short=True),
     ]
 
 

@@ -1,0 +1,349 @@
+"""Statistics: a pure fold of events, so the same whether they happen now, are replayed or are read from the journal.
+
+    event --> queue and channel --+
+          --> each skill asked ---+--> figures.Series: quarter, hour, day, and the interval, closed into `closed`
+          --> agent --------------+
+
+Each event costs a few additions. What is counted, and when, is told in docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from acd import figures as f
+from acd.agent_state import State
+from acd.events import (
+    AcdEvent,
+    AgentInterval,
+    AgentStateChanged,
+    CallsInterval,
+    ItemAbandoned,
+    ItemCompleted,
+    ItemConnected,
+    ItemKept,
+    ItemOverflowed,
+    ItemQueued,
+    ItemReserved,
+    ItemResumed,
+    ReservationEnded,
+)
+from acd.figures import Days, Series, ms
+
+CALLS_SLICE_S: Final = 60
+AGENTS_SLICE_S: Final = f.INTERVAL_S
+MOST_REASONS: Final = 32  # not-ready reasons an agent's times are told apart by; the others are "other"
+OTHER: Final = "other"
+CALL: Final = "call"
+
+_TIME_IN: Final = {
+    State.READY.value: f.A_READY_MS, State.RESERVED.value: f.A_RESERVED_MS, State.BUSY.value: f.A_BUSY_MS,
+    State.WRAP_UP.value: f.A_WRAP_UP_MS, State.NOT_READY.value: f.A_NOT_READY_MS,
+}  # fmt: skip
+_LONGEST_GAP_S: Final = f.DAY_S  # a state that lasted longer unseen was not watched: the server was away
+_NOT_TAKEN: Final = {
+    "no_answer": (f.A_NO_ANSWER, f.MISSED), "rejected": (f.A_REJECTED, f.MISSED), "busy": (f.A_BUSY, f.MISSED),
+    "unregistered": (f.A_UNREACHABLE, f.UNREACHABLE), "failed": (f.A_UNREACHABLE, f.UNREACHABLE),
+}  # fmt: skip  # every other outcome is not the agent's: answered elsewhere, caller hung up, withdrawn
+_COLUMN_OF: Final = {"closed": f.TURNED_AWAY, "emergency": f.TURNED_AWAY, "callback": f.CALLED_BACK}
+
+
+#: queue, skill or agent; its name, channel; the interval's start, figures, times not ready by reason.
+Closed = tuple[str, str, str, int, f.Row, dict[str, int]]
+
+
+@dataclass(slots=True)
+class Waiting:
+    """An item from `ItemQueued` until it is over."""
+
+    queue: str
+    channel: str
+    skills: tuple[str, ...]
+    queued_at: float
+    waits: bool = True  # neither talking nor gone
+
+
+@dataclass(slots=True)
+class AgentTimes:
+    """An agent's figures, and the state they are counting."""
+
+    series: Series
+    state: str
+    since: float
+    counted_ms: int  # the state's time is counted up to here
+    reason: str | None = None
+    after: tuple[str, str, tuple[str, ...]] | None = None  # queue, channel, skills of the call he notes down
+    reasons: dict[str, int] = field(default_factory=dict)  # not ready, by reason: ms in the interval at work
+    reasons_today: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Statistics:
+    """All figures. `add` every event, in order; `close` now and then, so that intervals end while nothing happens."""
+
+    days: Days
+    at: float = 0.0  # of the latest event
+    queues: dict[str, dict[str, Series]] = field(default_factory=dict)  # by queue, by channel
+    skills: dict[str, dict[str, Series]] = field(default_factory=dict)
+    agents: dict[str, AgentTimes] = field(default_factory=dict)
+    items: dict[str, Waiting] = field(default_factory=dict)  # live ones
+    waiting: dict[str, list[float]] = field(default_factory=dict)  # by queue: when those who wait in it came, sorted
+    within_s: dict[str, float] = field(default_factory=dict)  # by queue: answered later is not in time
+    closed: list[Closed] = field(default_factory=list)  # intervals that ended since `take`
+    closed_to: int = 0  # all intervals that ended by then are closed
+    to_close: list[tuple[str, str]] = field(default_factory=list)  # while `close` is at work: whose are left
+
+    # --- the fold ---
+
+    def add(self, event: AcdEvent) -> None:
+        """Count it. Kinds that count for nothing are ignored."""
+        step = _STEPS.get(type(event))
+        if step is not None:
+            if event.at > self.at:
+                self.at = event.at
+            step(self, event)
+
+    def take(self) -> list[CallsInterval | AgentInterval]:
+        """The intervals that ended since the last time."""
+        closed, self.closed = self.closed, []
+        return [
+            AgentInterval(self.at, name, start, row, reasons) if kind == "agent"
+            else CallsInterval(self.at, kind, name, channel, start, row)
+            for kind, name, channel, start, row, reasons in closed
+        ]  # fmt: skip
+
+    def close(self, now: float, at_most: int = 200) -> bool:
+        """End the intervals that are over by now, of so many queues, skills and agents; true if there may be more.
+
+        Nothing else does so for who has had no events since. In pieces, because ten thousand agents are a long piece
+        of work for one moment.
+        """
+        start = int(now // f.INTERVAL_S) * f.INTERVAL_S
+        if start <= self.closed_to:
+            return False
+        self.at = max(self.at, now)
+        if not self.to_close:
+            self.to_close = [("queue", name) for name in self.queues]
+            self.to_close += [("skill", name) for name in self.skills]
+            self.to_close += [("agent", name) for name in self.agents]
+        for kind, name in self.to_close[-at_most:]:
+            if kind == "agent":
+                self._agent(name)
+                continue
+            series_of = (self.queues if kind == "queue" else self.skills)[name]
+            for channel in series_of:
+                self._row(kind, name, channel)
+        del self.to_close[-at_most:]
+        if not self.to_close:
+            self.closed_to = start
+        return bool(self.to_close)
+
+    # --- what rules and announcements ask ---
+
+    def service_level(self, queue: str, now: float) -> float | None:
+        """Share (0 to 1) of the calls of the last quarter of an hour that were answered in time, of all that were
+        answered, lost or sent on, short abandons left out; who waits beyond the threshold now is counted as one that
+        was not. None: nobody to take a share of."""
+        row = self._quarter(queue, now)
+        late = bisect_left(self.waiting.get(queue, ()), now - self.within_s.get(queue, 0.0))
+        counted = f.counted(row) + late
+        return row[f.IN_TIME] / counted if counted > 0 else None
+
+    def abandoned(self, queue: str, now: float) -> float | None:
+        """Share (0 to 1) of the calls of the last quarter of an hour that hung up, short abandons left out."""
+        row = self._quarter(queue, now)
+        counted = f.counted(row)
+        return (row[f.ABANDONED] - row[f.SHORT]) / counted if counted > 0 else None
+
+    def _quarter(self, queue: str, now: float) -> f.Row:
+        series = self.queues.get(queue, {}).get(CALL)
+        return f.NOTHING if series is None else series.window(f.INTERVAL_S, now)
+
+    # --- rows to count into ---
+
+    def _row(self, kind: str, name: str, channel: str) -> f.Row:
+        """The current slice of a queue or skill."""
+        of_all = self.queues if kind == "queue" else self.skills
+        of_one = of_all.get(name)
+        if of_one is None:
+            of_one = of_all[name] = {}
+        series = of_one.get(channel)
+        if series is None:
+            ends = self.days.end(self.at)
+            series = of_one[channel] = Series.begin(len(f.CALLS), CALLS_SLICE_S, self.at, ends, f.LONGEST)
+        elif (ended := series.roll(self.at, self.days.end(self.at))) is not None:
+            self.closed.append((kind, name, channel, *ended, {}))
+        return series.current
+
+    def _rows(self, item: Waiting) -> list[f.Row]:
+        rows = [self._row("queue", item.queue, item.channel)]
+        rows += [self._row("skill", skill, item.channel) for skill in item.skills]
+        return rows
+
+    def _agent(self, name: str) -> AgentTimes:
+        """With his times counted up to now."""
+        agent = self.agents.get(name)
+        if agent is None:
+            series = Series.begin(len(f.AGENTS), AGENTS_SLICE_S, self.at, self.days.end(self.at))
+            agent = self.agents[name] = AgentTimes(series, State.LOGGED_OUT.value, self.at, ms(self.at))
+            return agent
+        series, column = agent.series, _TIME_IN.get(agent.state)
+        if column is None:
+            agent.counted_ms = ms(self.at)
+        now_ms = ms(self.at)
+        agent.counted_ms = max(agent.counted_ms, now_ms - _LONGEST_GAP_S * 1000)
+        while True:
+            self._roll(name, agent, agent.counted_ms / 1000)
+            until = min(now_ms, (series.slot + 1) * series.slice_s * 1000)
+            if column is not None and until > agent.counted_ms:
+                series.current[column] += until - agent.counted_ms
+                if column == f.A_NOT_READY_MS:
+                    _add_reason(agent, until - agent.counted_ms)
+            agent.counted_ms = max(agent.counted_ms, until)
+            if until == now_ms:
+                break
+        self._roll(name, agent, self.at)
+        return agent
+
+    def _roll(self, name: str, agent: AgentTimes, at: float) -> None:
+        series = agent.series
+        if at >= series.day_ends:
+            agent.reasons_today = {}
+        if (ended := series.roll(at, self.days.end(at))) is not None:
+            self.closed.append(("agent", name, "", *ended, agent.reasons))
+            agent.reasons = {}
+
+    def _item(self, event: ItemReserved | ReservationEnded | ItemConnected | ItemCompleted) -> Waiting:
+        """The event's item. One that nothing is known of (it began before the fold did) is a call."""
+        item = self.items.get(event.item_id)
+        return Waiting(event.queue, CALL, (), event.at) if item is None else item
+
+    def _over(self, item_id: str, queue: str) -> Waiting:
+        """The item waits no longer."""
+        item = self.items.pop(item_id, None)
+        if item is None:
+            return Waiting(queue, CALL, (), self.at)
+        self._left(item)
+        return item
+
+    def _left(self, item: Waiting) -> None:
+        if not item.waits or item.channel != CALL:
+            return
+        item.waits = False
+        waiting = self.waiting[item.queue]
+        del waiting[bisect_left(waiting, item.queued_at)]
+        if not waiting:
+            del self.waiting[item.queue]
+
+    # --- items ---
+
+    def _queued(self, event: ItemQueued) -> None:
+        item = self.items[event.item_id] = Waiting(event.queue, event.channel, event.skills, event.at)
+        if item.channel == CALL:
+            insort(self.waiting.setdefault(event.queue, []), event.at)
+        for row in self._rows(item):
+            row[f.OFFERED] += 1
+
+    def _reserved(self, event: ItemReserved) -> None:
+        for row in self._rows(self._item(event)):
+            row[f.OFFERS] += 1
+        self._agent(event.agent).series.current[f.A_OFFERS] += 1
+
+    def _not_taken(self, event: ReservationEnded) -> None:
+        columns = _NOT_TAKEN.get(event.outcome)
+        if columns is not None:
+            for row in self._rows(self._item(event)):
+                row[columns[1]] += 1
+            self._agent(event.agent).series.current[columns[0]] += 1
+
+    def _connected(self, event: ItemConnected) -> None:
+        item, waited, predicted_s = self._item(event), ms(event.waited_s), event.predicted_s
+        self._left(item)
+        for row in self._rows(item):
+            row[f.ANSWERED] += 1
+            row[f.IN_TIME] += event.in_time
+            row[f.WAITED] += waited
+            row[f.LONGEST] = max(row[f.LONGEST], waited)
+            if predicted_s is not None:
+                error = ms(predicted_s) - waited
+                row[f.ESTIMATES] += 1
+                row[f.NEAR] += abs(error) <= f.ESTIMATE_NEAR_S * 1000
+                row[f.ERROR] += error
+                row[f.OFF] += abs(error)
+        self._agent(event.agent).series.current[f.A_ANSWERED] += 1
+
+    def _completed(self, event: ItemCompleted) -> None:
+        item, talked = self._item(event), ms(event.talked_s)
+        self.items.pop(event.item_id, None)
+        for row in self._rows(item):
+            row[f.COMPLETED] += 1
+            row[f.TALKED] += talked
+            row[f.TRANSFERRED] += event.to is not None
+        agent = self._agent(event.agent)
+        row = agent.series.current
+        row[f.A_COMPLETED] += 1
+        row[f.A_TALKED] += talked
+        row[f.A_TRANSFERRED] += event.to is not None
+        agent.after = item.queue, item.channel, item.skills
+
+    def _abandoned(self, event: ItemAbandoned) -> None:
+        waited = ms(event.waited_s)
+        for row in self._rows(self._over(event.item_id, event.queue)):
+            row[f.ABANDONED] += 1
+            row[f.SHORT] += event.short
+            row[f.ABANDON_WAITED] += waited
+            row[f.LONGEST] = max(row[f.LONGEST], waited)
+
+    def _overflowed(self, event: ItemOverflowed) -> None:
+        waited, column = ms(event.waited_s), _COLUMN_OF.get(event.reason, f.OVERFLOWED)
+        for row in self._rows(self._over(event.item_id, event.queue)):
+            row[column] += 1
+            row[f.OVERFLOW_WAITED] += waited
+            row[f.LONGEST] = max(row[f.LONGEST], waited)
+
+    def _kept(self, event: ItemKept) -> None:
+        """The caller is gone: he waits no longer, whatever becomes of his place."""
+        item = self.items.get(event.item_id)
+        if item is not None:
+            self._left(item)
+
+    def _resumed(self, event: ItemResumed) -> None:
+        for row in self._rows(self._over(event.item_id, event.queue)):
+            row[f.RESUMED] += 1
+
+    # --- agents ---
+
+    def _state(self, event: AgentStateChanged) -> None:
+        agent = self._agent(event.agent)
+        if agent.state == State.WRAP_UP.value != event.state and agent.after is not None:
+            wrapped = ms(event.at) - ms(agent.since)
+            for row in self._rows(Waiting(*agent.after, event.at)):
+                row[f.WRAPPED] += wrapped
+        if agent.state != event.state:
+            agent.since = event.at
+        agent.state, agent.reason = event.state, event.reason
+
+
+def _add_reason(agent: AgentTimes, spent_ms: int) -> None:
+    for reasons in (agent.reasons, agent.reasons_today):
+        reason = agent.reason or OTHER
+        if reason not in reasons and len(reasons) >= MOST_REASONS:
+            reason = OTHER
+        reasons[reason] = reasons.get(reason, 0) + spent_ms
+
+
+_STEPS: Final[dict[type, Callable[[Statistics, Any], None]]] = {
+    ItemQueued: Statistics._queued,
+    ItemReserved: Statistics._reserved,
+    ReservationEnded: Statistics._not_taken,
+    ItemConnected: Statistics._connected,
+    ItemCompleted: Statistics._completed,
+    ItemAbandoned: Statistics._abandoned,
+    ItemOverflowed: Statistics._overflowed,
+    ItemKept: Statistics._kept,
+    ItemResumed: Statistics._resumed,
+    AgentStateChanged: Statistics._state,
+}
