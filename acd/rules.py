@@ -69,7 +69,15 @@ class Facts:
                 return None if self._item is None else max(0.0, self._floor.now - self._item.age_from)
             case "position":
                 return None if self._item is None else float(self.position or position(self._item))
-        return None
+            case "ewt":
+                return None if self._item is None else self._floor.estimates.of_item(self._item)
+        return self._percent(fact)
+
+    def _percent(self, fact: str) -> float | None:
+        statistics, queue, now = self._floor.statistics, self._queue.name, self._floor.now
+        of = statistics.service_level if fact == "service_level" else statistics.abandoned
+        share = of(queue, now)
+        return None if share is None else 100 * share
 
     def _agents(self, fact: str) -> float:
         able = could_take(self._floor, self._queue, self._item)
