@@ -115,7 +115,8 @@ class IvrSession:
     """One call in a flow: a `Controller`. Holds the call only while it is in charge, so no cycle outlives it."""
 
     __slots__ = (
-        "_call", "_feeding", "_flow", "_handler", "_inputs", "_machine", "_plan", "_play_id", "_timer", "_utterance",
+        "_begun_at", "_call", "_feeding", "_flow", "_handler", "_inputs", "_machine", "_plan", "_play_id", "_timer",
+        "_utterance",
     )  # fmt: skip
 
     def __init__(self, handler: IvrHandler, call: Call, flow: str, states: Flow) -> None:
@@ -129,6 +130,7 @@ class IvrSession:
         self._utterance: Utterance | None = None  # on its way to be heard
         self._inputs: list[Input] = []
         self._feeding = False
+        self._begun_at = handler.clock.now()
         handler.live += 1
 
     # --- Controller -------------------------------------------------------------------------------------------------
@@ -292,6 +294,7 @@ class IvrSession:
         self._hush()
         self._inputs.clear()
         self._handler.live -= 1
+        call.menu_s += self._handler.clock.now() - self._begun_at
         self._emit(IvrEnded(self._handler.clock.now(), call.id, self._flow, outcome))
 
     def _emit(self, event: object) -> None:

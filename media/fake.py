@@ -38,6 +38,7 @@ class Playing:
     play_id: int
     prompts: tuple[str, ...]
     loop: bool
+    once: int = 0  # of a loop: the first ones, which are not heard again
 
 
 @dataclass(slots=True)
@@ -121,7 +122,7 @@ class FakePlane:
             self.bridged[a.number], self.bridged[b.number] = b.number, a.number
             self.commands.append(("bridge", a.number, b.number))
 
-    def play(self, port: MediaPort, prompts: Sequence[str], *, loop: bool = False) -> int:
+    def play(self, port: MediaPort, prompts: Sequence[str], *, loop: bool = False, once: int = 0) -> int:
         if len(prompts) > PLAYLIST_LONGEST:
             raise PlaylistTooLong(f"{len(prompts)} prompts at once, {PLAYLIST_LONGEST} at most")
         for name in prompts:
@@ -130,7 +131,7 @@ class FakePlane:
         self._play_id += 1
         if self._known(port):
             self._stop(port.number)
-            self.playing[port.number] = Playing(self._play_id, tuple(prompts), loop)
+            self.playing[port.number] = Playing(self._play_id, tuple(prompts), loop, once if loop else 0)
             self.commands.append(("play", port.number, tuple(prompts), loop, self._play_id))
         return self._play_id
 
@@ -282,11 +283,14 @@ class FakePlane:
             port.on_key_end(digit, held_ms)
 
     def finish(self, port: MediaPort) -> None:
-        """What the port plays ends by itself. A port that plays nothing, or a loop, cannot end: AssertionError."""
+        """What the port plays, or plays before a loop, ends by itself. A port that plays nothing, or a loop alone,
+        cannot end: AssertionError."""
         playing = self.playing.get(port.number)
-        if not self._known(port) or playing is None or playing.loop:
+        if not self._known(port) or playing is None or (playing.loop and not playing.once):
             raise AssertionError(f"port {port.number} plays nothing that could end: {playing}")
         del self.playing[port.number]
+        if playing.once:
+            self.playing[port.number] = Playing(playing.play_id, playing.prompts[playing.once :], True)
         if port.on_played is not None:
             port.on_played(playing.play_id)
 

@@ -188,9 +188,10 @@ class MediaPlane(Protocol):
     def bridge(self, a: MediaPort, b: MediaPort) -> None:
         """Each hears the other (transcoding if codecs differ); ends whatever was played to either."""
 
-    def play(self, port: MediaPort, prompts: Sequence[str], *, loop: bool = False) -> int:
+    def play(self, port: MediaPort, prompts: Sequence[str], *, loop: bool = False, once: int = 0) -> int:
         """Play prompts one after the other; returns the play id that `on_played` reports. Raises UnknownPrompt,
-        PlaylistTooLong. When the list has ended, silence packets follow."""
+        PlaylistTooLong. When the list has ended, silence packets follow. In a loop, the first `once` prompts are heard
+        once, and their end is reported; the others follow without a gap, again and again."""
 
     def silence(self, port: MediaPort) -> None:
         """Stop playing or bridging: send silence."""

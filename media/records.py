@@ -209,9 +209,9 @@ def close_conference(number: int) -> bytes:
     return _HEAD.pack(_CLOSE_CONFERENCE, 0, 0, 0, 0, number, b"")
 
 
-def play(index: int, generation: int, play_id: int, slots: list[int], loop: bool) -> bytes:
+def play(index: int, generation: int, play_id: int, slots: list[int], loop: bool, once: int = 0) -> bytes:
     """`slots`: at most PLAYLIST_LONGEST prompts, by the numbers of `prompt`."""
-    return _HEAD.pack(_PLAY, loop, len(slots), index, generation, play_id, _SLOTS[len(slots)].pack(*slots))
+    return _HEAD.pack(_PLAY, loop | once << 1, len(slots), index, generation, play_id, _SLOTS[len(slots)].pack(*slots))
 
 
 def silence(index: int, generation: int) -> bytes:

@@ -254,12 +254,12 @@ class WorkerPlane:
         else:
             self._transits.join(a, b)
 
-    def play(self, port: MediaPort, prompts: Sequence[str], *, loop: bool = False) -> int:
+    def play(self, port: MediaPort, prompts: Sequence[str], *, loop: bool = False, once: int = 0) -> int:
         if len(prompts) > PLAYLIST_LONGEST:
             raise PlaylistTooLong(f"{len(prompts)} prompts at once, {PLAYLIST_LONGEST} at most")
         slots = [self._prompts.slot(name) for name in prompts]
         self._play_id = self._play_id % 0xFFFFFFFF + 1
-        self._feed(port, records.play, self._play_id, slots, loop)
+        self._feed(port, records.play, self._play_id, slots, loop, once if loop else 0)
         return self._play_id
 
     def silence(self, port: MediaPort) -> None:

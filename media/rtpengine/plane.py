@@ -31,7 +31,7 @@ from media.plane import (
     UnknownKey,
 )
 from media.prompt_slots import PromptSlots
-from media.prompts import PromptChanges, PromptLibrary, Wanted
+from media.prompts import Prompt, PromptChanges, PromptLibrary, Wanted
 from media.rtpengine.cell import SIDES, Cell
 from media.rtpengine.daemon import RtpengineDaemon
 from media.rtpengine.description import voice_of
@@ -210,7 +210,7 @@ class RtpenginePlane:
         first.cell.changed()
         second.cell.changed()
 
-    def play(self, port: MediaPort, prompts: Sequence[str], *, loop: bool = False) -> int:
+    def play(self, port: MediaPort, prompts: Sequence[str], *, loop: bool = False, once: int = 0) -> int:
         if len(prompts) > PLAYLIST_LONGEST:
             raise PlaylistTooLong(f"{len(prompts)} prompts at once, {PLAYLIST_LONGEST} at most")
         found = [self._prompts.prompt(name) for name in prompts]
@@ -220,12 +220,13 @@ class RtpenginePlane:
             return play_id
         side.clear()
         try:
-            source, duration_ms = self._sounds.source(found, self._codec)
+            then = self._looped(found[once:]) if loop and once else None
+            source, duration_ms = self._sounds.source(found if then is None else found[:once], self._codec)
         except OSError as error:
             self.counters["media_rtpengine_refused"] += 1
             log.error("a prompt can't be written for rtpengine", reason=str(error))
-            source, duration_ms = self._sounds.silence(), 0
-        side.sound = Sound(source, duration_ms, loop, partial(self._played, port, play_id))
+            source, duration_ms, then = self._sounds.silence(), 0, None
+        side.sound = Sound(source, duration_ms, loop and then is None, partial(self._played, port, play_id, then))
         side.cell.changed()
         return play_id
 
@@ -340,10 +341,17 @@ class RtpenginePlane:
         if watch is not None:
             watch.cancel()
 
-    def _played(self, port: MediaPort, play_id: int) -> None:
+    def _looped(self, prompts: Sequence[Prompt]) -> Sound:
+        return Sound(*self._sounds.source(prompts, self._codec), True)
+
+    def _played(self, port: MediaPort, play_id: int, then: Sound | None) -> None:
         side = self._sides.get(port.generation)
         if side is not None:
-            self.silence(port)
+            if then is None:
+                self.silence(port)
+            else:
+                side.sound = then
+                side.cell.changed()
             if port.on_played is not None:
                 self._call(port.on_played, play_id)
 

@@ -354,6 +354,7 @@ cdef void play(Loop *loop, Port *port, Command *command) noexcept nogil:
     port.play_at = 0
     port.play_frame = 0
     port.play_loop = command.flags & 1
+    port.play_once = port.play_loop_from = min(command.flags >> 1, port.play_count)
     port.play_id = command.argument
     port.source = PROMPTS
     port.out.resync = port.out.resync or switched

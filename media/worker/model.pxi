@@ -378,6 +378,8 @@ cdef struct Port:
     # What it plays
     uint32_t play_id
     bint play_loop
+    int play_once  # of a loop: prompts that are heard once, whose end is told
+    int play_loop_from  # the first prompt that is heard again
     int play_count
     int play_at
     uint32_t play_frame  # the next one of playlist[play_at]

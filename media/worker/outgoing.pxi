@@ -130,7 +130,7 @@ cdef const uint8_t *next_frame(Port *port, int *size) noexcept nogil:
             port.play_frame = 0
         if not port.play_loop:
             return NULL
-        port.play_at = 0
+        port.play_at = port.play_loop_from
     return NULL
 
 
@@ -152,6 +152,9 @@ cdef void play_out(Loop *loop, Port *port) noexcept nogil:
             emit(loop, PLAYED, port, port.play_id)
             stop_source(loop, port)
             port.source = QUIET
+        elif port.play_once and port.play_at >= port.play_once:
+            emit(loop, PLAYED, port, port.play_id)
+            port.play_once = 0
     if frame != NULL:
         send_encoded(loop, port, frame, size, skipped_ms)
     elif port.source == QUIET:

@@ -6,10 +6,11 @@ Phones of equal q ring together, those of a lower q when the better ones refused
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from config.schema import Destination
+from media.plane import PLAYLIST_LONGEST
 from pbx.call.reason import ELSEWHERE
 
 if TYPE_CHECKING:
@@ -120,6 +121,27 @@ class Attempt:
         self.heard = None
         self.legs = [leg]
         leg.attempt = self
+
+    def play(self, prompts: Sequence[str], then: Callable[[], None]) -> bool:
+        """Let who answered hear prompts before the caller does, and call `then` when they are over, unless he is bridged
+        or gone before. False: there is nothing that could be heard."""
+        call, leg = self.call, self.winner
+        port = None if leg is None else leg.audio.port
+        if call is None or port is None:
+            return False
+        plane = call.switch.plane
+        known = [name for name in prompts if plane.has_prompt(name)]
+        call.switch.counters["media_unknown_prompts"] += len(prompts) - len(known)
+        if not known:
+            return False
+
+        def played(play_id: int) -> None:
+            port.on_played = None
+            then()
+
+        port.on_played = played
+        plane.play(port, known[:PLAYLIST_LONGEST])
+        return True
 
     def leg_failed(self, leg: Leg, status: int, reason: str) -> None:
         if leg in self.legs:

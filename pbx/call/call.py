@@ -41,8 +41,8 @@ class Call:
         "_attempts", "_echoes", "_last_number", "_loop", "_play_id", "_playing", "_routing", "answered", "attributes",
         "caller", "clock", "conference", "connected", "connected_at", "controller", "destination", "dialled",
         "direction", "diversions", "ended", "errand", "from_name", "from_number", "id", "instance", "is_sips", "lost",
-        "max_forwards", "on_over", "parked", "parting", "reason", "referred_by", "started_at", "switch", "to_number",
-        "waited_s",
+        "max_forwards", "menu_s", "on_over", "parked", "parting", "reason", "referred_by", "started_at", "switch",
+        "to_number", "waited_s",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +79,7 @@ class Call:
         self.on_over: Callable[[Call], None] | None = None  # told first of all when the call ends, however it does
         self.parked = ""  # the slot
         self.waited_s = 0.0  # in queues, before it was answered from one
+        self.menu_s = 0.0  # in menus, since it last entered a queue
         self._routing = 0  # how deep in destinations that lead to others
         self._loop: Sequence[str] = ()  # music that the caller hears
         self._playing = 0  # the play id of what he hears once
@@ -167,27 +168,31 @@ class Call:
             port.on_digit = self._digit
             port.on_played = self._played
 
-    def play(self, prompts: Sequence[str], *, loop: bool = False) -> int:
+    def play(self, prompts: Sequence[str], *, loop: bool = False, once: int = 0) -> int:
         """Play prompts to the caller, answering first; returns the id that `on_played` will tell. A prompt that does
-        not exist is counted and left out; if none is left, or the list is too long, it is taken as played."""
+        not exist is counted and left out; if none is left, or the list is too long, it is taken as played. In a loop
+        the first `once` are heard once, and it is their end that is told."""
         self.answer()
         port = self.caller.audio.port
         if port is None or self.ended:
             return 0
-        self._hears(tuple(prompts) if loop else ())
+        self._hears(tuple(prompts[once:]) if loop else ())
         plane = self.switch.plane
         known = [name for name in prompts if plane.has_prompt(name)]
         self.switch.counters["media_unknown_prompts"] += len(prompts) - len(known)
         try:
             if not known and prompts:
                 raise UnknownPrompt
-            play_id = plane.play(port, known, loop=loop)
+            heard = sum(map(plane.has_prompt, prompts[:once]))
+            play_id = plane.play(port, known, loop=loop, once=heard)
         except (UnknownPrompt, PlaylistTooLong) as error:
             self.switch.counters["media_playlists_too_long"] += isinstance(error, PlaylistTooLong)
             self._play_id -= 1
             self.clock.after(0, self._played, self._play_id)
             return self._play_id
-        self._playing = 0 if loop else play_id
+        if once and not heard:
+            self.clock.after(0, self._played, play_id)
+        self._playing = play_id if heard or not loop else 0
         return play_id
 
     def _hears(self, loop: Sequence[str] = (), *, echo: bool = False) -> None:
@@ -214,10 +219,12 @@ class Call:
             return
         if self._echoes:
             self.echo()
-        elif self._loop:
+            return
+        playing = self._playing
+        if self._loop:
             self.play(self._loop, loop=True)
-        elif self._playing:
-            self.clock.after(0, self._played, self._playing)
+        if playing:
+            self.clock.after(0, self._played, playing)
 
     def _digit(self, digit: str) -> None:
         self.controller.on_digit(self, digit)
@@ -266,7 +273,7 @@ class Call:
         if not self.answered:
             return  # it could not be: `_give_up` is on its way
         if leg.audio.port is not None:
-            leg.audio.port.on_digit = None
+            leg.audio.port.on_digit = leg.audio.port.on_played = None
         self._hears()
         self.connected = attempt
         self.connected_at = self.clock.now()
@@ -502,7 +509,7 @@ class Call:
         attempt.let_go()
         self._leg_ended(attempt, 200, "moved")
         self._part(attempt)
-        _unheard(leg)
+        leg.unheard()
         return leg
 
     def goes_on(self, leg: Leg, destination: Destination, agent: str | None) -> None:
@@ -531,7 +538,7 @@ class Call:
         """An answered leg from elsewhere takes the place of who answered an attempt, who belongs to no call then. It is
         heard if he was."""
         if attempt.winner is not None:
-            _unheard(attempt.winner)
+            attempt.winner.unheard()
             attempt.winner.attempt = None
         attempt.won_by(leg)
         self._moved_in(leg, attempt.number, attempt.agent)
@@ -547,7 +554,7 @@ class Call:
         """An answered leg from elsewhere takes the caller's place. Returns who had it, neither hung up nor, if he is
         unanswered, refused."""
         old, self.caller = self.caller, leg
-        _unheard(old)
+        old.unheard()
         leg.attempt = None
         self.from_name, self.from_number = leg.party
         self._moved_in(leg, 1, None)
@@ -580,15 +587,9 @@ class Call:
     def _moved_in(self, leg: Leg, number: int, agent: str | None) -> None:
         before = leg.call
         leg.call, leg.number = self, number
-        _unheard(leg)
+        leg.unheard()
         self._told_moved(leg, self.id if before is None else before.id, number, agent)
 
     def _told_moved(self, leg: Leg, came_from: str, number: int, agent: str | None) -> None:
         self.switch.emit(events.LegMoved(self.clock.now(), self.id, number, came_from, agent, leg.dialog.call_id))
         self.switch.on_standing(self)
-
-
-def _unheard(leg: Leg) -> None:
-    port = leg.audio.port
-    if port is not None:
-        port.on_digit = port.on_played = None

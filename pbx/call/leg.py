@@ -450,6 +450,12 @@ class Leg:
         self.free()
         self.end(reason)
 
+    def unheard(self) -> None:
+        """Nobody is told of its keys, or of the end of what it hears."""
+        port = self.audio.port
+        if port is not None:
+            port.on_digit = port.on_played = None
+
     def over(self) -> None:
         """The peer hung up, or is lost: nothing more to send."""
         self.attempt = None

@@ -33,6 +33,7 @@ class FakeCall:
         self.done: list[str] = []
         self.attributes: dict[str, str | int | float] = {}
         self.answered = False
+        self.menu_s = 0.0
         self.controller: Any = None
         self.destination = Destination("ivr", "")
         self.routed: Destination | None = None
@@ -47,7 +48,7 @@ class FakeCall:
             self.answered = True
             self.done.append("answer")
 
-    def play(self, prompts: Sequence[str], *, loop: bool = False) -> int:
+    def play(self, prompts: Sequence[str], *, loop: bool = False, once: int = 0) -> int:
         self._stop()
         self.done.append(f"play {' '.join(prompts)}")
         if not all(map(self.plane.has_prompt, prompts)):
@@ -336,7 +337,7 @@ def test_a_caller_lost_while_being_answered(line: Line) -> None:
 
 def test_a_key_from_within_is_taken_in_order(line: Line) -> None:
     class Hasty(FakeCall):
-        def play(self, prompts: Sequence[str], *, loop: bool = False) -> int:
+        def play(self, prompts: Sequence[str], *, loop: bool = False, once: int = 0) -> int:
             play_id = super().play(prompts)
             self.controller.on_digit(self, "1")
             return play_id

@@ -72,6 +72,32 @@ async def test_loop_keeps_pace(plane: WorkerPlane, leg: MakeLeg) -> None:
     assert ended == []
 
 
+async def test_what_is_heard_once_before_a_loop(plane: WorkerPlane, leg: MakeLeg) -> None:
+    """An announcement, then music without a gap: its end is told when the first of the music leaves."""
+    a = leg()
+    ended: list[int] = []
+    a.port.on_played = ended.append
+    play_id = plane.play(a.port, ["two", "one"], loop=True, once=1)
+    two, one = plane.library.get("two").frames("PCMU"), plane.library.get("one").frames("PCMU")
+    packets = await a.phone.receive_many(len(two))
+    assert payload_of(packets) == b"".join(two) and ended == []
+    music = await a.phone.receive_many(3 * len(one))
+    assert payload_of(music) == b"".join(one) * 3
+    check_continuous(packets + music)
+    assert ended == [play_id]
+
+
+async def test_what_is_heard_once_before_nothing(plane: WorkerPlane, leg: MakeLeg) -> None:
+    a = leg()
+    ended: list[int] = []
+    a.port.on_played = ended.append
+    play_id = plane.play(a.port, ["one"], loop=True, once=5)
+    one = pcmu(plane, "one")
+    packets = await a.phone.receive_many(5)
+    assert payload_of(packets) == one.ljust(5 * 160, b"\xff")
+    assert ended == [play_id]
+
+
 async def test_new_playlist_replaces_the_old(plane: WorkerPlane, leg: MakeLeg, settle: Settle) -> None:
     a = leg()
     ended: list[int] = []
