@@ -51,6 +51,8 @@ def _agents(floor: Floor) -> Iterator[str]:
             yield f"agent {agent.name}: phone not held"
         if agent.retired and agent.state not in (State.BUSY, State.WRAP_UP):
             yield f"agent {agent.name}: retired but {agent.state}"
+        if (agent.notes is not None) is not (agent.state in (State.BUSY, State.WRAP_UP)):
+            yield f"agent {agent.name}: {agent.state} with notes {agent.notes}"
         if (agent.item_id is None) is (agent.state in (State.RESERVED, State.BUSY, State.WRAP_UP)):
             yield f"agent {agent.name}: {agent.state} with item {agent.item_id}"
     on_duty = [a for a in roster.agents.values() if a.state not in (State.LOGGED_OUT, State.NOT_READY)]
@@ -75,7 +77,8 @@ def _agents(floor: Floor) -> Iterator[str]:
 def _deadlines(floor: Floor) -> Iterator[str]:
     wanted: set[tuple[Due, str | int]] = {(Due.RESERVATION, number) for number in floor.reservations}
     for agent in floor.roster.agents.values():
-        if agent.state is State.WRAP_UP or agent.resting:
+        timed = agent.state is State.WRAP_UP and agent.notes is not None and agent.notes.until is not None
+        if timed or agent.resting:
             wanted.add((Due.AGENT, agent.name))
         if agent.resting and agent.state is not State.READY:
             yield f"agent {agent.name}: rests while {agent.state}"

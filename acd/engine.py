@@ -6,32 +6,31 @@ after each input, and calls `tick` when `next_deadline()` has come.
 
 from __future__ import annotations
 
-from acd import kept_places, rules
-from acd.agent_state import Input, State
-from acd.commands import Command, ShowWrapUp
+from acd import kept_places, rules, wrap_up
+from acd.agent_inputs import AgentInputs
+from acd.agent_state import Input
+from acd.commands import Command
 from acd.condition import Attributes
 from acd.deadlines import Due
 from acd.errors import AcdError, UnknownQueue
 from acd.events import AcdEvent, ItemAbandoned, ItemCompleted, ItemConnected, ItemQueued, ItemRescored
 from acd.floor import Floor
 from acd.input_log import Log, not_replayable, with_log
-from acd.model import Agent, ItemState, WorkItem
+from acd.model import ItemState, WorkItem
 from acd.reload import take_over
-from acd.reservation import TO_AGENT, Outcome, rest_s
+from acd.reservation import Outcome, rest_s, to_agent
 from acd.selection import base_score
 from config.schema import Site
 
-MAX_REASON = 64  # characters of a not-ready reason
-
 
 @with_log
-class Engine:
+class Engine(AgentInputs):
     """Decides who speaks with whom. `floor` is its state, to be read by views and audits only.
 
     `log` is told every input first, as `input_log` says: arguments of inputs are what JSON has, or enumerations.
     """
 
-    __slots__ = ("floor", "log")
+    __slots__ = ("log",)
 
     def __init__(self, site: Site, now: float, *, first_reservation: int = 1) -> None:
         self.log: Log | None = None
@@ -159,15 +158,9 @@ class Engine:
         if item.agent is None:
             raise AcdError(f"item {item_id} is not connected")
         agent = floor.roster.agents[item.agent]
-        wrap_up_s = item.queue.wrap_up_s
         floor.forget(item)
         floor.tell(ItemCompleted(now, item_id, item.queue.name, agent.name, now - item.connected_at))
-        if wrap_up_s > 0:
-            floor.commands.append(ShowWrapUp(agent.name, item_id))
-            floor.apply(agent, Input.HANG_UP)
-            floor.deadlines.set((Due.AGENT, agent.name), now + wrap_up_s)
-        else:
-            floor.apply(agent, Input.HANG_UP_NO_WRAP_UP)
+        wrap_up.begin(floor, agent, item)
 
     def waited_s(self, item_id: str) -> float:
         """How long a connected item waited, in all queues."""
@@ -192,6 +185,7 @@ class Engine:
         item.state, item.agent, item.connected_at = ItemState.CONNECTED, agent.name, now
         item.queue.connected += 1
         agent.failures = 0
+        wrap_up.open_notes(agent, item)
         queue, waited_s = item.queue, item.waited_s(now)
         floor.tell(
             ItemConnected(now, item.id, queue.name, agent.name, waited_s, waited_s <= queue.in_time_s, item.predicted_s)
@@ -212,12 +206,12 @@ class Engine:
             return False
         floor.give_back(floor.end(held, outcome))
         agent = floor.roster.agents[held.agent]
-        what, reason = TO_AGENT[outcome], outcome.replace("_", " ")
+        what = to_agent(outcome, floor.acd.not_answered)
         if what is Input.MISS:
             agent.failures += 1
             agent.resting = True
-            floor.deadlines.set((Due.AGENT, agent.name), now + rest_s(agent.failures))
-        floor.apply(agent, what, None if what is Input.RELEASE else reason)
+            floor.deadlines.set((Due.AGENT, agent.name), now + rest_s(agent.failures, floor.acd.not_answered))
+        floor.apply(agent, what, None if what is Input.RELEASE else outcome.replace("_", " "))
         return True
 
     def picked_up(self, reservation: int, at_most_s: float, now: float) -> bool:
@@ -239,65 +233,6 @@ class Engine:
     def holds(self, reservation: int) -> bool:
         """Whether it is live."""
         return reservation in self.floor.reservations
-
-    # --- commands of agents; all raise `UnknownAgent`, or `AgentCommandError` if they make no sense in his state ---
-
-    def login(self, name: str, now: float) -> None:
-        """To NOT_READY: `ready` is a word of its own. Takes back a logout that waits for the end of a call."""
-        agent = self._agent(name, now)
-        if agent.wish is State.LOGGED_OUT and not agent.retired:
-            agent.wish, agent.wish_reason = State.NOT_READY, "logged in"
-        self.floor.apply(agent, Input.LOGIN, "logged in")
-
-    def logout(self, name: str, now: float) -> None:
-        self.floor.leave(self._agent(name, now), Input.LOGOUT, None)
-
-    def ready(self, name: str, now: float) -> None:
-        agent = self._agent(name, now)
-        self.floor.rested(agent)
-        self.floor.apply(agent, Input.READY)
-
-    def not_ready(self, name: str, reason: str, now: float) -> None:
-        self.floor.leave(self._agent(name, now), Input.NOT_READY, reason.strip()[:MAX_REASON] or None)
-
-    def wrap_up_done(self, name: str, now: float) -> None:
-        self.floor.apply(self._agent(name, now), Input.WRAP_UP_DONE)
-
-    # --- phones ---
-
-    def phone_registered(self, extension: str, registered: bool, now: float) -> None:
-        """The extension has a contact, or lost its last. Should it ring for a queue, the call is offered on."""
-        floor = self.floor
-        floor.advance(now)
-        phone = floor.roster.phone(extension)
-        phone.registered = registered
-        for name in tuple(phone.agents):
-            agent = floor.roster.agents[name]
-            if agent.reservation is not None and not phone.reachable:
-                floor.give_back(floor.end(agent.reservation, Outcome.UNREGISTERED))
-                floor.apply(agent, Input.RELEASE)
-            elif agent.state is State.READY:
-                floor.rested(agent)
-                floor.enter(agent, State.READY, None)
-        floor.roster.tidy(phone)
-
-    def phone_calls(self, extension: str, legs: int, now: float) -> None:
-        """So many legs of any calls are live on the extension."""
-        floor = self.floor
-        now = floor.advance(now)
-        phone = floor.roster.phone(extension)
-        if legs and not phone.legs:
-            phone.other_call = phone.held_by is None
-        over = phone.other_call and not legs
-        phone.legs = legs
-        for name in tuple(phone.agents):
-            agent = floor.roster.agents[name]
-            if over and agent.state is State.READY:
-                agent.idle_since = now
-            floor.update(agent)
-        if not legs:
-            phone.other_call = False
-            floor.roster.tidy(phone)
 
     # --- time ---
 
@@ -324,14 +259,3 @@ class Engine:
                 rules.look(floor, floor.queues[str(name)])
             else:
                 self._agent_due(floor.roster.agents[str(name)])
-
-    def _agent_due(self, agent: Agent) -> None:
-        if agent.state is State.WRAP_UP:
-            self.floor.apply(agent, Input.WRAP_UP_OVER)
-        else:
-            agent.resting = False
-            self.floor.enter(agent, State.READY, None)
-
-    def _agent(self, name: str, now: float) -> Agent:
-        self.floor.advance(now)
-        return self.floor.roster.agent(name)

@@ -5,7 +5,13 @@ AcdError
 ├── QueueNeedsError     ... that of a queue (queue, cause)
 ├── UnknownAgent        no such agent in the site
 ├── UnknownQueue        no such queue in the site (any more)
+├── UnknownReason       a not-ready reason that is not in the site's list (allowed)
+├── UnknownDisposition  a disposition that is not in the queue's list (allowed)
+├── BadLevel            a level that is none
 └── AgentCommandError   the command makes no sense in the agent's state
+    ├── DispositionNeeded   ... before a disposition is given (allowed)
+    ├── WrapUpTooLong       ... and may not be extended further
+    └── PhoneTaken          ... another agent is logged in at that phone
 """
 
 from __future__ import annotations
@@ -53,8 +59,56 @@ class UnknownQueue(AcdError):
 class AgentCommandError(AcdError):
     """The command makes no sense in the agent's state."""
 
-    def __init__(self, agent: str, command: str, state: str) -> None:
-        super().__init__(f"{command} makes no sense while {agent} is {state}")
+    def __init__(self, agent: str, command: str, state: str, why: str = "") -> None:
+        super().__init__(why or f"{command} makes no sense while {agent} is {state}")
         self.agent = agent
         self.command = command
         self.state = state
+
+
+class UnknownReason(AcdError):
+    """A not-ready reason that is not in the site's list."""
+
+    def __init__(self, reason: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"no reason {reason!r}, expected one of: {', '.join(allowed)}")
+        self.allowed = allowed
+
+
+class UnknownDisposition(AcdError):
+    """A disposition that is not in the queue's list."""
+
+    def __init__(self, disposition: str, queue: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(
+            f"no disposition {disposition!r}, "
+            + (f"expected one of: {', '.join(allowed)}" if allowed else f"queue {queue} has none")
+        )
+        self.allowed = allowed
+
+
+class BadLevel(AcdError):
+    """Not the level of a skill, or in a queue."""
+
+    def __init__(self, name: str, level: object, most: int) -> None:
+        super().__init__(f"{name!r}: {level!r} is no level, expected 0 to {most}, or null for what the site file says")
+
+
+class DispositionNeeded(AgentCommandError):
+    """The queue wants a disposition before the wrap-up ends."""
+
+    def __init__(self, agent: str, command: str, state: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(agent, command, state, f"a disposition is needed first: {', '.join(allowed)}")
+        self.allowed = allowed
+
+
+class WrapUpTooLong(AgentCommandError):
+    """It may not be extended further."""
+
+    def __init__(self, agent: str, state: str, most_s: float) -> None:
+        super().__init__(agent, "extend wrap-up", state, f"the wrap-up may last {most_s:g} s at most")
+
+
+class PhoneTaken(AgentCommandError):
+    """Somebody else is logged in at that phone."""
+
+    def __init__(self, phone: str, agent: str, state: str) -> None:
+        super().__init__(agent, "login", state, f"{agent} is logged in at {phone}")

@@ -21,6 +21,75 @@ class AgentStateChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentSeated:
+    """He is reached at another phone: he logged in there, or left it."""
+
+    topic: ClassVar[str] = "agents"
+    at: float
+    agent: str
+    phone: str | None  # None: at none
+
+
+@dataclass(frozen=True, slots=True)
+class AgentQueuesChanged:
+    """Which queues he serves."""
+
+    topic: ClassVar[str] = "agents"
+    at: float
+    agent: str
+    left: list[str]  # those he does not serve for now
+    changes: dict[str, int]  # levels over the site file's; 0: he does not serve it
+    by: str  # the supervisor; "": himself
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSkillsChanged:
+    """A supervisor changed what he can do."""
+
+    topic: ClassVar[str] = "agents"
+    at: float
+    agent: str
+    skills: dict[str, int]  # all of them, now
+    changes: dict[str, int]  # those over the site file's; 0: he has it not
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCommanded:
+    """A supervisor did it in the agent's place; what came of it is told by other events."""
+
+    topic: ClassVar[str] = "agents"
+    at: float
+    agent: str
+    command: str  # as in the API: login, logout, ready, not_ready, wrap_up_done
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkNoted:
+    """How a call ended, in a word of its queue's list. Told again when the agent changes it: the last one counts."""
+
+    topic: ClassVar[str] = "agents"
+    at: float
+    item_id: str
+    queue: str
+    agent: str
+    disposition: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrapUpExtended:
+    """The agent needs longer for his notes."""
+
+    topic: ClassVar[str] = "agents"
+    at: float
+    item_id: str
+    queue: str
+    agent: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class ItemQueued:
     """A call began to wait."""
 
@@ -168,6 +237,12 @@ class AgentInterval:
 
 AcdEvent = (
     AgentStateChanged
+    | AgentSeated
+    | AgentQueuesChanged
+    | AgentSkillsChanged
+    | AgentCommanded
+    | WorkNoted
+    | WrapUpExtended
     | ItemQueued
     | ItemRescored
     | ItemReserved

@@ -7,6 +7,7 @@ that no available agent and no waiting item who fit each other are ever left.
 from __future__ import annotations
 
 from acd import kept_places, rules
+from acd.agent_changes import stand_up
 from acd.agent_state import AT_WORK, TABLE, Input, Rule, State
 from acd.commands import CloseWork, Command, OfferItem, OverflowItem, WithdrawOffer
 from acd.deadlines import Deadlines, Due
@@ -19,6 +20,7 @@ from acd.reservation import Outcome, Reservation
 from acd.roster import Roster
 from acd.statistics import Statistics
 from acd.waiting_line import WaitingLines
+from config.agents import Acd
 from config.schema import Destination
 
 _WITH_ITEM = (State.RESERVED, State.BUSY, State.WRAP_UP)
@@ -26,12 +28,13 @@ _WITH_ITEM = (State.RESERVED, State.BUSY, State.WRAP_UP)
 
 class Floor:
     __slots__ = (
-        "_next_reservation", "commands", "deadlines", "events", "items", "items_made", "lines", "measured", "now",
-        "queues", "reservations", "roster", "statistics",
+        "_next_reservation", "acd", "commands", "deadlines", "events", "items", "items_made", "lines", "measured",
+        "now", "queues", "reservations", "roster", "statistics",
     )  # fmt: skip
 
     def __init__(self, first_reservation: int) -> None:
         self.now = 0.0
+        self.acd = Acd()  # the rules of the site
         self.roster = Roster()
         self.queues: dict[str, Queue] = {}
         self.items: dict[str, WorkItem] = {}  # live ones
@@ -201,8 +204,11 @@ class Floor:
             self._close_work(agent, before)
         self._hold(agent)
         self.update(agent)
-        if agent.retired and state is State.LOGGED_OUT:
-            self.roster.forget(agent)
+        if state is State.LOGGED_OUT:
+            if agent.retired:
+                self.roster.forget(agent)
+            else:
+                stand_up(self, agent)
 
     def update(self, agent: Agent) -> None:
         """Something that decides on availability changed; if he is available now, he gets the best item that fits."""
@@ -244,7 +250,7 @@ class Floor:
         if before is State.BUSY or before is State.WRAP_UP:
             self.deadlines.forget((Due.AGENT, agent.name))
             self.commands.append(CloseWork(agent.name, agent.item_id or ""))
-        agent.item_id = None
+        agent.item_id = agent.notes = None
 
 
 _WISHES = {Input.LOGOUT: State.LOGGED_OUT, Input.READY: State.READY, Input.NOT_READY: State.NOT_READY}

@@ -8,6 +8,7 @@ from enum import StrEnum
 from acd.agent_state import State
 from acd.requirement import Requirement
 from acd.reservation import Reservation
+from acd.wrap_up import Notes
 from config.queues import Rule
 from config.schema import Destination
 
@@ -23,7 +24,7 @@ class ItemState(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Phone:
-    """An extension, or the fixed contact of an agent."""
+    """An extension, or the fixed contact of an agent; or what stands for the phone of an agent who is at none."""
 
     name: str  # extension, or the SIP URI of the contact
     fixed: bool  # a fixed contact needs no registration
@@ -46,7 +47,16 @@ class Agent:
     slot: int  # his bit in every set of agents
     phone: Phone
     display_name: str
-    skills: dict[str, int]
+    skills: dict[str, int]  # those of the site file, and over them what a supervisor made of it
+    trained: dict[str, int] = field(default_factory=dict)  # those of the site file
+    skill_changes: dict[str, int] = field(default_factory=dict)  # by a supervisor; 0: he has it not
+    queues: dict[str, int] | None = None  # his own of the site file, with his level in each; None: all that he fits
+    queue_changes: dict[str, int] = field(default_factory=dict)  # by a supervisor; 0: he does not serve it
+    left: set[str] = field(default_factory=set)  # queues that he does not serve until he joins them
+    home: str = ""  # his own phone's name; "": he has none
+    fixed: bool = False  # that is a fixed contact
+    seat: str | None = None  # the extension where he logged in, in place of his own
+    wrap_up_s: float | None = None  # in place of the queue's
     state: State = State.LOGGED_OUT
     reason: str | None = None
     since: float = 0.0  # in this state since then
@@ -55,9 +65,25 @@ class Agent:
     wish_reason: str | None = None
     reservation: Reservation | None = None
     item_id: str | None = None  # rung for, talking to, noting down
+    notes: Notes | None = None  # of that item, from the answer on
     failures: int = 0  # attempts in a row that could not reach the phone
     resting: bool = False  # left alone for a while after such a failure
     retired: bool = False  # no longer in the site; finishes the call
+
+    @property
+    def at(self) -> str | None:
+        """The phone where he is reached, if any."""
+        return self.seat or self.home or None
+
+    def level_in(self, queue: str) -> int:
+        """1 is asked first; 0: he does not serve it."""
+        level = self.queue_changes.get(queue)
+        if level is None:
+            level = 1 if self.queues is None else self.queues.get(queue, 0)
+        return level
+
+    def serves(self, queue: str) -> bool:
+        return queue not in self.left and self.level_in(queue) > 0
 
 
 @dataclass(slots=True, eq=False)
@@ -71,6 +97,8 @@ class Queue:
     value_weight: float = 0.0
     ring_s: float = 20.0
     wrap_up_s: float = 0.0
+    dispositions: tuple[str, ...] = ()  # how a call may have ended, for the agent to choose
+    disposition_needed: bool = False  # the wrap-up lasts until one is chosen
     max_wait_s: float | None = None
     in_time_s: float = 20.0  # answered later is not in time, for the service level
     short_s: float = 5.0  # who hangs up before is not counted as lost

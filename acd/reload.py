@@ -18,6 +18,7 @@ from config import schema
 def take_over(floor: Floor, site: schema.Site) -> None:
     """Raises `QueueNeedsError` before anything is changed."""
     needs = {name: _needs(name, queue) for name, queue in site.queues.items()}
+    floor.acd = site.acd
     new, gone = floor.roster.define(site.agents)
     if floor.statistics.days.zone != site.locale.timezone:
         floor.statistics.days = Days(site.locale.timezone)
@@ -62,6 +63,7 @@ def _define(floor: Floor, name: str, spec: schema.Queue, needs: Requirement | No
     queue.ring_s, queue.wrap_up_s = spec.ring_s, spec.wrap_up_s
     queue.in_time_s, queue.short_s = spec.service_level.within_s, spec.service_level.short_abandon_s
     floor.statistics.within_s[name] = queue.in_time_s
+    queue.dispositions, queue.disposition_needed = spec.dispositions, spec.disposition_needed
     queue.max_wait_s, queue.overflow = spec.max_wait_s, spec.overflow
     queue.enter, queue.leave, queue.resume_s = spec.enter, spec.leave, spec.resume_s
     queue.to_when_closed, queue.to_in_emergency = spec.closed, spec.emergency
@@ -71,10 +73,7 @@ def _remeasure(floor: Floor) -> None:
     """Work out anew who fits what, scores, and how long each may still wait."""
     roster = floor.roster
     for queue in floor.queues.values():
-        queue.members = roster.members(queue.listed)
-        queue.fixed = None
-        if queue.needs is None or not queue.needs.attributes:
-            queue.fixed = roster.eligible(queue, {})
+        roster.remember(queue)
     for item in floor.items.values():
         if item.state in (ItemState.CONNECTED, ItemState.KEPT):
             continue

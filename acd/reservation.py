@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from acd.agent_state import Input
+from config.agents import NotAnswered
 
 
 class Outcome(StrEnum):
@@ -21,25 +22,20 @@ class Outcome(StrEnum):
     ANSWERED_ELSEWHERE = "answered_elsewhere"
 
 
-# What each outcome means to the agent (README.md, Rules).
-TO_AGENT: dict[Outcome, Input] = {
-    Outcome.NO_ANSWER: Input.REFUSE,
-    Outcome.REJECTED: Input.REFUSE,
-    Outcome.BUSY: Input.REFUSE,
-    Outcome.UNREGISTERED: Input.MISS,
-    Outcome.FAILED: Input.MISS,
-    Outcome.CALLER_HUNG_UP: Input.RELEASE,
-    Outcome.WITHDRAWN: Input.RELEASE,
-    Outcome.ANSWERED_ELSEWHERE: Input.RELEASE,
-}
-
-REST_S = 5.0  # after the first attempt that could not reach the phone; doubled each time in a row
-MAX_REST_S = 60.0
+# What ends an offer by nothing of the agent's. What the others mean to him, the site says.
+_NOT_HIS = (Outcome.CALLER_HUNG_UP, Outcome.WITHDRAWN, Outcome.ANSWERED_ELSEWHERE)
 
 
-def rest_s(failures: int) -> float:
+def to_agent(outcome: Outcome, policy: NotAnswered) -> Input:
+    """What an outcome means to the agent (README.md, Rules)."""
+    if outcome in _NOT_HIS:
+        return Input.RELEASE
+    return Input.REFUSE if getattr(policy, outcome.value) == "not ready" else Input.MISS
+
+
+def rest_s(failures: int, policy: NotAnswered) -> float:
     """How long an agent is left alone after so many failures in a row (1 or more)."""
-    return min(MAX_REST_S, REST_S * 2.0 ** min(failures - 1, 10))
+    return min(policy.rest_at_most_s, policy.rest_s * 2.0 ** min(failures - 1, 10))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,27 @@ from acd.condition import Attributes
 from acd.errors import UnknownAgent
 from acd.model import Agent, Phone, Queue
 from acd.selection import IdleOrder
+from acd.serving import Serving
 from acd.skills import SkillIndex
 from config import schema
 
 _AT_WORK = (*AT_WORK, State.WRAP_UP)
 
 
+def _skills_of(agent: Agent) -> dict[str, int]:
+    return {skill: level for skill, level in {**agent.trained, **agent.skill_changes}.items() if level}
+
+
 class Roster:
-    __slots__ = ("_free", "_slots", "agents", "at_work", "idle", "logged_in", "on_duty", "phones", "skills")
+    __slots__ = (
+        "_free", "_slots", "agents", "at_work", "idle", "logged_in", "on_duty", "phones", "serving", "skills",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.agents: dict[str, Agent] = {}
         self.phones: dict[str, Phone] = {}  # those of agents, and those registered or in use
         self.skills = SkillIndex()
+        self.serving = Serving()
         self.idle = IdleOrder()
         self.logged_in = 0  # whoever is not LOGGED_OUT, as a set
         self.on_duty = 0  # and not NOT_READY either
@@ -52,7 +60,7 @@ class Roster:
         if agent.state is not State.READY:
             return None
         if not agent.phone.reachable:
-            return "unregistered"
+            return "no phone" if agent.at is None else "unregistered"
         if agent.resting:
             return agent.reason or "failed"
         return "on another call" if agent.phone.legs or agent.phone.held_by else None
@@ -85,12 +93,29 @@ class Roster:
             return queue.fixed
         return queue.members & queue.needs.fits(self.skills, attributes) if queue.needs else queue.members
 
-    def members(self, listed: tuple[str, ...] | None) -> int:
-        """A queue's list of agents, as a set."""
-        if listed is None:
-            return self.skills.everyone
-        named = (self.agents.get(name) for name in listed)
-        return sum({1 << agent.slot for agent in named if agent and not agent.retired})
+    def members(self, queue: Queue) -> int:
+        """Who serves it by its list of agents, theirs of queues, and their own choice, as a set."""
+        if queue.listed is None:
+            listed = self.skills.everyone
+        else:
+            named = (self.agents.get(name) for name in queue.listed)
+            listed = sum({1 << agent.slot for agent in named if agent and not agent.retired})
+        return listed & self.serving.of(queue.name)
+
+    def remember(self, queue: Queue) -> None:
+        """Work out anew who serves a queue."""
+        queue.members = self.members(queue)
+        queue.fixed = None
+        if queue.needs is None or not queue.needs.attributes:
+            queue.fixed = self.eligible(queue, {})
+
+    def learn(self, agent: Agent) -> None:
+        """His skills are those of the site file, and over them what a supervisor made of it."""
+        skills = _skills_of(agent)
+        for skill in {*agent.skills, *skills}:
+            if agent.skills.get(skill) != skills.get(skill):
+                self.skills.put(agent.slot, skill, skills.get(skill, 0))
+        agent.skills = skills
 
     # --- phones ---
 
@@ -99,6 +124,10 @@ class Roster:
         if phone is None:
             phone = self.phones[name] = Phone(name, fixed)
         return phone
+
+    def phone_of(self, agent: Agent, name: str) -> Phone:
+        """The phone of that name; without one, what stands for it: nothing reaches that."""
+        return self.phone(name or f" {agent.name}", fixed=agent.fixed and name == agent.home)
 
     def tidy(self, phone: Phone) -> None:
         """Forget a phone about which there is nothing to know."""
@@ -111,23 +140,28 @@ class Roster:
         """Take over the site's agents; states stay. Returns who is new and who is gone (both still in `agents`)."""
         new: list[Agent] = []
         for name, spec in site.items():
-            phone = self.phone(spec.extension or spec.contact or "", fixed=spec.contact is not None)
             agent = self.agents.get(name)
             if agent is None:
-                agent = Agent(name, self._free_slot(), phone, spec.name, dict(spec.skills))
+                agent = Agent(name, self._free_slot(), Phone("", False), spec.name, {})
                 self.agents[name] = self._slots[agent.slot] = agent
-                phone.agents.append(name)
                 new.append(agent)
-                continue
-            agent.display_name, agent.skills = spec.name, dict(spec.skills)
-            if agent.retired:
+            elif agent.retired:
                 agent.retired, agent.wish, agent.wish_reason = False, State.READY, None
+            agent.display_name = spec.name
+            agent.home, agent.fixed = spec.extension or spec.contact or "", spec.contact is not None
+            agent.wrap_up_s = spec.wrap_up_s
+            agent.trained = dict(spec.skills)
+            agent.queues = None if spec.queues is None else dict(spec.queues)
+            agent.skills = _skills_of(agent)
+            phone = self.phone_of(agent, agent.seat or agent.home)
             if agent.phone is not phone:
-                self._move(agent, phone)
+                self.move(agent, phone)
         gone = [agent for name, agent in self.agents.items() if name not in site]
         for agent in gone:
             agent.retired = True
-        self.skills = SkillIndex((a.slot, a.skills) for a in self.agents.values() if a.name in site)
+        there = [agent for agent in self.agents.values() if not agent.retired]
+        self.skills = SkillIndex((agent.slot, agent.skills) for agent in there)
+        self.serving = Serving(there)
         return new, gone
 
     def forget(self, agent: Agent) -> None:
@@ -138,10 +172,11 @@ class Roster:
         agent.phone.agents.remove(agent.name)
         self.tidy(agent.phone)
 
-    def _move(self, agent: Agent, phone: Phone) -> None:
+    def move(self, agent: Agent, phone: Phone) -> None:
         """To another phone. Should he be on the old one, its legs keep it from being rung."""
         old = agent.phone
-        old.agents.remove(agent.name)
+        if agent.name in old.agents:  # not of one who has just come
+            old.agents.remove(agent.name)
         phone.agents.append(agent.name)
         if old.held_by == agent.name:
             old.held_by = None

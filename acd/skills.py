@@ -9,7 +9,7 @@ MAX_LEVEL = 10
 
 
 class SkillIndex:
-    """For each skill and level the set of agents who have at least that level. Built at load, never changed."""
+    """For each skill and level the set of agents who have at least that level. Built at load."""
 
     __slots__ = ("_at_least", "everyone")
 
@@ -27,6 +27,13 @@ class SkillIndex:
 
     def __contains__(self, skill: str) -> bool:
         return skill in self._at_least
+
+    def put(self, slot: int, skill: str, level: int) -> None:
+        """The agent's level is another from now on, 0 to 10."""
+        bit = 1 << slot
+        sets = self._at_least.setdefault(skill, [0] * (MAX_LEVEL + 1))
+        for n in range(1, MAX_LEVEL + 1):
+            sets[n] = sets[n] | bit if n <= level else sets[n] & ~bit
 
     def at_least(self, skill: str, level: float) -> int:
         """Agents whose level is `level` or more; who lacks the skill has level 0."""

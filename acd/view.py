@@ -5,15 +5,22 @@ from __future__ import annotations
 from acd.agent_state import State
 from acd.floor import Floor
 from acd.model import Agent, ItemState, Queue, WorkItem
+from acd.wrap_up import Notes
 
 
 def agents(floor: Floor) -> list[dict[str, object]]:
     """All agents, in the order of the site file.
 
     `reason` is the not-ready reason or, while READY, what keeps the agent from being available. `pending` is the state
-    that follows the call, if the agent asked for one.
+    that follows the call, if the agent asked for one. `phone` is where he sits; None: nowhere.
     """
     return [_agent(floor, agent) for agent in floor.roster.agents.values()]
+
+
+def agent(floor: Floor, name: str) -> dict[str, object]:
+    """One of them, with the queues that he could serve. Raises `UnknownAgent`."""
+    found = floor.roster.agent(name)
+    return _agent(floor, found) | {"queues": serves(floor, found)}
 
 
 def _agent(floor: Floor, agent: Agent) -> dict[str, object]:
@@ -25,10 +32,36 @@ def _agent(floor: Floor, agent: Agent) -> dict[str, object]:
         "since": agent.since,
         "call_id": agent.item_id,
         "skills": dict(agent.skills),
-        "phone": agent.phone.name,
+        "skill_changes": dict(agent.skill_changes),
+        "phone": agent.at,
         "registered": agent.phone.reachable,
         "available": floor.roster.available(agent),
         "pending": None if agent.wish is State.READY else agent.wish.value,
+        "wrap_up": None if agent.notes is None else notes(agent.notes, floor.acd.wrap_up_at_most_s),
+    }
+
+
+def serves(floor: Floor, agent: Agent) -> list[dict[str, object]]:
+    """The queues that an agent could serve: his level in each, and whether he serves it now."""
+    return [
+        {"name": name, "level": level, "joined": name not in agent.left, "changed": name in agent.queue_changes}
+        for name, queue in floor.queues.items()
+        if (level := agent.level_in(name)) and not queue.closed and (queue.listed is None or agent.name in queue.listed)
+    ]
+
+
+def notes(found: Notes, at_most_s: float) -> dict[str, object]:
+    """What is noted of the call that an agent has, or had. `began` and `until` None: it lasts; `until` None alone: the
+    wrap-up lasts until a disposition is given."""
+    return {
+        "call_id": found.item_id,
+        "queue": found.queue,
+        "began": found.began,
+        "until": found.until,
+        "at_most_until": None if found.began is None else found.began + at_most_s,
+        "dispositions": list(found.dispositions),
+        "disposition_needed": found.needed,
+        "disposition": found.disposition,
     }
 
 
