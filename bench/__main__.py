@@ -1,4 +1,4 @@
-"""`python -m bench` (`make bench`): what calls, registrations and media cost, held against the project's own limits.
+"""`python -m bench` (`make bench`): what calls, registrations, media and the ACD cost, held against our limits.
 
 The server runs `config/sites/bench.yaml` on core 0 with its media worker, everything else is on core 1. See README.md.
 """
@@ -13,13 +13,14 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import media_cost, sip_cost, sound_cost
+from bench import acd, media_cost, sip_cost, sound_cost
+from bench.acd import AcdLoadError, AcdStep, InputStep
 from bench.checks import Checks
 from bench.media_cost import MediaLoadError, MediaStep
 from bench.plateau import SITES, Plateau, PlateauError
@@ -28,7 +29,6 @@ from bench.sip_cost import SipStep, SipWork
 from bench.sipp import Sipp, SippError
 from bench.sites import free_port
 from bench.sound_cost import SoundCosts
-from bench.worker_cost import Cost
 from media.plane import MediaError
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -47,6 +47,7 @@ CALL_MS, CALLS_PER_S, REGISTRATION_MS, CALL_SECOND_MS = 0.8, 1000.0, 0.15, 0.7
 LIMITS = {"bridged call": CALL_MS, "registration": REGISTRATION_MS}
 
 Measured = tuple[dict[str, list[SipStep]], list[MediaStep]]
+AcdMeasured = tuple[list[AcdStep], list[InputStep]]
 
 
 async def measure(what: Sequence[str], seconds: float, progress: Progress, folder: Path) -> Measured:
@@ -116,7 +117,9 @@ def judge(sip_steps: dict[str, list[SipStep]], media_steps: list[MediaStep]) -> 
     return checks
 
 
-def write_results(folder: Path, measured: Measured, sound: SoundCosts | None = None) -> list[Path]:
+def write_results(
+    folder: Path, measured: Measured, sound: SoundCosts | None = None, floor: AcdMeasured | None = None
+) -> list[Path]:
     """CSV files, plots and the page; returns what was written."""
     sip_steps, media_steps = measured
     folder.mkdir(parents=True, exist_ok=True)
@@ -139,6 +142,14 @@ def write_results(folder: Path, measured: Measured, sound: SoundCosts | None = N
         write_csv(written[-2], sound.costs)
         series.append(sound_cost.series(sound))
         write_svg(written[-1], series[-1])
+    if floor is not None:
+        written += [folder / "acd.csv", folder / "acd-inputs.csv"]
+        write_csv(written[-2], floor[0])
+        write_csv(written[-1], floor[1])
+        for name, plot in zip(("acd-agents.svg", "acd-waiting.svg"), acd.series(floor[0]), strict=False):
+            written.append(folder / name)
+            write_svg(written[-1], plot)
+            series.append(plot)
     facts = {
         "when": time.strftime("%Y-%m-%d %H:%M"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
@@ -157,35 +168,43 @@ def progress_bar(console: Console) -> Progress:
 
 
 def main(
-    what: Annotated[list[str] | None, typer.Argument(help="calls, queue, registrations, media; all if none")] = None,
+    what: Annotated[
+        list[str] | None, typer.Argument(help="calls, queue, registrations, media, acd; all if none")
+    ] = None,
     seconds: Annotated[float, typer.Option(help="how long each step is held")] = 8.0,
     results: Annotated[Path, typer.Option(help="where CSV files and the page go")] = RESULTS,
     rounds: Annotated[int, typer.Option(help="of the works of the media worker, whose medians count")] = 3,
 ) -> None:
     """Measure the server on this machine. Exit status 1: a limit is not held; 2: it could not be measured."""
     console = Console(width=None if sys.stdout.isatty() else 110)
-    known = [*WORKS, "media"]
+    known = [*WORKS, "media", "acd"]
     wanted = what or known
     if unknown := set(wanted) - set(known):
         raise typer.BadParameter(f"expected some of {', '.join(known)}, found {', '.join(sorted(unknown))}")
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder, progress_bar(console) as progress:
-            measured = asyncio.run(measure(wanted, seconds, progress, Path(folder)))
+            floor = acd.measure(acd.SIZES, progress) if "acd" in wanted else None
+            served = set(wanted) - {"acd"}
+            measured = asyncio.run(measure(wanted, seconds, progress, Path(folder))) if served else ({}, [])
             sound = asyncio.run(measure_sound(seconds, rounds, progress, Path(folder))) if "media" in wanted else None
-    except (PlateauError, SippError, MediaLoadError, MediaError, OSError) as error:
+    except (PlateauError, SippError, MediaLoadError, MediaError, AcdLoadError, OSError) as error:
         Console(stderr=True, soft_wrap=True).print(f"bench: {error}", style="bold red", markup=False)
         raise typer.Exit(2) from None
-    tables: dict[str, Sequence[SipStep | MediaStep | Cost]] = {**measured[0], "media": measured[1]}
+    tables: dict[str, Sequence[Any]] = {**measured[0], "media": measured[1]}
     if sound is not None:
         tables["the media worker"] = sound.costs
+    if floor is not None:
+        tables["ACD"], tables["ACD, by input"] = floor
     for name, steps in tables.items():
         if steps:
             console.print(table_of(name, steps))
     checks = judge(*measured)
     if sound is not None:
         sound_cost.judge(sound, checks)
+    if floor is not None:
+        acd.judge(floor[0], checks)
     console.print(checks.table())
-    for path in write_results(results, measured, sound):
+    for path in write_results(results, measured, sound, floor):
         console.print(f"wrote {path}", highlight=False)
     raise typer.Exit(0 if checks.ok or not checks.checks else 1)
 

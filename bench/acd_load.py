@@ -11,7 +11,9 @@ import random
 import time
 from array import array
 from collections.abc import Callable, Iterator
+from typing import Any
 
+from acd.agent_state import State
 from acd.commands import OfferItem
 from acd.engine import Engine
 from acd.events import ItemConnected, ItemReserved
@@ -33,7 +35,7 @@ Attributes = dict[str, str | int | float]
 def site_of(agents: int, rng: random.Random) -> Site:
     """So many agents, and queues whose calls say themselves what they need, one, two or three skills."""
     names = [f"s{n}" for n in range(SKILLS)]
-    people = {
+    people: dict[str, dict[str, Any]] = {
         f"agent{n}": {
             "extension": f"{n + 1_000_000}",
             "skills": {skill: rng.randint(1, 10) for skill in rng.sample(names, SKILLS_EACH)},
@@ -47,9 +49,10 @@ def site_of(agents: int, rng: random.Random) -> Site:
         for count in (1, 2, 3)
     }  # fmt: skip
     for n in range(_FIXED):
-        some = rng.sample(names, 3)
+        skills = people[f"agent{rng.randrange(agents)}"]["skills"]
+        first, *others = rng.sample(sorted(skills), 3)
         queues[f"fixed{n}"] = {
-            "needs": f"{some[0]} >= {rng.randint(1, 6)} and ({some[1]} or {some[2]}) or {some[2]} >= 9", "wrap_up_s": 0,
+            "needs": f"{first} >= {skills[first]} and ({others[0]} or {others[1]}) or {others[1]} >= 9", "wrap_up_s": 0,
             "priority": rng.choice((0, 0, 30)),
         }  # fmt: skip
     queues["all"] = {"wrap_up_s": 0}
@@ -131,11 +134,7 @@ class Load:
                     self.timed("answer", self.engine.answer, command.reservation, self.now)
 
     def arrive(self) -> None:
-        self.arrived += 1
-        item = f"call-{self.arrived}"
-        queue, attributes = self._wish()
-        self.timed("enqueue", self.engine.enqueue, item, queue, attributes, self.now, decides=True)
-        self._made.append(item)
+        self.timed("enqueue", self.engine.enqueue, *self._next_call(), decides=True)
         if self.rng.random() < _ABANDON and (some := self._one_waiting()):
             self.timed("abandon", self.engine.abandon, some, self.now)
         if self.rng.random() < _RESCORE and (some := self._one_waiting()):
@@ -151,6 +150,13 @@ class Load:
         agent = self.agent_of.pop(item)
         self.timed("phone_calls", self.engine.phone_calls, self.phones[agent], 0, self.now)
         self.timed("complete", self.engine.complete, item, self.now, decides=True)
+
+    def _next_call(self) -> tuple[str, str, Attributes, float]:
+        """The arguments of `enqueue`."""
+        self.arrived += 1
+        item = f"call-{self.arrived}"
+        self._made.append(item)
+        return item, *self._wish(), self.now
 
     def _wish(self) -> tuple[str, Attributes]:
         rng = self.rng
@@ -203,32 +209,36 @@ class Load:
         for done in range(releases):
             self.now += 1 / ARRIVALS_PER_S
             self.release()
-            for _ in range(20):
-                if len(floor.lines) >= self.waiting:
-                    break
+            while len(floor.lines) < self.waiting:
                 self.arrive()
             if (due := self.engine.next_deadline()) is not None and due <= self.now:
                 self.timed("tick", self.engine.tick, self.now, decides=True)
             yield done
 
     def change_states(self, rounds: int) -> Iterator[int]:
-        """Agents who have nothing to do press buttons; phones come, go and make calls of their own."""
+        """Agents press buttons, phones come, go and make calls of their own; whoever talks ends the call first."""
         floor, engine = self.engine.floor, self.engine
         for done in range(rounds):
             self.now += 0.0002
             agent = floor.roster.agents[self.rng.choice(self.names)]
-            if not floor.roster.available(agent):
-                continue
-            name, phone = agent.name, agent.phone.name
+            name, phone, item = agent.name, agent.phone.name, agent.item_id
             self.timed("not_ready", engine.not_ready, name, "lunch", self.now)
-            self.timed("ready", engine.ready, name, self.now, decides=True)
-            self.timed("unregistered", engine.phone_registered, phone, False, self.now)
-            self.timed("registered", engine.phone_registered, phone, True, self.now, decides=True)
-            self.timed("phone_calls", engine.phone_calls, phone, 1, self.now)
-            self.timed("phone_calls", engine.phone_calls, phone, 0, self.now, decides=True)
+            if item is not None and agent.state is State.BUSY:
+                self.talking.remove(item)
+                del self.agent_of[item]
+                self.timed("phone_calls", engine.phone_calls, phone, 0, self.now)
+                self.timed("complete", engine.complete, item, self.now, decides=True)
             self.timed("logout", engine.logout, name, self.now)
+            self.timed("unregistered", engine.phone_registered, phone, False, self.now)
             self.timed("login", engine.login, name, self.now)
+            self.timed("registered", engine.phone_registered, phone, True, self.now)
             self.timed("ready", engine.ready, name, self.now, decides=True)
+            if floor.roster.available(agent):
+                self.timed("phone_calls", engine.phone_calls, phone, 1, self.now)
+                self.timed("phone_calls", engine.phone_calls, phone, 0, self.now, decides=True)
+            while len(floor.lines) < self.waiting:
+                engine.enqueue(*self._next_call())
+                self._follow()
             yield done
 
     def forget_times(self) -> None:

@@ -454,7 +454,7 @@ def token(
 app.command()(erlang)
 
 
-# --- demo, version --------------------------------------------------------------------------------------------------
+# --- demo, bench, version ---------------------------------------------------------------------------------------------
 
 
 @app.command()
@@ -472,6 +472,16 @@ def demo(
             "pip install 'plateau-pbx[softphone]'"
         )
     raise typer.Exit(asyncio.run(run_demo(site, keep=keep, picture=picture)))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def bench(context: typer.Context) -> None:
+    """Measure on this machine what calls, queues, registrations, media and the ACD cost; all, or those named."""
+    from bench.__main__ import main as run_bench
+
+    command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    command.command()(run_bench)
+    command(context.args, prog_name="plateau bench")
 
 
 @app.command()
