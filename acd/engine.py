@@ -19,6 +19,7 @@ from acd.input_log import Log, not_replayable, with_log
 from acd.model import ItemState, WorkItem
 from acd.reload import take_over
 from acd.reservation import Outcome, rest_s, to_agent
+from acd.restart import restart
 from acd.selection import base_score
 from config.schema import Site
 
@@ -59,6 +60,13 @@ class Engine(AgentInputs):
         if commands:
             floor.commands = []
         return events, commands
+
+    def restarted(
+        self, calls: list[str], legs: dict[str, int], registered: list[str], keep_s: float, now: float
+    ) -> None:
+        """The server that had this floor ended; the next one goes on with these of its calls, and so many legs are live
+        on extensions, and these are registered. Who waited in another call may call again within `keep_s`."""
+        restart(self, set(calls), legs, registered, keep_s, now)
 
     # --- items ---
 

@@ -48,6 +48,10 @@ class Floor:
         self.commands: list[Command] = []
         self._next_reservation = first_reservation
 
+    def first_reservation(self, number: int) -> None:
+        """The next one has this number, or a higher one."""
+        self._next_reservation = max(self._next_reservation, number)
+
     def advance(self, now: float) -> float:
         """Time only goes on."""
         if now > self.now:

@@ -4,15 +4,23 @@ and goes on the same."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import initialize, rule
 
 from acd.checkpoint import keep, take_up
 from acd.engine import Engine
+from acd.events import ItemAbandoned, ItemCompleted
 from acd.input_log import inputs_of, replay
+from acd.model import ItemState
 from tests.acd import test_properties
+from tests.acd.conftest import T0, Scene
+
+EXTENSIONS = st.sampled_from(["101", "102", "103", "999"])
 
 
 class Killed(test_properties.Floor):
@@ -44,6 +52,28 @@ class Killed(test_properties.Floor):
         self.engine = again
         self.engine.log = self.listen
 
+    @rule(
+        data=st.data(), seconds=st.sampled_from([0.0, 30.0]), legs=st.dictionaries(EXTENSIONS, st.integers(0, 2)),
+        registered=st.sets(EXTENSIONS),
+    )  # fmt: skip
+    def the_next_server(
+        self, data: st.DataObject, seconds: float, legs: dict[str, int], registered: set[str]
+    ) -> None:
+        """Some of the calls outlived the last one."""
+        calls = data.draw(st.sets(st.sampled_from(sorted(self.live)))) if self.live else set()
+        self.freeze_and_thaw()
+        self.now += seconds
+        self.engine.restarted(sorted(calls), legs, sorted(registered), 60.0, self.now)
+        self.take(one_input=False)
+        floor = self.engine.floor
+        assert {i.id for i in floor.items.values() if i.state is not ItemState.KEPT} <= calls
+        assert {name for name, phone in floor.roster.phones.items() if phone.registered} == registered
+        self.tick_all()
+
+    def tick_all(self) -> None:
+        self.engine.tick(self.now)  # what became due meanwhile
+        self.take(one_input=False)
+
     @rule(queue=st.sampled_from(["asia", "nowhere"]), item=st.sampled_from(["c1", "c9"]))
     def refused(self, queue: str, item: str) -> None:
         """An input that cannot be is refused in the replay, too."""
@@ -63,3 +93,117 @@ def test_every_input_is_logged() -> None:
         inputs_of(Engine)
     )
     assert not {"reconfigure", "take", "next_deadline", "holds"} & set(inputs_of(Engine))
+
+
+# --- the next server -------------------------------------------------------------------------------------------------
+
+DOWN_S = 40.0
+KEEP_S = 300.0
+
+
+@pytest.fixture
+def next_server(stage: Any) -> Callable[..., Scene]:
+    """The scene after a kill: `calls` outlived it."""
+
+    def go_on(scene: Scene, *calls: str, legs: dict[str, int] | None = None, phones: tuple[str, ...] = ()) -> Scene:
+        phones = phones or tuple(scene.engine.floor.roster.phones)
+        scene.engine = Engine.on(take_up(keep(scene.engine.floor)))
+        scene.now += DOWN_S
+        scene.events.clear()
+        scene.commands.clear()
+        scene.engine.restarted(list(calls), legs or {}, list(phones), KEEP_S, scene.now)
+        scene.listen()
+        return scene
+
+    return go_on
+
+
+def test_who_waited_waits_on_or_may_call_again(stage: Any, next_server: Any) -> None:
+    scene: Scene = stage()
+    for number in range(4):
+        scene.engine.enqueue(f"c{number}", "sales", {}, scene.now, None, f"+33{number}")
+        scene.wait(10)
+    left_at = scene.engine.floor.now
+    next_server(scene, "c1", "c3")
+    floor = scene.engine.floor
+    assert [(name, item.state.value) for name, item in floor.items.items()] == [
+        ("c0", "KEPT"), ("c1", "QUEUED"), ("c2", "KEPT"), ("c3", "QUEUED"),
+    ]  # fmt: skip
+    assert floor.items["c0"].left_at == left_at
+    assert [item.waited_s(scene.now) for item in floor.lines] == [30 + DOWN_S, 10 + DOWN_S]
+    scene.engine.enqueue("c9", "sales", {}, scene.now, None, "+332")
+    scene.listen()
+    assert [item.id for item in floor.lines] == ["c1", "c9", "c3"]
+    scene.wait(KEEP_S - 1)
+    assert "c0" in floor.items
+    scene.wait(1)
+    assert "c0" not in floor.items
+    assert floor.queues["sales"].abandoned == 1
+    assert [event.waited_s for event in scene.events if isinstance(event, ItemAbandoned)] == [left_at - T0]
+
+
+def test_who_does_not_say_his_number_has_abandoned(stage: Any, next_server: Any) -> None:
+    scene: Scene = stage()
+    scene.call("c1")
+    next_server(scene)
+    assert scene.engine.floor.queues["sales"].abandoned == 1 and not scene.engine.floor.items
+
+
+def test_offers_are_over_and_made_anew(stage: Any, next_server: Any) -> None:
+    """The agent keeps his idle time; who was first in line is first."""
+    scene: Scene = stage()
+    scene.ready("ann")
+    scene.wait(5)
+    idle_since = scene.engine.floor.roster.agent("ann").idle_since
+    scene.call("c1")
+    scene.call("c2")
+    number = scene.offer("c1").reservation
+    next_server(scene, "c1", "c2")
+    assert scene.offered_to("c1") == "ann" and scene.offered_to("c2") is None
+    assert scene.offer("c1").reservation >= int(scene.now * 1000) > number
+    assert scene.engine.floor.roster.agent("ann").idle_since == idle_since
+    assert not scene.engine.answer(number, scene.now)
+
+
+def test_talks_go_on_or_ended_with_the_server(stage: Any, next_server: Any) -> None:
+    scene: Scene = stage()
+    scene.ready("ann", "bob", "cy")
+    for item in ("c1", "c2"):
+        scene.call(item)
+        scene.answer(item)
+    scene.wait(10)
+    scene.engine.not_ready("cy", "lunch", scene.now)
+    died_at = scene.engine.floor.now
+    next_server(scene, "c2", legs={"x-bob": 1})
+    assert scene.state("bob") == ("BUSY", None)
+    assert scene.state("cy") == ("NOT_READY", "lunch")
+    # ann's wrap-up of 30 s began when the server died
+    assert scene.state("ann") == ("WRAP_UP", None)
+    assert [event.talked_s for event in scene.events if isinstance(event, ItemCompleted)] == [died_at - T0]
+    scene.engine.tick(scene.now)
+    assert scene.state("ann")[0] == "READY"
+    scene.engine.complete("c2", scene.now)
+    scene.listen()
+    assert scene.state("bob")[0] == "WRAP_UP"
+
+
+def test_phones_are_as_they_are_now(stage: Any, next_server: Any) -> None:
+    """Not registered any more; on a call of his own; registered since."""
+    scene: Scene = stage()
+    scene.ready("ann", "bob", "cy")
+    scene.engine.phone_registered("x-cy", False, scene.now)
+    scene.engine.phone_calls("x-ann", 2, scene.now)
+    next_server(scene, phones=("x-bob", "x-cy", "999"), legs={"x-bob": 1, "998": 1})
+    roster = scene.engine.floor.roster
+    assert {name: roster.hindrance(agent) for name, agent in roster.agents.items()} == {
+        "ann": "unregistered", "bob": "on another call", "cy": None,
+    }  # fmt: skip
+    scene.call("c1")
+    assert scene.offered_to("c1") == "cy"
+
+
+def test_callbacks_stay(stage: Any, next_server: Any) -> None:
+    scene: Scene = stage()
+    scene.call("callback-1")
+    next_server(scene)
+    assert [item.id for item in scene.engine.floor.lines] == ["callback-1"]
