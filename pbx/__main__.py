@@ -33,6 +33,7 @@ from media.worker.opus import missing as opus_missing
 from pbx.console import UNUSABLE, WRONG, SiteFile, converting, err, fail, out, read_site, run, say_red
 from pbx.descriptors import shortage
 from pbx.erlang_command import erlang
+from pbx.simulate_command import simulate
 from pbx.tables import bans_table, calls_table, cdr_table, phones_table, trunks_table
 
 app = typer.Typer(
@@ -452,6 +453,7 @@ def token(
 # --- staffing ---------------------------------------------------------------------------------------------------------
 
 app.command()(erlang)
+app.command()(simulate)
 
 
 # --- demo, bench, version ---------------------------------------------------------------------------------------------

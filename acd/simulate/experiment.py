@@ -17,6 +17,7 @@ from acd.simulate.world import Conduct, World
 from acd.skills import SkillIndex
 from config.schema import Site
 
+Estimates = dict[str, "Estimate | None"]  # by name of the figure
 CONFIDENCE = 0.99
 A_MONDAY = dt.datetime(2026, 1, 12, tzinfo=dt.UTC).timestamp()
 
@@ -69,19 +70,33 @@ class Results:
     days: Sequence[Day]
     able: Mapping[str, frozenset[str]] = field(default_factory=dict)  # by skill: the agents who have it
 
-    def estimate(self, figure: str, of: Callable[[Day], Figures] = Day.all) -> Estimate | None:
-        """A figure of `Figures` over the runs; None if no run has it."""
-        values = [value for day in self.days if (value := getattr(of(day), figure)) is not None]
-        return estimate([float(value) for value in values]) if values else None
+    def all(self) -> Estimates:
+        return self.estimates(Day.all)
 
-    def of_queue(self, figure: str, queue: str, hour: int | None = None) -> Estimate | None:
-        return self.estimate(figure, lambda day: day.of_queue(queue, hour))
+    def queue(self, name: str, hour: int | None = None) -> Estimates:
+        return self.estimates(lambda day: day.of_queue(name, hour))
 
-    def of_skill(self, figure: str, skill: str) -> Estimate | None:
-        return self.estimate(figure, lambda day: day.of_skill(skill, self.able.get(skill, frozenset())))
+    def skill(self, name: str) -> Estimates:
+        return self.estimates(lambda day: day.of_skill(name, self.able.get(name, frozenset())))
 
-    def of_hour(self, figure: str, hour: int) -> Estimate | None:
-        return self.estimate(figure, lambda day: day.of_hour(hour))
+    def hour(self, hour: int) -> Estimates:
+        return self.estimates(lambda day: day.of_hour(hour))
+
+    def estimates(self, of: Callable[[Day], Figures]) -> Estimates:
+        """Of each figure of `Figures`."""
+        runs = [of(day) for day in self.days]
+        return {name: over([getattr(one, name) for one in runs]) for name in Figures.__dataclass_fields__}
+
+    @property
+    def skills(self) -> list[str]:
+        """That calls asked for."""
+        return sorted({skill for day in self.days for skill in day.skills})
+
+
+def over(values: Sequence[float | None]) -> Estimate | None:
+    """Of those runs that have a value; None if none has."""
+    there = [float(value) for value in values if value is not None]
+    return estimate(there) if there else None
 
 
 def run(plan: Plan, seeds: Sequence[int], progress: Callable[[float], None] | None = None) -> Results:

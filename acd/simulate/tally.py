@@ -56,7 +56,7 @@ class Figures:
     longest_s: float | None
     mean_wait_s: float | None  # of all
     abandons: float | None
-    aht_s: float | None  # talk and wrap-up of those answered: work / answered
+    aht_s: float | None  # talk and wrap-up of those answered (average handle time)
     occupancy: float | None  # of the agents who could take these calls
 
 
@@ -64,8 +64,8 @@ class Tally:
     """Listens to the engine. `window`: calls that come, and agents' time, between these seconds from midnight count."""
 
     __slots__ = (
-        "_agents", "_hours", "_open", "_since", "_skills_of", "_window", "ends", "groups", "midnight", "queued",
-        "queues", "talked", "waited", "which",
+        "_agents", "_hours", "_noting", "_open", "_rows", "_since", "_skills_of", "_window", "ends", "groups",
+        "handled", "midnight", "queued", "queues", "waited", "which",
     )  # fmt: skip
 
     def __init__(
@@ -78,12 +78,19 @@ class Tally:
         self.queues = {name: number for number, name in enumerate(queues)}
         self.groups: dict[tuple[str, ...], int] = {}  # sets of skills that calls asked for
         self._open: dict[str, tuple[int, float]] = {}  # live stays: queue, since
-        self.queued, self.waited, self.talked = array("d"), array("d"), array("d")
+        self.queued, self.waited, self.handled = array("d"), array("d"), array("d")
+        self._rows: dict[str, int] = {}  # of who talks: his line
+        self._noting: dict[str, int] = {}  # by agent: the line of the call he notes down
         self.which, self.ends = array("l"), array("b")  # queue x 2^16 + group
         self._since: dict[str, tuple[str, float]] = {}  # agent: state, since when
         hours = max(1, math.ceil((window[1] - window[0]) / HOUR_S)) if window[1] < math.inf else 24
         self._hours = hours
         self._agents: dict[str, tuple[list[float], list[float]]] = {}  # seconds at work and ready, by hour
+
+    @property
+    def begins_at(self) -> float:
+        """When the window begins, as the engine's clock has it."""
+        return self._window[0]
 
     @property
     def ends_at(self) -> float:
@@ -113,9 +120,13 @@ class Tally:
             self._ends(event.item_id, End.OVERFLOWED, event.at)
         elif kind is ItemCompleted:
             assert isinstance(event, ItemCompleted)
-            self.talked.append(event.talked_s)
+            row = self._rows.pop(event.item_id, None)
+            if row is not None:
+                self.handled[row] = event.talked_s
+                self._noting[event.agent] = row
 
     def _ends(self, item: str, how: End, at: float) -> None:
+        """A line more."""
         stay = self._open.pop(item, None)
         if stay is None:
             return
@@ -125,11 +136,16 @@ class Tally:
             self.queued.append(since)
             self.waited.append(at - since)
             self.ends.append(how)
+            self.handled.append(0.0)
+            if how is End.ANSWERED:
+                self._rows[item] = len(self.ends) - 1
 
     def _agent(self, name: str, state: str, at: float) -> None:
         before = self._since.get(name)
         if before is not None:
             was, since = before
+            if was == "WRAP_UP" and (row := self._noting.pop(name, None)) is not None:
+                self.handled[row] += at - since
             column = 0 if was in WORK else 1 if was == "READY" else None
             if column is not None and since < at:
                 self._spent(name, column, since, at)
@@ -168,7 +184,7 @@ class Tally:
             np.asarray(self.waited), np.asarray(self.ends), names,
             np.array([self._agents[name] for name in names]).reshape(len(names), 2, self._hours),
             (self._window[0] - self.midnight, self._window[1] - self.midnight), dict(levels), dict(serves),
-            float(np.mean(self.talked)) if self.talked else 0.0,
+            np.asarray(self.handled),
         )  # fmt: skip
 
 
@@ -188,7 +204,7 @@ class Day:
     window: tuple[float, float]
     levels: dict[str, ServiceLevel]
     serves: dict[str, frozenset[str]]
-    mean_talk_s: float
+    handled: Floats  # talk and wrap-up, of those answered
 
     @property
     def hours(self) -> list[float]:
@@ -243,5 +259,5 @@ class Day:
             float(waits.mean()) if served else None, float(np.quantile(waits, 0.9)) if served else None,
             float(waited.max()) if offered else None, float(waited.mean()) if offered else None,
             float(np.sum(left)) / offered if offered else None,
-            work / served if served and hour is None else None, work / whole if whole else None,
+            float(self.handled[mask][answered].mean()) if served else None, work / whole if whole else None,
         )  # fmt: skip

@@ -6,6 +6,7 @@ the numbers say so. Nothing waits: the clock jumps to what comes next.
 
 from __future__ import annotations
 
+import datetime as dt
 import heapq
 import math
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from acd.events import AgentStateChanged
 from acd.simulate.demand import Caller
 from acd.simulate.staff import Shift
 from acd.simulate.tally import Tally
+from config.calendar import is_open
 from config.schema import Site
 
 Progress = Callable[[float], None]
@@ -49,11 +51,33 @@ class Conduct:
     wrap_up_s: float | None = None  # None: as long as the queue (or the agent) has it
 
 
+class OpeningHours:
+    """Whether a queue is open by its calendar; asked of the calendar once a minute at most."""
+
+    __slots__ = ("_calendars", "_known", "_timezone")
+
+    def __init__(self, site: Site) -> None:
+        self._calendars = {name: site.hours[queue.hours] for name, queue in site.queues.items() if queue.hours}
+        self._timezone = site.locale.timezone
+        self._known: dict[str, tuple[float, bool]] = {}
+
+    def open(self, queue: str, now: float) -> bool:
+        calendar = self._calendars.get(queue)
+        if calendar is None:
+            return True
+        minute = now // 60
+        known = self._known.get(queue)
+        if known is None or known[0] != minute:
+            found = bool(is_open(calendar, dt.datetime.fromtimestamp(minute * 60, dt.UTC), self._timezone))
+            known = self._known[queue] = (minute, found)
+        return known[1]
+
+
 class World:
     """One day, run once."""
 
     __slots__ = (
-        "_agents", "_callers", "_conduct", "_dice", "_engine", "_live", "_midnight", "_number", "_on_duty", "_talks",
+        "_callers", "_conduct", "_dice", "_engine", "_hours", "_live", "_midnight", "_number", "_on_duty", "_talks",
         "_todo", "tally",
     )  # fmt: skip
 
@@ -73,9 +97,11 @@ class World:
         self._on_duty: set[str] = set()
         self._todo: list[tuple[float, int, int, object]] = []
         self._number = 0
+        self._hours = OpeningHours(site)
         first = callers[0].at if callers else 0.0
         last = callers[-1].at if callers else 0.0
-        start = self._midnight + min([first, *(s.start for s in shifts if math.isfinite(s.start))]) - 1.0
+        first = min([first, tally.begins_at - self._midnight, *(s.start for s in shifts if math.isfinite(s.start))])
+        start = self._midnight + first - 1.0
         self._engine = Engine(site, start)
         for shift in shifts:
             self._at(max(start, self._midnight + shift.start), What.LOGS_IN, shift.agent)
@@ -120,7 +146,8 @@ class World:
 
     def _enters(self, item: str, caller: Caller, now: float) -> None:
         self._live[item] = caller
-        self._engine.enqueue(item, caller.queue, caller.attributes, now)
+        is_open = self._hours.open(caller.queue, now)
+        self._engine.enqueue(item, caller.queue, caller.attributes, now, is_open=is_open)
         if caller.patience_s < math.inf:
             self._at(now + caller.patience_s, What.LEAVES, item)
 
@@ -186,7 +213,8 @@ class World:
         """To another queue, or out of sight."""
         caller, to = self._live[command.item_id], command.destination
         if to is not None and to.kind == "queue":
-            self._engine.enqueue(command.item_id, to.name, caller.attributes, now, command.age_from)
+            is_open = self._hours.open(to.name, now)
+            self._engine.enqueue(command.item_id, to.name, caller.attributes, now, command.age_from, is_open=is_open)
         else:
             del self._live[command.item_id]
 

@@ -1,0 +1,163 @@
+"""`plateau simulate`: a day of calls against the queues and agents of a site, in virtual time."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from config.errors import SiteError
+from pbx.console import WRONG, SiteFile, err, fail, out, read_site, say_red
+
+if TYPE_CHECKING:
+    from acd.simulate.experiment import Plan, Results
+
+Option = typer.Option
+Arrivals = Annotated[Path | None, Option(help="a CSV of calls: time, queue, attributes ...", show_default=False)]
+Rate = Annotated[list[str] | None, Option(help="calls an hour: 120, shared by all queues, or asia=30 (repeatable)")]
+Day = Annotated[
+    str | None, Option(help="a CSV of calls by time of day: time, QUEUE ...; with --replay the date: 2026-11-21")
+]
+Replay = Annotated[str | None, Option(help="take calls and agents' hours from these records", metavar="DATABASE")]
+From = Annotated[str, Option("--from", help="with --rate: the first call comes after")]
+To = Annotated[str, Option("--to", help="with --rate: the last call comes before")]
+Date = Annotated[str | None, Option(help="which day it is, for opening hours: 2026-12-24")]
+Agents = Annotated[
+    list[str] | None,
+    Option(help="who works: 12, '12 like NAME', '12: asia 7, french 9' (repeatable); without it the site's agents"),
+]
+Shifts = Annotated[Path | None, Option(help="a CSV of who works when: agent, from, to and perhaps count")]
+Talk = Annotated[
+    list[str] | None,
+    Option(help="how long they talk: 'exponential 3m', 'lognormal 4m 0.8', 'constant 90s', 'csv FILE'; QUEUE=... too"),
+]
+Patience = Annotated[list[str] | None, Option(help="how long callers wait: as --talk, or never (as it is)")]
+WrapUp = Annotated[str | None, Option(help="how long agents note a call down; without it as the queue says")]
+PickUp = Annotated[str, Option(help="a ringing phone is taken up after this time")]
+Missed = Annotated[str, Option(help="share of offered calls that an agent does not take: 2 %")]
+Attribute = Annotated[list[str] | None, Option(help="an attribute of the calls: destination=asia (repeatable)")]
+WarmUp = Annotated[str, Option(help="what happens so long at the beginning does not count")]
+Seeds = Annotated[int, Option(help="how many days, each with other dice", min=1, max=1000)]
+Seed = Annotated[int, Option(help="the first day's dice: the same seed gives the same calls", min=0, max=2**31)]
+Report = Annotated[Path | None, Option(help="a folder for a page with plots, index.html", metavar="FOLDER")]
+AsJson = Annotated[bool, Option("--json", help="print JSON")]
+
+
+def simulate(
+    site: SiteFile,
+    arrivals: Arrivals = None,
+    rate: Rate = None,
+    day: Day = None,
+    replay: Replay = None,
+    start: From = "09:00",
+    until: To = "17:00",
+    date: Date = None,
+    agents: Agents = None,
+    shifts: Shifts = None,
+    talk: Talk = None,
+    patience: Patience = None,
+    wrap_up: WrapUp = None,
+    pick_up: PickUp = "0s",
+    missed: Missed = "0 %",
+    attribute: Attribute = None,
+    warm_up: WarmUp = "0s",
+    seeds: Seeds = 5,
+    seed: Seed = 1,
+    report: Report = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a day: the site's own queues and rules, callers and agents out of numbers; service level, waits and
+    occupancy by queue, skill and hour."""
+    from pbx.simulation import Words, plan_of
+
+    read = read_site(site)
+    words = Words(
+        arrivals, rate or (), day, replay, start, until, date, agents or (), shifts, talk or (), patience or (),
+        wrap_up, pick_up, missed, attribute or (), warm_up,
+    )  # fmt: skip
+    with told():
+        plan = plan_of(read, words)
+    results = simulated(plan, range(seed, seed + seeds))
+    show(results, as_json)
+    if report is not None:
+        write(report, results, f"{site}")
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Mistakes in options and files are said as such."""
+    from pbx.simulation import OptionError
+
+    try:
+        yield
+    except OptionError as error:
+        fail(str(error))
+    except SiteError as error:
+        for problem in error.problems:
+            err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+        count = len(error.problems)
+        say_red(f"{error.problems[0].file}: {count} mistake{'s' if count > 1 else ''}")
+        raise typer.Exit(WRONG) from None
+
+
+def simulated(plan: Plan, dice: range) -> Results:
+    """With a progress bar."""
+    from acd.simulate.experiment import run
+
+    with progress(f"{len(dice)} day{'s' if len(dice) > 1 else ''}, {plan.demand.mean_calls:,.0f} calls each") as step:
+        return run(plan, dice, step)
+
+
+@contextlib.contextmanager
+def progress(text: str) -> Iterator[Callable[[float], None]]:
+    """A bar on a terminal; told the share that is done. No garbage is collected meanwhile: hardly any is made, and
+    looking for it would cost a fifth of the time."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+               TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
+    bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        with bar:
+            task = bar.add_task(text, total=1.0)
+            yield lambda share: bar.update(task, completed=share)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    finally:
+        if collects:
+            gc.enable()
+
+
+def show(results: Results, as_json: bool) -> None:
+    from pbx.simulate_tables import plain, tables
+
+    if as_json:
+        out.print_json(json.dumps(plain(results)))
+        return
+    for table in tables(results):
+        out.print(table)
+    runs = len(results.days)
+    word = "one day; chance is not known: --seeds 5" if runs < 2 else f"means of {runs} days, ± 99 % confidence"
+    missing = results.all()["waiting"]
+    out.print(f"[dim]{word}[/dim]")
+    if missing is not None and missing.mean > 0 and math.isfinite(missing.mean):
+        out.print(f"{missing.mean:,.1f} callers a day were never answered: nobody who was there could take them",
+                  style="yellow", highlight=False)  # fmt: skip
+
+
+def write(folder: Path, results: Results, title: str) -> None:
+    from pbx.simulate_report import write_report
+
+    try:
+        written = write_report(folder, results, title)
+    except OSError as error:
+        fail(f"{error.filename or folder}: {error.strerror}")
+    for path in written:
+        out.print(f"wrote {path}", highlight=False, soft_wrap=True)
