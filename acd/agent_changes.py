@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from acd import borrowing, fitting
 from acd.agent_state import AT_WORK, State
 from acd.errors import AgentCommandError, BadLevel, PhoneTaken, UnknownQueue
 from acd.events import AgentQueuesChanged, AgentSeated, AgentSkillsChanged
@@ -127,15 +128,16 @@ def _overlay(kept: dict[str, int], new: Mapping[str, int | None]) -> None:
 
 def refit(floor: Floor, queues: Sequence[Queue]) -> None:
     """Who fits the calls of these queues is worked out anew; a phone that rings goes on ringing."""
-    waiting = []
     for queue in queues:
         floor.roster.remember(queue)
+    waiting = []
+    for queue in borrowing.measure(floor, queues):
         for item in queue.items.values():
-            if item.state is ItemState.QUEUED:
-                floor.lines.remove(item)
+            if floor.lines.discard(item):
                 waiting.append(item)
-            if item.state is not ItemState.CONNECTED:
-                item.eligible = floor.roster.eligible(queue, item.attributes)
+            elif item.state is ItemState.RESERVED:
+                fitting.fit(floor, item)
     waiting.sort(key=lambda item: (item.rank, item.number))
     for item in waiting:
+        fitting.fit(floor, item)
         floor.place(item)

@@ -7,6 +7,8 @@ what else was tried, with figures.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 _FEW = 64  # members; more are listed quicker by unpacking every bit
@@ -30,6 +32,16 @@ def slots(agents: int) -> list[int]:
     every = np.unpackbits(np.frombuffer(packed(agents), np.uint8), bitorder="little")
     members: list[int] = np.flatnonzero(every).tolist()
     return members
+
+
+def set_of(members: Iterable[int]) -> int:
+    """The set of these slots."""
+    bits = bytearray()
+    for slot in members:
+        if slot >> 3 >= len(bits):
+            bits.extend(bytes((slot >> 3) + 1 - len(bits)))
+        bits[slot >> 3] |= 1 << (slot & 7)
+    return int.from_bytes(bits, "little")
 
 
 def packed(agents: int) -> bytes:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from acd import assignment, fitting, offering
 from acd.agent_state import AT_WORK, State
-from acd.deadlines import Due
+from acd.deadlines import Due, Key
 from acd.floor import Floor
-from acd.model import ItemState
+from acd.model import ItemState, WorkItem
 
 
 def audit(floor: Floor) -> list[str]:
@@ -26,13 +27,13 @@ def _items(floor: Floor) -> Iterator[str]:
         held = [r for r in floor.reservations.values() if r.item_id == item.id]
         if bool(held) is not (item.state is ItemState.RESERVED) or held != list(item.reservations.values()):
             yield f"item {item.id}: {item.state} with {len(held)} reservations"
-        if (item in in_line) is not (item.state is ItemState.QUEUED):
+        if (item in in_line) is not offering.wanted(floor, item):
             yield f"item {item.id}: {item.state}, in line: {item in in_line}"
         if (item.agent is not None) is not (item.state is ItemState.CONNECTED):
             yield f"item {item.id}: {item.state}, talks to {item.agent}"
         if item.queue.items.get(item.id) is not item or floor.queues.get(item.queue.name) is not item.queue:
             yield f"item {item.id}: lost by its queue"
-    if len(in_line) != sum(item.state is ItemState.QUEUED for item in floor.items.values()):
+    if len(in_line) != sum(offering.wanted(floor, item) for item in floor.items.values()):
         yield "somebody waits in line who is gone"
 
 
@@ -75,7 +76,7 @@ def _agents(floor: Floor) -> Iterator[str]:
 
 
 def _deadlines(floor: Floor) -> Iterator[str]:
-    wanted: set[tuple[Due, str | int]] = {(Due.RESERVATION, number) for number in floor.reservations}
+    wanted: set[Key] = {(Due.RESERVATION, number) for number in floor.reservations}
     for agent in floor.roster.agents.values():
         timed = agent.state is State.WRAP_UP and agent.notes is not None and agent.notes.until is not None
         if timed or agent.resting:
@@ -89,7 +90,13 @@ def _deadlines(floor: Floor) -> Iterator[str]:
             wanted.add(key)
         elif key in have:
             wanted.add(key)  # looks once more, and finds nobody
+        key = (Due.BORROW, queue.name)
+        if key in have or (queue.borrow is not None and any(i.state is ItemState.QUEUED for i in queue.items.values())):
+            wanted.add(key)
+    if floor.gathered:
+        wanted.add(assignment.KEY)
     for item in floor.items.values():
+        wanted.update(_of_item(floor, item, have))
         limited = item.queue.max_wait_s is not None
         if limited and item.state is ItemState.QUEUED:
             wanted.add((Due.ITEM, item.id))
@@ -101,12 +108,23 @@ def _deadlines(floor: Floor) -> Iterator[str]:
     yield from (f"deadline of nothing: {key}" for key in have - wanted)
 
 
+def _of_item(floor: Floor, item: WorkItem, have: set[Key]) -> Iterator[Key]:
+    """When it is told to others."""
+    rings = item.state is ItemState.RESERVED
+    if (item.state is ItemState.QUEUED or rings) and fitting.changes_at(item) is not None:
+        yield Due.FIT, item.id
+    if rings and item.queue.strategy == "ring progressively" and (Due.RING, item.id) in have:
+        yield Due.RING, item.id
+
+
 def _matching(floor: Floor) -> Iterator[str]:
     roster = floor.roster
     for item in floor.lines:
-        if item.eligible != roster.eligible(item.queue, item.attributes):
+        if item.eligible != fitting.who_fits(floor, item):
             yield f"item {item.id}: eligible agents out of date"
-        if item.eligible & roster.idle.everyone:
+        if item.preferred is None and item.step + 1 < len(item.queue.steps) and not item.eligible & roster.logged_in:
+            yield f"item {item.id}: nobody logged in can take it, and it needs no less"
+        if floor.candidates(item):
             yield f"item {item.id}: waits although an agent is available"
 
 

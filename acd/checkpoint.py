@@ -24,10 +24,11 @@ from typing import Any, Final
 import orjson
 from pydantic import BaseModel, SecretStr
 
+from acd import offering
+from acd.columns import Columns
 from acd.deadlines import Deadlines, Due
 from acd.errors import AcdError
 from acd.floor import Floor
-from acd.model import ItemState
 from acd.roster import Roster
 from acd.selection import IdleOrder
 from acd.skills import SkillIndex
@@ -35,7 +36,7 @@ from acd.waiting_line import WaitingLines
 
 FORM: Final = 1  # of the text; another is not read
 SAFE: Final = 1 << 53  # whole numbers below it are the same in every JSON
-INDICES: Final = (IdleOrder, SkillIndex, WaitingLines)
+INDICES: Final = (Columns, IdleOrder, SkillIndex, WaitingLines)
 
 # What an array of the text is: its first element.
 _LIST, _TUPLE, _SET, _FROZENSET, _DICT, _COUNTER, _DEQUE = range(7)
@@ -89,11 +90,12 @@ def make_indices(floor: Floor) -> None:
     roster = floor.roster
     roster.skills = SkillIndex((agent.slot, agent.skills) for agent in roster.agents.values() if not agent.retired)
     roster.idle = IdleOrder()
+    roster.columns = Columns()
     for agent in roster.agents.values():
         roster.update(agent)
     floor.lines = WaitingLines()
     for item in floor.items.values():
-        if item.state is ItemState.QUEUED:
+        if offering.wanted(floor, item):
             floor.lines.add(item)
 
 

@@ -17,6 +17,10 @@ class Due(IntEnum):
     ITEM = 2  # waited long enough
     AGENT = 3  # end of wrap-up or of a rest
     QUEUE = 4  # its `leave` rules are to be looked at
+    FIT = 5  # other agents may take the item (relaxed, or no longer waiting for one agent)
+    RING = 6  # another phone rings for the item
+    BORROW = 7  # whether a queue borrows agents is looked at again
+    GATHER = 8  # who has gathered is paired
 
 
 Key = tuple[Due, str | int]

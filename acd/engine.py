@@ -6,7 +6,7 @@ after each input, and calls `tick` when `next_deadline()` has come.
 
 from __future__ import annotations
 
-from acd import kept_places, rules, wrap_up
+from acd import assignment, borrowing, fitting, kept_places, offering, preference, priorities, rules, wrap_up
 from acd.agent_inputs import AgentInputs
 from acd.agent_state import Input
 from acd.commands import Command
@@ -90,7 +90,7 @@ class Engine(AgentInputs):
         place = kept_places.resume(floor, into, caller)
         if place is not None:
             item.number, item.age_from = place.number, min(place.age_from, age_from)
-        item.score = base_score(into, attributes)
+        item.score = base_score(item)
         item.eligible = floor.roster.eligible(into, attributes)
         away = rules.turned_away(floor, item, is_open=is_open, again=place is not None)
         floor.items[item_id] = into.items[item_id] = item
@@ -104,6 +104,7 @@ class Engine(AgentInputs):
             return item
         if into.max_wait_s is not None:
             floor.deadlines.set((Due.ITEM, item_id), now + into.max_wait_s)
+        fitting.begin(floor, item)
         floor.place(item)
         if item.state is ItemState.QUEUED:
             item.predicted_s = floor.estimates.of_item(item)
@@ -116,15 +117,28 @@ class Engine(AgentInputs):
         item = floor.items.get(item_id)
         if item is None or item.state is ItemState.CONNECTED:
             return
-        waits = item.state is ItemState.QUEUED
-        if waits:
-            floor.lines.remove(item)
+        waits = floor.lines.discard(item)
         item.attributes = dict(attributes)
-        item.score = base_score(item.queue, attributes)
-        item.eligible = floor.roster.eligible(item.queue, attributes)
+        item.score = base_score(item)
         floor.tell(ItemRescored(now, item_id, item.queue.name, item.attributes, item.score))
+        if item.state is ItemState.KEPT:
+            return
+        preference.begin(floor, item)
+        fitting.fit(floor, item)
         if waits:
             floor.place(item)
+
+    def set_priority(self, item_id: str, priority: float | None, now: float) -> None:
+        """A supervisor gives a waiting item another priority; None: its queue's again. Raises `UnknownItem`, and
+        `AcdError` if an agent has it already."""
+        self.floor.advance(now)
+        priorities.of_item(self.floor, item_id, priority)
+
+    def set_queue_priority(self, queue: str, priority: float | None, now: float) -> None:
+        """A supervisor gives a queue another priority, until the site's is asked for again (None). Raises
+        `UnknownQueue`."""
+        self.floor.advance(now)
+        priorities.of_queue(self.floor, queue, priority)
 
     def abandon(self, item_id: str, now: float, keep_s: float | None = None) -> bool:
         """The caller hung up while waiting, or while the agent's phone rang. His place may be kept, for as long as the
@@ -166,6 +180,7 @@ class Engine(AgentInputs):
         if item.agent is None:
             raise AcdError(f"item {item_id} is not connected")
         agent = floor.roster.agents[item.agent]
+        agent.talked_s += now - item.connected_at
         floor.forget(item)
         floor.tell(ItemCompleted(now, item_id, item.queue.name, agent.name, now - item.connected_at))
         wrap_up.begin(floor, agent, item)
@@ -186,13 +201,17 @@ class Engine(AgentInputs):
         if held is None:
             return False
         floor.deadlines.forget((Due.RESERVATION, reservation))
-        floor.deadlines.forget((Due.ITEM, held.item_id))
+        for what in (Due.ITEM, Due.FIT):
+            floor.deadlines.forget((what, held.item_id))
         item, agent = floor.items[held.item_id], floor.roster.agents[held.agent]
         agent.reservation = None
         del item.reservations[reservation]
+        offering.settled(floor, item)
         item.state, item.agent, item.connected_at = ItemState.CONNECTED, agent.name, now
         item.queue.connected += 1
         agent.failures = 0
+        agent.calls += 1
+        floor.talks.remember(item.caller, agent.name, now)
         wrap_up.open_notes(agent, item)
         queue, waited_s = item.queue, item.waited_s(now)
         floor.tell(
@@ -232,6 +251,8 @@ class Engine(AgentInputs):
             return False
         floor.deadlines.set((Due.RESERVATION, reservation), now + at_most_s)
         item = floor.items[held.item_id]
+        item.picked_up = True
+        offering.settled(floor, item)
         others = [other for other in item.reservations.values() if other is not held]
         for other in others:
             floor.end(other, Outcome.ANSWERED_ELSEWHERE)
@@ -258,12 +279,22 @@ class Engine(AgentInputs):
                 self.fail(name, Outcome.NO_ANSWER, now)
             elif kind is Due.ITEM and isinstance(name, str):
                 item = floor.items[name]
-                if item.state is ItemState.QUEUED:  # while it rings, the outcome of that decides
+                if item.state is ItemState.RESERVED:  # while it rings, the outcome of that decides
+                    offering.settled(floor, item)
+                elif item.state is ItemState.QUEUED:
                     floor.lines.remove(item)
                     floor.overflow(item)
                 elif item.state is ItemState.KEPT:
                     kept_places.expire(floor, item)
             elif kind is Due.QUEUE:
                 rules.look(floor, floor.queues[str(name)])
+            elif kind is Due.BORROW:
+                borrowing.look(floor, floor.queues[str(name)])
+            elif kind is Due.FIT:
+                floor.refit(floor.items[str(name)])
+            elif kind is Due.RING:
+                offering.ring_another(floor, floor.items[str(name)])
+            elif kind is Due.GATHER:
+                assignment.settle(floor)
             else:
                 self._agent_due(floor.roster.agents[str(name)])

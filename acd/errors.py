@@ -8,6 +8,7 @@ AcdError
 ├── UnknownReason       a not-ready reason that is not in the site's list (allowed)
 ├── UnknownDisposition  a disposition that is not in the queue's list (allowed)
 ├── BadLevel            a level that is none
+├── UnknownItem         no such item in any queue
 └── AgentCommandError   the command makes no sense in the agent's state
     ├── DispositionNeeded   ... before a disposition is given (allowed)
     ├── WrapUpTooLong       ... and may not be extended further
@@ -54,6 +55,14 @@ class UnknownQueue(AcdError):
     def __init__(self, queue: str) -> None:
         super().__init__(f"no queue {queue!r}")
         self.queue = queue
+
+
+class UnknownItem(AcdError):
+    """No item of that name waits, rings or talks."""
+
+    def __init__(self, item: str) -> None:
+        super().__init__(f"no item {item!r} in any queue")
+        self.item = item
 
 
 class AgentCommandError(AcdError):

@@ -235,6 +235,40 @@ class AgentInterval:
     not_ready_ms: dict[str, int]  # by reason
 
 
+@dataclass(frozen=True, slots=True)
+class ItemPrefers:
+    """The item waits for one agent."""
+
+    at: float
+    item_id: str
+    queue: str
+    agent: str
+    until: float  # for as long as this at most
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRelaxed:
+    """Others may take the item from now on: a step of `relax`, agents borrowed or no longer borrowed, or the end of
+    waiting for one agent."""
+
+    at: float
+    item_id: str
+    queue: str
+    step: int  # 0: what the queue needs at first
+    needs: str | None  # of a new step
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityChanged:
+    """A supervisor gave a queue, or one item, another priority, or (None) its own again."""
+
+    at: float
+    queue: str
+    item_id: str | None  # None: the whole queue
+    priority: float | None
+
+
 AcdEvent = (
     AgentStateChanged
     | AgentSeated
@@ -252,6 +286,9 @@ AcdEvent = (
     | ItemAbandoned
     | ItemOverflowed
     | ItemKept
+    | ItemPrefers
+    | ItemRelaxed
+    | PriorityChanged
     | ItemResumed
     | CallsInterval
     | AgentInterval

@@ -6,7 +6,7 @@ that no available agent and no waiting item who fit each other are ever left.
 
 from __future__ import annotations
 
-from acd import kept_places, rules
+from acd import assignment, borrowing, columns, fitting, kept_places, offering, preference, rules
 from acd.agent_changes import stand_up
 from acd.agent_state import AT_WORK, TABLE, Input, Rule, State
 from acd.commands import CloseWork, Command, OfferItem, OverflowItem, WithdrawOffer
@@ -16,6 +16,7 @@ from acd.estimate import Estimator, Measured
 from acd.events import AcdEvent, AgentStateChanged, ItemOverflowed, ItemReserved, ReservationEnded
 from acd.figures import Days
 from acd.model import Agent, ItemState, Queue, WorkItem
+from acd.preference import Talks
 from acd.reservation import Outcome, Reservation
 from acd.roster import Roster
 from acd.statistics import Statistics
@@ -28,8 +29,8 @@ _WITH_ITEM = (State.RESERVED, State.BUSY, State.WRAP_UP)
 
 class Floor:
     __slots__ = (
-        "_next_reservation", "acd", "commands", "deadlines", "events", "items", "items_made", "lines", "measured",
-        "now", "queues", "reservations", "roster", "statistics",
+        "_next_reservation", "acd", "commands", "deadlines", "events", "gathered", "items", "items_made", "lines",
+        "measured", "now", "queues", "reservations", "roster", "statistics", "talks",
     )  # fmt: skip
 
     def __init__(self, first_reservation: int) -> None:
@@ -39,7 +40,9 @@ class Floor:
         self.queues: dict[str, Queue] = {}
         self.items: dict[str, WorkItem] = {}  # live ones
         self.items_made = 0
-        self.lines = WaitingLines()  # the QUEUED ones
+        self.lines = WaitingLines()  # those for whom an agent is wanted: the QUEUED, and some that ring
+        self.gathered = 0  # agents held back until others are there, too (`assignment.py`)
+        self.talks = Talks()
         self.reservations: dict[int, Reservation] = {}  # live ones
         self.deadlines = Deadlines()
         self.statistics = Statistics(Days("UTC"))
@@ -75,12 +78,30 @@ class Floor:
 
     def place(self, item: WorkItem) -> None:
         """An item that is not in line: to the best agent, or into line at its place."""
-        agent = self.roster.longest_idle(item.eligible)
-        if agent is None:
+        found = self.candidates(item)
+        if found:
+            offering.ask(self, item, found)
+        if offering.wanted(self, item):
             self.lines.add(item)
             rules.watch(self, item.queue)
-        else:
-            self.reserve(item, agent, f"longest idle of {self.roster.idle.count(item.eligible)} available who fit")
+            borrowing.watch(self, item.queue)
+
+    def candidates(self, item: WorkItem) -> int:
+        """The agents who could be asked now."""
+        return item.eligible & self.roster.idle.everyone & ~self.gathered
+
+    def refit(self, item: WorkItem) -> None:
+        """Others may take it than before."""
+        waits = self.lines.discard(item)
+        fitting.fit(self, item)
+        if waits:
+            self.place(item)
+
+    def give(self, item: WorkItem, agent: Agent, why: str) -> None:
+        """An item that was taken from its line to an agent; back into line if it wants others, too."""
+        self.reserve(item, agent, why)
+        if offering.wanted(self, item):
+            self.lines.add(item)
 
     def reserve(self, item: WorkItem, agent: Agent, why: str) -> None:
         """Hold the item for the agent. Neither is in line any more when this returns."""
@@ -90,12 +111,15 @@ class Floor:
         reservation = Reservation(number, item.id, agent.name, queue.name, now, now + queue.ring_s)
         self.reservations[number] = item.reservations[number] = agent.reservation = reservation
         item.state = ItemState.RESERVED
+        item.tries += 1
+        queue.last = agent.name
         agent.item_id = item.id
         self.deadlines.set((Due.RESERVATION, number), reservation.expires_at)
         waited_s = item.waited_s(now)
         self.tell(ItemReserved(now, item.id, queue.name, agent.name, number, waited_s, why))
         self.apply(agent, Input.RESERVE)
         self.commands.append(OfferItem(item.id, agent.name, queue.name, number, queue.ring_s))
+        offering.asked(self, item)
 
     def end(self, reservation: Reservation, outcome: Outcome) -> WorkItem:
         """It was not accepted. The agent is still RESERVED and the item, if nobody else is asked, in no line: whoever
@@ -106,7 +130,8 @@ class Floor:
         agent.reservation = None
         del item.reservations[reservation.number]
         if item.state is ItemState.RESERVED and not item.reservations:
-            item.state = ItemState.QUEUED
+            item.state, item.picked_up = ItemState.QUEUED, False
+            offering.settled(self, item)
         self.tell(
             ReservationEnded(self.now, item.id, reservation.queue, agent.name, reservation.number, outcome.value)
         )
@@ -117,7 +142,12 @@ class Floor:
         """After a failed offer: on to the next agent, back to its place in line, or out if it waited too long. While
         others are still asked, it waits for them."""
         if item.reservations:
+            if offering.wanted(self, item) and item not in self.lines:
+                self.place(item)
             return
+        if item.preferred is not None:
+            preference.give_up(self, item, "did not take it")
+            fitting.fit(self, item)
         longest = item.queue.max_wait_s
         if longest is not None and self.now >= item.queued_at + longest:
             self.overflow(item)
@@ -147,9 +177,8 @@ class Floor:
     def take_out(self, item: WorkItem, outcome: Outcome) -> None:
         """The item goes, from line or from ringing agents, who are free again."""
         held = list(item.reservations.values())
-        if item.state is ItemState.QUEUED:
-            self.lines.remove(item)
-        elif item.state is ItemState.KEPT:
+        self.lines.discard(item)
+        if item.state is ItemState.KEPT:
             kept_places.let_go(item)
         for reservation in held:
             self.end(reservation, outcome)
@@ -164,9 +193,11 @@ class Floor:
     def forget(self, item: WorkItem) -> None:
         """The item is over for this queue; so is a queue that was only kept for it."""
         del self.items[item.id], item.queue.items[item.id]
-        self.deadlines.forget((Due.ITEM, item.id))
+        for what in (Due.ITEM, Due.FIT, Due.RING):
+            self.deadlines.forget((what, item.id))
         if item.queue.closed and not item.queue.items:
-            self.deadlines.forget((Due.QUEUE, item.queue.name))
+            for what in (Due.QUEUE, Due.BORROW):
+                self.deadlines.forget((what, item.queue.name))
             del self.queues[item.queue.name]
 
     # --- agents ---
@@ -201,6 +232,7 @@ class Floor:
             call = agent.item_id if state in _WITH_ITEM else None
             self.tell(AgentStateChanged(self.now, agent.name, state.value, reason, call))
         if before is not state or state is State.NOT_READY:
+            columns.entered(agent, before, self.now)
             agent.since = self.now
         agent.state, agent.reason = state, reason
         self.roster.count_in(agent)
@@ -208,6 +240,8 @@ class Floor:
             self._close_work(agent, before)
         self._hold(agent)
         self.update(agent)
+        if state is State.LOGGED_OUT and before is not state:
+            fitting.someone_left(self)
         if state is State.LOGGED_OUT:
             if agent.retired:
                 self.roster.forget(agent)
@@ -216,12 +250,15 @@ class Floor:
 
     def update(self, agent: Agent) -> None:
         """Something that decides on availability changed; if he is available now, he gets the best item that fits."""
-        if not self.roster.update(agent):
-            return
+        if self.roster.update(agent):
+            self.match(agent)
+
+    def match(self, agent: Agent) -> None:
+        """He is available: the best item that fits him, if any does."""
         item = self.lines.best_for(agent.slot)
-        if item is not None:
+        if item is not None and not assignment.holds_back(self, agent, item):
             self.lines.remove(item)
-            self.reserve(item, agent, f"best score, {item.score + self.now - item.age_from:.1f}, that fits the agent")
+            self.give(item, agent, f"best score, {item.score + self.now - item.age_from:.1f}, that fits the agent")
 
     def rested(self, agent: Agent) -> None:
         """The agent's rest after failures is over (his availability is still to be updated)."""

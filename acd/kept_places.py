@@ -26,10 +26,10 @@ def keep(floor: Floor, item: WorkItem, keep_s: float) -> bool:
     if keep_s <= 0 or not item.caller or sum(map(len, queue.kept.values())) >= PLACES_MOST:
         return False
     held = list(item.reservations.values())
-    if not held:
-        floor.lines.remove(item)
+    floor.lines.discard(item)
     for reservation in held:
         floor.end(reservation, Outcome.CALLER_HUNG_UP)
+    floor.deadlines.forget((Due.FIT, item.id))
     item.state, item.left_at = ItemState.KEPT, floor.now
     queue.kept.setdefault(item.caller, []).append(item.id)
     floor.deadlines.set((Due.ITEM, item.id), floor.now + keep_s)

@@ -9,7 +9,8 @@ from acd.agent_state import State
 from acd.requirement import Requirement
 from acd.reservation import Reservation
 from acd.wrap_up import Notes
-from config.queues import Rule
+from config.queue_rules import QueueRule
+from config.queues import Preference, Rule, Strategy
 from config.schema import Destination
 
 
@@ -57,6 +58,8 @@ class Agent:
     fixed: bool = False  # that is a fixed contact
     seat: str | None = None  # the extension where he logged in, in place of his own
     wrap_up_s: float | None = None  # in place of the queue's
+    weight: int = 1
+    place: int = 0  # in the site file
     state: State = State.LOGGED_OUT
     reason: str | None = None
     since: float = 0.0  # in this state since then
@@ -69,6 +72,10 @@ class Agent:
     failures: int = 0  # attempts in a row that could not reach the phone
     resting: bool = False  # left alone for a while after such a failure
     retired: bool = False  # no longer in the site; finishes the call
+    calls: int = 0  # answered since he logged in
+    talked_s: float = 0.0  # in them
+    worked_s: float = 0.0  # rung, talking, noting down; since he logged in
+    on_duty_from: float = 0.0  # when he logged in, plus all the time he was not ready since
 
     @property
     def at(self) -> str | None:
@@ -87,14 +94,41 @@ class Agent:
 
 
 @dataclass(slots=True, eq=False)
+class Step:
+    """What an agent must fulfil from `after_s` of waiting on."""
+
+    after_s: float
+    needs: Requirement | None
+    fixed: int | None = None  # who fits every call, when `needs` does not look at the call
+
+
+@dataclass(slots=True, eq=False)
+class Borrow:
+    """Agents of other queues, while a rule holds."""
+
+    when: QueueRule
+    agents_of: tuple[str, ...]
+    needs: Requirement | None
+    lenders: int = 0  # who serves one of these queues, as a set
+
+
+@dataclass(slots=True, eq=False)
 class Queue:
     """A queue's settings and counters."""
 
     name: str
     needs: Requirement | None = None
+    steps: tuple[Step, ...] = ()  # who fits, as time goes by; the first is `needs`
     listed: tuple[str, ...] | None = None  # agents; None is all
     priority: float = 0.0
     value_weight: float = 0.0
+    strategy: Strategy = "longest idle"
+    ring_another_s: float = 5.0
+    together: bool = False  # several items and agents who meet are paired at once
+    prefer: Preference | None = None
+    borrow: Borrow | None = None
+    priority_set: float | None = None  # by a supervisor, in place of the site's
+    last: str | None = None  # the agent who was asked last
     ring_s: float = 20.0
     wrap_up_s: float = 0.0
     dispositions: tuple[str, ...] = ()  # how a call may have ended, for the agent to choose
@@ -111,8 +145,10 @@ class Queue:
     emergency: bool = False  # the switch
     resume_s: float = 0.0
     kept: dict[str, list[str]] = field(default_factory=dict)  # kept places: caller -> items, by when they were left
-    members: int = 0  # the listed agents, as a set
-    fixed: int | None = None  # who fits every call, when `needs` does not look at the call
+    members: int = 0  # who serves it, as a set
+    able: int = 0  # of these, who could take some call of it, at the last step
+    levels: tuple[int, ...] = ()  # the same by level, first asked first; empty if all have one level
+    order: dict[int, int] = field(default_factory=dict)  # place in `listed`, by slot
     items: dict[str, WorkItem] = field(default_factory=dict)  # all live ones
     offered: int = 0
     connected: int = 0
@@ -140,6 +176,14 @@ class WorkItem:
     caller: str = ""  # his number; empty: not known
     left_at: float = 0.0  # a kept place: when he hung up
     predicted_s: float | None = None  # when it came and had to wait: how long, as was estimated
+    priority_set: float | None = None  # by a supervisor, in place of the queue's
+    step: int = 0  # of the queue's `steps`
+    preferred: str | None = None  # the agent who is waited for
+    preference_over: bool = False  # somebody was
+    borrowing: bool = False  # agents of other queues may take it
+    ring_more: bool = False  # rings somewhere, and it is time that another phone rings, too
+    picked_up: bool = False  # an agent has it, and is told of it before he hears the caller
+    tries: int = 0  # how often it was offered
 
     @property
     def rank(self) -> float:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from acd import assignment, borrowing, fitting, offering, preference
 from acd.agent_state import Input, State
 from acd.deadlines import Due
 from acd.errors import QueueNeedsError, RequirementError
 from acd.figures import Days
 from acd.floor import Floor
-from acd.model import Agent, ItemState, Queue
-from acd.requirement import Requirement, parse
+from acd.model import Agent, Borrow, ItemState, Queue, Step
+from acd.preference import DAY_S
+from acd.requirement import parse
 from acd.reservation import Outcome
 from acd.selection import base_score
 from acd.waiting_line import WaitingLines
@@ -17,7 +19,7 @@ from config import schema
 
 def take_over(floor: Floor, site: schema.Site) -> None:
     """Raises `QueueNeedsError` before anything is changed."""
-    needs = {name: _needs(name, queue) for name, queue in site.queues.items()}
+    needs = {name: _needs_of(name, queue) for name, queue in site.queues.items()}
     floor.acd = site.acd
     new, gone = floor.roster.define(site.agents)
     if floor.statistics.days.zone != site.locale.timezone:
@@ -36,29 +38,64 @@ def take_over(floor: Floor, site: schema.Site) -> None:
             floor.enter(agent, State.READY, agent.reason if agent.resting else None)
     for agent in gone:
         _dismiss(floor, agent)
-    waiting = [item for item in floor.items.values() if item.state is ItemState.QUEUED]
     for agent in new:
         agent.since = floor.now
         if site.agents[agent.name].login == "always":
             floor.apply(agent, Input.LOGIN, "logged in")
             floor.apply(agent, Input.READY)
+    _place_all(floor)
+
+
+def _place_all(floor: Floor) -> None:
+    """Whoever wants an agent, in order; at once, if some queue has it so."""
+    waiting = [item for item in floor.items.values() if offering.wanted(floor, item)]
+    together = any(item.queue.together for item in waiting)
     for item in sorted(waiting, key=lambda item: (item.rank, item.number)):
-        floor.place(item)
+        if not offering.wanted(floor, item):
+            continue
+        fitting.fit(floor, item)  # who was dismissed may have been the last one who fits
+        if together:
+            floor.lines.add(item)
+        else:
+            floor.place(item)
+    if together:
+        assignment.settle(floor)
+        for item in floor.lines:  # those that ring everywhere
+            floor.lines.remove(item)
+            floor.place(item)
 
 
-def _needs(name: str, queue: schema.Queue) -> Requirement | None:
+class _Needs:
+    """What a queue needs, read."""
+
+    def __init__(self, spec: schema.Queue) -> None:
+        """Raises `RequirementError`."""
+        self.steps = (
+            Step(0.0, None if spec.needs is None else parse(spec.needs)),
+            *(Step(one.after_s, parse(one.needs)) for one in sorted(spec.relax, key=lambda one: one.after_s)),
+        )
+        self.borrow = None
+        if spec.borrow is not None:
+            lent = None if spec.borrow.needs is None else parse(spec.borrow.needs)
+            self.borrow = Borrow(spec.borrow.when, spec.borrow.agents_of, lent)
+
+
+def _needs_of(name: str, spec: schema.Queue) -> _Needs:
     try:
-        return parse(queue.needs) if queue.needs is not None else None
+        return _Needs(spec)
     except RequirementError as error:
         raise QueueNeedsError(name, error) from error
 
 
-def _define(floor: Floor, name: str, spec: schema.Queue, needs: Requirement | None) -> None:
+def _define(floor: Floor, name: str, spec: schema.Queue, needs: _Needs) -> None:
     queue = floor.queues.get(name)
     if queue is None:
         queue = floor.queues[name] = Queue(name)
     queue.closed = False
-    queue.needs, queue.listed = needs, spec.agents
+    queue.needs, queue.steps, queue.borrow = needs.steps[0].needs, needs.steps, needs.borrow
+    queue.listed, queue.prefer = spec.agents, spec.prefer
+    queue.strategy, queue.ring_another_s = spec.strategy, spec.ring_another_s
+    queue.together = spec.assign == "together"
     queue.priority, queue.value_weight = spec.priority, spec.value_weight
     queue.ring_s, queue.wrap_up_s = spec.ring_s, spec.wrap_up_s
     queue.in_time_s, queue.short_s = spec.service_level.within_s, spec.service_level.short_abandon_s
@@ -74,11 +111,15 @@ def _remeasure(floor: Floor) -> None:
     roster = floor.roster
     for queue in floor.queues.values():
         roster.remember(queue)
+    lookback = [queue.prefer.last_agent_days or 0.0 for queue in floor.queues.values() if queue.prefer is not None]
+    floor.talks.keep_s = max(lookback, default=0.0) * DAY_S
+    borrowing.measure(floor)
     for item in floor.items.values():
         if item.state in (ItemState.CONNECTED, ItemState.KEPT):
             continue
-        item.score = base_score(item.queue, item.attributes)
-        item.eligible = roster.eligible(item.queue, item.attributes)
+        item.score = base_score(item)
+        preference.begin(floor, item)
+        fitting.fit(floor, item)
         if item.queue.max_wait_s is None:
             floor.deadlines.forget((Due.ITEM, item.id))
         else:

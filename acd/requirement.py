@@ -36,6 +36,7 @@ class Requirement:
     condition: Condition
     skills: dict[str, int] = field(compare=False)  # skills it names, each with the column of its first mention
     attributes: frozenset[str]  # attributes of the call it looks at
+    named_by: tuple[str, ...] = ()  # those of them that name a skill
 
     def __str__(self) -> str:
         return str(self.condition)
@@ -43,6 +44,12 @@ class Requirement:
     def fits(self, index: SkillIndex, call: Attributes) -> int:
         """The set of agents who fulfil it for this call."""
         return self.condition.fits(index, call)
+
+    def named(self, call: Attributes) -> tuple[str, ...]:
+        """The skills it names, with those that this call names."""
+        if not self.named_by:
+            return tuple(self.skills)
+        return tuple(dict.fromkeys((*self.skills, *(str(call.get(name, "")) for name in self.named_by))))
 
     def bounds(self, index: SkillIndex) -> tuple[int, int]:
         """The agents who fulfil it whatever the call, and (at most) those who do for some call."""
@@ -55,7 +62,7 @@ def parse(text: str) -> Requirement:
         raise RequirementError(f"expected at most {MAX_LENGTH} characters (found {len(text)})", text, MAX_LENGTH + 1)
     parser = _Parser(text)
     condition = parser.whole()
-    return Requirement(condition, parser.skills, frozenset(parser.attributes))
+    return Requirement(condition, parser.skills, frozenset(parser.attributes), tuple(parser.named_by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,7 @@ class _Parser:
         self.text = text
         self.skills: dict[str, int] = {}
         self.attributes: set[str] = set()
+        self.named_by: dict[str, None] = {}
         self._end = 0
         self._depth = 0
         self.token = self._next()
@@ -184,6 +192,7 @@ class _Parser:
         if not self._accept("bracket", ")"):
             raise self._error("expected `)`")
         if isinstance(named, Attribute):
+            self.named_by[named.name] = None
             return Skill(named)
         self.skills.setdefault(token.value[1:-1], token.column)
         return Skill(token.value[1:-1])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from acd.agent_set import set_of
 from acd.agent_state import AT_WORK, State
+from acd.columns import Columns
 from acd.condition import Attributes
 from acd.errors import UnknownAgent
 from acd.model import Agent, Phone, Queue
@@ -22,7 +24,8 @@ def _skills_of(agent: Agent) -> dict[str, int]:
 
 class Roster:
     __slots__ = (
-        "_free", "_slots", "agents", "at_work", "idle", "logged_in", "on_duty", "phones", "serving", "skills",
+        "_free", "_slots", "agents", "at_work", "columns", "idle", "logged_in", "on_duty", "phones", "serving",
+        "skills",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -31,6 +34,7 @@ class Roster:
         self.skills = SkillIndex()
         self.serving = Serving()
         self.idle = IdleOrder()
+        self.columns = Columns()
         self.logged_in = 0  # whoever is not LOGGED_OUT, as a set
         self.on_duty = 0  # and not NOT_READY either
         self.at_work = 0  # who is rung, talks or notes down, as a set
@@ -72,6 +76,7 @@ class Roster:
             self.idle.remove(agent.slot)
         elif available and not listed:
             self.idle.add(agent.slot, agent.idle_since)
+            self.columns.note(agent)
             return True
         return False
 
@@ -87,27 +92,35 @@ class Roster:
         slot = self.idle.longest(eligible)
         return None if slot is None else self._slots[slot]
 
-    def eligible(self, queue: Queue, attributes: Attributes) -> int:
-        """The agents who can take a call with these attributes, as a set."""
-        if queue.fixed is not None:
-            return queue.fixed
-        return queue.members & queue.needs.fits(self.skills, attributes) if queue.needs else queue.members
+    def in_slot(self, slot: int) -> Agent:
+        """Of a slot that is in use."""
+        agent = self._slots[slot]
+        assert agent is not None
+        return agent
 
-    def members(self, queue: Queue) -> int:
-        """Who serves it by its list of agents, theirs of queues, and their own choice, as a set."""
-        if queue.listed is None:
-            listed = self.skills.everyone
-        else:
-            named = (self.agents.get(name) for name in queue.listed)
-            listed = sum({1 << agent.slot for agent in named if agent and not agent.retired})
-        return listed & self.serving.of(queue.name)
+    def eligible(self, queue: Queue, attributes: Attributes, step: int = 0) -> int:
+        """The agents of the queue who can take a call with these attributes at this step, as a set."""
+        what = queue.steps[step]
+        if what.fixed is not None:
+            return what.fixed
+        return queue.members & what.needs.fits(self.skills, attributes) if what.needs else queue.members
 
     def remember(self, queue: Queue) -> None:
-        """Work out anew who serves a queue."""
-        queue.members = self.members(queue)
-        queue.fixed = None
-        if queue.needs is None or not queue.needs.attributes:
-            queue.fixed = self.eligible(queue, {})
+        """Work out anew who serves a queue: by its list of agents, theirs of queues, and their own choice."""
+        queue.order = {}
+        members = self.skills.everyone & self.serving.of(queue.name)
+        if queue.listed is not None:
+            listed = [agent for name in queue.listed if (agent := self.agents.get(name)) and not agent.retired]
+            queue.order = {agent.slot: place for place, agent in enumerate(listed)}
+            members &= set_of(queue.order)
+        queue.members = members
+        queue.levels = self.serving.levels(queue.name, members)
+        queue.able = 0
+        for step in queue.steps:
+            step.fixed = None
+            if step.needs is None or not step.needs.attributes:
+                step.fixed = members & step.needs.fits(self.skills, {}) if step.needs else members
+            queue.able |= members & step.needs.bounds(self.skills)[1] if step.needs else members
 
     def learn(self, agent: Agent) -> None:
         """His skills are those of the site file, and over them what a supervisor made of it."""
@@ -139,7 +152,7 @@ class Roster:
     def define(self, site: Mapping[str, schema.Agent]) -> tuple[list[Agent], list[Agent]]:
         """Take over the site's agents; states stay. Returns who is new and who is gone (both still in `agents`)."""
         new: list[Agent] = []
-        for name, spec in site.items():
+        for place, (name, spec) in enumerate(site.items()):
             agent = self.agents.get(name)
             if agent is None:
                 agent = Agent(name, self._free_slot(), Phone("", False), spec.name, {})
@@ -150,6 +163,8 @@ class Roster:
             agent.display_name = spec.name
             agent.home, agent.fixed = spec.extension or spec.contact or "", spec.contact is not None
             agent.wrap_up_s = spec.wrap_up_s
+            agent.weight, agent.place = spec.weight, place
+            self.columns.note(agent)
             agent.trained = dict(spec.skills)
             agent.queues = None if spec.queues is None else dict(spec.queues)
             agent.skills = _skills_of(agent)

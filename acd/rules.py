@@ -96,8 +96,7 @@ def could_take(floor: Floor, queue: Queue, item: WorkItem | None) -> int:
     """The agents who could take the call, or some call of the queue, as a set, whatever they do now."""
     if item is not None:
         return item.eligible
-    able = queue.members
-    return able & queue.needs.bounds(floor.roster.skills)[1] if queue.needs is not None else able
+    return queue.able
 
 
 def waiting(queue: Queue) -> list[WorkItem]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 
 from acd.agent_set import packed, slots
-from acd.condition import Attributes, as_number
-from acd.model import Queue
+from acd.condition import as_number
+from acd.model import WorkItem
 
 _LOOK = 2  # what it costs to look at one in the order, against listing one of a set
 
@@ -55,9 +55,13 @@ class IdleOrder:
         return (eligible & self.everyone).bit_count()
 
 
-def base_score(queue: Queue, attributes: Attributes) -> float:
+def base_score(item: WorkItem) -> float:
     """priority + value weight x basket. A basket that is no number counts as 0."""
+    queue = item.queue
+    priority = queue.priority if queue.priority_set is None else queue.priority_set
+    if item.priority_set is not None:
+        priority = item.priority_set
     if not queue.value_weight:
-        return queue.priority
-    basket = as_number(attributes.get("basket"))
-    return queue.priority + queue.value_weight * basket if basket == basket else queue.priority
+        return priority
+    basket = as_number(item.attributes.get("basket"))
+    return priority + queue.value_weight * basket if basket == basket else priority

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 
 
 class Serving:
-    __slots__ = ("_apart", "_own", "_unbound")
+    __slots__ = ("_apart", "_later", "_own", "_unbound")
 
     def __init__(self, agents: Iterable[Agent] = ()) -> None:
         self._unbound = 0  # agents without a list of their own: they serve all that they fit
         self._own: dict[str, int] = {}  # by queue: those who name it
         self._apart: dict[str, int] = {}  # by queue: those who do not serve it although they could
+        self._later: dict[str, dict[int, int]] = {}  # by queue and level: those who are not asked first
         for agent in agents:
             if agent.queues is None:
                 self._unbound |= 1 << agent.slot
@@ -32,6 +33,22 @@ class Serving:
         else:
             self._own[queue] = self._own.get(queue, 0) & ~bit
             self._apart[queue] = self._apart.get(queue, 0) | bit
+
+        later = self._later.setdefault(queue, {})
+        for level in list(later):
+            later[level] &= ~bit
+        if (level := agent.level_in(queue)) > 1:
+            later[level] = later.get(level, 0) | bit
+
+    def levels(self, queue: str, members: int) -> tuple[int, ...]:
+        """Those who serve it by their level in it, first asked first; empty if all have the same."""
+        later = self._later.get(queue, {})
+        found = [group for level in sorted(later) if (group := later[level] & members)]
+        first = members
+        for group in found:
+            first &= ~group
+        levels = [first, *found] if first else found
+        return tuple(levels) if len(levels) > 1 else ()
 
     def of(self, queue: str) -> int:
         """Who serves it, if he fits."""

@@ -78,7 +78,7 @@ def _queue(floor: Floor, queue: Queue, now: float) -> dict[str, object]:
     waiting = [item for item in queue.items.values() if item.state is not ItemState.CONNECTED]
     waiting.sort(key=lambda item: (item.rank, item.number))
     roster = floor.roster
-    able = queue.members & queue.needs.bounds(roster.skills)[1] if queue.needs else queue.members
+    able = queue.able
     counts = dict.fromkeys((state.value.lower() for state in State), 0)
     for agent in roster.agents.values():
         if able >> agent.slot & 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from bisect import bisect_left, insort
 from collections.abc import Iterator, ValuesView
 
@@ -27,6 +28,10 @@ class WaitingLine:
 
     def __iter__(self) -> Iterator[WorkItem]:
         return (place[2] for place in self._places)
+
+    def __contains__(self, item: WorkItem) -> bool:
+        at = bisect_left(self._places, (item.rank, item.number))
+        return at < len(self._places) and self._places[at][2] is item
 
     @property
     def first(self) -> WorkItem:
@@ -110,6 +115,24 @@ class WaitingLines:
     def lines(self) -> ValuesView[WaitingLine]:
         """The lines; none is empty."""
         return self._lines.values()
+    def __contains__(self, item: WorkItem) -> bool:
+        line = self._lines.get(item.eligible)
+        return line is not None and item in line
+
+    def discard(self, item: WorkItem) -> bool:
+        """Remove it if it waits; true if so."""
+        waits = item in self
+        if waits:
+            self.remove(item)
+        return waits
+
+    def without(self, agents: int) -> list[WorkItem]:
+        """Items that none of these agents can take."""
+        return [item for eligible, line in self._lines.items() if not eligible & agents for item in line]
+
+    def first_for(self, agents: int) -> Iterator[WorkItem]:
+        """Items that at least one of these agents can take, best first. The lines must not change meanwhile."""
+        return heapq.merge(*[iter(line) for eligible, line in self._lines.items() if eligible & agents], key=_order)
 
     def best_for(self, slot: int) -> WorkItem | None:
         """The best item that the agent in this slot can take."""

@@ -33,7 +33,7 @@ DAMAGE: dict[str, Callable[[Any], None]] = {
     "phone x-cy: held by cy who is not at work": lambda f: setattr(f.roster.agents["cy"].phone, "held_by", "cy"),
     "deadline of nothing: (<Due.ITEM: 2>, 'gone')": lambda f: f.deadlines.set((Due.ITEM, "gone"), 1.0),
     "deadline missing: (<Due.ITEM: 2>, 'wait')": lambda f: f.deadlines.forget((Due.ITEM, "wait")),
-    "item wait: eligible agents out of date": lambda f: setattr(f.queues["asia"], "fixed", 0b10),
+    "item wait: eligible agents out of date": lambda f: setattr(f.queues["asia"].steps[0], "fixed", 0b10),
     "queue asia: 9 offered do not balance": lambda f: setattr(f.queues["asia"], "offered", 9),
     "item wait: lost by its queue": lambda f: f.queues["asia"].items.pop("wait"),
     "somebody waits in line who is gone": lambda f: f.items.pop("wait"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acd.model import Queue
+from acd.model import Queue, WorkItem
 from acd.selection import IdleOrder, base_score
 
 
@@ -53,8 +53,22 @@ def test_few_among_many() -> None:
 )
 def test_base_score(basket: str | float | None, score: float) -> None:
     queue = Queue("q", priority=10, value_weight=0.1)
-    assert base_score(queue, {} if basket is None else {"basket": basket}) == score
+    assert base_score(item(queue, {} if basket is None else {"basket": basket})) == score
 
 
 def test_base_score_without_weight() -> None:
-    assert base_score(Queue("q", priority=10), {"basket": 1e6}) == 10
+    assert base_score(item(Queue("q", priority=10), {"basket": 1e6})) == 10
+
+
+def test_base_score_with_a_priority_of_its_own() -> None:
+    queue = Queue("q", priority=10, priority_set=20, value_weight=2)
+    waiting = item(queue, {"basket": 3})
+    assert base_score(waiting) == 26
+    waiting.priority_set = -5.0
+    assert base_score(waiting) == 1
+    queue.priority_set = waiting.priority_set = None
+    assert base_score(waiting) == 16
+
+
+def item(queue: Queue, attributes: dict[str, str | int | float]) -> WorkItem:
+    return WorkItem("c1", 1, queue, attributes, 0.0, 0.0)
