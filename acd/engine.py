@@ -107,7 +107,7 @@ class Engine(AgentInputs):
         fitting.begin(floor, item)
         floor.place(item)
         if item.state is ItemState.QUEUED:
-            item.predicted_s = floor.estimates.of_item(item)
+            item.predicted_s = floor.estimates.at_arrival(item)
         return item
 
     def rescore(self, item_id: str, attributes: Attributes, now: float) -> None:

@@ -1,17 +1,22 @@
 """How long a caller will wait: from what agents need for a call, how soon callers give up, and who is ahead.
 
-The k-th caller in line moves up when an agent who serves the line is done with a call, or when somebody ahead gives up:
+A caller with n ahead moves up when an agent who serves the line is done with a call, or when somebody ahead gives up:
 
-    wait of a caller with n ahead = sum over k = 0 .. n of 1 / (s / h + k x a)
+    wait = sum over k = 0 .. n of 1 / (r + k x a)
 
-    s   agents at work (or available) who can take the call
-    h   seconds that a call takes an agent: ringing, talk, wrap-up, and the calls he let ring in between
+    r   calls that the agents at work are done with per second: of each queue, the calls they are at / h
+    h   seconds that a call of the queue takes an agent: ringing, talk, wrap-up, and the calls he let ring in between
     a   abandons per second of one who waits
 
 That is the mean of a queue with abandonment (W. Whitt, "Predicting Queueing Delays", Management Science 45, 1999), with
-h and a measured all the time, each queue by itself: an average of the last `MEMORY` calls. Callers of other queues
-whom the same agents serve are ahead, too, by their place in the one order of all queues, and count by the share of
-their agents who are ours.
+h and a measured all the time, each queue by itself, as an average that looks back over `MEMORY` calls. What makes it
+true for queues that share agents:
+
+* Callers of other queues whom the same agents serve are ahead, too, by their place in the one order of all queues, and
+  count by the share of their agents who are ours.
+* If a line before us keeps some of our agents busy for so long that we are served sooner by the others alone, it is
+  left out, and so are these agents.
+* Who comes later with a higher priority gets ahead as well: as many as came lately in so much time.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from acd.agent_state import State
@@ -28,6 +34,7 @@ from acd.events import (
     ItemAbandoned,
     ItemConnected,
     ItemOverflowed,
+    ItemQueued,
     ItemReserved,
     ReservationEnded,
 )
@@ -39,6 +46,9 @@ if TYPE_CHECKING:
 MEMORY: Final = 100  # calls that an average looks back over
 _FORGET: Final = 1 - 1 / MEMORY
 _EXACT: Final = 8  # terms of the sum that are added one by one
+_ROUNDS: Final = 4
+_AT_ONCE: Final = 16  # lines, or queues, that an estimate for each caller may look at
+_LINES: Final = 8  # of those ahead, that are tried to be left out
 _DONE: Final = frozenset((State.READY.value, State.NOT_READY.value, State.LOGGED_OUT.value))
 
 
@@ -50,10 +60,19 @@ class Rates:
     work_s: float = 0.0  # that they took of agents
     abandons: float = 0.0
     waited_s: float = 0.0  # by all
+    serving: int = 0  # agents who are at a call of it now
+    arrivals: float = 0.0
+    arrivals_s: float = 0.0  # that they came in
+    came_at: float = 0.0  # the last of them
 
     @property
     def work_per_call_s(self) -> float | None:
         return self.work_s / self.calls if self.calls > 0 else None
+
+    def arrivals_per_s(self, now: float) -> float:
+        """The time since the last one counts, so that it falls while nobody comes."""
+        span_s = self.arrivals_s + max(0.0, now - self.came_at)
+        return self.arrivals / span_s if self.arrivals > 1 and span_s > 0 else 0.0
 
     @property
     def abandons_per_s(self) -> float:
@@ -99,25 +118,44 @@ class Measured:
             rates = self.queues[queue] = Rates()
         return rates
 
+    def _queued(self, event: ItemQueued) -> None:
+        rates = self.of(event.queue)
+        gap_s = event.at - rates.came_at if rates.arrivals else 0.0
+        rates.arrivals = rates.arrivals * _FORGET + 1
+        rates.arrivals_s = rates.arrivals_s * _FORGET + gap_s
+        rates.came_at = event.at
+
+    def _begin(self, agent: str, work: Work) -> None:
+        self._end(agent)
+        self.work[agent] = work
+        self.of(work.queue).serving += 1
+
+    def _end(self, agent: str) -> Work | None:
+        work = self.work.pop(agent, None)
+        if work is not None:
+            self.of(work.queue).serving -= 1
+        return work
+
     def _reserved(self, event: ItemReserved) -> None:
-        self.work[event.agent] = Work(event.queue, event.at)
+        self._begin(event.agent, Work(event.queue, event.at))
 
     def _not_taken(self, event: ReservationEnded) -> None:
         """The agent rang in vain: time that the queue's calls cost as well. With several phones ringing for one call,
         the others' time is not."""
-        work = self.work.pop(event.agent, None)
+        work = self._end(event.agent)
         if work is not None and event.outcome != "answered_elsewhere":
             self.of(event.queue).work_s += event.at - work.since
 
     def _connected(self, event: ItemConnected) -> None:
         self._waited(event.queue, event.waited_s)
-        work = self.work.setdefault(event.agent, Work(event.queue, event.at))
-        work.answered = True
+        if event.agent not in self.work:
+            self._begin(event.agent, Work(event.queue, event.at))
+        self.work[event.agent].answered = True
 
     def _state(self, event: AgentStateChanged) -> None:
         if event.state not in _DONE:
             return
-        work = self.work.pop(event.agent, None)
+        work = self._end(event.agent)
         if work is not None and work.answered:
             rates = self.of(work.queue)
             rates.calls = rates.calls * _FORGET + 1
@@ -137,6 +175,7 @@ class Measured:
 
 
 _STEPS: Final[dict[type, Callable[[Measured, Any], None]]] = {
+    ItemQueued: Measured._queued,
     ItemReserved: Measured._reserved,
     ReservationEnded: Measured._not_taken,
     ItemConnected: Measured._connected,
@@ -167,6 +206,12 @@ class Estimator:
         eligible = floor.roster.eligible(settings, {})
         return self._wait_s(settings.name, eligible, now - settings.priority, floor.items_made + 1)
 
+    def at_arrival(self, item: WorkItem) -> float | None:
+        """The same for one who has just come; on a floor of very many lines and queues for one in so many, because it
+        is asked for the measure of our error only."""
+        many = max(len(self._floor.lines.lines()), len(self._floor.queues)) // _AT_ONCE + 1
+        return self.of_item(item) if item.number % many == 0 else None
+
     def of_item(self, item: WorkItem) -> float | None:
         """How long this one will still wait in line."""
         return self._wait_s(item.queue.name, item.eligible, item.rank, item.number)
@@ -175,39 +220,115 @@ class Estimator:
         roster, measured = self._floor.roster, self._floor.measured
         if eligible & roster.idle.everyone:
             return 0.0
-        at_work = roster.at_work
-        ours = eligible & at_work
-        own = measured.of_any(queue)
+        ours, own = eligible & roster.at_work, measured.of_any(queue)
         if not ours or own is None:
             return None
-        ahead, work_s, abandons_per_s = 0.0, own.work_per_call_s or 0.0, 0.0
-        for line in self._floor.lines.lines():
-            common = line.eligible & ours
-            if not common or not (count := line.before(rank, number)):
-                continue
-            others = line.eligible & at_work
-            share = 1.0 if common == others else common.bit_count() / others.bit_count()
-            rates = measured.of_any(line.first.queue.name) or own
-            ahead += count * share
-            work_s += count * share * (rates.work_per_call_s or 0.0)
-            abandons_per_s += count * share * rates.abandons_per_s
-        work_s /= ahead + 1
-        if work_s <= 0:  # calls that nobody spent time on
-            return 0.0
-        return until_served_s(ahead, ours.bit_count() / work_s, abandons_per_s / ahead if ahead else 0.0)
+        ahead = [
+            _Line(line.eligible & roster.at_work, count, measured.of_any(line.first.queue.name) or own)
+            for line in self._floor.lines.lines()
+            if line.eligible & ours and (count := line.before(rank, number))
+        ]
+        ahead += self._overtaking(ours, rank, own)
+        best = self._through(ours, ahead, own)
+        for _ in range(_ROUNDS):
+            widest = sorted(ahead, key=lambda line: -line.count)[:_LINES]
+            others = [line for line in widest if ours & ~line.agents]
+            if not others:
+                break
+            tries = [(self._through(ours & ~line.agents, [one for one in ahead if one is not line], own), line)
+                     for line in others]  # fmt: skip
+            sooner, line = min(tries, key=itemgetter(0))
+            if sooner >= best:
+                break
+            best, ours = sooner, ours & ~line.agents
+            ahead.remove(line)
+        return best
+
+    def _overtaking(self, ours: int, rank: float, own: Rates) -> list[_Line]:
+        """Who will come and be served before us, should our wait be long enough for them to come."""
+        floor, found = self._floor, []
+        for queue in floor.queues.values():
+            before_s = rank + queue.priority - floor.now  # whoever comes before that is
+            if before_s > 0 and queue.members & ours and (rates := floor.measured.queues.get(queue.name)) is not None:
+                agents = (queue.members if queue.fixed is None else queue.fixed) & floor.roster.at_work
+                if agents & ours and (per_s := rates.arrivals_per_s(floor.now)):
+                    measured = rates if rates.calls > 0 else own
+                    found.append(_Line(agents, 0, measured, per_s, before_s))
+        return found
+
+    def _through(self, ours: int, ahead: list[_Line], own: Rates) -> float:
+        """Seconds until these agents come to us through these lines."""
+        agents, share, count, work_s, abandons_per_s = ours.bit_count(), 0.0, 0.0, 0.0, 0.0
+        coming: list[tuple[float, float]] = []
+        for line in ahead:
+            common = line.agents & ours
+            if common:
+                share = 1.0 if common == line.agents else common.bit_count() / line.agents.bit_count()
+                count += line.count * share
+                work_s += line.count * share * (line.rates.work_per_call_s or 0.0)
+                abandons_per_s += line.count * share * line.rates.abandons_per_s
+                if line.per_s:
+                    coming.append((line.per_s * share, line.until_s))
+        now_s = self._work_at_hand_s(ours, own)
+        later_s = work_s / count if count else now_s
+        abandons_per_s = abandons_per_s / count if count else 0.0
+        total = until_served_s(count, agents, now_s, later_s, abandons_per_s)
+        for _ in range(_ROUNDS if coming else 0):
+            more = sum(per_s * min(until_s, total) for per_s, until_s in coming)
+            total = until_served_s(count + more, agents, now_s, later_s, abandons_per_s)
+        return total
+
+    def _work_at_hand_s(self, ours: int, own: Rates) -> float:
+        """How long one of the calls that these agents are at takes, on average as they end."""
+        floor = self._floor
+        calls = per_s = 0.0
+        for name, rates in floor.measured.queues.items():
+            if rates.serving and rates.work_s > 0 and (queue := floor.queues.get(name)) is not None:
+                able = (queue.members if queue.fixed is None else queue.fixed) & floor.roster.at_work
+                common = able & ours
+                if common:
+                    share = 1.0 if common == able else common.bit_count() / able.bit_count()
+                    calls += rates.serving * share
+                    per_s += rates.serving * share * rates.calls / rates.work_s
+        return calls / per_s if per_s else own.work_per_call_s or 0.0
 
 
-def until_served_s(ahead: float, served_per_s: float, abandons_per_s: float) -> float:
-    """sum over k = 0 .. ahead of 1 / (served_per_s + k x abandons_per_s). A fraction of one ahead counts in part."""
-    whole = int(ahead)
-    exact = min(whole, _EXACT - 1)
-    total = sum(1 / (served_per_s + k * abandons_per_s) for k in range(exact + 1))
-    rest = whole - exact  # terms exact + 1 .. whole, as an integral over each from k - 1/2 to k + 1/2
-    if rest:
-        first = served_per_s + (exact + 0.5) * abandons_per_s
-        growth = rest * abandons_per_s / first
-        total += rest / first * (math.log1p(growth) / growth if growth > 1e-9 else 1.0)
-    return total + (ahead - whole) / (served_per_s + (whole + 1) * abandons_per_s)
+@dataclass(slots=True)
+class _Line:
+    """Some who are ahead, or will be."""
+
+    agents: int  # at work, who can take them, as a set
+    count: int
+    rates: Rates
+    per_s: float = 0.0  # so many come ...
+    until_s: float = 0.0  # ... and get ahead, for so long
+
+
+def until_served_s(ahead: float, agents: int, now_s: float, later_s: float, abandons_per_s: float) -> float:
+    """Until so many agents, whose calls take `now_s` each and the following ones `later_s`, have come through those
+    ahead to one more."""
+    if now_s <= 0:
+        return 0.0
+    soon = min(ahead + 1, agents)  # taken by agents who end the calls they are at
+    rest = ahead + 1 - soon
+    total = _departures_s(rest, rest + soon, agents / now_s, abandons_per_s)
+    if rest > 0:
+        total += _departures_s(0, rest, agents / (later_s or now_s), abandons_per_s)
+    return total
+
+
+def _departures_s(first: float, end: float, served_per_s: float, abandons_per_s: float) -> float:
+    """sum over k = first .. end - 1 of 1 / (served_per_s + k x abandons_per_s), of fractions of one in part: the first
+    terms as they are, the others as an integral of each from k - 1/2 to k + 1/2."""
+    total, k = 0.0, first
+    while k < end and k < first + _EXACT:
+        total += min(1.0, end - k) / (served_per_s + k * abandons_per_s)
+        k += 1
+    if k < end:
+        slowest = served_per_s + (k - 0.5) * abandons_per_s
+        growth = (end - k) * abandons_per_s / slowest
+        total += (end - k) / slowest * (math.log1p(growth) / growth if growth > 1e-9 else 1.0)
+    return total
 
 
 def _place(item: WorkItem) -> tuple[float, int]:
