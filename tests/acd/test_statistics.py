@@ -1,0 +1,238 @@
+"""Statistics: each figure by an example, then random histories against a count by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from acd.events import AgentInterval, CallsInterval
+from acd.figures import AGENTS, CALLS, DAY_S, INTERVAL_S
+from acd.reservation import Outcome
+from tests.acd.conftest import T0, Scene
+
+Stage = Callable[..., Scene]
+SALES = {"ring_s": 10, "wrap_up_s": 30, "service_level": {"within_s": 20, "short_abandon_s": 5}}
+
+
+def of_queue(scene: Scene, queue: str = "sales", channel: str = "call") -> dict[str, int]:
+    """What is not zero, today."""
+    row = scene.engine.floor.statistics.queues[queue][channel].today(scene.now)
+    return {name: n for name, n in zip(CALLS, row, strict=True) if n}
+
+
+def of_agent(scene: Scene, name: str) -> dict[str, int]:
+    scene.engine.floor.statistics.at = scene.now
+    row = scene.engine.floor.statistics._agent(name).series.today(scene.now)
+    return {name: n for name, n in zip(AGENTS, row, strict=True) if n}
+
+
+def talk(scene: Scene, item: str, seconds: float, queue: str = "sales") -> None:
+    """The call is there, an agent too."""
+    scene.answer(item)
+    scene.wait(seconds)
+    scene.engine.complete(item, scene.now)
+    scene.listen()
+
+
+def test_a_call_answered_in_time(stage: Stage) -> None:
+    scene = stage({"ann": {}}, sales=SALES)
+    scene.ready("ann")
+    scene.wait(50)
+    scene.call("c1")
+    scene.wait(4)
+    talk(scene, "c1", 60)
+    scene.wait(30)
+    assert of_queue(scene) == {
+        "offered": 1, "answered": 1, "answered_in_time": 1, "completed": 1, "offers": 1, "waited_ms": 4_000,
+        "longest_ms": 4_000, "talked_ms": 60_000, "wrap_up_ms": 30_000,
+    }  # fmt: skip
+    assert of_agent(scene, "ann") == {
+        "offers": 1, "answered": 1, "completed": 1, "talked_ms": 60_000, "ready_ms": 50_000, "reserved_ms": 4_000,
+        "busy_ms": 60_000, "wrap_up_ms": 30_000,
+    }  # fmt: skip
+    assert scene.engine.floor.statistics.service_level("sales", scene.now) == 1.0
+
+
+def test_both_service_levels_and_the_abandon_rule(stage: Stage) -> None:
+    """One in time, one too late, one hung up, one hung up before 5 s, one sent on, one who still waits too long."""
+    scene = stage({"ann": {}}, sales=SALES)
+    scene.ready("ann")
+    scene.call("c1")
+    talk(scene, "c1", 40)  # in time; then 30 s of notes
+    scene.call("c2")
+    scene.call("c3")
+    scene.call("c4")
+    scene.wait(4)
+    scene.engine.abandon("c3", scene.now)  # short
+    scene.wait(8)
+    scene.engine.abandon("c4", scene.now)
+    scene.wait(18)
+    talk(scene, "c2", 10)  # after 30 s
+    scene.call("c5")
+    scene.engine.withdraw("c5", "extension 9", scene.now)
+    scene.call("c6")
+    scene.listen()
+    statistics = scene.engine.floor.statistics
+    assert statistics.service_level("sales", scene.now) == 1 / 4  # c1 of c1, c2, c4, c5
+    assert statistics.abandoned("sales", scene.now) == 1 / 4  # c4 of these
+    scene.wait(21)
+    assert statistics.service_level("sales", scene.now) == 1 / 5  # c6 waits too long already
+    figures = of_queue(scene)
+    assert (figures["answered_in_time"], figures["answered"]) == (1, 2)
+    assert (figures["abandoned"], figures["abandoned_short"], figures["overflowed"]) == (2, 1, 1)
+    assert statistics.service_level("sales", scene.now + 3 * INTERVAL_S) == 0.0  # long after: c6 alone
+
+
+def test_who_finds_the_queue_closed_asked_it_for_nothing(stage: Stage) -> None:
+    scene = stage({"ann": {}}, sales=SALES)
+    scene.engine.enqueue("c1", "sales", {}, scene.now, is_open=False)
+    scene.engine.set_emergency("sales", True, scene.now)
+    scene.call("c2")
+    assert of_queue(scene) == {"offered": 2, "turned_away": 2}
+    assert scene.engine.floor.statistics.service_level("sales", scene.now) is None
+
+
+def test_a_kept_place_waits_no_longer_and_counts_once(stage: Stage) -> None:
+    scene = stage({"ann": {}}, sales=SALES | {"resume_s": 60})
+    scene.engine.enqueue("c1", "sales", {}, scene.now, caller="+33612345678")
+    scene.wait(30)
+    scene.engine.abandon("c1", scene.now)
+    assert scene.engine.floor.statistics.service_level("sales", scene.now) is None  # neither lost nor waiting
+    scene.wait(10)
+    scene.engine.enqueue("c2", "sales", {}, scene.now, caller="+33612345678")
+    scene.listen()
+    assert of_queue(scene) == {"offered": 2, "resumed": 1}
+    scene.wait(30)
+    scene.engine.abandon("c2", scene.now)
+    scene.wait(61)
+    assert of_queue(scene) == {
+        "offered": 2, "resumed": 1, "abandoned": 1, "abandon_waited_ms": 30_000, "longest_ms": 30_000,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("outcome", "queue", "agent"),
+    [
+        (Outcome.NO_ANSWER, "missed", "no_answer"), (Outcome.REJECTED, "missed", "rejected"),
+        (Outcome.BUSY, "missed", "busy"), (Outcome.UNREGISTERED, "unreachable", "unreachable"),
+        (Outcome.FAILED, "unreachable", "unreachable"),
+    ],
+)  # fmt: skip
+def test_offers_that_were_not_taken(stage: Stage, outcome: Outcome, queue: str, agent: str) -> None:
+    scene = stage({"ann": {}}, sales=SALES)
+    scene.ready("ann")
+    scene.call("c1")
+    scene.fail("c1", outcome)
+    assert of_queue(scene)[queue] == 1
+    assert of_agent(scene, "ann")[agent] == 1
+
+
+def test_offers_that_others_ended_are_not_missed(stage: Stage) -> None:
+    scene = stage({"ann": {}}, sales=SALES)
+    scene.ready("ann")
+    scene.call("c1")
+    scene.engine.abandon("c1", scene.now)
+    scene.call("c2")
+    scene.engine.withdraw("c2", None, scene.now)
+    scene.listen()
+    assert of_agent(scene, "ann") == {"offers": 2}
+    assert not {"missed", "unreachable"} & of_queue(scene).keys()
+
+
+def test_skills_count_the_calls_that_ask_for_them(stage: Stage) -> None:
+    scene = stage(
+        {"ann": {"skills": {"asia": 9, "french": 5}}},
+        asia={"needs": "asia >= 5 and (french or english >= 7)", "wrap_up_s": 0},
+        other={"needs": "french", "wrap_up_s": 0},
+    )
+    scene.ready("ann")
+    scene.call("c1", "asia")
+    talk(scene, "c1", 10)
+    scene.call("c2", "other")
+    talk(scene, "c2", 5)
+    talked = {
+        name: dict(zip(CALLS, by["call"].today(scene.now), strict=True))["talked_ms"]
+        for name, by in scene.engine.floor.statistics.skills.items()
+    }
+    assert talked == {"asia": 10_000, "french": 15_000, "english": 10_000}
+
+
+def test_pauses_by_reason_bounded(stage: Stage) -> None:
+    scene = stage({"ann": {}}, sales=SALES)
+    scene.ready("ann")
+    for i in range(40):
+        scene.engine.not_ready("ann", f"reason {i}", scene.now)
+        scene.wait(1)
+    scene.engine.ready("ann", scene.now)
+    scene.listen()
+    reasons = scene.engine.floor.statistics.agents["ann"].reasons_today
+    assert len(reasons) == 33 and reasons["reason 3"] == 1_000 and reasons["other"] == 8_000
+    assert of_agent(scene, "ann")["not_ready_ms"] == 40_000
+
+
+# --- intervals -------------------------------------------------------------------------------------------------------
+
+
+def test_intervals_are_told_when_they_are_over(stage: Stage) -> None:
+    scene = stage({"ann": {}}, sales=SALES)
+    scene.ready("ann")
+    scene.now = T0 - T0 % INTERVAL_S + INTERVAL_S - 30
+    scene.call("c1")
+    scene.answer("c1")
+    scene.wait(120)  # over the boundary
+    scene.engine.complete("c1", scene.now)
+    scene.listen()
+    start = int(scene.now // INTERVAL_S - 1) * INTERVAL_S
+    calls = [event for event in scene.events if isinstance(event, CallsInterval)]
+    agents = [event for event in scene.events if isinstance(event, AgentInterval)]
+    assert [(event.name, event.start) for event in calls] == [("sales", start)]
+    assert dict(zip(CALLS, calls[0].figures, strict=True))["answered"] == 1
+    assert dict(zip(CALLS, calls[0].figures, strict=True))["completed"] == 0
+    busy = [dict(zip(AGENTS, event.figures, strict=True))["busy_ms"] for event in agents if event.start == start]
+    assert busy == [30_000]
+
+
+def test_intervals_are_closed_in_pieces_while_nothing_happens(stage: Stage) -> None:
+    scene = stage({f"a{i}": {} for i in range(50)}, sales=SALES)
+    scene.ready(*(f"a{i}" for i in range(50)))
+    statistics = scene.engine.floor.statistics
+    now = T0 - T0 % INTERVAL_S + INTERVAL_S + 1
+    assert statistics.close(now, at_most=20)
+    assert len(statistics.take()) == 20
+    assert statistics.close(now, at_most=20)
+    assert not statistics.close(now, at_most=20)
+    ended = statistics.take()
+    assert len(ended) == 30 and all(isinstance(event, AgentInterval) for event in ended)
+    assert not statistics.close(now + 5) and statistics.take() == []
+    assert statistics.close(now + INTERVAL_S, at_most=20)
+
+
+def test_a_state_that_nobody_watched_is_not_counted(stage: Stage) -> None:
+    """The server was away for a month: no month of work, and no month of rows."""
+    scene = stage({"ann": {}}, sales=SALES)
+    scene.ready("ann")
+    scene.engine.not_ready("ann", "lunch", T0 + 30 * DAY_S)
+    scene.listen()
+    ended = [event for event in scene.events if isinstance(event, AgentInterval)]
+    assert len(ended) <= DAY_S // INTERVAL_S + 1
+    assert sum(dict(zip(AGENTS, event.figures, strict=True))["ready_ms"] for event in ended) <= DAY_S * 1000
+
+
+def test_nothing_piles_up(stage: Stage) -> None:
+    scene = stage({"ann": {}}, sales=SALES)
+    scene.ready("ann")
+    statistics = scene.engine.floor.statistics
+    for i in range(300):
+        scene.call(f"c{i}")
+        if i % 3:
+            scene.answer(f"c{i}")
+            scene.wait(400)
+            scene.engine.complete(f"c{i}", scene.now)
+        else:
+            scene.engine.abandon(f"c{i}", scene.now)
+        scene.wait(60)
+    assert statistics.items == {} and statistics.waiting == {} and statistics.closed == []
+    assert len(statistics.queues["sales"]["call"].slices) <= 60
+    assert len(statistics.agents["ann"].series.slices) <= 4
+    assert scene.engine.floor.measured.work == {}
