@@ -168,6 +168,12 @@ class ScreenPops:
             if self._pops[agent].queue is None:
                 self._step(self._pops[agent], "ended")
 
+    def again(self, call: CallView, agent: str, queue: str) -> None:
+        """A call that outlived the last server, of the agent who talks. His client starts anew, too: it asks for it."""
+        self._show(_Pop(f"{call.id}-again", call, agent, queue, CONNECTED))
+
+    # --- both -------------------------------------------------------------------------------------------------------
+
     def _show(self, pop: _Pop) -> _Pop:
         """It takes the place of what the agent had."""
         old = self._pops.get(pop.agent)

@@ -48,6 +48,7 @@ from pbx.defence import Defence
 from pbx.descriptors import raise_limit
 from pbx.features import Features
 from pbx.recordings import Recordings
+from pbx.recovery import Recovery
 from pbx.routing.admission import Admission
 from pbx.routing.dial_plan import DialPlan
 from pbx.routing.gateways import Gateways
@@ -158,7 +159,9 @@ class Server:
         self.watching = Watching(self.switch, self.location, self.features, counters)
         self.recordings = Recordings(site, self.switch, self.emit, counters)
         self.recordings.phone_records = self.features.settings.records
-        self.desk = Desk(site, driver, self.emit, self.pops, counters)
+        self.desk = Desk(site, driver, self.emit, self.pops, counters, waits=True)
+        self.recovery = Recovery(site.records.url, site.records.buffer_events, self.desk, self.pops, counters)
+        self.switch.on_revived = self.recovery.revived
         self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self._session_updated)
         self.ivr = IvrHandler(site, driver, self.emit, self._gathered, counters)
         self.switch.handlers = {"queue": self.desk.enter, "ivr": self.ivr.start, **self.features.handlers}
@@ -333,6 +336,7 @@ class Server:
         raise_limit(site)
         try:
             await self.journal.open(self.standing.read)
+            await self.recovery.open()
             await self._restore_bindings()
             self.watching.restore(await self.features.open())
             await self.recordings.files.open()
@@ -340,6 +344,7 @@ class Server:
             await self.resolver.watch(uris_of(site))
             await self._listen(site.listen)
             self.standing.revive(self.driver.now())
+            self.desk.open(site)
             if site.listen.http is not None:
                 await self.http.start(*site.listen.http)
         except (StoreError, ListenError, MediaError) as error:
@@ -458,6 +463,7 @@ class Server:
         await self.http.close()
         await self.features.store.close()
         await self.standing.store.close()
+        await self.recovery.store.close()
         await self.bindings.close()  # connections that end with the server unregister nobody
         await self.driver.close()
         await self.tracing.close()

@@ -18,7 +18,9 @@ from acd.commands import CloseWork, Command, OfferItem, OverflowItem, ShowWrapUp
 from acd.desk.entry import Entry
 from acd.desk.ringing import Ringing, outcome_of
 from acd.desk.screens import ScreenPops
+from acd.desk.takeover import Takeover, entry_of
 from acd.engine import Engine
+from acd.floor import Floor
 from acd.reservation import Outcome
 from config.schema import Queue, Site
 
@@ -32,9 +34,10 @@ class Desk:
     """Controller of all queued calls; the agents' commands; what is shown of queues and agents."""
 
     def __init__(
-        self, site: Site, clock: Clock, emit: Callable[[object], None], pops: ScreenPops, counters: Counter[str]
-    ) -> None:
-        """Raises `QueueNeedsError`."""
+        self, site: Site, clock: Clock, emit: Callable[[object], None], pops: ScreenPops, counters: Counter[str], *,
+        waits: bool = False,
+    ) -> None:  # fmt: skip
+        """Nothing is done before `open`, if it `waits`. Raises `QueueNeedsError`."""
         self._clock = clock
         self._emit = emit
         self._pops = pops
@@ -45,12 +48,50 @@ class Desk:
         self._ages: dict[str, float] = {}  # calls between two queues: since when they wait
         self._todo: deque[Command] = deque()
         self._pumping = False
+        self._takeover = Takeover() if waits else None
         self._timer: Timer | None = None
         self._timer_at = 0.0
         now = clock.now()
         # Reservation numbers start where no earlier run of the server got to.
         self._engine = Engine(site, now, first_reservation=int(now * 1000))
         self._read(site)
+        self._pump()
+
+    # --- after the last server (see `takeover`) ---------------------------------------------------------------------
+
+    @property
+    def engine(self) -> Engine:
+        """For what is kept of it."""
+        return self._engine
+
+    def take_up(self, floor: Floor) -> None:
+        """The last server's, for a desk that still waits."""
+        assert self._takeover is not None
+        self._takeover.floor = True
+        self._engine.floor = floor
+
+    def revived(self, call: Call) -> bool:
+        """A call that outlived the last server, before it goes anywhere; true if it is in our hands again."""
+        entry = None if self._takeover is None else entry_of(self._engine, call, self._clock.now())
+        if entry is None:
+            return False
+        call.controller = self
+        self._calls[call.id] = entry
+        if entry.talks is None:
+            queue = self._queues.get(self._engine.floor.items[call.id].queue.name)
+            if queue is not None:
+                self._greet(call, queue)
+        return True
+
+    def open(self, site: Site) -> None:
+        """All is told: whoever is not there any more is gone, and the work goes on."""
+        takeover, self._takeover = self._takeover, None
+        if takeover is None:
+            return
+        now = self._clock.now()
+        takeover.over(self._engine, list(self._calls), now)
+        if takeover.floor:
+            self._engine.reconfigure(site, now)
         self._pump()
 
     # --- calls come in ----------------------------------------------------------------------------------------------
@@ -206,10 +247,16 @@ class Desk:
     # --- phones, site -----------------------------------------------------------------------------------------------
 
     def phone_registered(self, extension: str, registered: bool) -> None:
+        if self._takeover is not None:
+            self._takeover.registered[extension] = registered
+            return
         self._engine.phone_registered(extension, registered, self._clock.now())
         self._pump()
 
     def phone_calls(self, extension: str, legs: int) -> None:
+        if self._takeover is not None:
+            self._takeover.legs[extension] = legs
+            return
         self._engine.phone_calls(extension, legs, self._clock.now())
         self._pump()
 
@@ -237,7 +284,7 @@ class Desk:
 
     def _pump(self) -> None:
         """Tell and do all that the engine left, and what doing it brings about in the engine."""
-        if self._pumping:
+        if self._pumping or self._takeover is not None:
             return
         self._pumping = True
         try:
@@ -262,9 +309,11 @@ class Desk:
         elif isinstance(command, OverflowItem):
             self._overflow(command)
         elif isinstance(command, ShowWrapUp):
-            self._pops.wrap_up(self._wrapping[command.agent], command.agent)
+            if (call := self._wrapping.get(command.agent)) is not None:  # None: it died with the last server
+                self._pops.wrap_up(call, command.agent)
         elif isinstance(command, CloseWork):
-            self._pops.ended(self._wrapping.pop(command.agent), command.agent)
+            if (call := self._wrapping.pop(command.agent, None)) is not None:
+                self._pops.ended(call, command.agent)
 
     def _overflow(self, command: OverflowItem) -> None:
         entry = self._calls.pop(command.item_id, None)

@@ -13,6 +13,7 @@ from config.schema import Destination
 from pbx.call import events
 from pbx.call.bridge import JOINED
 from pbx.call.call import Call
+from pbx.call.controller import NOBODY
 from pbx.call.leg import Leg, Party
 from pbx.call.origin import Origin
 from pbx.call.reanchor import Reanchor
@@ -124,12 +125,13 @@ def revive(switch: Switch, kept: Kept, now: float) -> Call:
         raise
     switch.take_up(call, [caller] if callee is None else [caller, callee])
     switch.emit(events.CallRevived(now, call.id))
-    if callee is None:
-        call.route(call.destination)
-    else:
+    if callee is not None:
         call.controller = JOINED
         call.goes_on(callee, Destination(*talking["destination"]), talking["agent"])
         call.connected_at = kept["connected_at"]
+    switch.on_revived(call)
+    if call.controller is NOBODY:
+        call.route(call.destination)
     for one in (caller, callee):
         if one is not None and one.audio.port is None:
             Reanchor(one)
