@@ -172,8 +172,8 @@ class Engine(AgentInputs):
             raise UnknownQueue(queue)
         rules.set_emergency(floor, floor.queues[queue], on)
 
-    def complete(self, item_id: str, now: float) -> None:
-        """The conversation ended, whoever hung up."""
+    def complete(self, item_id: str, now: float, by: str = "", to: str | None = None) -> None:
+        """The conversation ended: `by` the caller, the agent or, if the call goes on somewhere else, a transfer."""
         floor = self.floor
         now = floor.advance(now)
         item = floor.items[item_id]
@@ -182,7 +182,8 @@ class Engine(AgentInputs):
         agent = floor.roster.agents[item.agent]
         agent.talked_s += now - item.connected_at
         floor.forget(item)
-        floor.tell(ItemCompleted(now, item_id, item.queue.name, agent.name, now - item.connected_at))
+        talked_s, to_agent = now - item.connected_at, floor.roster.who_is_at(to)
+        floor.tell(ItemCompleted(now, item_id, item.queue.name, agent.name, talked_s, by, to, to_agent))
         wrap_up.begin(floor, agent, item)
 
     def waited_s(self, item_id: str) -> float:
@@ -264,6 +265,14 @@ class Engine(AgentInputs):
         return reservation in self.floor.reservations
 
     # --- time ---
+
+    def close_intervals(self, now: float) -> bool:
+        """End the quarters of an hour of statistics that are over, of some hundreds of queues and agents. True: come
+        again soon for the others."""
+        floor = self.floor
+        more = floor.statistics.close(floor.advance(now))
+        floor.tell_intervals()
+        return more
 
     def next_deadline(self) -> float | None:
         """When `tick` has something to do, if ever."""

@@ -38,7 +38,7 @@ from acd.events import (
     ItemReserved,
     ReservationEnded,
 )
-from acd.model import ItemState, WorkItem
+from acd.model import ItemState, Queue, WorkItem
 
 if TYPE_CHECKING:
     from acd.floor import Floor
@@ -203,8 +203,8 @@ class Estimator:
         waiting = [item for item in settings.items.values() if item.state is ItemState.QUEUED]
         if 1 <= position <= len(waiting):
             return self.of_item(sorted(waiting, key=_place)[position - 1])
-        eligible = floor.roster.eligible(settings, {})
-        return self._wait_s(settings.name, eligible, now - settings.priority, floor.items_made + 1)
+        eligible = floor.roster.eligible(settings, {}) or settings.able
+        return self._wait_s(settings.name, eligible, now - _priority(settings), floor.items_made + 1)
 
     def at_arrival(self, item: WorkItem) -> float | None:
         """The same for one who has just come; on a floor of very many lines and queues for one in so many, because it
@@ -248,10 +248,10 @@ class Estimator:
         """Who will come and be served before us, should our wait be long enough for them to come."""
         floor, found = self._floor, []
         for queue in floor.queues.values():
-            before_s = rank + queue.priority - floor.now  # whoever comes before that is
-            if before_s > 0 and queue.members & ours and (rates := floor.measured.queues.get(queue.name)) is not None:
-                agents = (queue.members if queue.fixed is None else queue.fixed) & floor.roster.at_work
-                if agents & ours and (per_s := rates.arrivals_per_s(floor.now)):
+            before_s = rank + _priority(queue) - floor.now  # whoever comes before that is
+            if before_s > 0 and queue.able & ours and (rates := floor.measured.queues.get(queue.name)) is not None:
+                agents = queue.able & floor.roster.at_work
+                if (per_s := rates.arrivals_per_s(floor.now)):
                     measured = rates if rates.calls > 0 else own
                     found.append(_Line(agents, 0, measured, per_s, before_s))
         return found
@@ -284,7 +284,7 @@ class Estimator:
         calls = per_s = 0.0
         for name, rates in floor.measured.queues.items():
             if rates.serving and rates.work_s > 0 and (queue := floor.queues.get(name)) is not None:
-                able = (queue.members if queue.fixed is None else queue.fixed) & floor.roster.at_work
+                able = queue.able & floor.roster.at_work
                 common = able & ours
                 if common:
                     share = 1.0 if common == able else common.bit_count() / able.bit_count()
@@ -329,6 +329,10 @@ def _departures_s(first: float, end: float, served_per_s: float, abandons_per_s:
         growth = (end - k) * abandons_per_s / slowest
         total += (end - k) / slowest * (math.log1p(growth) / growth if growth > 1e-9 else 1.0)
     return total
+
+
+def _priority(queue: Queue) -> float:
+    return queue.priority if queue.priority_set is None else queue.priority_set
 
 
 def _place(item: WorkItem) -> tuple[float, int]:

@@ -163,6 +163,7 @@ class ItemCompleted:
     talked_s: float
     by: str = ""  # who ended it: caller, agent; transfer: the call went on elsewhere
     to: str | None = None  # transferred there: "queue asia", "extension 103"
+    to_agent: str | None = None  # whose phone that is
 
 
 @dataclass(frozen=True, slots=True)

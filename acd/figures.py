@@ -138,6 +138,10 @@ class Series:
         """The figures since midnight."""
         return [0] * self.width if at >= self.day_ends else self._with_current(self.day)
 
+    def idle(self, at: float) -> bool:
+        """Nothing was counted today, nor in the last hour."""
+        return not (self.slices or any(self.current) or any(self.today(at)))
+
     def now(self) -> tuple[int, Row]:
         """Start and figures of the interval at work: of an earlier one if nothing was counted since."""
         return self.slot * self.slice_s // INTERVAL_S * INTERVAL_S, self._with_current(self.interval)

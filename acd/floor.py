@@ -67,7 +67,11 @@ class Floor:
         self.statistics.add(event)
         self.measured.add(event)
         if self.statistics.closed:
-            self.events += self.statistics.take()
+            self.tell_intervals()
+
+    def tell_intervals(self) -> None:
+        """Those of statistics that ended."""
+        self.events += self.statistics.take()
 
     @property
     def estimates(self) -> Estimator:

@@ -132,6 +132,12 @@ class Roster:
 
     # --- phones ---
 
+    def who_is_at(self, destination: str | None) -> str | None:
+        """The agent whose phone a destination ("extension 103") is; None if it is nobody's, or more than one's."""
+        kind, _, name = (destination or "").partition(" ")
+        phone = self.phones.get(name) if kind in ("extension", "uri") else None
+        return phone.agents[0] if phone is not None and len(phone.agents) == 1 else None
+
     def phone(self, name: str, *, fixed: bool = False) -> Phone:
         phone = self.phones.get(name)
         if phone is None:

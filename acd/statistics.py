@@ -121,9 +121,9 @@ class Statistics:
         Nothing else does so for who has had no events since. In pieces, because ten thousand agents are a long piece
         of work for one moment.
         """
-        start = int(now // f.INTERVAL_S) * f.INTERVAL_S
-        if start <= self.closed_to:
+        if not self.is_due(now):
             return False
+        start = int(now // f.INTERVAL_S) * f.INTERVAL_S
         self.at = max(self.at, now)
         if not self.to_close:
             self.to_close = [("queue", name) for name in self.queues]
@@ -131,15 +131,32 @@ class Statistics:
             self.to_close += [("agent", name) for name in self.agents]
         for kind, name in self.to_close[-at_most:]:
             if kind == "agent":
-                self._agent(name)
-                continue
-            series_of = (self.queues if kind == "queue" else self.skills)[name]
-            for channel in series_of:
-                self._row(kind, name, channel)
+                self._close_agent(name)
+            else:
+                self._close_calls(kind, name)
         del self.to_close[-at_most:]
         if not self.to_close:
             self.closed_to = start
         return bool(self.to_close)
+
+    def _close_agent(self, name: str) -> None:
+        """And forget who is not here and was not today."""
+        agent = self._agent(name)
+        if agent.state == State.LOGGED_OUT.value and agent.series.idle(self.at):
+            del self.agents[name]
+
+    def _close_calls(self, kind: str, name: str) -> None:
+        of_all = self.queues if kind == "queue" else self.skills
+        for channel in list(of_all.get(name, ())):
+            self._row(kind, name, channel)
+            if of_all[name][channel].idle(self.at):
+                del of_all[name][channel]
+        if not of_all.get(name):
+            of_all.pop(name, None)
+
+    def is_due(self, now: float) -> bool:
+        """Whether `close` has something to do."""
+        return int(now // f.INTERVAL_S) * f.INTERVAL_S > self.closed_to
 
     # --- what rules and announcements ask ---
 
@@ -288,6 +305,8 @@ class Statistics:
         row[f.A_TALKED] += talked
         row[f.A_TRANSFERRED] += event.to is not None
         agent.after = item.queue, item.channel, item.skills
+        if event.to_agent is not None:
+            self._agent(event.to_agent).series.current[f.A_RECEIVED] += 1
 
     def _abandoned(self, event: ItemAbandoned) -> None:
         waited = ms(event.waited_s)

@@ -401,6 +401,7 @@ class Server:
     def _expire(self) -> None:
         self.location.expire(self.driver.now())
         self.tracing.trim()
+        self.desk.close_intervals()
 
     def _collect(self) -> None:
         self.counters["gc_objects_found"] += gc.collect(1)

@@ -174,7 +174,7 @@ class Desk:
         entry = self._calls.get(call.id)
         if entry is None or entry.talks is not attempt:
             return
-        self._complete(entry)
+        self._complete(entry, "agent")
         call.hang_up(call.lost or "agent hung up")
         self._pump()
 
@@ -193,7 +193,7 @@ class Desk:
         if entry is None:
             return
         if entry.talks is not None:
-            self._complete(entry)
+            self._complete(entry, "caller")
         else:
             del self._calls[call.id]
             for offer in entry.offers.values():  # the call itself has dropped the attempts
@@ -201,19 +201,19 @@ class Desk:
             self._engine.abandon(call.id, self._clock.now())
         self._pump()
 
-    def _complete(self, entry: Entry) -> None:
+    def _complete(self, entry: Entry, by: str, to: str | None = None) -> None:
         if entry.agent is not None:
             self._wrapping[entry.agent] = entry.call
         self._ringing.take_all_back(entry, Outcome.ANSWERED_ELSEWHERE)  # should the end come before the engine's word
         del self._calls[entry.call.id]
         entry.call.waited_s = self._engine.waited_s(entry.call.id)
-        self._engine.complete(entry.call.id, self._clock.now())
+        self._engine.complete(entry.call.id, self._clock.now(), by, to)
 
     def _leave(self, call: Call, to: str) -> None:
         """Sent elsewhere while it was ours."""
         entry = self._calls[call.id]
         if entry.talks is not None:
-            self._complete(entry)
+            self._complete(entry, "transfer", to)
             return
         del self._calls[call.id]
         self._ringing.take_all_back(entry, Outcome.WITHDRAWN)
@@ -269,6 +269,13 @@ class Desk:
     def _read(self, site: Site) -> None:
         self._queues = site.queues
         self._ringing.reconfigure(site)
+
+    def close_intervals(self) -> None:
+        """Asked now and then: quarters of an hour of statistics end though nothing happens."""
+        now = self._clock.now()
+        if self._engine.floor.statistics.is_due(now):
+            self._engine.close_intervals(now)
+            self._pump()
 
     # --- views ------------------------------------------------------------------------------------------------------
 

@@ -171,6 +171,34 @@ def test_pauses_by_reason_bounded(stage: Stage) -> None:
     assert of_agent(scene, "ann")["not_ready_ms"] == 40_000
 
 
+# --- transfers -------------------------------------------------------------------------------------------------------
+
+
+def test_a_transferred_call_ends_for_its_agent_and_counts_for_who_has_it_then(stage: Stage) -> None:
+    scene = stage({"ann": {}, "bob": {}}, sales=SALES, asia=SALES)
+    scene.ready("ann")
+    scene.call("c1")
+    scene.answer("c1")
+    scene.wait(50)
+    scene.engine.complete("c1", scene.now, "transfer", "queue asia")
+    scene.call("c1", "asia")
+    scene.wait(30)
+    talk(scene, "c1", 3_600)
+    assert of_queue(scene) | {"wrap_up_ms": 0} == {
+        "offered": 1, "answered": 1, "answered_in_time": 1, "completed": 1, "offers": 1, "transferred": 1,
+        "talked_ms": 50_000, "wrap_up_ms": 0,
+    }  # fmt: skip
+    assert of_queue(scene, "asia")["talked_ms"] == 3_600_000
+    assert of_agent(scene, "ann")["transferred"] == 1
+    scene.ready("bob")
+    scene.wait(31)
+    scene.call("c2")
+    scene.answer("c2")
+    scene.engine.complete("c2", scene.now, "transfer", "extension x-ann")
+    scene.listen()
+    assert of_agent(scene, "ann")["received"] == 1
+
+
 # --- intervals -------------------------------------------------------------------------------------------------------
 
 
@@ -206,6 +234,21 @@ def test_intervals_are_closed_in_pieces_while_nothing_happens(stage: Stage) -> N
     assert len(ended) == 30 and all(isinstance(event, AgentInterval) for event in ended)
     assert not statistics.close(now + 5) and statistics.take() == []
     assert statistics.close(now + INTERVAL_S, at_most=20)
+
+
+def test_who_is_gone_for_a_day_is_forgotten(stage: Stage) -> None:
+    scene = stage({"ann": {}, "bob": {}}, sales=SALES)
+    scene.ready("ann", "bob")
+    scene.call("c1")
+    scene.engine.abandon("c1", scene.now)
+    scene.engine.logout("ann", scene.now)
+    scene.now += 2 * DAY_S
+    scene.engine.close_intervals(scene.now)
+    scene.listen()
+    statistics = scene.engine.floor.statistics
+    assert set(statistics.agents) == {"bob"} and statistics.queues == {}
+    scene.engine.close_intervals(scene.now + INTERVAL_S)
+    assert set(statistics.agents) == {"bob"}
 
 
 def test_a_state_that_nobody_watched_is_not_counted(stage: Stage) -> None:
