@@ -8,7 +8,8 @@ AcdError
 ├── UnknownReason       a not-ready reason that is not in the site's list (allowed)
 ├── UnknownDisposition  a disposition that is not in the queue's list (allowed)
 ├── BadLevel            a level that is none
-├── UnknownItem         no such item in any queue
+├── UnknownItem         no such item in any queue, or in this one
+├── ItemCommandError    the command makes no sense in the call's state
 └── AgentCommandError   the command makes no sense in the agent's state
     ├── DispositionNeeded   ... before a disposition is given (allowed)
     ├── WrapUpTooLong       ... and may not be extended further
@@ -58,10 +59,10 @@ class UnknownQueue(AcdError):
 
 
 class UnknownItem(AcdError):
-    """No item of that name waits, rings or talks."""
+    """No item of that name waits, rings or talks; `queue`: in that one."""
 
-    def __init__(self, item: str) -> None:
-        super().__init__(f"no item {item!r} in any queue")
+    def __init__(self, item: str, queue: str | None = None) -> None:
+        super().__init__(f"no item {item!r} in {'any queue' if queue is None else f'queue {queue}'}")
         self.item = item
 
 
@@ -121,3 +122,13 @@ class PhoneTaken(AgentCommandError):
 
     def __init__(self, phone: str, agent: str, state: str) -> None:
         super().__init__(agent, "login", state, f"{agent} is logged in at {phone}")
+
+
+class ItemCommandError(AcdError):
+    """The command makes no sense in the state of the call."""
+
+    def __init__(self, item: str, command: str, state: str) -> None:
+        super().__init__(f"{command} makes no sense while call {item} is {state}")
+        self.item = item
+        self.command = command
+        self.state = state

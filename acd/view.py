@@ -86,12 +86,14 @@ def _queue(floor: Floor, queue: Queue, now: float) -> dict[str, object]:
     return {
         "name": queue.name,
         "closed": queue.closed,
+        "emergency": queue.emergency,
         "waiting": [_item(item, now) for item in waiting],
         "agents": {**counts, "available": roster.idle.count(able)},
         "offered": queue.offered,
         "answered": queue.connected,
         "abandoned": queue.abandoned,
         "overflowed": queue.overflowed,
+        "resumed": queue.resumed,
         "longest_wait_s": max((item.waited_s(now) for item in waiting), default=0.0),
     }
 

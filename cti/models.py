@@ -255,7 +255,10 @@ class Queue(Reply):
     answered: int | None = None
     abandoned: int | None = None
     overflowed: int | None = None
+    resumed: int | None = Field(None, description="callers who hung up and had their place again")
     longest_wait_s: float | None = None
+    open: bool | None = Field(None, description="by its hours")
+    emergency: bool | None = Field(None, description="the switch: callers go where the queue says for that")
 
 
 class Queues(Reply):

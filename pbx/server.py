@@ -28,6 +28,7 @@ from cti.quality import Quality
 from cti.screen_pop import ScreenPops
 from cti.tokens import Tokens
 from cti.web_sessions import WebSessions
+from ivr.sayer import Sayer
 from ivr.session import IvrHandler
 from media.codecs import wants_opus
 from media.plane import MediaError
@@ -162,6 +163,8 @@ class Server:
         self.desk = Desk(site, driver, self.emit, self.pops, counters, waits=True)
         self.recovery = Recovery(site.records.url, site.records.buffer_events, self.desk, self.pops, counters)
         self.switch.on_revived = self.recovery.revived
+        self.sayer = Sayer(site, driver, self.plane, counters)
+        self.desk.speaks(self.sayer)
         self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self._session_updated)
         self.ivr = IvrHandler(site, driver, self.emit, self._gathered, counters)
         self.switch.handlers = {"queue": self.desk.enter, "ivr": self.ivr.start, **self.features.handlers}
@@ -506,6 +509,7 @@ class Server:
         self.switch.configure(self._rules(site))
         self.carriers.configure(site)
         self.ivr.reconfigure(site)
+        self.sayer.reconfigure(site)
         self.desk.reconfigure(site)
         self.features.reconfigure(site)
         self.recordings.reconfigure(site)

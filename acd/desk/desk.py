@@ -11,18 +11,26 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from acd import view
 from acd.commands import CloseWork, Command, OfferItem, OverflowItem, ShowWrapUp, WithdrawOffer
+from acd.desk.announcer import Announcer
 from acd.desk.entry import Entry
+from acd.desk.opening import Opening
 from acd.desk.ringing import Ringing, outcome_of
 from acd.desk.screens import ScreenPops
 from acd.desk.takeover import Takeover, entry_of
+from acd.desk.voice import Voice
+from acd.desk.whisper import AT_MOST_S, Whisper
 from acd.engine import Engine
+from acd.errors import ItemCommandError, UnknownItem, UnknownQueue
 from acd.floor import Floor
+from acd.model import ItemState
 from acd.reservation import Outcome
-from config.schema import Queue, Site
+from acd.rules import Facts
+from config.schema import Destination, Queue, Site
 
 if TYPE_CHECKING:
     from pbx.call.attempt import Attempt
@@ -45,6 +53,7 @@ class Desk:
         self._calls: dict[str, Entry] = {}
         self._ringing = Ringing(self._calls, lambda reservation: self._engine.holds(reservation), pops)
         self._wrapping: dict[str, Call] = {}  # by agent: the call he notes down
+        self._announcer = Announcer(clock, self._told_to_caller, counters)
         self._ages: dict[str, float] = {}  # calls between two queues: since when they wait
         self._todo: deque[Command] = deque()
         self._pumping = False
@@ -78,9 +87,10 @@ class Desk:
         call.controller = self
         self._calls[call.id] = entry
         if entry.talks is None:
-            queue = self._queues.get(self._engine.floor.items[call.id].queue.name)
+            queue = self._queues.get(entry.queue)
             if queue is not None:
                 self._greet(call, queue)
+                self._announcer.begin(call, entry.queue)
         return True
 
     def open(self, site: Site) -> None:
@@ -94,6 +104,10 @@ class Desk:
             self._engine.reconfigure(site, now)
         self._pump()
 
+    def speaks(self, voice: Voice) -> None:
+        """Who says what is to be said; without, there is nothing but prompts."""
+        self._announcer.voice = voice
+
     # --- calls come in ----------------------------------------------------------------------------------------------
 
     def enter(self, call: Call, queue: str) -> None:
@@ -106,13 +120,18 @@ class Desk:
             self._counters["queue_unknown"] += 1
             call.refuse(480, f"no queue {queue}")
             return
-        self._greet(call, settings)
-        self._calls[call.id] = Entry(call)
+        self._calls[call.id] = Entry(call, queue)
         now = self._clock.now()
         age_from = self._ages.get(call.id, now - call.waited_s)  # who is transferred back has waited before
-        item = self._engine.enqueue(call.id, queue, call.attributes, now, age_from)
-        if not item.eligible:
-            self._counters["queue_nobody_fits"] += 1
+        age_from -= settings.ivr_credit * call.menu_s
+        call.menu_s = 0.0
+        is_open = self._opening.is_open(queue, now)
+        item = self._engine.enqueue(call.id, queue, call.attributes, now, age_from, _caller_of(call), is_open)
+        if call.id in self._engine.floor.items:  # else the queue did not take it, and it is on its way elsewhere
+            self._greet(call, settings)
+            self._announcer.begin(call, queue)
+            if not item.eligible:
+                self._counters["queue_nobody_fits"] += 1
         self._pump()
 
     @staticmethod
@@ -136,10 +155,15 @@ class Desk:
     # --- controller -------------------------------------------------------------------------------------------------
 
     def on_digit(self, call: Call, digit: str) -> None:
-        """Keys mean nothing here."""
+        """While he waits, the caller may have a way out."""
+        entry = self._calls.get(call.id)
+        settings = None if entry is None or entry.talks is not None else self._queues.get(entry.queue)
+        to = None if settings is None else settings.keys.get(digit)
+        if to is not None:
+            self._send(call, to, f"key {digit}")
 
     def on_played(self, call: Call, play_id: int) -> None:
-        """Music is looped."""
+        self._announcer.played(call, play_id)
 
     def on_early_media(self, call: Call, attempt: Attempt) -> None:
         """Who waits hears the queue's music."""
@@ -151,16 +175,33 @@ class Desk:
 
     def on_answered(self, call: Call, attempt: Attempt) -> None:
         offer = self._ringing.offer_of(call.id, attempt)
+        whisper = None if offer is None else offer.whisper
+        at_most_s = AT_MOST_S + 5
+        if offer is None or whisper is None:
+            self._join(call, attempt)
+        elif self._engine.picked_up(offer.reservation, at_most_s, self._clock.now()):
+            whisper.begin(attempt, partial(self._join, call, attempt))
+            self._pump()
+        else:
+            self._too_late(call, attempt)
+
+    def _join(self, call: Call, attempt: Attempt) -> None:
+        """The agent hears the caller."""
+        offer = self._ringing.offer_of(call.id, attempt)
         if offer is None or not self._engine.answer(offer.reservation, self._clock.now()):
-            self._counters["queue_late_answers"] += 1
-            call.drop(attempt, "offer withdrawn")
+            self._too_late(call, attempt)
             return
         entry = self._calls[call.id]
         del entry.offers[offer.reservation]  # those of others are withdrawn by the engine
         entry.talks, entry.agent = attempt, offer.agent
+        self._announcer.end(call.id)
         call.bridge(attempt)
         self._pops.connected(call, offer.agent)
         self._pump()
+
+    def _too_late(self, call: Call, attempt: Attempt) -> None:
+        self._counters["queue_late_answers"] += 1
+        call.drop(attempt, "offer withdrawn")
 
     def on_failed(self, call: Call, attempt: Attempt, status: int, cause: str) -> None:
         offer = self._ringing.offer_of(call.id, attempt)
@@ -173,10 +214,19 @@ class Desk:
     def on_ended(self, call: Call, attempt: Attempt) -> None:
         entry = self._calls.get(call.id)
         if entry is None or entry.talks is not attempt:
+            self._hung_up_before(call, attempt)
             return
         self._complete(entry, "agent")
         call.hang_up(call.lost or "agent hung up")
         self._pump()
+
+    def _hung_up_before(self, call: Call, attempt: Attempt) -> None:
+        """The agent took up the phone and put it down before he heard the caller: that is a refusal."""
+        offer = self._ringing.offer_of(call.id, attempt)
+        if offer is not None:
+            offer.attempt = None
+            self._engine.fail(offer.reservation, Outcome.REJECTED, self._clock.now())
+            self._pump()
 
     def on_returned(self, call: Call, attempt: Attempt) -> None:
         entry = self._calls.get(call.id)
@@ -196,9 +246,12 @@ class Desk:
             self._complete(entry, "caller")
         else:
             del self._calls[call.id]
+            self._announcer.end(call.id)
             for offer in entry.offers.values():  # the call itself has dropped the attempts
-                self._pops.retract(call, offer.agent, Outcome.CALLER_HUNG_UP.value)
-            self._engine.abandon(call.id, self._clock.now())
+                offer.attempt = None
+            self._ringing.take_all_back(entry, Outcome.CALLER_HUNG_UP)
+            if not self._engine.abandon(call.id, self._clock.now()) and self._keeps(entry):
+                self._counters["queue_places_not_kept"] += 1
         self._pump()
 
     def _complete(self, entry: Entry, by: str, to: str | None = None) -> None:
@@ -215,9 +268,74 @@ class Desk:
         if entry.talks is not None:
             self._complete(entry, "transfer", to)
             return
-        del self._calls[call.id]
-        self._ringing.take_all_back(entry, Outcome.WITHDRAWN)
+        self._take_out(entry)
         self._engine.withdraw(call.id, to, self._clock.now())
+
+    def _take_out(self, entry: Entry) -> None:
+        """A call that waits is ours no more; what it waited counts wherever it waits next."""
+        call = entry.call
+        del self._calls[call.id]
+        self._announcer.end(call.id)
+        self._ringing.take_all_back(entry, Outcome.WITHDRAWN)
+        item = self._engine.floor.items.get(call.id)
+        if item is not None:
+            call.waited_s = self._clock.now() - item.age_from
+
+    def _send(self, call: Call, to: Destination, reason: str) -> None:
+        """A call that waits goes elsewhere by somebody's decision."""
+        entry, now = self._calls[call.id], self._clock.now()
+        age_from = self._engine.floor.items[call.id].age_from
+        self._take_out(entry)
+        self._engine.withdraw(call.id, str(to), now, reason)
+        self._route(call, to, age_from)
+        self._pump()
+
+    def _keeps(self, entry: Entry) -> bool:
+        settings = self._queues.get(entry.queue)
+        return settings is not None and settings.resume_s > 0
+
+    def _told_to_caller(self, call_id: str) -> tuple[int, float | None]:
+        """Place in line and expected wait."""
+        floor = self._engine.floor
+        item = floor.items.get(call_id)
+        if item is None:
+            return 1, None
+        facts = Facts(floor, item.queue, item)
+        return int(facts.get("position") or 1), facts.get("ewt")
+
+    # --- commands for queues and those who wait; they raise `UnknownQueue`, `UnknownItem`, `ItemCommandError` --------
+
+    def set_emergency(self, queue: str, on: bool) -> None:
+        """While it is on, callers go where the queue says for that; those who wait, at once."""
+        self._engine.set_emergency(queue, on, self._clock.now())
+        self._pump()
+
+    def move(self, queue: str, call_id: str, to: Destination) -> None:
+        """A caller who waits goes elsewhere; to another queue with the age he has."""
+        self._send(self._waiting(queue, call_id, "move").call, to, "moved")
+
+    def withdraw(self, queue: str, call_id: str) -> None:
+        """A caller who waits is hung up; a kept place is kept no longer."""
+        item = self._engine.floor.items.get(call_id)
+        if item is not None and item.queue.name == queue and item.state is ItemState.KEPT:
+            self._engine.withdraw(call_id, None, self._clock.now())
+        else:
+            entry = self._waiting(queue, call_id, "withdraw")
+            self._take_out(entry)
+            self._engine.withdraw(call_id, None, self._clock.now())
+            entry.call.hang_up(f"withdrawn from queue {queue}")
+        self._pump()
+
+    def _waiting(self, queue: str, call_id: str, command: str) -> Entry:
+        floor = self._engine.floor
+        if queue not in floor.queues:
+            raise UnknownQueue(queue)
+        item, entry = floor.queues[queue].items.get(call_id), self._calls.get(call_id)
+        if item is None:
+            raise UnknownItem(call_id, queue)
+        if entry is None or item.state is ItemState.CONNECTED:
+            raise ItemCommandError(call_id, command, item.state.value)
+        return entry
 
     # --- commands of agents; all raise `UnknownAgent`, or `AgentCommandError` (with `.state`) -----------------------
 
@@ -268,7 +386,10 @@ class Desk:
 
     def _read(self, site: Site) -> None:
         self._queues = site.queues
+        self._opening = Opening(site, self._clock.now())
         self._ringing.reconfigure(site)
+        waiting = [(one.call, one.queue) for one in self._calls.values() if one.talks is None]
+        self._announcer.reconfigure(site.queues, waiting)
 
     def close_intervals(self) -> None:
         """Asked now and then: quarters of an hour of statistics end though nothing happens."""
@@ -285,7 +406,11 @@ class Desk:
 
     def queues(self) -> list[dict[str, object]]:
         """See `view.queues`."""
-        return view.queues(self._engine.floor, self._clock.now())
+        now = self._clock.now()
+        return [
+            {**one, "open": self._opening.is_open(str(one["name"]), now)}
+            for one in view.queues(self._engine.floor, now)
+        ]
 
     # --- outputs ----------------------------------------------------------------------------------------------------
 
@@ -310,7 +435,7 @@ class Desk:
 
     def _do(self, command: Command) -> None:
         if isinstance(command, OfferItem):
-            self._ringing.offer(command)
+            self._ringing.offer(command, self._whisper)
         elif isinstance(command, WithdrawOffer):
             self._ringing.withdraw(command)
         elif isinstance(command, OverflowItem):
@@ -327,14 +452,27 @@ class Desk:
         if entry is None:
             return
         call = entry.call
+        self._announcer.end(call.id)
+        call.waited_s = self._clock.now() - command.age_from
         if command.destination is None:
-            call.hang_up(f"waited too long in queue {command.queue}")
-            return
-        self._ages[call.id] = command.age_from
+            why = "waited too long" if command.reason == "max_wait" else command.reason
+            call.hang_up(f"{why} in queue {command.queue}")
+        else:
+            self._route(call, command.destination, command.age_from)
+
+    def _route(self, call: Call, to: Destination, age_from: float) -> None:
+        """Should it come to another queue by that, it is as old there."""
+        self._ages[call.id] = age_from
         try:
-            call.route(command.destination)
+            call.route(to)
         finally:
             del self._ages[call.id]
+
+    def _whisper(self, entry: Entry, queue: str) -> Whisper | None:
+        settings = self._queues.get(queue)
+        if settings is None or not settings.whisper:
+            return None
+        return Whisper(self._clock, self._announcer.voice, settings.whisper, entry.call.attributes)
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -353,3 +491,8 @@ class Desk:
         self._timer = None
         self._engine.tick(self._clock.now())
         self._pump()
+
+
+def _caller_of(call: Call) -> str:
+    """The number by which a place is kept; empty if it is withheld."""
+    return call.from_number if any(map(str.isdigit, call.from_number)) else ""

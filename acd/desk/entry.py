@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from acd.desk.whisper import Whisper
     from pbx.call.attempt import Attempt
     from pbx.call.call import Call
 
@@ -19,6 +20,7 @@ class Offer:
     ring_s: float
     attempt: Attempt | None = None  # None until the screen has it
     rang: bool = False
+    whisper: Whisper | None = None  # what the agent is to hear first
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +28,7 @@ class Entry:
     """A call in a queue, or from a queue to an agent."""
 
     call: Call
+    queue: str
     offers: dict[int, Offer] = field(default_factory=dict)  # by reservation; several if many ring at once
     talks: Attempt | None = None
     agent: str | None = None  # who talks

@@ -13,6 +13,7 @@ from acd.reservation import Outcome
 from config.schema import Agent, Destination, Site
 
 if TYPE_CHECKING:
+    from acd.desk.whisper import Whisper
     from pbx.call.attempt import Attempt
 
 # What a final response to the agent's INVITE says (RFC 3261 21, RFC 3261 8.3.1.4 for 408).
@@ -51,11 +52,12 @@ class Ringing:
         offers = () if entry is None else entry.offers.values()
         return next((offer for offer in offers if offer.attempt is attempt), None)
 
-    def offer(self, command: OfferItem) -> None:
+    def offer(self, command: OfferItem, whisper: Callable[[Entry, str], Whisper | None]) -> None:
         entry = self._calls.get(command.item_id)
         if entry is None or not self._holds(command.reservation):
             return  # over before it was told
-        entry.offers[command.reservation] = Offer(command.agent, command.reservation, command.ring_s)
+        offer = entry.offers[command.reservation] = Offer(command.agent, command.reservation, command.ring_s)
+        offer.whisper = whisper(entry, command.queue)
         then = partial(self._ring, command.item_id, command.reservation)
         self._pops.offer(entry.call, command.agent, command.queue, command.reservation, then)
 
@@ -85,6 +87,8 @@ class Ringing:
 
     def _take_back(self, entry: Entry, offer: Offer, outcome: Outcome) -> None:
         """Off the phone and off the screen."""
+        if offer.whisper is not None:
+            offer.whisper.cancel()
         if offer.attempt is not None:
             entry.call.drop(offer.attempt, outcome.replace("_", " "))
         shown = Outcome.UNREGISTERED if outcome is Outcome.FAILED else outcome  # screens know no more of phones

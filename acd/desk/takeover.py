@@ -45,7 +45,7 @@ def entry_of(engine: Engine, call: Call, now: float) -> Entry | None:
     if item.state is ItemState.CONNECTED:  # whom he talked with is not there any more
         engine.complete(call.id, now)
         return None
-    return Entry(call)
+    return Entry(call, item.queue.name)
 
 
 def _talking(engine: Engine, item: WorkItem, call: Call, attempt: Attempt, now: float) -> Entry | None:
@@ -57,4 +57,4 @@ def _talking(engine: Engine, item: WorkItem, call: Call, attempt: Attempt, now: 
     elif item.agent != attempt.agent:
         engine.complete(call.id, now)
         return None
-    return Entry(call, talks=attempt, agent=attempt.agent)
+    return Entry(call, item.queue.name, talks=attempt, agent=attempt.agent)

@@ -123,8 +123,8 @@ class Attempt:
         leg.attempt = self
 
     def play(self, prompts: Sequence[str], then: Callable[[], None]) -> bool:
-        """Let who answered hear prompts before the caller does, and call `then` when they are over, unless he is bridged
-        or gone before. False: there is nothing that could be heard."""
+        """Let who answered hear prompts before the caller hears him, and call `then` when they are over, unless he is
+        bridged or gone before. False: there is nothing that could be heard."""
         call, leg = self.call, self.winner
         port = None if leg is None else leg.audio.port
         if call is None or port is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -121,6 +122,10 @@ def stage(make_site: MakeSite) -> Callable[..., Scene]:
 # --- the desk's surroundings -----------------------------------------------------------------------------------------
 
 
+def note(diary: list[tuple[str, ...]], who: str, *words: object) -> None:
+    diary.append((who, *(str(word) for word in words)))
+
+
 class FakeAttempt:
     def __init__(self, destination: Destination, agent: str | None, ring_s: float) -> None:
         self.destination = destination
@@ -128,6 +133,13 @@ class FakeAttempt:
         self.ring_s = ring_s
         self.live = True
         self.answered = False
+        self.note: Callable[..., None] = lambda *words: None
+        self.heard: Callable[[], None] | None = None  # to be called when what it hears is over
+
+    def play(self, prompts: Sequence[str], then: Callable[[], None]) -> bool:
+        self.note("whisper", self.agent, *prompts)
+        self.heard = then
+        return "missing" not in prompts
 
 
 class FakeCall:
@@ -140,11 +152,14 @@ class FakeCall:
         self.attributes = dict(attributes)
         self.answered = False
         self.waited_s = 0.0
+        self.menu_s = 0.0
+        self.from_number = ""
         self.controller: Any = None
         self.attempts: list[FakeAttempt] = []
+        self.plays = 0
 
     def note(self, *words: object) -> None:
-        self.floor.diary.append((self.id, *(str(word) for word in words)))
+        note(self.floor.diary, self.id, *words)
 
     def ring(self) -> None:
         self.note("ring")
@@ -153,10 +168,16 @@ class FakeCall:
         self.answered = True
         self.note("answer")
 
-    def play(self, prompts: Sequence[str], *, loop: bool = False) -> int:
+    def play(self, prompts: Sequence[str], *, loop: bool = False, once: int = 0) -> int:
         self.answered = True
-        self.note("play", *prompts, "looped" if loop else "once")
-        return 1
+        said = ["[", *prompts[:once], "]"] if once else []
+        self.note("play", *said, *prompts[once:], "looped" if loop else "once")
+        self.plays += 1
+        return self.plays
+
+    def said(self) -> None:
+        """What was to be heard once is over."""
+        self.controller.on_played(self, self.plays)
 
     def silence(self) -> None:
         self.note("silence")
@@ -164,6 +185,7 @@ class FakeCall:
     def dial(self, destination: Destination, *, ring_s: float, agent: str | None = None) -> FakeAttempt:
         self.note("dial", destination)
         self.attempts.append(FakeAttempt(destination, agent, ring_s))
+        self.attempts[-1].note = partial(note, self.floor.diary, self.id)
         self.floor.legs(destination, 1)
         self.floor.on_dial()
         return self.attempts[-1]
