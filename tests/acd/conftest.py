@@ -155,6 +155,7 @@ class FakeCall:
         self.menu_s = 0.0
         self.from_number = ""
         self.controller: Any = None
+        self.connected: FakeAttempt | None = None  # as the desk finds it in a call of the last server
         self.attempts: list[FakeAttempt] = []
         self.plays = 0
 
