@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import intervals
 from .cdr import CdrFold, CdrRow, OpenCall, closing_row
 from .rows import JournalRow, RowMaker, encode
 
@@ -18,6 +19,8 @@ class Batch:
     open_from: int = 1
     rows: list[tuple[int, float, str, str | None, str]] = field(default_factory=list)  # as tables.journal
     cdrs: list[CdrRow] = field(default_factory=list)
+    calls: list[intervals.CallsRow] = field(default_factory=list)
+    agents: list[intervals.AgentRow] = field(default_factory=list)
 
 
 class Batcher:
@@ -63,6 +66,12 @@ class Batcher:
         record = self._fold.take(row)
         if record is not None:
             batch.cdrs.append(record)
+        elif row.kind == intervals.CALLS_INTERVAL or row.kind == intervals.AGENT_INTERVAL:
+            interval = intervals.read(row)
+            if isinstance(interval, intervals.CallsRow):
+                batch.calls.append(interval)
+            elif interval is not None:
+                batch.agents.append(interval)
 
 
 def replay(fold: CdrFold, rows: Iterable[JournalRow], after: int) -> list[CdrRow]:

@@ -16,9 +16,10 @@ from .batch import Batch
 from .cdr import KINDS
 from .engine import create_engine, database_url, shown, unreachable
 from .errors import DatabaseInUse, DatabaseUnreachable, StoreError
+from .intervals import put_sql
 from .migrate import upgrade
 from .rows import JournalRow
-from .tables import cdr, journal, projection
+from .tables import agent_intervals, calls_intervals, cdr, journal, projection
 
 PAGE_ROWS: Final = 5_000
 _ADVISORY_LOCK: Final = 0x506C6174  # "Plat"
@@ -45,6 +46,8 @@ class Database:
         # Compiled once: with the driver's placeholders, its parameters are the rows as they are.
         self._insert_journal = str(insert(journal).compile(dialect=dialect))
         self._insert_cdr = str(insert(cdr).compile(dialect=dialect))
+        self._put_calls = put_sql(calls_intervals, dialect)
+        self._put_agents = put_sql(agent_intervals, dialect)
 
     @property
     def name(self) -> str:
@@ -116,6 +119,10 @@ class Database:
             await connection.exec_driver_sql(self._insert_journal, batch.rows)
         if batch.cdrs:
             await connection.exec_driver_sql(self._insert_cdr, batch.cdrs)
+        if batch.calls:
+            await connection.exec_driver_sql(self._put_calls, [row.parameters for row in batch.calls])
+        if batch.agents:
+            await connection.exec_driver_sql(self._put_agents, [row.parameters for row in batch.agents])
         await connection.execute(
             update(projection).where(projection.c.name == "cdr").values(seq=batch.seq, open_from=batch.open_from)
         )

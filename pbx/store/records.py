@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Collection
+from math import inf
 from types import TracebackType
 from typing import Any
 
 from sqlalchemy import Select, event, select
 
 from .cdr import CdrRow
+from .database import PAGE_ROWS
 from .engine import check_exists, create_engine, database_url, unreachable
+from .intervals import AgentRow, CallsRow
 from .restore import rebuild_cdrs
 from .rows import JournalRow
-from .tables import cdr, journal
+from .tables import agent_intervals, calls_intervals, cdr, journal
 
 __all__ = ["CdrRow", "JournalRow", "Records", "rebuild_cdrs"]
 
@@ -63,6 +67,40 @@ class Records:
         """All that happened to a call, in order."""
         rows = await self._read(select(journal).where(journal.c.call_id == call_id).order_by(journal.c.seq))
         return [JournalRow(seq, at, kind, id_, json.loads(data)) for seq, at, kind, id_, data in rows]
+
+    async def calls_intervals(
+        self, kind: str, since: float, before: float, name: str | None = None
+    ) -> list[CallsRow]:
+        """Quarters of an hour of queues or skills (`kind`) that began in that time, in order of time, then of name."""
+        table = calls_intervals
+        query = select(table).where(table.c.kind == kind, table.c.start >= since, table.c.start < before)
+        if name is not None:
+            query = query.where(table.c.name == name)
+        query = query.order_by(table.c.start, table.c.name, table.c.channel)
+        rows = await self._read(query)
+        return [CallsRow(row[0], row[1], row[2], row[3], tuple(row[4:])) for row in rows]
+
+    async def agent_intervals(self, since: float, before: float, name: str | None = None) -> list[AgentRow]:
+        """Likewise of agents."""
+        table = agent_intervals
+        query = select(table).where(table.c.start >= since, table.c.start < before)
+        if name is not None:
+            query = query.where(table.c.agent == name)
+        rows = await self._read(query.order_by(table.c.start, table.c.agent))
+        return [AgentRow(row[0], row[1], json.loads(row[2]), tuple(row[3:])) for row in rows]
+
+    async def journal(
+        self, kinds: Collection[str], since: float = 0.0, before: float = inf
+    ) -> AsyncIterator[JournalRow]:
+        """Rows of these kinds and of that time, in order."""
+        after = 0
+        query = select(journal).where(journal.c.kind.in_(kinds), journal.c.at >= since)
+        if before < inf:
+            query = query.where(journal.c.at < before)
+        while rows := await self._read(query.where(journal.c.seq > after).order_by(journal.c.seq).limit(PAGE_ROWS)):
+            for seq, at, kind, id_, data in rows:
+                yield JournalRow(seq, at, kind, id_, json.loads(data))
+            after = rows[-1][0]
 
     async def _read(self, query: Select[Any]) -> list[Any]:
         try:

@@ -139,3 +139,39 @@ floor_inputs: Final = Table(
     Column("inputs", Integer, nullable=False),  # how many it has
     Column("data", Text, nullable=False),  # a JSON array, as acd/input_log.py makes its elements
 )
+
+#: Figures of a quarter of an hour, as `acd.figures` names them. A new one goes to the end, with a migration.
+CALLS_COLUMNS: Final = (
+    "offered", "answered", "answered_in_time", "abandoned", "abandoned_short", "overflowed", "turned_away",
+    "called_back", "resumed", "completed", "transferred", "offers", "missed", "unreachable", "waited_ms",
+    "abandon_waited_ms", "overflow_waited_ms", "longest_ms", "talked_ms", "wrap_up_ms", "estimates",
+    "estimates_near", "estimate_error_ms", "estimate_off_ms",
+)  # fmt: skip
+AGENT_COLUMNS: Final = (
+    "offers", "answered", "no_answer", "rejected", "busy", "unreachable", "completed", "transferred", "received",
+    "talked_ms", "ready_ms", "reserved_ms", "busy_ms", "wrap_up_ms", "not_ready_ms",
+)  # fmt: skip
+
+
+def _figures(names: tuple[str, ...]) -> list[Column[int]]:
+    return [Column(name, BigInteger, nullable=False, server_default="0") for name in names]
+
+
+calls_intervals: Final = Table(
+    "calls_intervals",
+    metadata,
+    Column("start", BigInteger, primary_key=True, autoincrement=False),  # seconds since 1970 (UTC), a multiple of 900
+    Column("kind", Text, primary_key=True),  # queue, skill
+    Column("name", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    *_figures(CALLS_COLUMNS),
+)
+
+agent_intervals: Final = Table(
+    "agent_intervals",
+    metadata,
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("agent", Text, primary_key=True),
+    Column("not_ready", Text, nullable=False),  # ms by reason, a JSON object
+    *_figures(AGENT_COLUMNS),
+)

@@ -1,0 +1,107 @@
+"""Figures of queues, skills and agents by quarter of an hour: a projection of the journal's interval events.
+
+The events come from one fold (`acd.statistics`), which this package may not import: their columns are named here, and
+a test holds the names together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Dialect, Table, delete, insert, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .engine import check_exists, create_engine, database_url, unreachable
+from .rows import JournalRow, clean
+from .tables import AGENT_COLUMNS, CALLS_COLUMNS, agent_intervals, calls_intervals
+
+CALLS_INTERVAL: Final = "CallsInterval"
+AGENT_INTERVAL: Final = "AgentInterval"
+_LARGEST: Final = 2**63 - 1
+
+
+class CallsRow(NamedTuple):
+    """A queue's, or a skill's, quarter of an hour."""
+
+    start: int  # seconds since 1970 (UTC), a multiple of 900
+    kind: str  # queue, skill
+    name: str
+    channel: str
+    figures: tuple[int, ...]  # `CALLS_COLUMNS`
+
+    @property
+    def parameters(self) -> tuple[object, ...]:
+        return *self[:4], *self.figures
+
+
+class AgentRow(NamedTuple):
+    """An agent's."""
+
+    start: int
+    agent: str
+    not_ready: dict[str, int]  # ms by reason
+    figures: tuple[int, ...]  # `AGENT_COLUMNS`
+
+    @property
+    def parameters(self) -> tuple[object, ...]:
+        return self.start, self.agent, json.dumps(self.not_ready), *self.figures
+
+
+def read(row: JournalRow) -> CallsRow | AgentRow | None:
+    """None: it is no interval, or one that makes no sense."""
+    data = row.data
+    try:
+        if row.kind == CALLS_INTERVAL:
+            kind, name, channel = (clean(str(data[key])) for key in ("kind", "name", "channel"))
+            return CallsRow(int(data["start"]), kind, name, channel, _figures(data["figures"], CALLS_COLUMNS))
+        if row.kind == AGENT_INTERVAL:
+            reasons = {clean(str(reason)): int(spent) for reason, spent in data["not_ready_ms"].items()}
+            figures = _figures(data["figures"], AGENT_COLUMNS)
+            return AgentRow(int(data["start"]), clean(str(data["agent"])), reasons, figures)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        pass
+    return None
+
+
+def _figures(values: Sequence[Any], columns: Sequence[str]) -> tuple[int, ...]:
+    """One for each column: an event of an earlier version has fewer, of a later one more."""
+    numbers = chain(map(int, values), repeat(0))
+    return tuple(max(-_LARGEST, min(_LARGEST, next(numbers))) for _ in columns)
+
+
+def put_sql(table: Table, dialect: Dialect) -> str:
+    """An insertion, with the driver's placeholders, that takes the place of the row of the same key."""
+    make = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+    statement = make(table)
+    keys = [column.name for column in table.primary_key]
+    others = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
+    return str(statement.on_conflict_do_update(index_elements=keys, set_=others).compile(dialect=dialect))
+
+
+async def replace_intervals(url: str, calls: Iterable[CallsRow], agents: Iterable[AgentRow]) -> int:
+    """All rows anew, in one transaction; how many."""
+    target = database_url(url)
+    engine = create_engine(target)
+    try:
+        check_exists(target)
+        async with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                both = "calls_intervals, agent_intervals"
+                await connection.execute(text(f"LOCK TABLE {both} IN SHARE ROW EXCLUSIVE MODE"))
+            count = await _replace(connection, calls_intervals, [row.parameters for row in calls])
+            return count + await _replace(connection, agent_intervals, [row.parameters for row in agents])
+    except Exception as error:
+        raise unreachable(target, error) from error
+    finally:
+        await engine.dispose()
+
+
+async def _replace(connection: AsyncConnection, table: Table, rows: list[tuple[object, ...]]) -> int:
+    await connection.execute(delete(table))
+    if rows:
+        await connection.exec_driver_sql(str(insert(table).compile(dialect=connection.dialect)), rows)
+    return len(rows)
