@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from acd import borrowing, preference, relaxation
 from acd.deadlines import Due
-from acd.model import WorkItem
+from acd.model import Agent, WorkItem
 
 if TYPE_CHECKING:
     from acd.floor import Floor
@@ -55,8 +55,8 @@ def who_fits(floor: Floor, item: WorkItem) -> int:
     return fits | borrowing.lent(floor.roster, item) if item.borrowing else fits
 
 
-def someone_left(floor: Floor) -> None:
+def someone_left(floor: Floor, agent: Agent) -> None:
     """An agent logged out: items that nobody who is logged in can take any more may have another way to go on."""
-    for item in floor.lines.without(floor.roster.logged_in):
+    for item in floor.lines.lost_by(agent.slot, floor.roster.logged_in):
         if item.preferred is not None or item.step + 1 < len(item.queue.steps):
             floor.refit(item)

@@ -245,7 +245,7 @@ class Floor:
         self._hold(agent)
         self.update(agent)
         if state is State.LOGGED_OUT and before is not state:
-            fitting.someone_left(self)
+            fitting.someone_left(self, agent)
         if state is State.LOGGED_OUT:
             if agent.retired:
                 self.roster.forget(agent)

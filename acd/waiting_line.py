@@ -115,6 +115,13 @@ class WaitingLines:
     def lines(self) -> ValuesView[WaitingLine]:
         """The lines; none is empty."""
         return self._lines.values()
+
+    def lines_of(self, slot: int) -> list[WaitingLine]:
+        """The lines from which the agent in this slot can take items."""
+        at, bit = slot >> 3, 1 << (slot & 7)
+        many = [line for _, _, fits, line in self._heads if at < len(fits) and fits[at] & bit]
+        return [*self._by_slot.get(slot, ()), *many]
+
     def __contains__(self, item: WorkItem) -> bool:
         line = self._lines.get(item.eligible)
         return line is not None and item in line
@@ -126,9 +133,11 @@ class WaitingLines:
             self.remove(item)
         return waits
 
-    def without(self, agents: int) -> list[WorkItem]:
-        """Items that none of these agents can take."""
-        return [item for eligible, line in self._lines.items() if not eligible & agents for item in line]
+    def lost_by(self, slot: int, agents: int) -> list[WorkItem]:
+        """Items that the agent in this slot can take, and none of these agents; best first."""
+        found = [item for line in self.lines_of(slot) if not line.eligible & agents for item in line]
+        found.sort(key=_order)
+        return found
 
     def first_for(self, agents: int) -> Iterator[WorkItem]:
         """Items that at least one of these agents can take, best first. The lines must not change meanwhile."""

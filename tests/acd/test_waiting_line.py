@@ -62,6 +62,11 @@ def test_as_the_obvious(width: int, arrivals: list[tuple[int, int, int, bool]], 
         for slot in (0, width - 1, 100, 100 + width - 1, 200, 99, 5000):
             fits = [one for one in waiting if one.eligible >> slot & 1]
             assert lines.best_for(slot) is (fits[0] if fits else None)
+            assert sorted(one.number for line in lines.lines_of(slot) for one in line) == sorted(
+                one.number for one in fits
+            )
+            assert lines.lost_by(slot, group << 100) == [one for one in fits if not one.eligible & group << 100]
+        assert all(one in lines for one in waiting) and item(999, 0, 0, group) not in lines
 
 
 def test_equal_sets_are_kept_once() -> None:
