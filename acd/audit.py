@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from acd import assignment, fitting, offering
 from acd.agent_state import AT_WORK, State
+from acd.callbacks import CallbackState, may_call, state_of
 from acd.deadlines import Due, Key
 from acd.floor import Floor
 from acd.model import ItemState, WorkItem
@@ -16,7 +17,9 @@ from acd.model import ItemState, WorkItem
 
 def audit(floor: Floor) -> list[str]:
     """Empty if all is well."""
-    return [*_items(floor), *_agents(floor), *_deadlines(floor), *_matching(floor), *_totals(floor)]
+    return [
+        *_items(floor), *_agents(floor), *_deadlines(floor), *_matching(floor), *_totals(floor), *_callbacks(floor),
+    ]  # fmt: skip
 
 
 def _items(floor: Floor) -> Iterator[str]:
@@ -29,7 +32,7 @@ def _items(floor: Floor) -> Iterator[str]:
             yield f"item {item.id}: {item.state} with {len(held)} reservations"
         if (item in in_line) is not offering.wanted(floor, item):
             yield f"item {item.id}: {item.state}, in line: {item in in_line}"
-        if (item.agent is not None) is not (item.state is ItemState.CONNECTED):
+        if (item.agent is not None) is not (item.state in (ItemState.CONNECTED, ItemState.DIALLING)):
             yield f"item {item.id}: {item.state}, talks to {item.agent}"
         if item.queue.items.get(item.id) is not item or floor.queues.get(item.queue.name) is not item.queue:
             yield f"item {item.id}: lost by its queue"
@@ -84,6 +87,7 @@ def _deadlines(floor: Floor) -> Iterator[str]:
         if agent.resting and agent.state is not State.READY:
             yield f"agent {agent.name}: rests while {agent.state}"
     have = set(floor.deadlines.keys())
+    wanted |= {(Due.CALLBACK, name) for name in floor.callbacks if (Due.CALLBACK, name) in have}
     for queue in floor.queues.values():
         key = (Due.QUEUE, queue.name)
         if queue.leave and any(item.state is ItemState.QUEUED for item in queue.items.values()):
@@ -97,7 +101,7 @@ def _deadlines(floor: Floor) -> Iterator[str]:
         wanted.add(assignment.KEY)
     for item in floor.items.values():
         wanted.update(_of_item(floor, item, have))
-        limited = item.queue.max_wait_s is not None
+        limited = item.queue.max_wait_s is not None and item.callback is None
         if limited and item.state is ItemState.QUEUED:
             wanted.add((Due.ITEM, item.id))
         elif limited and item.state is ItemState.RESERVED and (Due.ITEM, item.id) in have:
@@ -136,3 +140,32 @@ def _totals(floor: Floor) -> Iterator[str]:
         kept = {item.id for item in queue.items.values() if item.state is ItemState.KEPT}
         if kept != {item for places in queue.kept.values() for item in places} or not all(queue.kept.values()):
             yield f"queue {queue.name}: kept places are not those of {queue.kept}"
+
+
+def _callbacks(floor: Floor) -> Iterator[str]:
+    for callback in floor.callbacks.values():
+        queue = floor.queues.get(callback.queue)
+        if queue is None or queue.callbacks.get(callback.number) != callback.id:
+            yield f"callback {callback.id}: lost by its queue"
+            continue
+        state = state_of(floor, callback)
+        item = None if callback.item_id is None else floor.items.get(callback.item_id)
+        if callback.item_id is not None and (item is None or item.callback != callback.id):
+            yield f"callback {callback.id}: its item is gone"
+        called = state in (CallbackState.DIALLING, CallbackState.CONNECTED)
+        if called and item is not None and not item.reservations and item.agent is None:
+            yield f"callback {callback.id}: {state} without an agent"
+        late = floor.now >= callback.due_at and may_call(queue)
+        if state is CallbackState.SCHEDULED and late and floor.now < callback.expires_at:
+            yield f"callback {callback.id}: due, and not in line"
+        waits = state is CallbackState.SCHEDULED or state is CallbackState.QUEUED
+        if waits and (Due.CALLBACK, callback.id) not in floor.deadlines:
+            yield f"callback {callback.id}: waits for ever"
+        if state is CallbackState.QUEUED and not may_call(queue):
+            yield f"callback {callback.id}: in line, and nobody may call"
+    of_queues = sum(len(queue.callbacks) for queue in floor.queues.values())
+    if of_queues != len(floor.callbacks):
+        yield f"{of_queues} callbacks of queues, {len(floor.callbacks)} in all"
+    owned = {item.callback for item in floor.items.values() if item.callback is not None}
+    if owned != {one.id for one in floor.callbacks.values() if one.item_id is not None}:
+        yield "items of no callback"

@@ -16,6 +16,7 @@ class Due(IntEnum):
     RESERVATION = 1  # rang long enough
     ITEM = 2  # waited long enough
     AGENT = 3  # end of wrap-up or of a rest
+    CALLBACK = 5  # is due, or was kept for long enough
     QUEUE = 4  # its `leave` rules are to be looked at
     FIT = 5  # other agents may take the item (relaxed, or no longer waiting for one agent)
     RING = 6  # another phone rings for the item

@@ -6,14 +6,25 @@ after each input, and calls `tick` when `next_deadline()` has come.
 
 from __future__ import annotations
 
-from acd import assignment, borrowing, fitting, kept_places, offering, preference, priorities, rules, wrap_up
+from acd import (
+    assignment,
+    borrowing,
+    callbacks,
+    fitting,
+    kept_places,
+    offering,
+    priorities,
+    rules,
+    wrap_up,
+)
 from acd.agent_inputs import AgentInputs
 from acd.agent_state import Input
+from acd.callback_inputs import CallbackInputs
 from acd.commands import Command
 from acd.condition import Attributes
 from acd.deadlines import Due
 from acd.errors import AcdError, UnknownQueue
-from acd.events import AcdEvent, ItemAbandoned, ItemCompleted, ItemConnected, ItemQueued, ItemRescored
+from acd.events import AcdEvent, ItemAbandoned, ItemCompleted, ItemQueued
 from acd.floor import Floor
 from acd.input_log import Log, not_replayable, with_log
 from acd.model import ItemState, WorkItem
@@ -25,7 +36,7 @@ from config.schema import Site
 
 
 @with_log
-class Engine(AgentInputs):
+class Engine(AgentInputs, CallbackInputs):
     """Decides who speaks with whom. `floor` is its state, to be read by views and audits only.
 
     `log` is told every input first, as `input_log` says: arguments of inputs are what JSON has, or enumerations.
@@ -90,9 +101,13 @@ class Engine(AgentInputs):
         place = kept_places.resume(floor, into, caller)
         if place is not None:
             item.number, item.age_from = place.number, min(place.age_from, age_from)
+        back = callbacks.called_in(floor, into, caller, item_id) if place is None else None
+        if back is not None:
+            item.number, item.age_from = back.order, min(back.age_from, age_from)
+            item.priority_set = back.priority_set
         item.score = base_score(item)
         item.eligible = floor.roster.eligible(into, attributes)
-        away = rules.turned_away(floor, item, is_open=is_open, again=place is not None)
+        away = rules.turned_away(floor, item, is_open=is_open, again=place is not None or back is not None)
         floor.items[item_id] = into.items[item_id] = item
         into.offered += 1
         skills = () if into.needs is None else tuple(into.needs.skills)
@@ -101,32 +116,25 @@ class Engine(AgentInputs):
             kept_places.resumed(floor, place, item)
         if away is not None:
             floor.send_on(item, *away)
-            return item
-        if into.max_wait_s is not None:
-            floor.deadlines.set((Due.ITEM, item_id), now + into.max_wait_s)
-        fitting.begin(floor, item)
-        floor.place(item)
-        if item.state is ItemState.QUEUED:
-            item.predicted_s = floor.estimates.at_arrival(item)
+        else:
+            if into.max_wait_s is not None:
+                floor.deadlines.set((Due.ITEM, item_id), now + into.max_wait_s)
+            fitting.begin(floor, item)
+            floor.place(item)
+            if item.state is ItemState.QUEUED:
+                item.predicted_s = floor.estimates.at_arrival(item)
+        if back is not None:
+            back.held.free(floor)
         return item
 
     def rescore(self, item_id: str, attributes: Attributes, now: float) -> None:
         """The call's attributes changed: its score, and who fits, are worked out anew. Ignored once it is connected."""
         floor = self.floor
-        now = floor.advance(now)
+        floor.advance(now)
         item = floor.items.get(item_id)
         if item is None or item.state is ItemState.CONNECTED:
             return
-        waits = floor.lines.discard(item)
-        item.attributes = dict(attributes)
-        item.score = base_score(item)
-        floor.tell(ItemRescored(now, item_id, item.queue.name, item.attributes, item.score))
-        if item.state is ItemState.KEPT:
-            return
-        preference.begin(floor, item)
-        fitting.fit(floor, item)
-        if waits:
-            floor.place(item)
+        floor.rescore(item, attributes)
 
     def set_priority(self, item_id: str, priority: float | None, now: float) -> None:
         """A supervisor gives a waiting item another priority; None: its queue's again. Raises `UnknownItem`, and
@@ -150,7 +158,9 @@ class Engine(AgentInputs):
             return True
         item.queue.abandoned += 1
         waited_s = item.waited_s(now)
-        floor.tell(ItemAbandoned(now, item_id, item.queue.name, waited_s, waited_s < item.queue.short_s))
+        floor.tell(
+            ItemAbandoned(now, item_id, item.queue.name, waited_s, waited_s < item.queue.short_s, item.channel)
+        )
         floor.take_out(item, Outcome.CALLER_HUNG_UP)
         return False
 
@@ -177,13 +187,13 @@ class Engine(AgentInputs):
         floor = self.floor
         now = floor.advance(now)
         item = floor.items[item_id]
-        if item.agent is None:
+        if item.state is not ItemState.CONNECTED or item.agent is None:
             raise AcdError(f"item {item_id} is not connected")
         agent = floor.roster.agents[item.agent]
         agent.talked_s += now - item.connected_at
         floor.forget(item)
-        talked_s, to_agent = now - item.connected_at, floor.roster.who_is_at(to)
-        floor.tell(ItemCompleted(now, item_id, item.queue.name, agent.name, talked_s, by, to, to_agent))
+        talked_s, to_agent, queue = now - item.connected_at, floor.roster.who_is_at(to), item.queue.name
+        floor.tell(ItemCompleted(now, item_id, queue, agent.name, talked_s, by, to, to_agent, item.channel))
         wrap_up.begin(floor, agent, item)
 
     def waited_s(self, item_id: str) -> float:
@@ -194,7 +204,8 @@ class Engine(AgentInputs):
     # --- reservations ---
 
     def answer(self, reservation: int, now: float) -> bool:
-        """The agent answered; who else was asked is not any more. False if that reservation is no longer live: the
+        """The agent answered; who else was asked is not any more. For a callback the customer is still to be called, if
+        he was not reached before. False if that reservation is no longer live: the
         caller is not his."""
         floor = self.floor
         now = floor.advance(now)
@@ -208,16 +219,15 @@ class Engine(AgentInputs):
         agent.reservation = None
         del item.reservations[reservation]
         offering.settled(floor, item)
-        item.state, item.agent, item.connected_at = ItemState.CONNECTED, agent.name, now
-        item.queue.connected += 1
+        item.agent = agent.name
         agent.failures = 0
         agent.calls += 1
         floor.talks.remember(item.caller, agent.name, now)
         wrap_up.open_notes(agent, item)
-        queue, waited_s = item.queue, item.waited_s(now)
-        floor.tell(
-            ItemConnected(now, item.id, queue.name, agent.name, waited_s, waited_s <= queue.in_time_s, item.predicted_s)
-        )
+        if callbacks.customer_there(floor, item):
+            floor.connect(item)
+        else:
+            callbacks.taken(floor, item)
         floor.apply(agent, Input.ANSWER)
         others = list(item.reservations.values())
         for other in others:
@@ -295,6 +305,8 @@ class Engine(AgentInputs):
                     floor.overflow(item)
                 elif item.state is ItemState.KEPT:
                     kept_places.expire(floor, item)
+            elif kind is Due.CALLBACK:
+                callbacks.due(floor, str(name))
             elif kind is Due.QUEUE:
                 rules.look(floor, floor.queues[str(name)])
             elif kind is Due.BORROW:

@@ -9,6 +9,7 @@ AcdError
 ├── UnknownDisposition  a disposition that is not in the queue's list (allowed)
 ├── BadLevel            a level that is none
 ├── UnknownItem         no such item in any queue, or in this one
+├── CallbackError       a callback can't be had (`callback_errors.py`)
 ├── ItemCommandError    the command makes no sense in the call's state
 └── AgentCommandError   the command makes no sense in the agent's state
     ├── DispositionNeeded   ... before a disposition is given (allowed)

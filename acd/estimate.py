@@ -147,7 +147,8 @@ class Measured:
             self.of(event.queue).work_s += event.at - work.since
 
     def _connected(self, event: ItemConnected) -> None:
-        self._waited(event.queue, event.waited_s)
+        if event.channel == "call":  # who waits for a callback has hung up: he can't lose patience
+            self._waited(event.queue, event.waited_s)
         if event.agent not in self.work:
             self._begin(event.agent, Work(event.queue, event.at))
         self.work[event.agent].answered = True
@@ -165,7 +166,8 @@ class Measured:
         self._waited(event.queue, event.waited_s).abandons += 1
 
     def _overflowed(self, event: ItemOverflowed) -> None:
-        self._waited(event.queue, event.waited_s)
+        if event.channel == "call":
+            self._waited(event.queue, event.waited_s)
 
     def _waited(self, queue: str, waited_s: float) -> Rates:
         rates = self.of(queue)

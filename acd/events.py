@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from acd.callback_events import CallbackEvent
+
 
 @dataclass(frozen=True, slots=True)
 class AgentStateChanged:
@@ -150,6 +152,7 @@ class ItemConnected:
     waited_s: float
     in_time: bool = True  # not later than the queue's service level says
     predicted_s: float | None = None  # the wait that was expected when it came; None: it was not asked, or not known
+    channel: str = "call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,7 @@ class ItemCompleted:
     by: str = ""  # who ended it: caller, agent; transfer: the call went on elsewhere
     to: str | None = None  # transferred there: "queue asia", "extension 103"
     to_agent: str | None = None  # whose phone that is
+    channel: str = "call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,7 @@ class ItemAbandoned:
     queue: str
     waited_s: float
     short: bool = False  # so soon that nobody counts it as lost
+    channel: str = "call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +191,8 @@ class ItemOverflowed:
     queue: str
     waited_s: float
     to: str | None
-    reason: str  # "max_wait", "closed", "emergency", "rule: waiting >= 20", "key 0", "moved", "withdrawn"
+    reason: str  # max_wait, closed, emergency, rule: waiting >= 20, key 0, moved, withdrawn, callback expired ...
+    channel: str = "call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +208,14 @@ class ItemKept:
 
 @dataclass(frozen=True, slots=True)
 class ItemResumed:
-    """The caller is back within time, with another call, which has the place now."""
+    """The place is another's now: of the call with which the caller is back, or of his callback."""
 
     at: float
     item_id: str
     queue: str
     waited_s: float  # until he hung up
-    by: str  # the item that goes on
+    by: str  # the item, or the callback, that goes on
+    channel: str = "call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,4 +300,5 @@ AcdEvent = (
     | ItemResumed
     | CallsInterval
     | AgentInterval
+    | CallbackEvent
 )

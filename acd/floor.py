@@ -6,19 +6,30 @@ that no available agent and no waiting item who fit each other are ever left.
 
 from __future__ import annotations
 
-from acd import assignment, borrowing, columns, fitting, kept_places, offering, preference, rules
+from acd import assignment, borrowing, callbacks, columns, fitting, kept_places, offering, preference, rules
 from acd.agent_changes import stand_up
 from acd.agent_state import AT_WORK, TABLE, Input, Rule, State
+from acd.callbacks import Callback
 from acd.commands import CloseWork, Command, OfferItem, OverflowItem, WithdrawOffer
+from acd.condition import Attributes
 from acd.deadlines import Deadlines, Due
 from acd.errors import AcdError, AgentCommandError
 from acd.estimate import Estimator, Measured
-from acd.events import AcdEvent, AgentStateChanged, ItemOverflowed, ItemReserved, ReservationEnded
+from acd.events import (
+    AcdEvent,
+    AgentStateChanged,
+    ItemConnected,
+    ItemOverflowed,
+    ItemRescored,
+    ItemReserved,
+    ReservationEnded,
+)
 from acd.figures import Days
 from acd.model import Agent, ItemState, Queue, WorkItem
 from acd.preference import Talks
 from acd.reservation import Outcome, Reservation
 from acd.roster import Roster
+from acd.selection import base_score
 from acd.statistics import Statistics
 from acd.waiting_line import WaitingLines
 from config.agents import Acd
@@ -29,8 +40,8 @@ _WITH_ITEM = (State.RESERVED, State.BUSY, State.WRAP_UP)
 
 class Floor:
     __slots__ = (
-        "_next_reservation", "acd", "commands", "deadlines", "events", "gathered", "items", "items_made", "lines",
-        "measured", "now", "queues", "reservations", "roster", "statistics", "talks",
+        "_next_reservation", "acd", "callbacks", "commands", "deadlines", "events", "gathered", "items", "items_made",
+        "lines", "measured", "now", "queues", "reservations", "roster", "statistics", "talks",
     )  # fmt: skip
 
     def __init__(self, first_reservation: int) -> None:
@@ -40,6 +51,7 @@ class Floor:
         self.queues: dict[str, Queue] = {}
         self.items: dict[str, WorkItem] = {}  # live ones
         self.items_made = 0
+        self.callbacks: dict[str, Callback] = {}  # live ones
         self.lines = WaitingLines()  # those for whom an agent is wanted: the QUEUED, and some that ring
         self.gathered = 0  # agents held back until others are there, too (`assignment.py`)
         self.talks = Talks()
@@ -107,12 +119,25 @@ class Floor:
         if offering.wanted(self, item):
             self.lines.add(item)
 
+    def rescore(self, item: WorkItem, attributes: Attributes) -> None:
+        """What is known of the customer changed: the item's score, and who fits, are worked out anew."""
+        waits = self.lines.discard(item)
+        item.attributes = dict(attributes)
+        item.score = base_score(item)
+        self.tell(ItemRescored(self.now, item.id, item.queue.name, item.attributes, item.score))
+        if item.state is ItemState.KEPT:
+            return
+        preference.begin(self, item)
+        fitting.fit(self, item)
+        if waits:
+            self.place(item)
+
     def reserve(self, item: WorkItem, agent: Agent, why: str) -> None:
         """Hold the item for the agent. Neither is in line any more when this returns."""
         now, queue = self.now, item.queue
         number = self._next_reservation
         self._next_reservation += 1
-        reservation = Reservation(number, item.id, agent.name, queue.name, now, now + queue.ring_s)
+        reservation = Reservation(number, item.id, agent.name, queue.name, now, now + callbacks.held_s(self, item))
         self.reservations[number] = item.reservations[number] = agent.reservation = reservation
         item.state = ItemState.RESERVED
         item.tries += 1
@@ -153,10 +178,13 @@ class Floor:
             preference.give_up(self, item, "did not take it")
             fitting.fit(self, item)
         longest = item.queue.max_wait_s
-        if longest is not None and self.now >= item.queued_at + longest:
+        if callbacks.held_back(self, item):
+            return
+        if longest is not None and item.callback is None and self.now >= item.queued_at + longest:
             self.overflow(item)
         else:
             self.place(item)
+            callbacks.placed(self, item)
 
     def overflow(self, item: WorkItem) -> None:
         """An item that is not in line has waited for too long."""
@@ -169,14 +197,16 @@ class Floor:
         self.commands.append(OverflowItem(item.id, item.queue.name, to, item.age_from, reason))
 
     def send_away(self, item: WorkItem, to: Destination | None, reason: str) -> None:
-        """An item leaves its queue, from line or from ringing agents."""
+        """An item leaves its queue, from line or from ringing agents; not that of a customer who is not on the line."""
+        if not callbacks.customer_there(self, item):
+            return
         self.tell_overflow(item, None if to is None else str(to), reason)
         self.commands.append(OverflowItem(item.id, item.queue.name, to, item.age_from, reason))
         self.take_out(item, Outcome.WITHDRAWN)
 
     def tell_overflow(self, item: WorkItem, to: str | None, reason: str) -> None:
         item.queue.overflowed += 1
-        self.tell(ItemOverflowed(self.now, item.id, item.queue.name, item.waited_s(self.now), to, reason))
+        self.tell(ItemOverflowed(self.now, item.id, item.queue.name, item.waited_s(self.now), to, reason, item.channel))
 
     def take_out(self, item: WorkItem, outcome: Outcome) -> None:
         """The item goes, from line or from ringing agents, who are free again."""
@@ -199,10 +229,28 @@ class Floor:
         del self.items[item.id], item.queue.items[item.id]
         for what in (Due.ITEM, Due.FIT, Due.RING):
             self.deadlines.forget((what, item.id))
-        if item.queue.closed and not item.queue.items:
+        callbacks.item_over(self, item)
+        self.drop_if_over(item.queue)
+
+    def drop_if_over(self, queue: Queue) -> None:
+        """A queue that is no longer in the site is kept for whoever waits in it, or for its call."""
+        if queue.closed and not queue.items and not queue.callbacks and queue.name in self.queues:
             for what in (Due.QUEUE, Due.BORROW):
-                self.deadlines.forget((what, item.queue.name))
-            del self.queues[item.queue.name]
+                self.deadlines.forget((what, queue.name))
+            del self.queues[queue.name]
+
+    def connect(self, item: WorkItem) -> None:
+        """Its customer and its agent talk from now on."""
+        assert item.agent is not None
+        item.state, item.connected_at = ItemState.CONNECTED, self.now
+        item.queue.connected += 1
+        queue, waited_s = item.queue, item.waited_s(self.now)
+        in_time = waited_s <= queue.in_time_s
+        self.tell(
+            ItemConnected(
+                self.now, item.id, queue.name, item.agent, waited_s, in_time, item.predicted_s, item.channel
+            )
+        )  # fmt: skip
 
     # --- agents ---
 

@@ -23,7 +23,7 @@ def keep(floor: Floor, item: WorkItem, keep_s: float) -> bool:
     """The caller of an item that waits, or rings at an agent, is gone, perhaps to come again. False if his place can't
     be kept: nobody knows who he is, or too many are."""
     queue = item.queue
-    if keep_s <= 0 or not item.caller or sum(map(len, queue.kept.values())) >= PLACES_MOST:
+    if keep_s <= 0 or not item.caller or item.callback is not None or sum(map(len, queue.kept.values())) >= PLACES_MOST:
         return False
     held = list(item.reservations.values())
     floor.lines.discard(item)

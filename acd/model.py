@@ -10,7 +10,7 @@ from acd.requirement import Requirement
 from acd.reservation import Reservation
 from acd.wrap_up import Notes
 from config.queue_rules import QueueRule
-from config.queues import Preference, Rule, Strategy
+from config.queues import Callback, Preference, Rule, Strategy
 from config.schema import Destination
 
 
@@ -20,6 +20,7 @@ class ItemState(StrEnum):
     QUEUED = "QUEUED"
     RESERVED = "RESERVED"
     KEPT = "KEPT"  # the caller hung up, and may come again (`kept_places.py`)
+    DIALLING = "DIALLING"  # a callback: an agent is on the line, the customer's phone rings
     CONNECTED = "CONNECTED"
 
 
@@ -149,6 +150,10 @@ class Queue:
     able: int = 0  # of these, who could take some call of it, at the last step
     levels: tuple[int, ...] = ()  # the same by level, first asked first; empty if all have one level
     order: dict[int, int] = field(default_factory=dict)  # place in `listed`, by slot
+    callback: Callback | None = None  # what the site offers
+    callback_rules: Callback | None = None  # what was offered last, for those who wait still
+    callbacks: dict[str, str] = field(default_factory=dict)  # number -> callback: one each
+    callbacks_open: bool = True  # the hours in which customers may be called
     items: dict[str, WorkItem] = field(default_factory=dict)  # all live ones
     offered: int = 0
     connected: int = 0
@@ -184,6 +189,8 @@ class WorkItem:
     ring_more: bool = False  # rings somewhere, and it is time that another phone rings, too
     picked_up: bool = False  # an agent has it, and is told of it before he hears the caller
     tries: int = 0  # how often it was offered
+    channel: str = "call"
+    callback: str | None = None  # whose item it is (`callbacks.py`)
 
     @property
     def rank(self) -> float:

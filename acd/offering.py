@@ -28,7 +28,8 @@ def wanted(floor: Floor, item: WorkItem) -> bool:
     queue = item.queue
     if queue.strategy != "ring all" and not (queue.strategy == "ring progressively" and item.ring_more):
         return False
-    return queue.max_wait_s is None or (Due.ITEM, item.id) in floor.deadlines  # it has not waited for too long
+    limited = queue.max_wait_s is not None and item.callback is None
+    return not limited or (Due.ITEM, item.id) in floor.deadlines  # it has not waited for too long
 
 
 def ask(floor: Floor, item: WorkItem, agents: int) -> None:

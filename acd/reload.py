@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acd import assignment, borrowing, fitting, offering, preference
+from acd import assignment, borrowing, callbacks, fitting, offering, preference
 from acd.agent_state import Input, State
 from acd.deadlines import Due
 from acd.errors import QueueNeedsError, RequirementError
@@ -29,8 +29,7 @@ def take_over(floor: Floor, site: schema.Site) -> None:
     for name, queue in list(floor.queues.items()):
         if name not in site.queues:
             queue.closed = True
-            if not queue.items:
-                del floor.queues[name]
+            floor.drop_if_over(queue)
     _remeasure(floor)
     floor.lines = WaitingLines()  # until all are placed, nobody can be matched by the old rules
     for agent in list(floor.roster.agents.values()):
@@ -63,6 +62,7 @@ def _place_all(floor: Floor) -> None:
         for item in floor.lines:  # those that ring everywhere
             floor.lines.remove(item)
             floor.place(item)
+    callbacks.all_placed(floor)
 
 
 class _Needs:
@@ -103,6 +103,7 @@ def _define(floor: Floor, name: str, spec: schema.Queue, needs: _Needs) -> None:
     queue.dispositions, queue.disposition_needed = spec.dispositions, spec.disposition_needed
     queue.max_wait_s, queue.overflow = spec.max_wait_s, spec.overflow
     queue.enter, queue.leave, queue.resume_s = spec.enter, spec.leave, spec.resume_s
+    queue.callback, queue.callback_rules = spec.callback, spec.callback or queue.callback_rules
     queue.to_when_closed, queue.to_in_emergency = spec.closed, spec.emergency
 
 
@@ -120,7 +121,7 @@ def _remeasure(floor: Floor) -> None:
         item.score = base_score(item)
         preference.begin(floor, item)
         fitting.fit(floor, item)
-        if item.queue.max_wait_s is None:
+        if item.queue.max_wait_s is None or item.callback is not None:
             floor.deadlines.forget((Due.ITEM, item.id))
         else:
             floor.deadlines.set((Due.ITEM, item.id), max(floor.now, item.queued_at + item.queue.max_wait_s))

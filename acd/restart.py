@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
+from acd import callbacks
 from acd.agent_state import State
 from acd.model import ItemState, WorkItem
 from acd.reservation import Outcome
@@ -17,8 +18,6 @@ from acd.waiting_line import WaitingLines
 if TYPE_CHECKING:
     from acd.engine import Engine
     from acd.floor import Floor
-
-CALLBACK = "callback-"  # how the ids of items begin that wait without a call
 
 
 def restart(
@@ -33,7 +32,7 @@ def restart(
     for item in {reservation.item_id: floor.items[reservation.item_id] for reservation in held}.values():
         floor.lines.add(item)
     for item in list(floor.items.values()):
-        if item.state is ItemState.QUEUED and item.id not in calls and not item.id.startswith(CALLBACK):
+        if item.state is ItemState.QUEUED and item.id not in calls and item.callback is None:
             _cut_off(engine, item, keep_s, max(0.0, now - floor.now))
     waiting = list(floor.lines)
     floor.lines = WaitingLines()  # until all is known of phones, nobody is matched
@@ -44,8 +43,12 @@ def restart(
     floor.advance(now)
     floor.first_reservation(int(now * 1000))
     _phones(floor, legs, set(registered))
+    renewed = callbacks.to_renew(floor, {reservation.item_id for reservation in held}, calls)
     for item in waiting:
-        floor.place(item)
+        if item not in renewed:
+            floor.place(item)
+    for item in renewed:
+        callbacks.renew(floor, item)
 
 
 def _cut_off(engine: Engine, item: WorkItem, keep_s: float, down_s: float) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from acd import callbacks
 from acd.deadlines import Due
 from acd.model import ItemState, Queue, WorkItem
 from config.queues import Rule
@@ -130,8 +131,9 @@ def turned_away(floor: Floor, item: WorkItem, *, is_open: bool, again: bool) -> 
 
 
 def set_emergency(floor: Floor, queue: Queue, on: bool) -> None:
-    """Everybody who waits, or rings at an agent, leaves at once; who talks goes on talking."""
+    """Everybody who waits, or rings at an agent, leaves at once; who talks goes on talking. Nobody is called back."""
     queue.emergency = on
+    callbacks.hours(floor, queue.name, is_open=queue.callbacks_open)
     if not on:
         return
     for state in (ItemState.QUEUED, ItemState.RESERVED):  # so that an agent who is free again gets nobody who is to go

@@ -203,7 +203,28 @@ def test_phones_are_as_they_are_now(stage: Any, next_server: Any) -> None:
 
 
 def test_callbacks_stay(stage: Any, next_server: Any) -> None:
-    scene: Scene = stage()
-    scene.call("callback-1")
+    scene: Scene = stage(sales={"callback": {}})
+    scene.engine.ask_callback("callback-1", "sales", "+33612345601", {}, scene.now)
+    scene.engine.ask_callback("callback-2", "sales", "+33612345602", {}, scene.now, due_at=scene.now + 9000)
     next_server(scene)
-    assert [item.id for item in scene.engine.floor.lines] == ["callback-1"]
+    assert [item.id for item in scene.engine.floor.lines] == ["callback-1-1"]
+    assert list(scene.engine.floor.callbacks) == ["callback-1", "callback-2"]
+
+
+@pytest.mark.parametrize("order", ["offered", "taken", "dialled", "reached"])
+def test_a_callback_whose_call_was_under_way_has_another(stage: Any, next_server: Any, order: str) -> None:
+    """Its call did not outlive the server; ids of calls are used once."""
+    scene: Scene = stage(sales={"callback": {}})
+    scene.engine.ask_callback("cb", "sales", "+33612345601", {}, scene.now)
+    scene.ready("ann")
+    if order == "taken":
+        scene.answer("cb-1")
+    if order != "offered":
+        scene.engine.customer_dialled("cb-1", scene.now)
+    if order == "reached":
+        scene.engine.customer_reached("cb-1", scene.now)
+    scene.listen()
+    next_server(scene)
+    callback = scene.engine.floor.callbacks["cb"]
+    assert callback.item_id == "cb-2" and callback.age_from == scene.engine.floor.items["cb-2"].age_from
+    assert callback.dialled_until is None and not callback.reached

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import acd.callback_events
 import acd.events
 import ivr.events
 import pbx.call.events
@@ -25,8 +26,10 @@ from cti.web_sessions import SESSION_BYTES
 TEXT = (Path(__file__).parents[2] / "docs" / "cti-protocol.md").read_text()
 BLOCKS: list[dict[str, Any]] = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT, re.S)]
 EVENTS = {
-    wire_name(kind): set(kind.__annotations__)
-    for module in (acd.events, ivr.events, pbx.call.events, pbx.routing.events, domain_events)
+    wire_name(kind): set(kind.__annotations__) - {"topic"}
+    for module in (
+        acd.events, acd.callback_events, ivr.events, pbx.call.events, pbx.routing.events, domain_events,
+    )
     for kind in vars(module).values()
     if isinstance(kind, type) and is_dataclass(kind)
 }

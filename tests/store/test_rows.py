@@ -28,7 +28,7 @@ def test_call_event() -> None:
 
 def test_item_id_is_a_call_id() -> None:
     row = RowMaker().read(1, ItemAbandoned(1.0, "c1", "asia", 30.0))
-    assert (row.call_id, row.data) == ("c1", {"queue": "asia", "waited_s": 30.0, "short": False})
+    assert (row.call_id, row.data) == ("c1", {"queue": "asia", "waited_s": 30.0, "short": False, "channel": "call"})
 
 
 def test_events_without_call_and_with_few_fields() -> None:
