@@ -18,9 +18,19 @@ def agents(floor: Floor) -> list[dict[str, object]]:
 
 
 def agent(floor: Floor, name: str) -> dict[str, object]:
-    """One of them, with the queues that he could serve. Raises `UnknownAgent`."""
+    """One of them, with the queues that he could serve and the reasons that he may give (empty: any). Raises
+    `UnknownAgent`."""
     found = floor.roster.agent(name)
-    return _agent(floor, found) | {"queues": serves(floor, found)}
+    reasons = list(floor.acd.not_ready_reasons)
+    return _agent(floor, found) | {"queues": serves(floor, found), "not_ready_reasons": reasons}
+
+
+def agent_at(floor: Floor, extension: str) -> str | None:
+    """Who is logged in at a phone; if nobody is, whose it is."""
+    phone = floor.roster.phones.get(extension)
+    users = [] if phone is None else [floor.roster.agents[name] for name in phone.agents]
+    users.sort(key=lambda user: user.state is State.LOGGED_OUT)
+    return users[0].name if users else None
 
 
 def _agent(floor: Floor, agent: Agent) -> dict[str, object]:

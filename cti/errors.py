@@ -5,6 +5,7 @@ CtiError                     400
 |-- MalformedBody            400: not JSON at all
 |-- InvalidQuery             400: a parameter in the address that can't be taken
 |-- UnknownCommand           400: not an agent command
+|-- NotInList                400: not one of the site's words; `allowed` has them
 |-- TokenError               401: no token, or one that can't be trusted
 |-- Forbidden                403: a good token without the right to do this
 |-- UnknownResource          404: no such session, agent ...
@@ -74,6 +75,19 @@ class UnknownCommand(CtiError):
     title = "Unknown command"
 
 
+class NotInList(CtiError):
+    """A word that is not in the list that the site file has for it."""
+
+    title = "Not in the list"
+
+    def __init__(self, message: str, allowed: Sequence[str]) -> None:
+        super().__init__(message)
+        self.allowed = list(allowed)
+
+    def extra(self) -> Mapping[str, object]:
+        return {"allowed": self.allowed}
+
+
 class TokenError(CtiError):
     """No token, or one that is malformed, forged, expired or of an unknown role."""
 
@@ -101,12 +115,13 @@ class StateConflict(CtiError):
     status = 409
     title = "Conflict"
 
-    def __init__(self, message: str, state: str) -> None:
+    def __init__(self, message: str, state: str, allowed: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.state = state
+        self.allowed = list(allowed)  # the words of which one is needed first
 
     def extra(self) -> Mapping[str, object]:
-        return {"state": self.state}
+        return {"state": self.state, "allowed": self.allowed} if self.allowed else {"state": self.state}
 
 
 class TooManyCalls(CtiError):

@@ -16,6 +16,7 @@ from aiohttp import hdrs, web
 from pydantic import ValidationError
 
 from cti import openapi, problems
+from cti.agents import AgentRest
 from cti.commands import AgentCommands
 from cti.errors import Forbidden, InvalidQuery, TokenError, WrongMediaType
 from cti.events import EventHub
@@ -90,7 +91,7 @@ class HttpServer:
         self._hub, self._clock, self._traces = hub, clock, traces
         self._stream = EventStream(hub, pops, view, commands, tokens, clock, counters)
         self._rest = Rest(
-            view=view, records=records, sessions=sessions, matching=matching, pops=pops, commands=commands,
+            view=view, records=records, sessions=sessions, matching=matching, pops=pops, staff=AgentRest(commands),
             stream=self._stream, traces=traces, bans=bans, trunk_views=trunks, phone_views=phones, settings=settings,
             message_counts=messages, clicks=clicks, quality=quality,
             health=health, clock=clock, recordings=RecordingRest(recordings, view),

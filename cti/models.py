@@ -67,12 +67,6 @@ class WebSessionPost(Body):
     language: str | None = Field(None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", description="BCP 47")
 
 
-class NotReadyPost(Body):
-    """Why the agent pauses."""
-
-    reason: str = Field("", max_length=100)
-
-
 class DialPost(Body):
     """Whom to call."""
 
@@ -274,7 +268,19 @@ class Agent(Reply):
     reason: str | None = Field(None, description="why not ready or, while READY, what keeps him from being available")
     since: float | None = None
     call_id: str | None = None
-    skills: dict[str, int] | None = None
+    skills: dict[str, int] | None = Field(None, description="those in force")
+    skill_changes: dict[str, int] | None = Field(None, description="by a supervisor; 0: not at all")
+    queues: list[dict[str, Any]] | None = Field(
+        None, description="of one agent: those he could serve, as `name`, `level`, `joined` (he serves it now) and "
+        "`changed` (by a supervisor)"
+    )  # fmt: skip
+    not_ready_reasons: list[str] | None = Field(None, description="of one agent: those he may give; empty: any")
+    phone: str | None = Field(None, description="where he sits: an extension or a SIP URI; null: nowhere")
+    wrap_up: dict[str, Any] | None = Field(
+        None, description="what he notes of the call he has, or had: `call_id`, `queue`, `began` (null: it lasts), "
+        "`until` (null: until a disposition is given), `at_most_until`, `dispositions`, `disposition_needed`, "
+        "`disposition`"
+    )  # fmt: skip
     registered: bool | None = Field(None, description="his phone")
     available: bool | None = None
     pending: str | None = Field(None, description="the state that follows the call, if he asked for one")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,14 +11,15 @@ from typing import Any, Final
 from aiohttp import web
 from pydantic import BaseModel
 
-from cti.commands import AgentCommands
+from cti.agents import AgentRest
 from cti.errors import FieldError, Forbidden, InvalidBody, UnknownResource
 from cti.matching import Matching
 from cti.metrics import CONTENT_TYPE, Metrics
-from cti.models import DialPost, Messages, NotReadyPost, PhoneSettingsPut, WebSessionPost
+from cti.models import DialPost, Messages, PhoneSettingsPut, WebSessionPost
 from cti.ports import Bans, CallRecords, Clicks, MessageCounts, PhoneSettings
 from cti.quality import Quality
 from cti.recordings import RecordingRest
+from cti.replies import NOT_KEPT, reply
 from cti.screen_pop import ScreenPops
 from cti.talks import TalkRest, of_dialling
 from cti.tokens import Identity
@@ -62,7 +62,7 @@ class Rest:
     sessions: WebSessions
     matching: Matching
     pops: ScreenPops
-    commands: AgentCommands
+    staff: AgentRest
     stream: EventStream
     traces: Traces
     bans: Bans
@@ -134,24 +134,6 @@ class Rest:
         if not ask.who.may_command(name):
             raise Forbidden("an agent may see himself only")
         return reply(self.view.agent(name))
-
-    async def agent_login(self, ask: Ask) -> web.StreamResponse:
-        return self._command(ask, "login")
-
-    async def agent_logout(self, ask: Ask) -> web.StreamResponse:
-        return self._command(ask, "logout")
-
-    async def agent_ready(self, ask: Ask) -> web.StreamResponse:
-        return self._command(ask, "ready")
-
-    async def agent_not_ready(self, ask: Ask) -> web.StreamResponse:
-        return self._command(ask, "not_ready", ask.body.reason if isinstance(ask.body, NotReadyPost) else "")
-
-    async def agent_wrap_up_done(self, ask: Ask) -> web.StreamResponse:
-        return self._command(ask, "wrap_up_done")
-
-    def _command(self, ask: Ask, command: str, reason: str = "") -> web.StreamResponse:
-        return reply(self.commands.run(ask.who, ask.path["name"], command, reason))
 
     # --- web sessions -----------------------------------------------------------------------------------------------
 
@@ -273,17 +255,8 @@ class Rest:
         return web.Response(body=self.metrics_source.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
-NOT_KEPT: Final = {"Cache-Control": "no-store"}
-
-
 def _setting(value: bool | str | None) -> str | None:
     return ("on" if value else "off") if isinstance(value, bool) else value
-
-
-def reply(body: Mapping[str, Any], status: int = 200) -> web.Response:
-    """JSON that no cache keeps."""
-    text = json.dumps(body, separators=(",", ":"), default=str)
-    return web.Response(text=text, status=status, content_type="application/json", headers=NOT_KEPT)
 
 
 def _plain(row: Any) -> Mapping[str, Any]:

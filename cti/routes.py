@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from cti import models
+from cti.commands import COMMANDS
 from cti.tokens import Role
 from cti.traces import JSON_LINES
 from pbx.trace import pcapng
@@ -62,10 +63,12 @@ _TRACE = (
 )
 
 
-def _command(name: str, summary: str, body: type[BaseModel] | None = None) -> Route:
+def _command(name: str) -> Route:
+    command = COMMANDS[name]
     return Route(
-        "POST", f"/v1/agents/{{name}}/{name.replace('_', '-')}", f"agent_{name}", summary, _DESK, {200: models.Agent},
-        body=body, body_required=False, problems=(404, 409), tag="agents",
+        "POST", f"/v1/agents/{{name}}/{name.replace('_', '-')}", f"staff.{name}", command.summary,
+        _FLOOR if command.supervisors else _DESK, {200: models.Agent}, body=command.body,
+        body_required=command.body_required, problems=(400, 404, 409), tag="agents",
     )  # fmt: skip
 
 
@@ -87,11 +90,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/agents", "agents", "Agents and their states", _FLOOR, {200: models.Agents}),
     Route("GET", "/v1/agents/{name}", "agent", "One agent's state", _DESK, {200: models.Agent},
           problems=(404,), tag="agents"),
-    _command("login", "The agent is here; not ready yet"),
-    _command("logout", "The agent leaves"),
-    _command("ready", "The agent takes calls"),
-    _command("not_ready", "The agent pauses", models.NotReadyPost),
-    _command("wrap_up_done", "The work after a call is done"),
+    *(_command(name) for name in COMMANDS),
     Route("GET", "/v1/agents/{name}/supervision", "talks.supervision", "Who listens to the agent's call", _FLOOR,
           {200: models.Listeners}, tag="agents"),
     Route("POST", "/v1/agents/{name}/supervision", "talks.supervise", "Listen to, or join, the agent's call", _FLOOR,

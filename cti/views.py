@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
+from acd.errors import UnknownAgent
 from cti.errors import UnknownResource
 from cti.ports import AgentDesk, Calls
 
@@ -39,10 +40,10 @@ class LiveView:
 
     def agent(self, name: str) -> Mapping[str, Any]:
         """Raises UnknownResource."""
-        for agent in self.desk.agents():
-            if agent["name"] == name:
-                return agent
-        raise UnknownResource(f"no agent {name!r}")
+        try:
+            return self.desk.agent(name)
+        except UnknownAgent as error:
+            raise UnknownResource(str(error)) from None
 
     def everything(self) -> dict[str, Any]:
         """What a supervisor's client needs to start from."""

@@ -240,9 +240,10 @@ class Client:
         try:
             body = _object(text)
             reply["reply"] = body.get("id")
-            command, agent, reason = (_string(body, key) for key in ("command", "agent", "reason"))
+            command, agent = (_string(body, key) for key in ("command", "agent"))
             if command != "ping":
-                reply["agent"] = self._stream.commands.run(who, agent or who.name, command or "", reason or "")
+                more = {key: value for key, value in body.items() if key not in ("command", "agent", "id")}
+                reply["agent"] = self._stream.commands.run(who, agent or who.name, command or "", more)
             return reply | {"ok": True}
         except CtiError as e:
             return reply | {"ok": False, "problem": problems.of_error(e)}

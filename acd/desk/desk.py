@@ -21,6 +21,7 @@ from acd.desk.entry import Entry
 from acd.desk.opening import Opening
 from acd.desk.ringing import Ringing, outcome_of
 from acd.desk.screens import ScreenPops
+from acd.desk.staff import Staff
 from acd.desk.takeover import Takeover, entry_of
 from acd.desk.voice import Voice
 from acd.desk.whisper import AT_MOST_S, Whisper
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from pbx.call.clock import Clock, Timer
 
 
-class Desk:
+class Desk(Staff):
     """Controller of all queued calls; the agents' commands; what is shown of queues and agents."""
 
     def __init__(
@@ -51,7 +52,9 @@ class Desk:
         self._pops = pops
         self._counters = counters
         self._calls: dict[str, Entry] = {}
-        self._ringing = Ringing(self._calls, lambda reservation: self._engine.holds(reservation), pops)
+        self._ringing = Ringing(
+            self._calls, lambda reservation: self._engine.holds(reservation), self.phone_of, pops
+        )  # fmt: skip
         self._wrapping: dict[str, Call] = {}  # by agent: the call he notes down
         self._announcer = Announcer(clock, self._told_to_caller, counters)
         self._ages: dict[str, float] = {}  # calls between two queues: since when they wait
@@ -337,46 +340,19 @@ class Desk:
             raise ItemCommandError(call_id, command, item.state.value)
         return entry
 
-    # --- commands of agents; all raise `UnknownAgent`, or `AgentCommandError` (with `.state`) -----------------------
-
-    def login(self, agent: str) -> None:
-        """To NOT_READY; calls come after `ready`."""
-        self._engine.login(agent, self._clock.now())
-        self._pump()
-
-    def logout(self, agent: str) -> None:
-        """While talking: after the call and its wrap-up."""
-        self._engine.logout(agent, self._clock.now())
-        self._pump()
-
-    def ready(self, agent: str) -> None:
-        self._engine.ready(agent, self._clock.now())
-        self._pump()
-
-    def not_ready(self, agent: str, reason: str) -> None:
-        """While talking: after the call and its wrap-up; while ringing: at once, the caller goes to the next agent."""
-        self._engine.not_ready(agent, reason, self._clock.now())
-        self._pump()
-
-    def wrap_up_done(self, agent: str) -> None:
-        self._engine.wrap_up_done(agent, self._clock.now())
-        self._pump()
-
     # --- phones, site -----------------------------------------------------------------------------------------------
 
     def phone_registered(self, extension: str, registered: bool) -> None:
         if self._takeover is not None:
             self._takeover.registered[extension] = registered
-            return
-        self._engine.phone_registered(extension, registered, self._clock.now())
-        self._pump()
+        else:
+            super().phone_registered(extension, registered)
 
     def phone_calls(self, extension: str, legs: int) -> None:
         if self._takeover is not None:
             self._takeover.legs[extension] = legs
-            return
-        self._engine.phone_calls(extension, legs, self._clock.now())
-        self._pump()
+        else:
+            super().phone_calls(extension, legs)
 
     def reconfigure(self, site: Site) -> None:
         """A changed site: a diff. Raises `QueueNeedsError`, and then nothing has changed."""
@@ -387,7 +363,6 @@ class Desk:
     def _read(self, site: Site) -> None:
         self._queues = site.queues
         self._opening = Opening(site, self._clock.now())
-        self._ringing.reconfigure(site)
         waiting = [(one.call, one.queue) for one in self._calls.values() if one.talks is None]
         self._announcer.reconfigure(site.queues, waiting)
 
@@ -399,10 +374,6 @@ class Desk:
             self._pump()
 
     # --- views ------------------------------------------------------------------------------------------------------
-
-    def agents(self) -> list[dict[str, object]]:
-        """See `view.agents`."""
-        return view.agents(self._engine.floor)
 
     def queues(self) -> list[dict[str, object]]:
         """See `view.queues`."""

@@ -10,7 +10,7 @@ from acd.commands import OfferItem, WithdrawOffer
 from acd.desk.entry import Entry, Offer
 from acd.desk.screens import ScreenPops
 from acd.reservation import Outcome
-from config.schema import Agent, Destination, Site
+from config.schema import Destination
 
 if TYPE_CHECKING:
     from acd.desk.whisper import Whisper
@@ -33,18 +33,19 @@ def outcome_of(status: int, *, rang: bool) -> Outcome:
 
 
 class Ringing:
-    """Asks agents. `calls` are the desk's, `holds` tells whether a reservation is live."""
+    """Asks agents. `calls` are the desk's, `holds` tells whether a reservation is live, `phone_of` where an agent
+    sits."""
 
-    __slots__ = ("_calls", "_destinations", "_holds", "_pops")
+    __slots__ = ("_calls", "_holds", "_phone_of", "_pops")
 
-    def __init__(self, calls: Mapping[str, Entry], holds: Callable[[int], bool], pops: ScreenPops) -> None:
+    def __init__(
+        self, calls: Mapping[str, Entry], holds: Callable[[int], bool], phone_of: Callable[[str], str | None],
+        pops: ScreenPops,
+    ) -> None:  # fmt: skip
         self._calls = calls
         self._holds = holds
+        self._phone_of = phone_of
         self._pops = pops
-        self._destinations: dict[str, Destination] = {}
-
-    def reconfigure(self, site: Site) -> None:
-        self._destinations = {name: _phone_of(agent) for name, agent in site.agents.items()}
 
     def offer_of(self, call_id: str, attempt: Attempt) -> Offer | None:
         """The offer by which an attempt rings, if it is live."""
@@ -67,9 +68,9 @@ class Ringing:
         offer = None if entry is None or entry.talks is not None else entry.offers.get(reservation)
         if entry is None or offer is None or offer.attempt is not None:
             return
-        destination = self._destinations.get(offer.agent)
-        if destination is not None:  # None: dismissed by a reload; the withdrawal is on its way
-            attempt = entry.call.dial(destination, ring_s=offer.ring_s, agent=offer.agent)
+        phone = self._phone_of(offer.agent)
+        if phone is not None and self._holds(reservation):  # else the withdrawal is on its way
+            attempt = entry.call.dial(_destination(phone), ring_s=offer.ring_s, agent=offer.agent)
             if entry.offers.get(reservation) is offer:
                 offer.attempt = attempt
             else:  # withdrawn while dialling: the phone's connection turned out to be gone
@@ -95,7 +96,5 @@ class Ringing:
         self._pops.retract(entry.call, offer.agent, shown.value)
 
 
-def _phone_of(agent: Agent) -> Destination:
-    if agent.contact is not None:
-        return Destination("uri", agent.contact)
-    return Destination("extension", agent.extension or "")
+def _destination(phone: str) -> Destination:
+    return Destination("uri" if phone.startswith(("sip:", "sips:")) else "extension", phone)

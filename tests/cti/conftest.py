@@ -6,14 +6,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
 
-from acd.errors import AgentCommandError, UnknownAgent
+from acd.errors import (
+    AgentCommandError,
+    BadLevel,
+    DispositionNeeded,
+    UnknownAgent,
+    UnknownDisposition,
+    UnknownQueue,
+    UnknownReason,
+)
 from acd.events import AgentStateChanged
 from config.schema import Site, Web
 from cti.events import EventHub
@@ -77,6 +85,7 @@ class FakeDesk:
     def __init__(self, emit: Callable[[object], None]) -> None:
         self.states: dict[str, str] = {"marie": "LOGGED_OUT", "paul": "NOT_READY"}
         self.reasons: dict[str, str | None] = {}
+        self.told: tuple[object, ...] = ()  # the last command
         self.emit = emit
 
     def _go(self, agent: str, command: str, allowed: str, state: str, reason: str | None = None) -> None:
@@ -87,20 +96,63 @@ class FakeDesk:
         self.states[agent], self.reasons[agent] = state, reason
         self.emit(AgentStateChanged(START, agent, state, reason, None))
 
-    def login(self, agent: str) -> None:
+    def login(self, agent: str, queues: Sequence[str] | None = None, *, by: str = "") -> None:
+        self.told = ("login", agent, queues, by)
         self._go(agent, "login", "LOGGED_OUT", "NOT_READY", "login")
 
-    def logout(self, agent: str) -> None:
+    def logout(self, agent: str, *, by: str = "") -> None:
+        self.told = ("logout", agent, by)
         self._go(agent, "logout", "NOT_READY READY WRAP_UP", "LOGGED_OUT")
 
-    def ready(self, agent: str) -> None:
+    def ready(self, agent: str, *, by: str = "") -> None:
         self._go(agent, "ready", "NOT_READY WRAP_UP", "READY")
 
-    def not_ready(self, agent: str, reason: str) -> None:
+    def not_ready(self, agent: str, reason: str, *, by: str = "") -> None:
+        if reason == "sleep":
+            raise UnknownReason(reason, ("lunch", "training"))
         self._go(agent, "not_ready", "READY WRAP_UP", "NOT_READY", reason)
 
-    def wrap_up_done(self, agent: str) -> None:
+    def note(self, agent: str, disposition: str) -> None:
+        self.told = ("note", agent, disposition)
+        if disposition not in ("sold", "no sale"):
+            raise UnknownDisposition(disposition, "asia", ("sold", "no sale"))
+
+    def wrap_up_done(self, agent: str, disposition: str | None = None, *, by: str = "") -> None:
+        if self.states[agent] == "WRAP_UP" and disposition is None and not by:
+            raise DispositionNeeded(agent, "wrap-up done", "WRAP_UP", ("sold", "no sale"))
+        self.told = ("wrap_up_done", agent, disposition, by)
         self._go(agent, "wrap_up_done", "WRAP_UP", "READY")
+
+    def extend_wrap_up(self, agent: str, seconds: float) -> None:
+        self.told = ("extend_wrap_up", agent, seconds)
+        if self.states[agent] != "WRAP_UP":
+            raise AgentCommandError(agent, "extend wrap-up", self.states[agent])
+
+    def _queue(self, command: str, agent: str, queue: str) -> None:
+        if queue != "asia":
+            raise UnknownQueue(queue)
+        self.told = (command, agent, queue)
+
+    def join_queue(self, agent: str, queue: str) -> None:
+        self._queue("join_queue", agent, queue)
+
+    def leave_queue(self, agent: str, queue: str) -> None:
+        self._queue("leave_queue", agent, queue)
+
+    def change_skills(self, agent: str, levels: Mapping[str, int | None], *, by: str = "") -> None:
+        if "bad" in levels:
+            raise BadLevel("bad", levels["bad"], 10)
+        self.told = ("change_skills", agent, dict(levels), by)
+
+    def change_queues(self, agent: str, levels: Mapping[str, int | None], *, by: str = "") -> None:
+        self.told = ("change_queues", agent, dict(levels), by)
+
+    def agent(self, name: str) -> dict[str, Any]:
+        found = next((agent for agent in self.agents() if agent["name"] == name), None)
+        if found is None:
+            raise UnknownAgent(name)
+        return found | {"queues": [{"name": "asia", "level": 1, "joined": True, "changed": False}],
+                        "not_ready_reasons": ["lunch", "training"], "wrap_up": None}  # fmt: skip
 
     def agents(self) -> list[dict[str, Any]]:
         return [

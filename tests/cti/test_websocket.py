@@ -116,7 +116,7 @@ async def test_a_supervisor_commands_others(api: Api) -> None:
 
 
 async def test_what_breaks_inside_stays_inside(api: Api, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
-    monkeypatch.setattr(api.floor.desk, "login", lambda agent: 1 / 0)
+    monkeypatch.setattr(api.floor.desk, "login", lambda agent, queues, by: 1 / 0)
     socket = await api.socket("agent", "marie")
     await take(socket, 2)
     await socket.send_json({"command": "login"})

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from acd.errors import AgentCommandError
+from acd.errors import AgentCommandError, UnknownAgent
 from acd.events import AgentStateChanged
 from config.schema import Web
 from cti.events import EventHub
@@ -84,6 +84,8 @@ class FakeFloor:
         self.now, self.live = time.time(), [FakeCall("call-1", "+33612345678"), FakeCall("call-2", "+33611111111")]
         self.states = dict(marie="LOGGED_OUT", paul="BUSY", anna="READY", igor="NOT_READY", jean="WRAP_UP")
         self.states["zoe"] = "RESERVED"
+        self.more: dict[str, dict[str, Any]] = {}  # of an agent's own view
+        self.told: list[tuple[object, ...]] = []  # commands
         self.emit: Callable[[object], None] = lambda event: None
 
     def calls(self) -> Iterator[FakeCall]:
@@ -110,20 +112,46 @@ class FakeFloor:
         self.states[agent] = state
         self.emit(AgentStateChanged(time.time(), agent, state, reason, None))
 
-    def login(self, agent: str) -> None:
+    def agent(self, name: str) -> dict[str, Any]:
+        found = next((agent for agent in self.agents() if agent["name"] == name), None)
+        if found is None:
+            raise UnknownAgent(name)
+        return found | self.more.get(name, {})
+
+    def login(self, agent: str, queues: Sequence[str] | None = None, *, by: str = "") -> None:
+        self.told.append(("login", agent, queues))
         self.go(agent, "NOT_READY", "login")
 
-    def logout(self, agent: str) -> None:
+    def logout(self, agent: str, *, by: str = "") -> None:
         self.go(agent, "LOGGED_OUT")
 
-    def ready(self, agent: str) -> None:
+    def ready(self, agent: str, *, by: str = "") -> None:
         self.go(agent, "READY")
 
-    def not_ready(self, agent: str, reason: str) -> None:
+    def not_ready(self, agent: str, reason: str, *, by: str = "") -> None:
         self.go(agent, "NOT_READY", reason)
 
-    def wrap_up_done(self, agent: str) -> None:
+    def wrap_up_done(self, agent: str, disposition: str | None = None, *, by: str = "") -> None:
+        self.told.append(("wrap_up_done", agent, disposition))
         self.go(agent, "READY")
+
+    def note(self, agent: str, disposition: str) -> None:
+        self.told.append(("note", agent, disposition))
+
+    def extend_wrap_up(self, agent: str, seconds: float) -> None:
+        self.told.append(("extend_wrap_up", agent, seconds))
+
+    def join_queue(self, agent: str, queue: str) -> None:
+        self.told.append(("join_queue", agent, queue))
+
+    def leave_queue(self, agent: str, queue: str) -> None:
+        self.told.append(("leave_queue", agent, queue))
+
+    def change_skills(self, agent: str, levels: Mapping[str, int | None], *, by: str = "") -> None:
+        self.told.append(("change_skills", agent, dict(levels)))
+
+    def change_queues(self, agent: str, levels: Mapping[str, int | None], *, by: str = "") -> None:
+        self.told.append(("change_queues", agent, dict(levels)))
 
 
 class Site:

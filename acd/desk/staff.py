@@ -1,0 +1,101 @@
+"""The part of the desk that agents, their supervisors and their phones speak to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from acd import view
+
+if TYPE_CHECKING:
+    from acd.engine import Engine
+    from pbx.call.clock import Clock
+
+
+class Staff:
+    """All commands raise `UnknownAgent`, or `AgentCommandError` (with `.state`); `by` is the supervisor who gives them
+    in the agent's place. What else they raise, the engine's inputs of the same names say."""
+
+    _engine: Engine
+    _clock: Clock
+
+    def _pump(self) -> None:
+        raise NotImplementedError
+
+    def login(
+        self, agent: str, queues: Sequence[str] | None = None, *, phone: str | None = None, by: str = ""
+    ) -> None:
+        """To NOT_READY; calls come after `ready`."""
+        self._engine.login(agent, self._clock.now(), None if queues is None else list(queues), phone, by)
+        self._pump()
+
+    def logout(self, agent: str, *, by: str = "") -> None:
+        """While talking: after the call and its wrap-up."""
+        self._engine.logout(agent, self._clock.now(), by)
+        self._pump()
+
+    def ready(self, agent: str, *, by: str = "") -> None:
+        self._engine.ready(agent, self._clock.now(), by)
+        self._pump()
+
+    def not_ready(self, agent: str, reason: str, *, by: str = "") -> None:
+        """While talking: after the call and its wrap-up; while ringing: at once, the caller goes to the next agent."""
+        self._engine.not_ready(agent, reason, self._clock.now(), by)
+        self._pump()
+
+    def note(self, agent: str, disposition: str) -> None:
+        self._engine.note(agent, disposition, self._clock.now())
+        self._pump()
+
+    def wrap_up_done(self, agent: str, disposition: str | None = None, *, by: str = "") -> None:
+        self._engine.wrap_up_done(agent, self._clock.now(), disposition, by)
+        self._pump()
+
+    def extend_wrap_up(self, agent: str, seconds: float) -> None:
+        self._engine.extend_wrap_up(agent, seconds, self._clock.now())
+        self._pump()
+
+    def join_queue(self, agent: str, queue: str) -> None:
+        self._engine.join_queue(agent, queue, self._clock.now())
+        self._pump()
+
+    def leave_queue(self, agent: str, queue: str) -> None:
+        self._engine.leave_queue(agent, queue, self._clock.now())
+        self._pump()
+
+    def change_skills(self, agent: str, levels: Mapping[str, int | None], *, by: str = "") -> None:
+        self._engine.change_skills(agent, dict(levels), self._clock.now(), by)
+        self._pump()
+
+    def change_queues(self, agent: str, levels: Mapping[str, int | None], *, by: str = "") -> None:
+        self._engine.change_queues(agent, dict(levels), self._clock.now(), by)
+        self._pump()
+
+    # --- phones -----------------------------------------------------------------------------------------------------
+
+    def phone_registered(self, extension: str, registered: bool) -> None:
+        self._engine.phone_registered(extension, registered, self._clock.now())
+        self._pump()
+
+    def phone_calls(self, extension: str, legs: int) -> None:
+        self._engine.phone_calls(extension, legs, self._clock.now())
+        self._pump()
+
+    # --- views ------------------------------------------------------------------------------------------------------
+
+    def agents(self) -> list[dict[str, object]]:
+        """See `view.agents`."""
+        return view.agents(self._engine.floor)
+
+    def agent(self, name: str) -> dict[str, object]:
+        """See `view.agent`. Raises `UnknownAgent`."""
+        return view.agent(self._engine.floor, name)
+
+    def agent_at(self, extension: str) -> str | None:
+        """Who is logged in at a phone; else whose it is."""
+        return view.agent_at(self._engine.floor, extension)
+
+    def phone_of(self, agent: str) -> str | None:
+        """Where an agent sits: an extension or a SIP URI; None: nowhere, or there is no such agent."""
+        found = self._engine.floor.roster.agents.get(agent)
+        return None if found is None else found.at

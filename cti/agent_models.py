@@ -1,0 +1,60 @@
+"""What the commands of agents take, by websocket and by REST alike."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from cti.models import Body
+
+Queue = Annotated[str, Field(min_length=1, max_length=100)]
+Disposition = Annotated[str, Field(min_length=1, max_length=100)]
+Level = Annotated[int | None, Field(ge=0, le=10, strict=True)]
+Levels = Annotated[dict[Queue, Level], Field(min_length=1, max_length=200)]
+
+
+class NoMore(Body):
+    """Nothing but the command itself."""
+
+
+class Login(Body):
+    """The agent is here."""
+
+    queues: list[Queue] | None = Field(None, max_length=1000, description="he serves only these; null: all of his")
+
+
+class NotReady(Body):
+    """Why the agent pauses."""
+
+    reason: str = Field("", max_length=100, description="one of the site's `not_ready_reasons`, if it has some")
+
+
+class Note(Body):
+    """How the call ended."""
+
+    disposition: Disposition = Field(description="one of the queue's `dispositions`")
+
+
+class WrapUpDone(Body):
+    """The work after a call is done."""
+
+    disposition: Disposition | None = Field(None, description="how the call ended, unless `note` has said it")
+
+
+class ExtendWrapUp(Body):
+    """The work after a call takes longer."""
+
+    seconds: float = Field(60, gt=0, le=86_400, description="so much longer")
+
+
+class OfQueue(Body):
+    """A queue that the agent serves, or not."""
+
+    queue: Queue
+
+
+class Change(Body):
+    """Levels over those of the site file, until taken back."""
+
+    levels: Levels = Field(description="0: not at all; null: as the site file says. Absent ones stay")
