@@ -14,10 +14,12 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
+from functools import partial
 from importlib import import_module
+from math import isfinite
 from operator import attrgetter
 from typing import Any, Final
 
@@ -42,6 +44,8 @@ INDICES: Final = (Columns, IdleOrder, SkillIndex, WaitingLines)
 _LIST, _TUPLE, _SET, _FROZENSET, _DICT, _COUNTER, _DEQUE = range(7)
 _BIG, _FLOAT, _OBJECT, _AGAIN, _WORD, _NAMED, _SITE = range(7, 14)
 _PLAIN: Final = frozenset({str, bool, type(None)})
+_NUMBERS: Final = frozenset({int, float, bool})
+_JSON: Final = _PLAIN | _NUMBERS
 
 
 class CheckpointError(AcdError):
@@ -50,14 +54,17 @@ class CheckpointError(AcdError):
 
 def keep(floor: Floor) -> bytes:
     """The floor as JSON. Raises TypeError for a value of a kind that is not known here."""
-    keeper = _Keeper()
+    try:
+        return orjson.dumps(_kept(floor, careful=False))
+    except orjson.JSONEncodeError:  # a number of more than 64 bits, or a lone surrogate in what a peer has sent
+        return json.dumps(_kept(floor, careful=True), separators=(",", ":")).encode()
+
+
+def _kept(floor: Floor, *, careful: bool) -> dict[str, Any]:
+    keeper = _Keeper(careful=careful)
     whole = keeper.value(floor)
     classes = [[_path(cls), names] for cls, names in keeper.classes.items()]
-    text = {"form": FORM, "classes": classes, "sets": keeper.numbers, "floor": whole}
-    try:
-        return orjson.dumps(text)
-    except TypeError:  # a lone surrogate in what a peer has sent
-        return json.dumps(text, separators=(",", ":")).encode()
+    return {"form": FORM, "classes": classes, "sets": keeper.numbers, "floor": whole}
 
 
 def take_up(text: bytes | str) -> Floor:
@@ -148,88 +155,168 @@ def _live(deadlines: Deadlines) -> list[tuple[float, int, int, str | int]]:
 
 
 class _Keeper:
-    """Objects are numbered as they are met: the second time only the number is written."""
+    """Objects are numbered as they are met: the second time only the number is written.
 
-    def __init__(self) -> None:
+    The loop of the server stands still meanwhile, so what is written as it is passes without a look at each value:
+    numbers of more than 64 bits among it are refused by `orjson`, and then all is done with care.
+    """
+
+    def __init__(self, *, careful: bool) -> None:
         self.classes: dict[type, list[str]] = {}
         self.numbers: list[str] = []  # the large ones, each once: sets of agents
+        self._careful = careful
         self._numbers: dict[int, int] = {}
         self._met: dict[int, int] = {}
         self._alive: list[object] = []  # made here: must not be collected, or its id would be another's
         self._class_numbers: dict[type, int] = {}
-        self._getters: dict[type, Callable[[Any], tuple[Any, ...]]] = {}
+        self._words: dict[int, list[Any]] = {}  # by identity: words of two enumerations may be equal
+        self._how: dict[type, Callable[[Any], Any]] = {
+            int: self._int, float: _float, tuple: self._tuple, SecretStr: _secret, dict: self._dict,
+            list: partial(self._many, _LIST), set: self._set, frozenset: self._set, deque: self._deque,
+            Counter: self._counter, Deadlines: self._deadlines,
+        }  # fmt: skip
 
     def value(self, value: Any) -> Any:
         kind = type(value)
         if kind in _PLAIN:
             return value
-        if kind is int:
-            return value if -SAFE < value < SAFE else self._big(value)
-        if kind is float:
-            return value if value - value == 0.0 else [_FLOAT, repr(value)]
-        if kind is tuple:
-            return [_TUPLE, *self._all(value)]
-        if issubclass(kind, Enum):
-            return [_WORD, self._class(kind, []), value.value]
-        if issubclass(kind, tuple):
-            return [_NAMED, self._class(kind, []), *self._all(value)]
-        if kind is SecretStr:
-            return ""  # no business of the floor's
-        met = self._met.get(id(value))
-        if met is not None:
-            return [_AGAIN, met]
-        self._met[id(value)] = len(self._met)
-        return self._thing(kind, value)
+        how = self._how.get(kind)
+        return (how or self._learn(kind, value))(value)
 
-    def _thing(self, kind: type, value: Any) -> Any:
-        if kind is dict and all(map(_is_name, value)):
-            plain = {name: one for name, one in value.items() if type(one) in _PLAIN}
-            return plain if len(plain) == len(value) else {name: self.value(one) for name, one in value.items()}
-        if kind is dict or kind is Counter:
-            return [_DICT if kind is dict else _COUNTER, *self._all(one for pair in value.items() for one in pair)]
-        if kind is list:
-            return [_LIST, *self._all(value)]
-        if kind is set or kind is frozenset:
-            return [_SET if kind is set else _FROZENSET, *self._all(sorted(value))]
-        if kind is deque:
-            return [_DEQUE, value.maxlen, *self._all(value)]
-        if kind in INDICES:
-            return [_OBJECT, self._class(kind, [])]
-        if kind is Deadlines:
-            live = _live(value)
-            self._alive.append(live)
-            return [_OBJECT, self._class(kind, ["next", "live"]), value._next_number, self.value(live)]
-        if not _ours(kind) or not (is_dataclass(kind) or issubclass(kind, BaseModel) or hasattr(kind, "__slots__")):
+    def _learn(self, kind: type, value: object) -> Callable[[Any], Any]:
+        """How values of a class are kept, found out once."""
+        if not _ours(kind):
             raise TypeError(f"a checkpoint knows nothing of {kind.__module__}.{kind.__qualname__}: {value!r:.100}")
-        getter = self._getters.get(kind)
-        if getter is None:
+        how: Callable[[Any], Any]
+        if issubclass(kind, Enum):
+            how = self._word
+        elif issubclass(kind, tuple):
+            how = partial(self._named, self._class(kind, []))
+        elif kind in INDICES:
+            how = partial(self._object, [_OBJECT, self._class(kind, [])], lambda _: ())
+        elif is_dataclass(kind) or issubclass(kind, BaseModel) or hasattr(kind, "__slots__"):
             names = _names(kind)
-            self._class(kind, names)
-            getter = self._getters[kind] = _getter(kind, names)
-        return [_SITE if issubclass(kind, BaseModel) else _OBJECT, self._class_numbers[kind], *self._all(getter(value))]
-
-    def _all(self, values: Any) -> list[Any]:
-        return [one if type(one) in _PLAIN else self.value(one) for one in values]
+            head = [_SITE if issubclass(kind, BaseModel) else _OBJECT, self._class(kind, names)]
+            how = partial(self._object, head, _getter(kind, names))
+        else:
+            raise TypeError(f"a checkpoint knows nothing of {kind.__module__}.{kind.__qualname__}: {value!r:.100}")
+        self._how[kind] = how
+        return how
 
     def _class(self, cls: type, names: list[str]) -> int:
         number = self._class_numbers.get(cls)
         if number is None:
-            if not _ours(cls):
-                raise TypeError(f"a checkpoint knows nothing of {cls.__module__}.{cls.__qualname__}")
             number = self._class_numbers[cls] = len(self.classes)
             self.classes[cls] = names
         return number
 
-    def _big(self, value: int) -> list[Any]:
+    # --- values -----------------------------------------------------------------------------------------------------
+
+    def _int(self, value: int) -> Any:
+        if -SAFE < value < SAFE:
+            return value
         at = self._numbers.get(value)
         if at is None:
             at = self._numbers[value] = len(self.numbers)
             self.numbers.append(hex(value))
         return [_BIG, at]
 
+    def _word(self, value: Enum) -> list[Any]:
+        found = self._words.get(id(value))
+        if found is None:
+            found = self._words[id(value)] = [_WORD, self._class(type(value), []), value.value]
+        return found
 
-def _is_name(key: object) -> bool:
-    return type(key) is str
+    def _tuple(self, value: tuple[Any, ...]) -> list[Any]:
+        return [_TUPLE, *self._all(value)]
+
+    def _named(self, number: int, value: tuple[Any, ...]) -> list[Any]:
+        return [_NAMED, number, *self._all(value)]
+
+    def _as_they_are(self, kinds: set[type], values: Collection[Any]) -> bool:
+        """Whether these need no look each."""
+        if self._careful or not kinds <= _JSON:
+            return False
+        if float not in kinds:
+            return True
+        return kinds <= _NUMBERS and isfinite(sum(values))  # one that is not makes the sum so
+
+    def _all(self, values: Collection[Any]) -> Iterable[Any]:
+        if self._as_they_are(set(map(type, values)), values):
+            return values
+        how_of = self._how
+        return [
+            one if (kind := type(one)) in _PLAIN else (how_of.get(kind) or self._learn(kind, one))(one)
+            for one in values
+        ]
+
+    # --- what may be met again --------------------------------------------------------------------------------------
+
+    def _again(self, value: object) -> list[int] | None:
+        met = self._met.get(id(value))
+        if met is not None:
+            return [_AGAIN, met]
+        self._met[id(value)] = len(self._met)
+        return None
+
+    def _object(self, head: list[int], values: Callable[[Any], tuple[Any, ...]], value: object) -> list[Any]:
+        met, number, how_of = self._met, id(value), self._how
+        if number in met:
+            return [_AGAIN, met[number]]
+        met[number] = len(met)
+        found: list[Any] = [*head]
+        for one in values(value):
+            kind = type(one)
+            if kind in _PLAIN or (kind is int and -SAFE < one < SAFE):
+                found.append(one)
+            else:
+                found.append((how_of.get(kind) or self._learn(kind, one))(one))
+        return found
+
+    def _dict(self, value: dict[Any, Any]) -> Any:
+        met, number = self._met, id(value)
+        if number in met:
+            return [_AGAIN, met[number]]
+        met[number] = len(met)
+        if not value:
+            return {}
+        if set(map(type, value)) != {str}:
+            return self._pairs(_DICT, value)
+        if self._as_they_are(set(map(type, value.values())), value.values()):
+            return value
+        return {name: one if type(one) in _PLAIN else self.value(one) for name, one in value.items()}
+
+    def _counter(self, value: Counter[Any]) -> list[Any]:
+        return self._again(value) or self._pairs(_COUNTER, value)
+
+    def _pairs(self, kind: int, value: dict[Any, Any]) -> list[Any]:
+        return [kind, *[self.value(one) for pair in value.items() for one in pair]]
+
+    def _many(self, kind: int, value: Collection[Any]) -> list[Any]:
+        return self._again(value) or ([kind, *self._all(value)] if value else [kind])
+
+    def _set(self, value: set[Any] | frozenset[Any]) -> list[Any]:
+        return self._again(value) or [_SET if type(value) is set else _FROZENSET, *self._all(sorted(value))]
+
+    def _deque(self, value: deque[Any]) -> list[Any]:
+        return self._again(value) or [_DEQUE, value.maxlen, *self._all(value)]
+
+    def _deadlines(self, value: Deadlines) -> list[Any]:
+        again = self._again(value)
+        if again is not None:
+            return again
+        live = _live(value)
+        self._alive.append(live)
+        number = self._class(Deadlines, ["next", "live"])
+        return [_OBJECT, number, value._next_number, self.value(live)]
+
+
+def _float(value: float) -> Any:
+    return value if isfinite(value) else [_FLOAT, repr(value)]
+
+
+def _secret(_: SecretStr) -> str:
+    return ""  # no business of the floor's
 
 
 # --- taking up -------------------------------------------------------------------------------------------------------

@@ -190,7 +190,7 @@ def _unknown(hint: Any, seen: set[type]) -> list[str]:
 
 def test_fields_are_of_kinds_that_can_be_kept(scene: Scene) -> None:
     """Not so? Make the field plain data, or, if it is an index of other fields, teach `checkpoint` to make it anew."""
-    keeper = _Keeper()
+    keeper = _Keeper(careful=False)
     keeper.value(scene.engine.floor)
     classes = {*keeper.classes, model.Agent, model.Phone, model.Queue, model.WorkItem}
     seen: set[type] = set()

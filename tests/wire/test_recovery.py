@@ -75,7 +75,7 @@ async def full_house(plateau: Plateau, pjsip: Softphones) -> tuple[Sipp, PhoneCa
     return sipp, at_anna
 
 
-@pytest.mark.parametrize("answered", ["on entry"])
+@pytest.mark.parametrize("answered", ["on entry", "on agent"])
 async def test_a_killed_server_has_forgotten_nothing(pjsip: Softphones, answered: str) -> None:
     """Callers who hear music are still there. Those whose calls only rang are gone with the server: their places are
     kept, for they may call again."""
