@@ -16,10 +16,12 @@ from enum import IntEnum
 from acd.agent_state import State
 from acd.commands import Command, OfferItem, OverflowItem, ShowWrapUp
 from acd.engine import Engine
-from acd.events import AgentStateChanged
+from acd.estimate import Measured
+from acd.events import AcdEvent, AgentStateChanged
 from acd.simulate.demand import Caller
 from acd.simulate.staff import Shift
 from acd.simulate.tally import Tally
+from acd.statistics import Statistics
 from config.calendar import is_open
 from config.schema import Site
 
@@ -73,6 +75,31 @@ class OpeningHours:
         return known[1]
 
 
+class Unheard(Statistics):
+    """In place of the floor's own figures, where no rule of the site asks for them: the day is tallied here."""
+
+    __slots__ = ()
+
+    def add(self, event: AcdEvent) -> None:
+        pass
+
+
+class Unmeasured(Measured):
+    """Likewise of what expected waits are made of."""
+
+    __slots__ = ()
+
+    def add(self, event: AcdEvent) -> None:
+        pass
+
+
+def facts_asked(site: Site) -> frozenset[str]:
+    """What the rules of the site's queues want to know."""
+    rules = [rule.when for queue in site.queues.values() for rule in (*queue.enter, *queue.leave)]
+    rules += [queue.borrow.when for queue in site.queues.values() if queue.borrow is not None]
+    return frozenset(fact for rule in rules for fact in rule.facts)
+
+
 class World:
     """One day, run once."""
 
@@ -103,6 +130,11 @@ class World:
         first = min([first, tally.begins_at - self._midnight, *(s.start for s in shifts if math.isfinite(s.start))])
         start = self._midnight + first - 1.0
         self._engine = Engine(site, start)
+        facts, floor = facts_asked(site), self._engine.floor
+        if not facts & {"service_level", "abandoned"}:
+            floor.statistics = Unheard(floor.statistics.days)
+        if "ewt" not in facts:
+            floor.measured = Unmeasured()
         for shift in shifts:
             self._at(max(start, self._midnight + shift.start), What.LOGS_IN, shift.agent)
             if shift.end <= last + LONGEST_S:

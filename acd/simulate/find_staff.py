@@ -1,0 +1,355 @@
+"""The cheapest staff with which every queue reaches its service level.
+
+Staff is a number for each option: agents of one type in one shift. All staffs are compared under the same calls (common
+random numbers), so that the better one is found with few days. From two estimates by Erlang's formulas on, one of
+specialists and one of agents who can do most:
+
+    grow        until it is enough: what lessens the shortfall most for its cost
+    shrink      all by one share, then each option by itself, dearest first, in halving steps down to single agents
+    exchange    one agent, or two, for a cheaper one, or an equally cheap one who helps more, as long as that is enough
+    check       with as many days again, of other dice; where all days together are not enough, it goes on with all
+
+More agents are taken never to be worse: a staff within one that was not enough isn't tried. That is a rule of thumb,
+and so is the whole search; what it finds is enough, and no single exchange makes it cheaper.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from acd.erlang import agents_needed, wait_a
+from acd.simulate.demand import Caller, Demand
+from acd.simulate.distributions import Streams
+from acd.simulate.experiment import Plan, Results, run, run_day, serving
+from acd.simulate.staff import AgentType, Shift, team
+from acd.simulate.tally import HOUR_S, Day
+from acd.simulate.world import Conduct
+from config.schema import Site
+
+Staff = tuple[int, ...]
+ROUNDS = 3  # of checks
+MAX_TRIES = 1000
+
+
+class NobodyServes(Exception):
+    """No option can take calls of a queue, however many there are."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"nobody of these types can take calls of queue {queue}")
+        self.queue = queue
+
+
+class NotEnough(Exception):
+    """All there may be of everybody are not enough; or the search was given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Agents who may be taken on: of one type, in one shift, at a cost each, at most so many."""
+
+    kind: AgentType
+    start: float  # seconds from midnight; infinite: always there
+    end: float
+    cost: float
+    most: int = 1000
+
+    @property
+    def name(self) -> str:
+        return self.kind.name
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What the staff is for."""
+
+    site: Site
+    demand: Demand
+    options: Sequence[Option]
+    conduct: Conduct
+    midnight: float
+    every_hour: bool = False  # the service level is reached in each hour, not only over the day
+
+    def plan(self, staff: Staff) -> Plan:
+        """With just this staff."""
+        site = team(self.site, [(one.kind, count) for one, count in zip(self.options, staff, strict=True)])
+        shifts = [
+            Shift(f"{one.name}-{n}", one.start, one.end)
+            for one, count in zip(self.options, staff, strict=True) for n in range(1, count + 1)
+        ]  # fmt: skip
+        return Plan(site, self.demand, shifts, self.conduct, self.midnight)
+
+    def cost(self, staff: Staff) -> float:
+        return math.fsum(one.cost * count for one, count in zip(self.options, staff, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    staff: Staff
+    cost: float
+    tried: int
+    days: int  # compared in the end: with the first seed and those after it
+    results: Results  # of days that had no say in it
+
+
+def find(task: Task, seeds: Sequence[int], told: Callable[[int, float], None] | None = None) -> Found:
+    """`seeds`, one after the other: of the days compared; those of the checks follow. `told`: staffs tried, cheapest cost so far.
+    Raises NobodyServes, NotEnough."""
+    search = Search(task, list(seeds), told)
+    starts = dict.fromkeys((first_guess(task), first_guess(task, generalists=True)))
+    staff = min((search.exchanged(search.shrunk(search.grown(start))) for start in starts), key=task.cost)
+    fresh = max(seeds) + 1
+    for _ in range(ROUNDS):
+        search.add(range(fresh, fresh + search.days))
+        fresh += search.days
+        if search.enough(staff):
+            break
+        staff = search.exchanged(search.shrunk_by_one(search.grown(staff)))
+    results = run(task.plan(staff), range(fresh, fresh + search.days))
+    return Found(staff, task.cost(staff), search.tried, search.days, results)
+
+
+def missing(task: Task, days: Sequence[Day]) -> float:
+    """How many calls were not answered in time that should have been, over all queues (and hours) and days."""
+    hours: list[int | None] = list(range(len(days[0].hours))) if task.every_hour else [None]
+    short = 0.0
+    for name, queue in task.site.queues.items():
+        for hour in hours:
+            figures = [day.of_queue(name, hour) for day in days]
+            counted = sum(one.offered - one.short_abandoned for one in figures)
+            short += max(0.0, queue.service_level.target * counted - sum(one.in_time for one in figures))
+    return short
+
+
+def slack(task: Task, days: Sequence[Day]) -> float:
+    """The smallest distance of a queue's service level from its target."""
+    margins = [1.0]
+    for name, queue in task.site.queues.items():
+        figures = [day.of_queue(name) for day in days]
+        counted = sum(one.offered - one.short_abandoned for one in figures)
+        if counted:
+            margins.append(sum(one.in_time for one in figures) / counted - queue.service_level.target)
+    return min(margins)
+
+
+class Search:
+    """Tries staffs, and remembers."""
+
+    def __init__(self, task: Task, seeds: list[int], told: Callable[[int, float], None] | None) -> None:
+        self.task = task
+        self.tried = 0
+        self._told = told
+        self._days: list[tuple[Streams, list[Caller]]] = []
+        self._known: dict[Staff, tuple[float, float]] = {}  # short, slack
+        self._failed: list[Staff] = []
+        self._cheapest = math.inf
+        self.add(seeds)
+
+    def add(self, seeds: Sequence[int]) -> None:
+        """More days to compare on; what was enough may be no longer."""
+        self._days += [(Streams(seed), self.task.demand.callers(Streams(seed))) for seed in seeds]
+        self._known.clear()
+        self._cheapest = math.inf
+
+    @property
+    def days(self) -> int:
+        return len(self._days)
+
+    def slack(self, staff: Staff) -> float:
+        """How far above its target the service level of the worst queue is."""
+        self.short(staff)
+        return self._known[staff][1]
+
+    def short(self, staff: Staff) -> float:
+        """Calls not answered in time that should have been; 0: it is enough."""
+        known = self._known.get(staff)
+        if known is not None:
+            return known[0]
+        if self.tried >= MAX_TRIES:
+            raise NotEnough(f"given up after {MAX_TRIES} staffs")
+        plan = self.task.plan(staff)
+        days = [run_day(plan, callers, Streams(1)) for _, callers in self._days]
+        found = missing(self.task, days)
+        self._known[staff] = found, slack(self.task, days)
+        self.tried += 1
+        if found > 0:
+            self._failed.append(staff)
+        else:
+            self._cheapest = min(self._cheapest, self.task.cost(staff))
+        if self._told is not None:
+            self._told(self.tried, self._cheapest)
+        return found
+
+    def enough(self, staff: Staff) -> bool:
+        known = self._known.get(staff)
+        if known is None and any(_within(staff, failed) for failed in self._failed):
+            return False
+        return self.short(staff) <= 0
+
+    # --- the steps --------------------------------------------------------------------------------------------------
+
+    def grown(self, staff: Staff) -> Staff:
+        """Enough. Raises NotEnough."""
+        options = self.task.options
+        while (short := self.short(staff)) > 0:
+            step = max(1, sum(staff) // 20)
+            best: tuple[float, Staff] | None = None
+            for n, option in enumerate(options):
+                more = min(step, option.most - staff[n])
+                if more > 0:
+                    tried = _with(staff, n, more)
+                    gain = (short - self.short(tried)) / max(option.cost * more, 1e-9)
+                    if best is None or gain > best[0]:
+                        best = (gain, tried)
+            if best is None:
+                raise NotEnough("all agents there may be are not enough for the service levels")
+            staff = best[1] if best[0] > 0 else _more_of_all(staff, options, step)
+        return staff
+
+    def shrunk(self, staff: Staff) -> Staff:
+        low, high = 0.0, 1.0  # shares of the staff: not enough, enough
+        for _ in range(6):
+            share = (low + high) / 2
+            if self.enough(_scaled(staff, share)):
+                high = share
+            else:
+                low = share
+        staff = _scaled(staff, high)
+        order = sorted(range(len(staff)), key=lambda n: -self.task.options[n].cost)
+        step = max(1, 1 << (max(staff, default=1).bit_length() - 2))
+        while step:
+            for n in order:
+                while staff[n] >= step and self.enough(less := _with(staff, n, -step)):
+                    staff = less
+            step //= 2
+        return staff
+
+    def exchanged(self, staff: Staff) -> Staff:
+        """Until no exchange is enough that is cheaper, or as cheap and better."""
+        while True:
+            now = self.task.cost(staff)
+            for tried, cost in self._exchanges(staff):
+                if self.enough(tried) and (cost < now - 1e-9 or self.slack(tried) > self.slack(staff) + 1e-9):
+                    staff = self.shrunk_by_one(tried)
+                    break
+            else:
+                return staff
+
+    def shrunk_by_one(self, staff: Staff) -> Staff:
+        for n in sorted(range(len(staff)), key=lambda n: -self.task.options[n].cost):
+            while staff[n] and self.enough(less := _with(staff, n, -1)):
+                staff = less
+        return staff
+
+    def _exchanges(self, staff: Staff) -> Iterator[tuple[Staff, float]]:
+        """Those near this that cost no more, cheapest first, with the cost: one or two agents less, one other more."""
+        options = self.task.options
+        found: dict[Staff, float] = {}
+        now = self.task.cost(staff)
+        numbers = range(len(staff))
+        for goes in numbers:
+            for goes_too in (-1, *range(goes, len(staff))):
+                left = _with(staff, goes, -1)
+                left = left if goes_too < 0 else _with(left, goes_too, -1)
+                if min(left) < 0:
+                    continue
+                for comes in numbers:
+                    tried = _with(left, comes, 1)
+                    cost = self.task.cost(tried)
+                    if comes not in (goes, goes_too) and tried[comes] <= options[comes].most and cost <= now + 1e-9:
+                        found[tried] = cost
+        return iter(sorted(found.items(), key=lambda one: one[1]))
+
+
+# --- a first guess --------------------------------------------------------------------------------------------------
+
+
+def first_guess(task: Task, *, generalists: bool = False) -> Staff:
+    """For each queue and hour as many as Erlang asks for, covered by who covers most for his cost (`generalists`: times
+    the number of queues he serves). Nobody is counted twice in an hour, so with agents who serve several queues it is
+    too many rather than too few. Raises NobodyServes."""
+    plan = task.plan(tuple(1 for _ in task.options))
+    serves = serving(plan.site)
+    needs = {key: need for key, need in _needs(task).items() if need}
+    able = {queue: [n for n, one in enumerate(task.options) if f"{one.name}-1" in serves[queue]] for queue, _ in needs}
+    for queue, options in able.items():
+        if not options:
+            raise NobodyServes(queue)
+    staff = [0] * len(task.options)
+    while needs:
+        best, covers = 0, 0.0
+        for n, option in enumerate(task.options):
+            hours = _covered(needs, able, n, option)
+            breadth = sum(n in one for one in able.values()) if generalists else 1
+            worth = breadth * len(hours) / max(option.cost, 1e-9)
+            if hours and worth > covers and staff[n] < option.most:
+                best, covers = n, worth
+        if not covers:
+            break
+        for key in _covered(needs, able, best, task.options[best]).values():
+            needs[key] -= 1
+            if not needs[key]:
+                del needs[key]
+        staff[best] += 1
+    return tuple(staff)
+
+
+_Key = tuple[str, int]  # queue, hour from midnight
+
+
+def _covered(needs: dict[_Key, int], able: dict[str, list[int]], n: int, option: Option) -> dict[int, _Key]:
+    """By hour, the queue that needs the option's agent most."""
+    found: dict[int, _Key] = {}
+    for key, need in needs.items():
+        queue, hour = key
+        there = option.start <= hour * HOUR_S and (hour + 1) * HOUR_S <= option.end
+        if there and n in able[queue] and (hour not in found or need > needs[found[hour]]):
+            found[hour] = key
+    return found
+
+
+def _needs(task: Task) -> dict[_Key, int]:
+    """By queue and hour, agents by Erlang's formulas."""
+    calls: dict[_Key, float] = {}
+    for queue, spans in task.demand.spans.items():
+        for span in spans:
+            for hour in range(int(span.start // HOUR_S), math.ceil(span.end / HOUR_S)):
+                overlap = min(span.end, (hour + 1) * HOUR_S) - max(span.start, hour * HOUR_S)
+                calls[queue, hour] = calls.get((queue, hour), 0.0) + overlap * span.per_s
+    for arrival in task.demand.arrivals:
+        key = (arrival.queue, int(arrival.at // HOUR_S))
+        calls[key] = calls.get(key, 0.0) + 1
+    return {(queue, hour): _erlang(task, queue, count) for (queue, hour), count in calls.items()}
+
+
+def _erlang(task: Task, name: str, calls: float) -> int:
+    queue, habits = task.site.queues[name], task.demand.habits_of(name)
+    wrap_up_s = queue.wrap_up_s if task.conduct.wrap_up_s is None else task.conduct.wrap_up_s
+    handle_s = max(1.0, habits.talk.mean_s + wrap_up_s + task.conduct.pick_up_s)
+    level = queue.service_level
+    target = min(level.target, 0.999)
+    needed = agents_needed(
+        lambda n: wait_a(n, calls / HOUR_S * handle_s, handle_s, max(1.0, habits.patience.mean_s), level.within_s)
+        .service_level >= target
+    )  # fmt: skip
+    return needed or 0
+
+
+# --- staffs ---------------------------------------------------------------------------------------------------------
+
+
+def _with(staff: Staff, n: int, more: int) -> Staff:
+    return (*staff[:n], staff[n] + more, *staff[n + 1 :])
+
+
+def _within(staff: Staff, other: Staff) -> bool:
+    return all(a <= b for a, b in zip(staff, other, strict=True))
+
+
+def _scaled(staff: Staff, share: float) -> Staff:
+    return tuple(math.ceil(count * share) for count in staff)
+
+
+def _more_of_all(staff: Staff, options: Sequence[Option], step: int) -> Staff:
+    return tuple(min(count + step, one.most) for count, one in zip(staff, options, strict=True))
