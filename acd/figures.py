@@ -166,12 +166,6 @@ class Series:
             del self.slices[slot]
 
 
-def counted(row: Row) -> int:
-    """The calls that a service level or a share of abandons is taken of: answered, lost or sent on, but for short
-    abandons. Who was turned away (closed), or hung up to be called back, did not ask this queue for an answer."""
-    return row[ANSWERED] + row[ABANDONED] - row[SHORT] + row[OVERFLOWED]
-
-
 def add(total: Row, row: Row, longest: int | None = None) -> None:
     """Into `total`; column `longest` is a maximum."""
     most = 0 if longest is None else max(total[longest], row[longest])

@@ -32,6 +32,7 @@ from acd.events import (
     ReservationEnded,
 )
 from acd.figures import Days, Series, ms
+from acd.summary import counted_in
 
 CALLS_SLICE_S: Final = 60
 AGENTS_SLICE_S: Final = f.INTERVAL_S
@@ -106,6 +107,23 @@ class Statistics:
                 self.at = event.at
             step(self, event)
 
+    def working(self, now: float) -> list[CallsInterval | AgentInterval]:
+        """The figures so far of the intervals at work."""
+        self.at = max(self.at, now)
+        start, found = int(self.at // f.INTERVAL_S) * f.INTERVAL_S, list[CallsInterval | AgentInterval]()
+        for kind, of_all in (("queue", self.queues), ("skill", self.skills)):
+            for name, of_one in of_all.items():
+                for channel, series in of_one.items():
+                    begun, row = series.now()
+                    if begun == start and any(row):
+                        found.append(CallsInterval(self.at, kind, name, channel, start, row))
+        for name in self.agents:
+            agent = self._agent(name)
+            row = agent.series.now()[1]
+            if any(row):
+                found.append(AgentInterval(self.at, name, start, row, dict(agent.reasons)))
+        return found
+
     def take(self) -> list[CallsInterval | AgentInterval]:
         """The intervals that ended since the last time."""
         closed, self.closed = self.closed, []
@@ -166,13 +184,13 @@ class Statistics:
         was not. None: nobody to take a share of."""
         row = self._quarter(queue, now)
         late = bisect_left(self.waiting.get(queue, ()), now - self.within_s.get(queue, 0.0))
-        counted = f.counted(row) + late
+        counted = counted_in(row) + late
         return row[f.IN_TIME] / counted if counted > 0 else None
 
     def abandoned(self, queue: str, now: float) -> float | None:
         """Share (0 to 1) of the calls of the last quarter of an hour that hung up, short abandons left out."""
         row = self._quarter(queue, now)
-        counted = f.counted(row)
+        counted = counted_in(row)
         return (row[f.ABANDONED] - row[f.SHORT]) / counted if counted > 0 else None
 
     def _quarter(self, queue: str, now: float) -> f.Row:
@@ -366,3 +384,4 @@ _STEPS: Final[dict[type, Callable[[Statistics, Any], None]]] = {
     ItemResumed: Statistics._resumed,
     AgentStateChanged: Statistics._state,
 }
+COUNTED: Final = tuple(_STEPS)  # the kinds of events that make a difference

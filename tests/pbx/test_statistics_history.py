@@ -1,0 +1,220 @@
+"""Random histories of a floor: what is counted live, what the database holds, what is made again from the journal and
+what a count by hand says are the same."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from acd.engine import Engine
+from acd.errors import AcdError
+from acd.events import AgentInterval, CallsInterval
+from acd.figures import CALLS
+from acd.reservation import Outcome
+from config.schema import Site
+from pbx.statistics_history import KINDS, event_of, fold, rebuild
+from pbx.store.intervals import AgentRow, CallsRow
+from pbx.store.journal import Journal
+from pbx.store.records import Records
+from pbx.store.rows import JournalRow
+
+T0 = 1_795_300_000.0
+NAMES = ("ann", "bob", "cy")
+QUEUES = ("sales", "asia")
+SITE = Site.model_validate({
+    "site": "test", "listen": {"sip": ["udp:127.0.0.1:5060"]},
+    "agents": {
+        "ann": {"extension": "1", "skills": {"asia": 9, "french": 5}}, "bob": {"extension": "2"},
+        "cy": {"extension": "3", "skills": {"french": 7}},
+    },
+    "queues": {
+        "sales": {"ring_s": 15, "resume_s": 60}, "asia": {"needs": "asia or french", "wrap_up_s": 0, "max_wait_s": 300},
+    },
+})  # fmt: skip
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from((
+            "call", "call", "call", "answer", "answer", "hang up", "fail", "abandon", "transfer", "withdraw", "ready",
+            "ready", "not ready", "logout", "closed",
+        )),
+        st.integers(0, 9),
+        st.sampled_from((0.0, 0.4, 3.0, 17.123456, 61.0, 400.0, 901.5, 5_000.0)),
+    ),
+    min_size=5, max_size=80,
+)  # fmt: skip
+
+
+class History:
+    """Inputs as they come; all events."""
+
+    def __init__(self) -> None:
+        self.now = T0
+        self.engine = Engine(SITE, T0)
+        self.events: list[Any] = []
+        self.made = 0
+        for name, phone in zip(NAMES, "123", strict=True):
+            self.engine.phone_registered(phone, True, T0)
+            self.engine.login(name, T0)
+            self.engine.ready(name, T0)
+
+    def play(self, steps: Iterable[tuple[str, int, float]]) -> None:
+        for what, which, wait_s in steps:
+            until = self.now + wait_s
+            while (due := self.engine.next_deadline()) is not None and due <= until:
+                self.engine.tick(due)
+            self.now = until
+            try:
+                getattr(self, "do_" + what.replace(" ", "_"))(which)
+            except AcdError:
+                pass
+            if which == 0:
+                self.engine.close_intervals(self.now)
+            self.events += self.engine.take()[0]
+
+    def do_call(self, which: int, *, is_open: bool = True) -> None:
+        self.made += 1
+        caller = f"+3361234567{which}"
+        self.engine.enqueue(f"c{self.made}", QUEUES[which % 2], {}, self.now, caller=caller, is_open=is_open)
+
+    def do_closed(self, which: int) -> None:
+        self.do_call(which, is_open=False)
+
+    def do_answer(self, which: int) -> None:
+        for reservation in list(self.engine.floor.reservations)[which : which + 1] or list(
+            self.engine.floor.reservations
+        )[:1]:
+            self.engine.answer(reservation, self.now)
+
+    def do_fail(self, which: int) -> None:
+        for reservation in list(self.engine.floor.reservations)[:1]:
+            self.engine.fail(reservation, list(Outcome)[which % 5], self.now)
+
+    def _item(self, which: int, *, talks: bool) -> str:
+        items = [item.id for item in self.engine.floor.items.values()
+                 if (item.agent is not None) == talks and item.state.value != "KEPT"]  # fmt: skip
+        if not items:
+            raise AcdError("none")
+        return items[which % len(items)]
+
+    def do_hang_up(self, which: int) -> None:
+        self.engine.complete(self._item(which, talks=True), self.now, "caller")
+
+    def do_transfer(self, which: int) -> None:
+        item = self._item(which, talks=True)
+        self.engine.complete(item, self.now, "transfer", "queue asia" if which % 2 else "extension 2")
+        if which % 2:
+            self.engine.enqueue(item, "asia", {}, self.now)
+
+    def do_abandon(self, which: int) -> None:
+        self.engine.abandon(self._item(which, talks=False), self.now)
+
+    def do_withdraw(self, which: int) -> None:
+        self.engine.withdraw(self._item(which, talks=False), None, self.now)
+
+    def do_ready(self, which: int) -> None:
+        self.engine.login(NAMES[which % 3], self.now)
+        self.engine.ready(NAMES[which % 3], self.now)
+
+    def do_not_ready(self, which: int) -> None:
+        self.engine.not_ready(NAMES[which % 3], f"reason {which}", self.now)
+
+    def do_logout(self, which: int) -> None:
+        self.engine.logout(NAMES[which % 3], self.now)
+
+
+Rows = tuple[set[CallsRow], list[AgentRow]]
+
+
+def rows_of(ended: Iterable[object]) -> Rows:
+    calls, agents = set[CallsRow](), list[AgentRow]()
+    for one in ended:
+        if isinstance(one, CallsInterval):
+            calls.add(CallsRow(one.start, one.kind, one.name, one.channel, tuple(one.figures)))
+        elif isinstance(one, AgentInterval):
+            agents.append(AgentRow(one.start, one.agent, one.not_ready_ms, tuple(one.figures)))
+    return calls, sorted(agents, key=_key)
+
+
+def _key(row: AgentRow) -> tuple[int, str]:
+    return row.start, row.agent
+
+
+async def through_the_database(events: list[Any], url: str) -> list[Rows]:
+    """Rows as they were written with the events, and as they are made anew."""
+    journal = Journal(url, 10_000, Counter())
+    await journal.open()
+    for event in events:
+        journal.append(event)
+    await journal.close()
+    found: list[Rows] = []
+    for again in (False, True):
+        if again:
+            await rebuild(url)
+        async with Records(url) as records:
+            calls = [*await records.calls_intervals("queue", 0, 1e12), *await records.calls_intervals("skill", 0, 1e12)]
+            found.append((set(calls), sorted(await records.agent_intervals(0, 1e12), key=_key)))
+    return found
+
+
+@settings(max_examples=25, deadline=None)
+@given(STEPS)
+def test_live_figures_and_history_agree(steps: list[tuple[str, int, float]]) -> None:
+    history = History()
+    history.events += history.engine.take()[0]
+    history.play(steps)
+    while history.engine.close_intervals(history.now):
+        pass
+    history.events += history.engine.take()[0]
+    live = rows_of(history.events)
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{Path(folder) / 'records.db'}"
+        written, (calls, agents) = asyncio.run(through_the_database(history.events, url))
+    assert written == live
+    # Made anew, the intervals at work are there as well; agents' times are known up to the last event.
+    assert calls == live[0] | rows_of(history.engine.floor.statistics.working(history.now))[0]
+    last = max((e.at for e in history.events if not isinstance(e, CallsInterval | AgentInterval)), default=T0)
+    assert [row for row in agents if row.start + 900 <= last] == [row for row in live[1] if row.start + 900 <= last]
+    _by_hand(history, calls)
+
+
+def _by_hand(history: History, calls: set[Any]) -> None:
+    """Sums over all intervals, against the events themselves and the queues' own counters."""
+    kinds = Counter((type(event).__name__, getattr(event, "queue", None)) for event in history.events)
+    for name, queue in history.engine.floor.queues.items():
+        rows = [row.figures for row in calls if row.kind == "queue" and row.name == name]
+        total = dict(zip(CALLS, map(sum, zip(*rows, strict=True)), strict=True)) if rows else dict.fromkeys(CALLS, 0)
+        assert total["offered"] == queue.offered == kinds["ItemQueued", name]
+        assert total["answered"] == queue.connected == kinds["ItemConnected", name]
+        assert total["abandoned"] == queue.abandoned
+        assert total["overflowed"] + total["turned_away"] == queue.overflowed
+        assert total["resumed"] == queue.resumed
+        assert total["offers"] == kinds["ItemReserved", name]
+        over = total["answered"] + queue.abandoned + queue.overflowed + queue.resumed
+        assert total["offered"] - over == sum(item.agent is None for item in queue.items.values())
+
+
+# --- events read back ------------------------------------------------------------------------------------------------
+
+
+def test_events_of_other_versions() -> None:
+    row = JournalRow(1, 5.0, "ItemQueued", "c1", {"queue": "sales", "attributes": {}, "score": 1.0, "flavour": 3})
+    assert event_of(row) is not None
+    assert event_of(JournalRow(1, 5.0, "ItemQueued", "c1", {"queue": "sales"})) is None
+    assert event_of(JournalRow(1, 5.0, "CallStarted", "c1", {})) is None
+    assert "ItemConnected" in KINDS and "AgentStateChanged" in KINDS
+
+
+def test_nothing_makes_no_rows() -> None:
+    async def none() -> AsyncIterator[JournalRow]:
+        return
+        yield
+
+    assert asyncio.run(fold(none())) == ([], [])
