@@ -117,7 +117,7 @@ def _of_item(floor: Floor, item: WorkItem, have: set[Key]) -> Iterator[Key]:
     rings = item.state is ItemState.RESERVED
     if (item.state is ItemState.QUEUED or rings) and fitting.changes_at(item) is not None:
         yield Due.FIT, item.id
-    if rings and item.queue.strategy == "ring progressively" and (Due.RING, item.id) in have:
+    if rings and (Due.RING, item.id) in have:
         yield Due.RING, item.id
 
 

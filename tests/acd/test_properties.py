@@ -27,7 +27,7 @@ from acd.events import (
     ItemReserved,
     ReservationEnded,
 )
-from acd.model import ItemState
+from acd.offering import wanted
 from acd.reservation import Outcome
 from config.schema import Site
 
@@ -54,15 +54,17 @@ CHANGES: list[dict[str, dict[str, Any]]] = [
 NAMES = ["ann", "bob", "cy", "dee", "eve"]
 
 
-def site(number: int) -> Site:
-    return Site.model_validate({"site": "t", "listen": {"sip": ["udp:127.0.0.1:5060"]}, **CHANGES[number]})
-
-
 class Floor(RuleBasedStateMachine):
+    changes = CHANGES
+
+    def site(self, number: int) -> Site:
+        listen = {"sip": ["udp:127.0.0.1:5060"]}
+        return Site.model_validate({"site": "t", "listen": listen, **self.changes[number % len(self.changes)]})
+
     @initialize()
     def begin(self) -> None:
         self.now = 1000.0
-        self.engine = Engine(site(0), self.now)
+        self.engine = Engine(self.site(0), self.now)
         self.made = 0
         self.offers: dict[int, OfferItem] = {}
         self.working: dict[str, str] = {}  # agents shown a wrap-up -> item
@@ -83,7 +85,8 @@ class Floor(RuleBasedStateMachine):
                 case OfferItem():
                     assert command.reservation not in self.offers
                     assert command.agent not in {offer.agent for offer in self.offers.values()}
-                    assert command.item_id not in {offer.item_id for offer in self.offers.values()}
+                    asked = command.item_id in {offer.item_id for offer in self.offers.values()}
+                    assert not asked or "ring" in self.engine.floor.items[command.item_id].queue.strategy
                     self.offers[command.reservation] = command
                 case WithdrawOffer():
                     assert self.offers.pop(command.reservation).agent == command.agent
@@ -247,7 +250,7 @@ class Floor(RuleBasedStateMachine):
     @rule(number=st.integers(0, len(CHANGES) - 1))
     def reload(self, number: int) -> None:
         places = [item.id for item in self.engine.floor.lines]
-        self.engine.reconfigure(site(number), self.now)
+        self.engine.reconfigure(self.site(number), self.now)
         assert set(places) <= set(self.engine.floor.items)
         self.take()
 
@@ -270,7 +273,7 @@ class Floor(RuleBasedStateMachine):
         waiting = list(self.engine.floor.lines)
         scores = [item.score + self.now - item.age_from for item in waiting]
         assert all(a >= b - 1e-9 for a, b in pairwise(scores))
-        assert all(item.state is ItemState.QUEUED for item in waiting)
+        assert all(wanted(self.engine.floor, item) for item in waiting)
 
 
 TestFloor = Floor.TestCase
