@@ -10,6 +10,7 @@ AcdError
 ├── BadLevel            a level that is none
 ├── UnknownItem         no such item in any queue, or in this one
 ├── CallbackError       a callback can't be had (`callback_errors.py`)
+├── UnknownDestination  nothing of that name to send a call to
 ├── ItemCommandError    the command makes no sense in the call's state
 └── AgentCommandError   the command makes no sense in the agent's state
     ├── DispositionNeeded   ... before a disposition is given (allowed)
@@ -123,6 +124,13 @@ class PhoneTaken(AgentCommandError):
 
     def __init__(self, phone: str, agent: str, state: str) -> None:
         super().__init__(agent, "login", state, f"{agent} is logged in at {phone}")
+
+
+class UnknownDestination(AcdError):
+    """There is nothing of that name to send a call to, or it is nothing that takes calls."""
+
+    def __init__(self, destination: object) -> None:
+        super().__init__(f"no destination {str(destination)!r} that takes calls")
 
 
 class ItemCommandError(AcdError):

@@ -277,6 +277,15 @@ class PriorityChanged:
     priority: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class EmergencySwitched:
+    """Somebody switched a queue to emergency, or back."""
+
+    at: float
+    queue: str
+    on: bool
+
+
 AcdEvent = (
     AgentStateChanged
     | AgentSeated
@@ -298,6 +307,7 @@ AcdEvent = (
     | ItemRelaxed
     | PriorityChanged
     | ItemResumed
+    | EmergencySwitched
     | CallsInterval
     | AgentInterval
     | CallbackEvent

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from acd import callbacks
 from acd.deadlines import Due
+from acd.events import EmergencySwitched
 from acd.model import ItemState, Queue, WorkItem
 from config.queues import Rule
 from config.schema import Destination
@@ -95,9 +96,12 @@ class Facts:
 
 def could_take(floor: Floor, queue: Queue, item: WorkItem | None) -> int:
     """The agents who could take the call, or some call of the queue, as a set, whatever they do now."""
-    if item is not None:
-        return item.eligible
-    return queue.able
+    if item is None:
+        return queue.able
+    able = item.eligible
+    for step in range(len(queue.steps)):
+        able |= floor.roster.eligible(queue, item.attributes, step)
+    return able
 
 
 def waiting(queue: Queue) -> list[WorkItem]:
@@ -132,7 +136,9 @@ def turned_away(floor: Floor, item: WorkItem, *, is_open: bool, again: bool) -> 
 
 def set_emergency(floor: Floor, queue: Queue, on: bool) -> None:
     """Everybody who waits, or rings at an agent, leaves at once; who talks goes on talking. Nobody is called back."""
-    queue.emergency = on
+    if queue.emergency is not on:
+        queue.emergency = on
+        floor.tell(EmergencySwitched(floor.now, queue.name, on))
     callbacks.hours(floor, queue.name, is_open=queue.callbacks_open)
     if not on:
         return

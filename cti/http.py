@@ -35,6 +35,7 @@ from cti.ports import (
     Supervision,
 )
 from cti.quality import Quality
+from cti.queues import QueueRest
 from cti.recordings import RecordingRest
 from cti.rest import ANYONE, Ask, Health, Limited, Rest, Views
 from cti.routes import ROUTES, Query, Route
@@ -95,7 +96,7 @@ class HttpServer:
             stream=self._stream, traces=traces, bans=bans, trunk_views=trunks, phone_views=phones, settings=settings,
             message_counts=messages, clicks=clicks, quality=quality,
             health=health, clock=clock, recordings=RecordingRest(recordings, view),
-            talks=TalkRest(conferences, supervision),
+            talks=TalkRest(conferences, supervision), queue=QueueRest(view, counters),
             metrics_source=Metrics(
                 counters, gauges or {}, view, hub, sessions, () if quality is None else quality.histograms
             ),

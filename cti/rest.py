@@ -18,6 +18,7 @@ from cti.metrics import CONTENT_TYPE, Metrics
 from cti.models import DialPost, Messages, PhoneSettingsPut, WebSessionPost
 from cti.ports import Bans, CallRecords, Clicks, MessageCounts, PhoneSettings
 from cti.quality import Quality
+from cti.queues import QueueRest
 from cti.recordings import RecordingRest
 from cti.replies import NOT_KEPT, reply
 from cti.screen_pop import ScreenPops
@@ -73,6 +74,7 @@ class Rest:
     clicks: Clicks | None
     recordings: RecordingRest
     talks: TalkRest
+    queue: QueueRest
     quality: Quality | None
     metrics_source: Metrics
     health: Health

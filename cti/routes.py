@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from cti import models
+from cti import models, queue_models
 from cti.commands import COMMANDS
 from cti.tokens import Role
 from cti.traces import JSON_LINES
@@ -87,6 +87,18 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/trace.pcapng", "trace_packets", "SIP messages for Wireshark, past and live", _FLOOR,
           {200: pcapng.MEDIA_TYPE}, problems=(404, 503), query=_TRACE, tag="trace"),
     Route("GET", "/v1/queues", "queues", "Queues and who waits", _FLOOR, {200: models.Queues}),
+    Route("GET", "/v1/queues/{name}", "queue.get", "One queue and who waits", _FLOOR, {200: models.Queue},
+          problems=(404,)),
+    Route("PUT", "/v1/queues/{name}", "queue.put", "A queue's priority and its emergency switch", _FLOOR,
+          {200: models.Queue}, body=queue_models.QueuePut, problems=(404,)),
+    Route("PUT", "/v1/queues/{name}/calls/{id}", "queue.put_call", "The priority of one who waits", _FLOOR,
+          {200: models.Queue}, body=queue_models.ItemPut, problems=(404, 409)),
+    Route("POST", "/v1/queues/{name}/calls/{id}/move", "queue.move", "Send one who waits elsewhere", _FLOOR,
+          {200: models.Queue}, body=queue_models.MovePost, problems=(404, 409)),
+    Route("DELETE", "/v1/queues/{name}/calls/{id}", "queue.withdraw", "Hang up one who waits", _FLOOR,
+          {200: models.Queue}, problems=(404, 409)),
+    Route("PUT", "/v1/emergency", "queue.emergency", "The emergency switch of all queues", _FLOOR,
+          {200: models.Queues}, body=queue_models.EmergencyPut),
     Route("GET", "/v1/agents", "agents", "Agents and their states", _FLOOR, {200: models.Agents}),
     Route("GET", "/v1/agents/{name}", "agent", "One agent's state", _DESK, {200: models.Agent},
           problems=(404,), tag="agents"),

@@ -19,6 +19,7 @@ from acd.commands import CloseWork, Command, OfferItem, OverflowItem, ShowWrapUp
 from acd.desk.announcer import Announcer
 from acd.desk.entry import Entry
 from acd.desk.opening import Opening
+from acd.desk.queue_commands import QueueCommands
 from acd.desk.ringing import Ringing, outcome_of
 from acd.desk.screens import ScreenPops
 from acd.desk.staff import Staff
@@ -26,9 +27,7 @@ from acd.desk.takeover import Takeover, entry_of
 from acd.desk.voice import Voice
 from acd.desk.whisper import AT_MOST_S, Whisper
 from acd.engine import Engine
-from acd.errors import ItemCommandError, UnknownItem, UnknownQueue
 from acd.floor import Floor
-from acd.model import ItemState
 from acd.reservation import Outcome
 from acd.rules import Facts
 from config.schema import Destination, Queue, Site
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from pbx.call.clock import Clock, Timer
 
 
-class Desk(Staff):
+class Desk(Staff, QueueCommands):
     """Controller of all queued calls; the agents' commands; what is shown of queues and agents."""
 
     def __init__(
@@ -306,39 +305,6 @@ class Desk(Staff):
         facts = Facts(floor, item.queue, item)
         return int(facts.get("position") or 1), facts.get("ewt")
 
-    # --- commands for queues and those who wait; they raise `UnknownQueue`, `UnknownItem`, `ItemCommandError` --------
-
-    def set_emergency(self, queue: str, on: bool) -> None:
-        """While it is on, callers go where the queue says for that; those who wait, at once."""
-        self._engine.set_emergency(queue, on, self._clock.now())
-        self._pump()
-
-    def move(self, queue: str, call_id: str, to: Destination) -> None:
-        """A caller who waits goes elsewhere; to another queue with the age he has."""
-        self._send(self._waiting(queue, call_id, "move").call, to, "moved")
-
-    def withdraw(self, queue: str, call_id: str) -> None:
-        """A caller who waits is hung up; a kept place is kept no longer."""
-        item = self._engine.floor.items.get(call_id)
-        if item is not None and item.queue.name == queue and item.state is ItemState.KEPT:
-            self._engine.withdraw(call_id, None, self._clock.now())
-        else:
-            entry = self._waiting(queue, call_id, "withdraw")
-            self._take_out(entry)
-            self._engine.withdraw(call_id, None, self._clock.now())
-            entry.call.hang_up(f"withdrawn from queue {queue}")
-        self._pump()
-
-    def _waiting(self, queue: str, call_id: str, command: str) -> Entry:
-        floor = self._engine.floor
-        if queue not in floor.queues:
-            raise UnknownQueue(queue)
-        item, entry = floor.queues[queue].items.get(call_id), self._calls.get(call_id)
-        if item is None:
-            raise UnknownItem(call_id, queue)
-        if entry is None or item.state is ItemState.CONNECTED:
-            raise ItemCommandError(call_id, command, item.state.value)
-        return entry
 
     # --- phones, site -----------------------------------------------------------------------------------------------
 
@@ -361,7 +327,7 @@ class Desk(Staff):
         self._pump()
 
     def _read(self, site: Site) -> None:
-        self._queues = site.queues
+        self._site, self._queues = site, site.queues
         self._opening = Opening(site, self._clock.now())
         waiting = [(one.call, one.queue) for one in self._calls.values() if one.talks is None]
         self._announcer.reconfigure(site.queues, waiting)

@@ -11,7 +11,7 @@ import pytest
 
 from acd import events
 from acd.desk.whisper import AT_MOST_S
-from acd.errors import ItemCommandError, UnknownItem, UnknownQueue
+from acd.errors import ItemCommandError, UnknownDestination, UnknownItem, UnknownQueue
 from config.schema import Destination, Site
 from tests.acd.test_announcer import FakeVoice
 
@@ -119,6 +119,9 @@ def test_moved_and_withdrawn_from_outside(floor: Open) -> None:
         f.desk.move("sales", "c1", Destination("queue", "other"))
     with pytest.raises(UnknownQueue):
         f.desk.withdraw("nowhere", "c1")
+    for nowhere in (Destination("queue", "nowhere"), Destination("extension", "9"), Destination("pickup", "group")):
+        with pytest.raises(UnknownDestination):
+            f.desk.move("other", "c1", nowhere)
     f.agents("ann")
     f.calls["c1"].phone_answers()
     with pytest.raises(ItemCommandError) as caught:
@@ -136,6 +139,23 @@ def test_time_in_other_queues_and_in_menus_counts(floor: Open) -> None:
     f.desk.enter(cast(Any, c1), "other")
     item = f.desk._engine.floor.items["c1"]
     assert f.clock.time - item.age_from == 30 + 20 and c1.menu_s == 0
+
+
+def test_priorities_changed_live(floor: Open) -> None:
+    """asterisk#202: a changed priority orders the queue anew."""
+    f = floor(sales={}, other={"priority": 5})
+    f.call("c1")
+    f.call("c2")
+    f.call("c3", "other")
+    f.desk.set_priority("sales", "c2", 100)
+    assert [one["call_id"] for one in f.desk.queues()[0]["waiting"]] == ["c2", "c1"]
+    f.desk.set_queue_priority("other", 200)
+    f.agents("ann")
+    assert "c3 offer ann other" in f.what()
+    f.desk.set_priority("sales", "c2", None)
+    assert [one["call_id"] for one in f.desk.queues()[0]["waiting"]] == ["c1", "c2"]
+    with pytest.raises(UnknownItem):
+        f.desk.set_priority("sales", "c3", 1)
 
 
 # --- kept places -----------------------------------------------------------------------------------------------------
@@ -205,7 +225,7 @@ def test_nobody_is_told_anything_who_waits_no_more(floor: Open, how: str) -> Non
         f.agents("ann")
         c1.phone_answers()
     elif how == "moved":
-        f.desk.move("sales", "c1", Destination("extension", "9"))
+        f.desk.move("sales", "c1", Destination("uri", "sip:x@192.0.2.1"))
     elif how == "hung up":
         c1.caller_hangs_up()
     f.clock.run(60)

@@ -17,13 +17,16 @@ from acd.errors import (
     AgentCommandError,
     BadLevel,
     DispositionNeeded,
+    ItemCommandError,
     UnknownAgent,
+    UnknownDestination,
     UnknownDisposition,
+    UnknownItem,
     UnknownQueue,
     UnknownReason,
 )
 from acd.events import AgentStateChanged
-from config.schema import Site, Web
+from config.schema import Destination, Site, Web
 from cti.events import EventHub
 from cti.http import HttpServer
 from cti.matching import Matching
@@ -87,6 +90,7 @@ class FakeDesk:
         self.reasons: dict[str, str | None] = {}
         self.told: tuple[object, ...] = ()  # the last command
         self.emit = emit
+        self.done: list[tuple[object, ...]] = []  # to queues
 
     def _go(self, agent: str, command: str, allowed: str, state: str, reason: str | None = None) -> None:
         if agent not in self.states:
@@ -161,6 +165,34 @@ class FakeDesk:
              "phone": "101" if name == "marie" else "sip:paul@example.com"}
             for name, state in self.states.items()
         ]  # fmt: skip
+
+    def set_emergency(self, queue: str, on: bool) -> None:
+        self.done.append(("emergency", queue, on))
+
+    def set_queue_priority(self, queue: str, priority: float | None) -> None:
+        self.done.append(("queue priority", queue, priority))
+
+    def set_priority(self, queue: str, call_id: str, priority: float | None) -> None:
+        self._item(queue, call_id, "priority")
+        self.done.append(("priority", call_id, priority))
+
+    def move(self, queue: str, call_id: str, to: Destination) -> None:
+        self._item(queue, call_id, "move")
+        if to.name == "nowhere":
+            raise UnknownDestination(to)
+        self.done.append(("move", call_id, str(to)))
+
+    def withdraw(self, queue: str, call_id: str) -> None:
+        self._item(queue, call_id, "withdraw")
+        self.done.append(("withdraw", call_id))
+
+    def _item(self, queue: str, call_id: str, command: str) -> None:
+        if queue != "asia":
+            raise UnknownQueue(queue)
+        if call_id == "talks":
+            raise ItemCommandError(call_id, command, "CONNECTED")
+        if call_id != "call-1":
+            raise UnknownItem(call_id, queue)
 
     def queues(self) -> list[dict[str, Any]]:
         return [{"name": "asia", "waiting": [{"call_id": "call-1", "waited_s": 12.5, "score": 2.0, "attributes": {}}],

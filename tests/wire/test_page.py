@@ -12,7 +12,7 @@ import pytest
 
 from acd.errors import AgentCommandError, UnknownAgent
 from acd.events import AgentStateChanged
-from config.schema import Web
+from config.schema import Destination, Web
 from cti.events import EventHub
 from cti.http import HttpServer
 from cti.matching import Matching
@@ -152,6 +152,21 @@ class FakeFloor:
 
     def change_queues(self, agent: str, levels: Mapping[str, int | None], *, by: str = "") -> None:
         self.told.append(("change_queues", agent, dict(levels)))
+
+    def set_emergency(self, queue: str, on: bool) -> None:
+        self.told.append(("set_emergency", queue, on))
+
+    def set_queue_priority(self, queue: str, priority: float | None) -> None:
+        self.told.append(("set_queue_priority", queue, priority))
+
+    def set_priority(self, queue: str, call_id: str, priority: float | None) -> None:
+        self.told.append(("set_priority", queue, call_id, priority))
+
+    def move(self, queue: str, call_id: str, to: Destination) -> None:
+        self.told.append(("move", queue, call_id, str(to)))
+
+    def withdraw(self, queue: str, call_id: str) -> None:
+        self.told.append(("withdraw", queue, call_id))
 
 
 class Site:
