@@ -7,21 +7,22 @@ is all that cancelling takes. The heap keeps entries of forgotten ones until the
 from __future__ import annotations
 
 import heapq
-from enum import IntEnum
+from enum import IntEnum, unique
 
 
+@unique
 class Due(IntEnum):
     """Whose deadline."""
 
     RESERVATION = 1  # rang long enough
     ITEM = 2  # waited long enough
     AGENT = 3  # end of wrap-up or of a rest
-    CALLBACK = 5  # is due, or was kept for long enough
     QUEUE = 4  # its `leave` rules are to be looked at
     FIT = 5  # other agents may take the item (relaxed, or no longer waiting for one agent)
     RING = 6  # another phone rings for the item
     BORROW = 7  # whether a queue borrows agents is looked at again
     GATHER = 8  # who has gathered is paired
+    CALLBACK = 9  # is due, or was kept for long enough
 
 
 Key = tuple[Due, str | int]
