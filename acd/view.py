@@ -104,14 +104,14 @@ def _queue(floor: Floor, queue: Queue, now: float) -> dict[str, object]:
         "abandoned": queue.abandoned,
         "overflowed": queue.overflowed,
         "resumed": queue.resumed,
-        "longest_wait_s": max((item.waited_s(now) for item in waiting), default=0.0),
+        "longest_wait_s": max((item.waited_s(now) for item in waiting if item.state is not ItemState.KEPT), default=0.0),
     }
 
 
 def _item(item: WorkItem, now: float) -> dict[str, object]:
     return {
         "call_id": item.id,
-        "waited_s": item.waited_s(now),
+        "waited_s": item.waited_s(item.left_at if item.state is ItemState.KEPT else now),  # or until he hung up
         "score": item.score + now - item.age_from,
         "state": item.state.value,
         "agent": next((held.agent for held in item.reservations.values()), None),
