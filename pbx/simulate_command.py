@@ -6,18 +6,23 @@ import contextlib
 import gc
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from config.errors import SiteError
-from pbx.console import WRONG, SiteFile, err, fail, out, read_site, say_red
+from pbx.console import WRONG, SiteFile, err, fail, out, read_site, run, say_red
 
 if TYPE_CHECKING:
     from acd.simulate.experiment import Plan, Results
+    from acd.simulate.find_staff import Task
+    from acd.simulate.recorded import RecordedDay
+    from config.schema import Site
+    from pbx.simulation import Words
+    from pbx.store.rows import JournalRow
 
 Option = typer.Option
 Arrivals = Annotated[Path | None, Option(help="a CSV of calls: time, queue, attributes ...", show_default=False)]
@@ -47,6 +52,10 @@ WarmUp = Annotated[str, Option(help="what happens so long at the beginning does 
 Seeds = Annotated[int, Option(help="how many days, each with other dice", min=1, max=1000)]
 Seed = Annotated[int, Option(help="the first day's dice: the same seed gives the same calls", min=0, max=2**31)]
 Report = Annotated[Path | None, Option(help="a folder for a page with plots, index.html", metavar="FOLDER")]
+FindStaff = Annotated[bool, Option("--find-staff", help="find the cheapest staff that reaches the service levels")]
+Cost = Annotated[list[str] | None, Option(help="with --find-staff: what an hour of a type costs: NAME=25 (repeatable)")]
+Shift = Annotated[list[str] | None, Option(help="with --find-staff: a shift there may be: 08:00-16:00 (repeatable)")]
+EveryHour = Annotated[bool, Option("--every-hour", help="with --find-staff: reach the service levels in each hour")]
 AsJson = Annotated[bool, Option("--json", help="print JSON")]
 
 
@@ -70,22 +79,33 @@ def simulate(
     warm_up: WarmUp = "0s",
     seeds: Seeds = 5,
     seed: Seed = 1,
+    find_staff: FindStaff = False,
+    cost: Cost = None,
+    shift: Shift = None,
+    every_hour: EveryHour = False,
     report: Report = None,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a day: the site's own queues and rules, callers and agents out of numbers; service level, waits and
     occupancy by queue, skill and hour."""
-    from pbx.simulation import Words, plan_of
+    from pbx.simulation import Hiring, Words, plan_of, task_of
 
     read = read_site(site)
     words = Words(
         arrivals, rate or (), day, replay, start, until, date, agents or (), shifts, talk or (), patience or (),
         wrap_up, pick_up, missed, attribute or (), warm_up,
     )  # fmt: skip
+    if not find_staff and (cost or shift or every_hour):
+        fail("--cost, --shift and --every-hour belong to --find-staff")
     with told():
-        plan = plan_of(read, words)
-    results = simulated(plan, range(seed, seed + seeds))
-    show(results, as_json)
+        recorded = None if replay is None else recorded_day(read, words)
+        if find_staff:
+            task = task_of(read, words, Hiring(cost or (), shift or (), every_hour), recorded)
+            results = find(task, range(seed, seed + seeds), as_json)
+        else:
+            plan = plan_of(read, words, recorded)
+            results = simulated(plan, range(seed, seed + seeds))
+            show(results, as_json, recorded)
     if report is not None:
         write(report, results, f"{site}")
 
@@ -109,25 +129,25 @@ def told() -> Iterator[None]:
 
 def simulated(plan: Plan, dice: range) -> Results:
     """With a progress bar."""
-    from acd.simulate.experiment import run
+    from acd.simulate.experiment import run as run_days
 
-    with progress(f"{len(dice)} day{'s' if len(dice) > 1 else ''}, {plan.demand.mean_calls:,.0f} calls each") as step:
-        return run(plan, dice, step)
+    text = f"{len(dice)} day{'s' if len(dice) > 1 else ''}, {plan.demand.mean_calls:,.0f} calls each"
+    with progress(text) as (bar, task):
+        return run_days(plan, dice, lambda share: bar.update(task, completed=share))
 
 
 @contextlib.contextmanager
-def progress(text: str) -> Iterator[Callable[[float], None]]:
-    """A bar on a terminal; told the share that is done. No garbage is collected meanwhile: hardly any is made, and
+def progress(text: str, total: float | None = 1.0) -> Iterator[tuple[Progress, TaskID]]:
+    """A bar on a terminal. No garbage is collected meanwhile: hardly any is made, and
     looking for it would cost a fifth of the time."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-               TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
+    known = () if total is None else (TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), *known)
     bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
     collects = gc.isenabled()
     gc.disable()
     try:
         with bar:
-            task = bar.add_task(text, total=1.0)
-            yield lambda share: bar.update(task, completed=share)
+            yield bar, bar.add_task(text, total=total)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     finally:
@@ -135,12 +155,63 @@ def progress(text: str) -> Iterator[Callable[[float], None]]:
             gc.enable()
 
 
-def show(results: Results, as_json: bool) -> None:
-    from pbx.simulate_tables import plain, tables
+def recorded_day(site: Site, words: Words) -> RecordedDay:
+    """The journal's day, and the one before, for who was at work when it began."""
+    from acd.simulate.recorded import DAY_S, KINDS, RecordedDay
+    from pbx.simulation import OptionError, day_of, midnight_of
+    from pbx.store.errors import StoreError
+    from pbx.store.records import Records
 
+    midnight = midnight_of(site, day_of(words))
+    url = words.replay or ""
+
+    async def rows() -> list[JournalRow]:
+        async with Records(url if "://" in url else f"sqlite:///{url}") as records:
+            return await records.between(midnight - DAY_S, midnight + 1.25 * DAY_S, KINDS)
+
+    try:
+        found = run(rows)
+    except StoreError as error:
+        raise OptionError(f"--replay: {error}") from None
+    return RecordedDay(((row.at, row.kind, row.call_id, row.data) for row in found), midnight)
+
+
+def find(task: Task, dice: range, as_json: bool) -> Results:
+    """With a count of what was tried."""
+    from acd.simulate.find_staff import NobodyServes, NotEnough, days_needed
+    from acd.simulate.find_staff import find as searched
+    from pbx.simulate_tables import plain, staff_rows, staff_table
+
+    dice = range(dice.start, dice.start + max(len(dice), days_needed(task.demand)))
+    with progress(f"staffs are compared on {len(dice)} days", None) as (bar, bar_task):
+
+        def say(tried: int, cost: float) -> None:
+            cheapest = "" if math.isinf(cost) else f", cheapest so far: {cost:,.6g}"
+            bar.update(bar_task, description=f"{tried} staffs compared on {len(dice)} days or more{cheapest}")
+
+        try:
+            found = searched(task, dice, say)
+        except (NobodyServes, NotEnough) as error:
+            fail(str(error), WRONG)
     if as_json:
-        out.print_json(json.dumps(plain(results)))
+        staff = {"cost": found.cost, "compared": found.tried, "staff": staff_rows(task, found)}
+        out.print_json(json.dumps({**staff, **plain(found.results)}))
+        return found.results
+    out.print(staff_table(task, found))
+    show(found.results, False)
+    return found.results
+
+
+def show(results: Results, as_json: bool, recorded: RecordedDay | None = None) -> None:
+    from pbx.simulate_tables import plain, recorded_table, recorded_values, tables
+
+    levels = {name: queue.service_level for name, queue in results.plan.site.queues.items()}
+    if as_json:
+        then = {} if recorded is None else {"recorded": recorded_values(recorded, levels)}
+        out.print_json(json.dumps({**plain(results), **then}))
         return
+    if recorded is not None:
+        out.print(recorded_table(recorded, levels))
     for table in tables(results):
         out.print(table)
     runs = len(results.days)

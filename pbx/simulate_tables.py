@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from acd.simulate.experiment import Estimate, Estimates, Results
+from acd.simulate.find_staff import Found, Task
+from acd.simulate.recorded import RecordedDay, Told
+from acd.simulate.staff import model_of
 from acd.simulate.words import shown_s
+from config.queues import ServiceLevel
 
 COUNTS = ("offered", "answered", "abandoned", "short_abandoned", "overflowed", "waiting", "in_time", "waited")
 _Row = tuple[str, Estimates, float | None]  # name, figures, service level aimed at
@@ -88,6 +92,72 @@ def clock(at: float) -> str:
     """Of seconds from midnight."""
     minutes = round(at / 60)
     return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+# --- staff, and the day as it was -------------------------------------------------------------------------------------
+
+
+def staff_table(task: Task, found: Found) -> Table:
+    title = f"cheapest staff: {found.cost:,.6g} for {sum(found.staff):,} agents; {found.tried} staffs compared"
+    table = Table(title=title, title_justify="left")
+    for heading in ("agents like", "skills", "number", "cost each", "cost"):
+        table.add_column(heading, justify="left" if heading in ("agents like", "skills") else "right")
+    for row in staff_rows(task, found):
+        if row["number"]:
+            skills = ", ".join(f"{skill} {level}" for skill, level in row["skills"].items())
+            table.add_row(
+                Text(row["type"]), Text(skills), f"{row['number']:,}", f"{row['cost_each']:,.6g}", f"{row['cost']:,.6g}"
+            )
+    return table
+
+
+def staff_rows(task: Task, found: Found) -> list[dict[str, Any]]:
+    return [
+        {"type": one.name, "skills": dict(model_of(task.site, one.kind).skills), "number": count,
+         "cost_each": one.cost, "cost": one.cost * count}
+        for one, count in zip(task.options, found.staff, strict=True)
+    ]  # fmt: skip
+
+
+def recorded_table(day: RecordedDay, levels: Mapping[str, ServiceLevel]) -> Table:
+    table = Table(title="as recorded", title_justify="left")
+    table.add_column("queue")
+    for heading in ("offered", "service level", "answered after", "longest", "hang up", "sent on", "talk"):
+        table.add_column(heading, justify="right")
+    for name, told in recorded_values(day, levels).items():
+        table.add_row(
+            Text(name), f"{told['offered']:,}", _share(told["service_level"]), _time(told["asa_s"]),
+            _time(told["longest_s"]), _share(told["abandons"]), f"{told['overflowed']:,}", _time(told["talk_s"]),
+        )  # fmt: skip
+    return table
+
+
+def recorded_values(day: RecordedDay, levels: Mapping[str, ServiceLevel]) -> dict[str, dict[str, Any]]:
+    """By queue, with the thresholds of the site as it is now."""
+    return {name: _recorded(told, levels.get(name, ServiceLevel())) for name, told in day.queues.items()}
+
+
+def _recorded(told: Told, level: ServiceLevel) -> dict[str, Any]:
+    counted = told.offered - sum(wait < level.short_abandon_s for wait in told.left)
+    in_time = sum(wait <= level.within_s for wait in told.answered)
+    return {
+        "offered": told.offered, "answered": len(told.answered), "abandoned": len(told.left),
+        "overflowed": told.sent_on, "service_level": in_time / counted if counted else None,
+        "asa_s": mean(told.answered), "longest_s": max((*told.answered, *told.left), default=None),
+        "abandons": len(told.left) / told.offered if told.offered else None, "talk_s": mean(told.talks),
+    }  # fmt: skip
+
+
+def mean(values: Sequence[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _time(value: float | None) -> str:
+    return "-" if value is None else shown_s(value)
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------------

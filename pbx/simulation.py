@@ -17,7 +17,9 @@ from acd.simulate.demand import Demand, Habits, Span, Values
 from acd.simulate.distributions import NEVER, Distribution, Exponential, Observed
 from acd.simulate.distributions import parse as distribution
 from acd.simulate.experiment import Plan
-from acd.simulate.staff import AgentType, Shift, all_skills, always, site_with, team
+from acd.simulate.find_staff import Option, Task
+from acd.simulate.recorded import RecordedDay
+from acd.simulate.staff import AgentType, Shift, all_skills, always, site_with, team, types_of
 from acd.simulate.words import WordError, clock_s, duration_s, number, share
 from acd.simulate.world import Conduct
 from config.errors import Problem, SiteError
@@ -27,6 +29,8 @@ from config.suggestion import did_you_mean
 A_MONDAY = dt.date(2026, 1, 12)  # when no day is told: one like any other
 MAX_CALLS = 5_000_000
 MAX_AGENTS = 20_000
+MAX_HIRED = 1000  # of a type whose number is not told
+MAX_OPTIONS = 40
 MAX_FILE_BYTES = 200_000_000
 _T = TypeVar("_T")
 _AGENTS = re.compile(
@@ -69,20 +73,73 @@ def said(option: str, read: Callable[[str], _T], text: str) -> _T:
         raise OptionError(f"{option}: {error}") from None
 
 
-def plan_of(site: Site, words: Words) -> Plan:
-    """Raises OptionError, or SiteError with every mistake in a file."""
+def plan_of(site: Site, words: Words, recorded: RecordedDay | None = None) -> Plan:
+    """`recorded`: the day of `--replay`. Raises OptionError, or SiteError with every mistake in a file."""
+    demand, midnight = calls_of(site, words, recorded)
+    if recorded is not None and not words.agents and words.shifts is None:
+        staffed, shifts = recorded_staff(site, recorded)
+    else:
+        staffed, shifts = staff_of(site, words)
+    warm_up_s = said("--warm-up", duration_s, words.warm_up)
+    return Plan(staffed, demand, shifts, conduct_of(words), midnight, warm_up_s)
+
+
+def calls_of(site: Site, words: Words, recorded: RecordedDay | None = None) -> tuple[Demand, float]:
+    """And the midnight of the day."""
     if not site.queues:
         raise OptionError("this site has no queues: there is nothing to simulate")
-    demand, day = demand_of(site, words)
-    if words.date is not None:
-        day = _date("--date", words.date)
+    if recorded is not None:
+        demand, day = recorded_calls(site, words, recorded), day_of(words)
+    else:
+        demand, told = demand_of(site, words)
+        day = told or A_MONDAY
     if demand.mean_calls > MAX_CALLS:
         raise OptionError(f"expected at most {MAX_CALLS:,} calls, found {demand.mean_calls:,.0f}")
-    staffed, shifts = staff_of(site, words)
-    return Plan(
-        staffed, demand, shifts, conduct_of(words), midnight_of(site, day or A_MONDAY),
-        said("--warm-up", duration_s, words.warm_up),
-    )  # fmt: skip
+    return demand, midnight_of(site, day if words.date is None else _date("--date", words.date))
+
+
+def day_of(words: Words) -> dt.date:
+    """Of `--replay`."""
+    if words.day is None:
+        raise OptionError("--replay: expected --day DATE beside it, as --day 2026-11-21, found none")
+    return _date("--day", words.day)
+
+
+def recorded_calls(site: Site, words: Words, recorded: RecordedDay) -> Demand:
+    if words.arrivals is not None or words.rate:
+        raise OptionError("expected either --replay or --arrivals, --rate")
+    demand = recorded.demand()
+    if not demand.arrivals:
+        raise OptionError(f"--replay: expected calls in queues on {words.day}, found none in {words.replay}")
+    gone = sorted({one.queue for one in demand.arrivals} - site.queues.keys())
+    if gone:
+        raise OptionError(
+            f"--replay: expected queues of the site, found calls of queue {gone[0]}, which it has no more: "
+            f"keep it and send its calls on (closed, overflow)"
+        )
+    drawn = habits_of(site, words)
+    habits = {
+        name: Habits(
+            drawn[name].talk if words.talk else demand.habits_of(name).talk,
+            drawn[name].patience if words.patience else demand.habits_of(name).patience,
+        )
+        for name in site.queues
+    }
+    known = demand.arrivals
+    if words.talk:
+        known = [replace(one, talk_s=None) for one in known]
+    if words.patience:
+        known = [replace(one, patience_s=None, waited_s=0.0) for one in known]
+    return Demand(arrivals=known, habits=habits)
+
+
+def recorded_staff(site: Site, recorded: RecordedDay) -> tuple[Site, list[Shift]]:
+    """Who was on duty, if the site still has him."""
+    shifts = [shift for shift in recorded.shifts if shift.agent in site.agents]
+    if not shifts:
+        raise OptionError("--replay: nobody of the site's agents was on duty that day: tell who works by --agents")
+    there = dict.fromkeys(shift.agent for shift in shifts)
+    return site_with(site, {name: site.agents[name] for name in there}), shifts
 
 
 def midnight_of(site: Site, day: dt.date) -> float:
@@ -210,6 +267,69 @@ def _chosen(texts: Sequence[str]) -> list[Values]:
         if len(combined) > 10_000:
             raise OptionError("--attribute: expected at most 10,000 combinations of values, found more")
     return combined
+
+
+# --- who could work ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Hiring:
+    """What `--find-staff` may take on, as it was written."""
+
+    costs: Sequence[str] = ()
+    shifts: Sequence[str] = ()
+    every_hour: bool = False
+
+
+def task_of(site: Site, words: Words, hiring: Hiring, recorded: RecordedDay | None = None) -> Task:
+    """Types of agents: those of `--agents` (at most so many of each), else those of the site. Raises OptionError."""
+    demand, midnight = calls_of(site, words, recorded)
+    if words.agents:
+        wanted = [agents_of(site, text, number) for number, text in enumerate(words.agents, 1)]
+    else:
+        wanted = [(kind, MAX_HIRED) for kind in types_of(site)]
+    if not wanted:
+        raise OptionError("this site has no agents: tell which there could be, as --agents 'NAME=50: asia 7'")
+    costs = _costs([kind.name for kind, _ in wanted], hiring.costs)
+    start, end = demand.window
+    spans = [said("--shift", _span, text) for text in hiring.shifts]
+    options = [
+        Option(replace(kind, name=f"{kind.name} {text}".strip()), a, b, costs[kind.name] * hours, most)
+        for kind, most in wanted
+        for text, (a, b), hours in (
+            [(text, span, (span[1] - span[0]) / 3600) for text, span in zip(hiring.shifts, spans, strict=True)]
+            or [("", (-math.inf, math.inf), max(1.0, (end - start) / 3600))]
+        )
+    ]  # fmt: skip
+    if len(options) > MAX_OPTIONS:
+        raise OptionError(
+            f"expected at most {MAX_OPTIONS} types of agents (times shifts), found {len(options)}: tell by --agents"
+        )
+    return Task(site, demand, options, conduct_of(words), midnight, hiring.every_hour)
+
+
+def _costs(names: Sequence[str], texts: Sequence[str]) -> dict[str, float]:
+    """Of an hour of each type; 1 if it is not told."""
+    costs = dict.fromkeys(names, 1.0)
+    for text in texts:
+        name, equals, cost = text.partition("=")
+        if not equals or name not in costs:
+            hint = did_you_mean(name, costs) or f"there are: {', '.join(costs)}"
+            raise OptionError(f"--cost: expected TYPE=COST of an hour, as {names[0]}=25, found {text} - {hint}")
+        costs[name] = said("--cost", lambda word: number(word, "a cost"), cost)
+        if costs[name] <= 0:
+            raise OptionError(f"--cost: expected a cost above 0, found {text}")
+    return costs
+
+
+def _span(text: str) -> tuple[float, float]:
+    start, dash, end = text.partition("-")
+    if not dash:
+        raise WordError("a shift as 08:00-16:00", text)
+    span = clock_s(start), clock_s(end)
+    if span[1] <= span[0]:
+        raise WordError("a shift that ends after it begins", text)
+    return span
 
 
 # --- who works ------------------------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ from acd.simulate.world import Conduct
 from config.schema import Site
 
 Staff = tuple[int, ...]
+ENOUGH_CALLS = 600.0  # of a queue, that a comparison be worth something
+MOST_DAYS = 50
 ROUNDS = 3  # of checks
 MAX_TRIES = 1000
 
@@ -94,8 +96,8 @@ class Found:
 
 
 def find(task: Task, seeds: Sequence[int], told: Callable[[int, float], None] | None = None) -> Found:
-    """`seeds`, one after the other: of the days compared; those of the checks follow. `told`: staffs tried, cheapest cost so far.
-    Raises NobodyServes, NotEnough."""
+    """`seeds`, one after the other: of the days compared; those of the checks follow. `told`: staffs tried, cheapest
+    cost so far. Raises NobodyServes, NotEnough."""
     search = Search(task, list(seeds), told)
     starts = dict.fromkeys((first_guess(task), first_guess(task, generalists=True)))
     staff = min((search.exchanged(search.shrunk(search.grown(start))) for start in starts), key=task.cost)
@@ -108,6 +110,17 @@ def find(task: Task, seeds: Sequence[int], told: Callable[[int, float], None] | 
         staff = search.exchanged(search.shrunk_by_one(search.grown(staff)))
     results = run(task.plan(staff), range(fresh, fresh + search.days))
     return Found(staff, task.cost(staff), search.tried, search.days, results)
+
+
+def days_needed(demand: Demand) -> int:
+    """So many days have some hundreds of calls of each queue, as far as 50 days do."""
+    calls: dict[str, float] = {}
+    for queue, spans in demand.spans.items():
+        calls[queue] = sum((span.end - span.start) * span.per_s for span in spans)
+    for arrival in demand.arrivals:
+        calls[arrival.queue] = calls.get(arrival.queue, 0.0) + 1
+    fewest = min((count for count in calls.values() if count), default=ENOUGH_CALLS)
+    return min(MOST_DAYS, math.ceil(ENOUGH_CALLS / fewest))
 
 
 def missing(task: Task, days: Sequence[Day]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from math import inf
 from types import TracebackType
 from typing import Any
@@ -101,6 +101,12 @@ class Records:
             for seq, at, kind, id_, data in rows:
                 yield JournalRow(seq, at, kind, id_, json.loads(data))
             after = rows[-1][0]
+
+    async def between(self, since: float, before: float, kinds: Sequence[str]) -> list[JournalRow]:
+        """What happened of these kinds, in order; `since` <= at < `before`, seconds since 1970."""
+        when = (journal.c.at >= since, journal.c.at < before, journal.c.kind.in_(kinds))
+        rows = await self._read(select(journal).where(*when).order_by(journal.c.seq))
+        return [JournalRow(seq, at, kind, id_, json.loads(data)) for seq, at, kind, id_, data in rows]
 
     async def _read(self, query: Select[Any]) -> list[Any]:
         try:

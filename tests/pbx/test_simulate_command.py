@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from acd.simulate.demand import Demand, Habits, Span
+from acd.simulate.distributions import Exponential, Streams
+from acd.simulate.experiment import Skills
+from acd.simulate.staff import Shift, site_with
+from acd.simulate.tally import Tally
+from acd.simulate.world import Conduct, World
 from pbx.__main__ import app
+from pbx.console import read_site
+from pbx.simulation import A_MONDAY, midnight_of
+from pbx.store.journal import Journal
 
 RUNNER = CliRunner()
 TRAVEL = "config/sites/travel.yaml"
@@ -161,3 +173,101 @@ def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     status, text = asked("--rate", "6", "--to", "10:00", "--seeds", "1", "--report", str(tmp_path / "file"))
     assert status == 2 and "File exists" in text
+
+
+# --- the cheapest staff ---------------------------------------------------------------------------------------------
+
+
+def test_the_cheapest_staff(site: str) -> None:
+    words = ("--rate", "100", "--to", "12:00", "--find-staff", "--seeds", "2", "--cost", "ann=20")
+    status, text = asked(*words, site=site)
+    assert status == 0
+    assert "cheapest staff: " in text and "ann" in text and "french 8" in text and "by queue" in text
+    values = found(*words, site=site)
+    (ann,) = values["staff"]
+    assert 6 <= ann["number"] <= 9 and values["cost"] == ann["number"] * 60  # 3 hours at 20
+    assert values["queues"]["sales"]["service_level"]["mean"] > 0.7
+
+
+def test_the_cheapest_staff_in_shifts(site: str, tmp_path: Path) -> None:
+    day = tmp_path / "day.csv"
+    day.write_text("time,sales\n08:00,20\n09:00,20\n10:00,120\n11:00,120\n")
+    words = ("--day", str(day), "--find-staff", "--seeds", "2", "--every-hour",
+             "--shift", "08:00-12:00", "--shift", "10:00-12:00")  # fmt: skip
+    whole, late = found(*words, site=site)["staff"]
+    assert (whole["type"], late["type"]) == ("ann 08:00-12:00", "ann 10:00-12:00")
+    assert whole["number"] < late["number"]
+    assert (whole["cost_each"], late["cost_each"]) == (4.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("--cost", "alice=9"), 2, "--cost, --shift and --every-hour belong to --find-staff"),
+        (("--find-staff", "--cost", "alise=9"), 2, "--cost: expected TYPE=COST of an hour, as alice=25, found alise=9"),
+        (("--find-staff", "--cost", "alice=0"), 2, "--cost: expected a cost above 0, found alice=0"),
+        (("--find-staff", "--cost", "alice=x"), 2, "--cost: expected a cost, found x"),
+        (("--find-staff", "--shift", "8-12"), 2, "--shift: expected a time of day as 08:30 or 08:30:15, found 8"),
+        (("--find-staff", "--shift", "12:00-08:00"), 2, "--shift: expected a shift that ends after it begins"),
+        (("--find-staff", "--agents", "9 like alice"), 1, "nobody of these types can take calls of queue americas"),
+    ],
+)
+def test_what_is_wrong_with_a_search(words: tuple[str, ...], status: int, said: str) -> None:
+    code, text = asked("--rate", "30", "--to", "10:00", "--seeds", "1", *words)
+    assert (code, said in text) == (status, True), text
+
+
+# --- a recorded day -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def database(site: str, tmp_path: Path) -> str:
+    """The journal of 12 January 2026, of 200 calls for one agent."""
+    read = read_site(Path(site))
+    staffed = site_with(read, read.agents)
+    demand = Demand({"sales": [Span(32_400, 32_400 + 36_000, 200 / 36_000)]},
+                    others=Habits(Exponential(120.0), Exponential(60.0)))  # fmt: skip
+    journal = Journal(f"sqlite:///{tmp_path}/records.db", 100_000, Counter())
+    await journal.open()
+
+    class Listening(Tally):
+        def note(self, event: Any) -> None:
+            journal.append(event)
+
+    tally = Listening(midnight_of(read, A_MONDAY), demand.window, ["sales"], Skills(staffed))
+    World(staffed, demand.callers(Streams(3)), [Shift("ann", 32_400, 72_000)], tally, Conduct(), lambda: 1.0).run()
+    await journal.close()
+    return f"{tmp_path}/records.db"
+
+
+def test_a_recorded_day_is_played_again(database: str, site: str) -> None:
+    """Under the same site it is the same day but for what was never seen; with three agents it is another."""
+    def played(*more: str) -> dict[str, Any]:
+        command = [sys.executable, "-m", "pbx", "simulate", site, "--replay", database, "--day", "2026-01-12"]
+        done = subprocess.run([*command, "--seeds", "1", *more], capture_output=True, text=True, check=True, timeout=60)
+        values: dict[str, Any] = json.loads(done.stdout)
+        return values
+
+    again = played("--json")
+    recorded, now = again["recorded"]["sales"], again["queues"]["sales"]
+    assert recorded["offered"] == now["offered"]["mean"] > 150
+    assert recorded["answered"] == now["answered"]["mean"]
+    assert recorded["asa_s"] == pytest.approx(now["asa_s"]["mean"], abs=1e-3)
+    assert recorded["service_level"] == pytest.approx(now["service_level"]["mean"])
+    better = played("--json", "--agents", "3 like ann")["queues"]["sales"]
+    assert better["answered"]["mean"] > now["answered"]["mean"]
+    assert better["service_level"]["mean"] > now["service_level"]["mean"] + 0.2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--replay", "x.db"), "--replay: expected --day DATE beside it, as --day 2026-11-21, found none"),
+        (("--replay", "x.db", "--day", "21.11."), "--day: expected a date as 2026-11-21, found 21.11."),
+        (("--replay", "x.db", "--day", "2026-11-21"), "--replay: records: sqlite:///x.db: no such file"),
+    ],
+)
+def test_what_is_wrong_with_a_replay(words: tuple[str, ...], said: str) -> None:
+    status, text = asked(*words)
+    assert status == 2
+    assert said in text
