@@ -54,6 +54,15 @@ class NotAnswered(Model):
     rest_at_most_s: Seconds = 60
 
 
+class PhoneCodes(Model):
+    """What an agent hears who dials a destination `agent ...`: prompts."""
+
+    ask_code: Names = ("tone:beep",)
+    ask_pin: Names = ("tone:beep",)
+    wrong: Names = ("tone:sit",)
+    done: Names = ("tone:beep", "tone:beep")
+
+
 class Acd(Model):
     """Rules of the floor. `interrupts`: work of which channels an agent may get while at work of others."""
 
@@ -63,4 +72,5 @@ class Acd(Model):
     interrupts: dict[Channel, tuple[Channel, ...]] = Field(
         default={"call": ("chat", "mail"), "callback": ("chat", "mail")}
     )
+    phone_codes: PhoneCodes = PhoneCodes()
     explain_candidates: int = Field(5, ge=0, le=50)

@@ -59,11 +59,12 @@ class Destination(NamedTuple):
     """`queue asia`, `extension 101`, `ivr welcome`, `trunk carrier`, `sip:2001@192.0.2.1`, `refuse 603`, `hang up`;
     `group sales`, `number 0612345678` (as if a phone of ours dialled it); `park house`, `park house 701`,
     `pickup 101`, `pickup group`, `set dnd on`, `set forward-busy 102`, `conference sales`, `conference new`,
-    `add 103`, `supervise monitor anna` (see docs/features.md)."""
+    `add 103`, `supervise monitor anna`, `agent login`, `agent login 4712`, `agent logout`, `agent ready`,
+    `agent not-ready lunch` (see docs/features.md)."""
 
     kind: Literal[
         "extension", "queue", "ivr", "trunk", "uri", "refuse", "number", "group", "park", "pickup", "set", "conference",
-        "add", "supervise", "replaces", "join",
+        "add", "supervise", "agent", "replaces", "join",
     ]  # the last two are no admin's words: an INVITE says them (RFC 3891, RFC 3911)
     name: str
 
@@ -245,6 +246,7 @@ _KINDS = {
     "extension": _NAME, "queue": _NAME, "ivr": _NAME, "trunk": _NAME, "refuse": _NAME, "group": _NAME,
     "number": _NAME, "pickup": _NAME, "park": rf"{_NAME}( {_NAME})?",
     "conference": _NAME, "add": _NAME, "supervise": rf"(monitor|whisper|barge) {_NAME}",
+    "agent": rf"(login( {_NAME})?|logout|ready|not-ready [^ ].*)",
     "set": rf"((dnd|record) (on|off)|forward-(always|busy|no-answer|unregistered) {_NAME})",
 }  # fmt: skip
 """What may follow each kind."""
@@ -256,7 +258,8 @@ _PORT_RANGE = "FIRST-LAST within 1024-65535, FIRST even, as 20000-29999"
 _DESTINATION = (
     "one of: extension NAME, queue NAME, ivr NAME, group NAME, trunk NAME, number NUMBER, park LOT, park LOT SLOT, "
     "pickup EXTENSION, pickup group, set dnd on|off, set record on|off, set forward-WHEN NUMBER|off, conference NAME, "
-    "conference new, add NUMBER, supervise monitor|whisper|barge AGENT, refuse STATUS, hang up, sip:USER@HOST"
+    "conference new, add NUMBER, supervise monitor|whisper|barge AGENT, agent login, agent login CODE, agent logout, "
+    "agent ready, agent not-ready REASON, refuse STATUS, hang up, sip:USER@HOST"
 )
 _HOURS = "hours as 09:00-21:00"
 _NETWORK = "an IP address or network, as 192.0.2.7 or 192.0.2.0/24"

@@ -28,6 +28,11 @@ def used(site: Site) -> Iterator[tuple[Path, Saying]]:
             for key, prompts in (("ask_pin", room.ask_pin), ("wrong_pin", room.wrong_pin))
             for i, prompt in enumerate(prompts)
         ),
+        *(
+            (("acd", "phone_codes", key, i), prompt)
+            for key in ("ask_code", "ask_pin", "wrong", "done")
+            for i, prompt in enumerate(getattr(site.acd.phone_codes, key))
+        ),
         (("supervision", "beep"), site.supervision.beep),
     ]
     yield from ((path, name) for path, name in named if name is not None)

@@ -31,7 +31,7 @@ _SECTIONS = {
 }  # fmt: skip
 _PROMPT_SUFFIXES = SOUND_SUFFIXES | {TEXT_SUFFIX}
 _NAMELESS = (Destination("pickup", "group"), Destination("conference", NEW))
-_ACTS = ("pickup", "set", "add", "supervise")  # destinations that act for who dials them
+_ACTS = ("pickup", "set", "add", "supervise", "agent")  # destinations that act for who dials them
 _PLACEHOLDER = re.compile(r"\{number(:\d+)?\}")
 _NEEDS_IGNORED = re.compile(r"'[^']*'|\"[^\"]*\"|call\s*\.\s*\w+|skill\s*\(|(?<![\w-])(?:and|or|not)(?![\w-])")
 _NEEDS_SKILL = re.compile(r"[^\W\d][\w-]*")

@@ -58,6 +58,7 @@ _ACTS = {
     "pickup": "takes a call that rings there", "set": "for the phone that dials it",
     "conference": "talks with all who are there", "add": "joins the call of the phone that transfers to it",
     "supervise": "listens to the agent's call, if the phone may",
+    "agent": "for the agent at the phone that dials it",
     "number": "where the dial plan sends a phone of ours that dials it",
 }  # fmt: skip
 
@@ -88,7 +89,7 @@ class _Explainer:
                 return self._group(to.name, attributes)
             case "park":
                 return self._park(to.name, attributes)
-            case "pickup" | "set" | "number" | "conference" | "add" | "supervise":
+            case "pickup" | "set" | "number" | "conference" | "add" | "supervise" | "agent":
                 return Step(to.kind, f"{to}: {_ACTS[to.kind]}")
             case "trunk":
                 return self._trunk(to.name, dial)

@@ -52,6 +52,7 @@ class Features:
         }  # fmt: skip
         Refers(switch, self.rooms)
         self.phone_calls: Callable[[str, int], None] = self._groups.phone_calls
+        self._agent_at: Callable[[str], str | None] = lambda extension: None
         self._read(site)
 
     async def open(self) -> list[tuple[str, str, str]]:
@@ -66,7 +67,12 @@ class Features:
         self._read(site)
 
     def _read(self, site: Site) -> None:
-        self._agents = {agent.extension or agent.contact: name for name, agent in site.agents.items()}
+        self._contacts = {agent.contact: name for name, agent in site.agents.items() if agent.contact is not None}
+
+    def seated(self, phone_of: Callable[[str], str | None], agent_at: Callable[[str], str | None]) -> None:
+        """Where agents sit, who sits at a phone: they may log in at any."""
+        self._agent_at = self.supervision.agent_at = agent_at
+        self.supervision.phone_of = phone_of
 
     def event(self, event: object) -> None:
         """Conferences and screens follow a call that moves, and are left and closed with it."""
@@ -84,7 +90,10 @@ class Features:
             self._pops.call_over(event.other_call_id)
         talks = call.connected
         leg = None if talks is None else talks.winner
-        agent = None if talks is None or leg is None else self._agents.get(leg.extension or talks.destination.name)
+        agent = None
+        if talks is not None and leg is not None:
+            where = leg.extension or talks.destination.name
+            agent = self._agent_at(where) or self._contacts.get(where)
         if event.to_agent is not None:
             self._pops.updated(call)  # he has the pop of the call that he took; now it is another caller's
         elif agent is not None:

@@ -165,9 +165,10 @@ class Server:
         self.switch.on_revived = self.recovery.revived
         self.sayer = Sayer(site, driver, self.plane, counters)
         self.desk.speaks(self.sayer)
+        self.features.seated(self.desk.phone_of, self.desk.agent_at)
         self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self._session_updated)
         self.ivr = IvrHandler(site, driver, self.emit, self._gathered, counters)
-        self.switch.handlers = {"queue": self.desk.enter, "ivr": self.ivr.start, **self.features.handlers}
+        self.switch.handlers = {**self.desk.handlers, "ivr": self.ivr.start, **self.features.handlers}
         self.ivr.record = self.recordings.flow
         self.defence.protect(self.switch)
         self.switch.on_call = self._call_started

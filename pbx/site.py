@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from acd.site_check import queue_needs
+from acd.site_check_agents import agents_and_work
 from config.loader import load
 from config.references import Finding
 from config.schema import Site
@@ -21,7 +22,8 @@ def load_site(path: Path, *, with_files: bool = False, progress: Progress | None
     def prompts(site: Site) -> Iterator[Finding]:
         return prompt_findings(site, progress)
 
-    return load(path, also=(queue_needs, certificates, prompts) if with_files else (queue_needs,))
+    checks = (queue_needs, agents_and_work)
+    return load(path, also=(*checks, certificates, prompts) if with_files else checks)
 
 
 def certificates(site: Site) -> Iterator[Finding]:

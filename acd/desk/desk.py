@@ -19,6 +19,7 @@ from acd.commands import CloseWork, Command, OfferItem, OverflowItem, ShowWrapUp
 from acd.desk.announcer import Announcer
 from acd.desk.entry import Entry
 from acd.desk.opening import Opening
+from acd.desk.phone_codes import PhoneLogin
 from acd.desk.queue_commands import QueueCommands
 from acd.desk.ringing import Ringing, outcome_of
 from acd.desk.screens import ScreenPops
@@ -65,6 +66,7 @@ class Desk(Staff, QueueCommands):
         now = clock.now()
         # Reservation numbers start where no earlier run of the server got to.
         self._engine = Engine(site, now, first_reservation=int(now * 1000))
+        self.phone_login = PhoneLogin(site, self)
         self._read(site)
         self._pump()
 
@@ -109,6 +111,11 @@ class Desk(Staff, QueueCommands):
     def speaks(self, voice: Voice) -> None:
         """Who says what is to be said; without, there is nothing but prompts."""
         self._announcer.voice = voice
+
+    @property
+    def handlers(self) -> dict[str, Callable[[Call, str], None]]:
+        """Of the kinds of destinations that are served here."""
+        return {"queue": self.enter, "agent": self.phone_login.start}
 
     # --- calls come in ----------------------------------------------------------------------------------------------
 
@@ -328,6 +335,7 @@ class Desk(Staff, QueueCommands):
 
     def _read(self, site: Site) -> None:
         self._site, self._queues = site, site.queues
+        self.phone_login.reconfigure(site)
         self._opening = Opening(site, self._clock.now())
         waiting = [(one.call, one.queue) for one in self._calls.values() if one.talks is None]
         self._announcer.reconfigure(site.queues, waiting)

@@ -12,6 +12,7 @@ caller. The others hear nothing of it, the agent the site's beep if there is one
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from config.schema import Destination
@@ -50,6 +51,8 @@ class Supervision(Seat):
     def __init__(self, switch: Switch, rooms: Rooms, clicks: ClickToDial) -> None:
         self._switch, self._rooms, self._clicks = switch, rooms, clicks
         self._watches: dict[str, _Watch] = {}  # by the call of who listens
+        self.phone_of: Callable[[str], str | None] = self._home  # where an agent sits
+        self.agent_at: Callable[[str], str | None] = self._owner  # who sits there
 
     # --- what programs ask for --------------------------------------------------------------------------------------
 
@@ -67,17 +70,17 @@ class Supervision(Seat):
         site = self._switch.rules.site
         if agent not in site.agents:
             raise NotSupervised("unknown", f"no agent {agent}")
-        self._check(site, supervisor, agent, mode)
+        self._check(supervisor, agent, mode)
         if self._leg_of(agent) is None:
             raise NotSupervised("idle", f"{agent} has no live call")
         if any(one.supervisor == supervisor for one in self._watches.values()):
             raise NotSupervised("listening", f"{supervisor} listens already")
         to = Destination("supervise", f"{mode} {agent}")
-        return self._clicks.ring(supervisor, site.agents[agent].extension or agent, to, "")
+        return self._clicks.ring(supervisor, self.phone_of(agent) or agent, to, "")
 
     def change(self, agent: str, supervisor: str, mode: str) -> None:
         one = self._of(agent, supervisor)
-        self._check(self._switch.rules.site, supervisor, agent, mode)
+        self._check(supervisor, agent, mode)
         self._change(one, mode)
 
     def end(self, agent: str, supervisor: str) -> None:
@@ -89,9 +92,19 @@ class Supervision(Seat):
                 return one
         raise NotSupervised("unknown", f"{supervisor} does not listen to {agent}")
 
-    @staticmethod
-    def _check(site: Site, supervisor: str, agent: str, mode: str) -> None:
-        if not may(site, supervisor, agent, mode):
+    def _home(self, agent: str) -> str | None:
+        spec = self._switch.rules.site.agents.get(agent)
+        return None if spec is None else spec.extension
+
+    def _owner(self, extension: str) -> str | None:
+        agents = self._switch.rules.site.agents
+        return next((name for name, agent in agents.items() if agent.extension == extension), None)
+
+    def _may(self, supervisor: str, agent: str, mode: str) -> bool:
+        return self.phone_of(agent) != supervisor and may(self._switch.rules.site, supervisor, agent, mode)
+
+    def _check(self, supervisor: str, agent: str, mode: str) -> None:
+        if not self._may(supervisor, agent, mode):
             raise NotSupervised("forbidden", f"{supervisor} may not {mode} calls of {agent}")
 
     # --- calls ------------------------------------------------------------------------------------------------------
@@ -100,8 +113,8 @@ class Supervision(Seat):
         """Handler of destinations `supervise`."""
         mode, _, who = name.partition(" ")
         supervisor, site = call.caller.extension, call.switch.rules.site
-        agent = who if who in site.agents else _agent_at(site, who)
-        if call.errand is not None or supervisor is None or not may(site, supervisor, agent, mode):
+        agent = who if who in site.agents else self.agent_at(who) or ""
+        if call.errand is not None or supervisor is None or not self._may(supervisor, agent, mode):
             call.refuse(403, "may not supervise")
             return
         leg = self._leg_of(agent)
@@ -117,9 +130,9 @@ class Supervision(Seat):
     def _leg_of(self, agent: str) -> Leg | None:
         """The leg on which an agent talks with somebody."""
         switch = self._switch
-        spec = switch.rules.site.agents.get(agent)
-        if spec is not None and spec.extension is not None:
-            legs = switch.legs_of(spec.extension)
+        phone = self.phone_of(agent)
+        if phone is not None and phone in switch.rules.site.extensions:
+            legs = switch.legs_of(phone)
         else:
             calls = [call.connected for call in switch.calls()]
             legs = [one.winner for one in calls if one is not None and one.agent == agent and one.winner is not None]
@@ -144,7 +157,7 @@ class Supervision(Seat):
     def on_digit(self, call: Call, digit: str) -> None:
         one = self._watches.get(call.id)
         mode = MODES.get(digit)
-        if one is not None and mode is not None and may(call.switch.rules.site, one.supervisor, one.agent, mode):
+        if one is not None and mode is not None and self._may(one.supervisor, one.agent, mode):
             self._change(one, mode)
 
     def _change(self, one: _Watch, mode: str) -> None:
@@ -180,12 +193,9 @@ class Supervision(Seat):
 def may(site: Site, supervisor: str, agent: str, mode: str) -> bool:
     """Whether an extension may listen so to an agent's calls."""
     spec = site.supervision.supervisors.get(supervisor)
-    known = agent in site.agents and site.agents[agent].extension != supervisor
-    return known and spec is not None and mode in spec.modes and (spec.agents is None or agent in spec.agents)
-
-
-def _agent_at(site: Site, extension: str) -> str:
-    return next((name for name, agent in site.agents.items() if agent.extension == extension), "")
+    if agent not in site.agents or spec is None:
+        return False
+    return mode in spec.modes and (spec.agents is None or agent in spec.agents)
 
 
 def _beep(leg: Leg) -> None:

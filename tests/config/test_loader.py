@@ -184,7 +184,8 @@ def test_every_mistake_is_said_at_once_in_words(problems: Problems) -> None:
         "17:24: dial_plan[0].to: expected one of: extension NAME, queue NAME, ivr NAME, group NAME, trunk NAME, "
         "number NUMBER, park LOT, park LOT SLOT, pickup EXTENSION, pickup group, set dnd on|off, set record on|off, "
         "set forward-WHEN NUMBER|off, conference NAME, conference new, add NUMBER, "
-        'supervise monitor|whisper|barge AGENT, refuse STATUS, hang up, sip:USER@HOST, found "nowhere"',
+        'supervise monitor|whisper|barge AGENT, agent login, agent login CODE, agent logout, agent ready, '
+        'agent not-ready REASON, refuse STATUS, hang up, sip:USER@HOST, found "nowhere"',
         "18:11: ivr.f.s: expected exactly one verb of: say, menu, gather, hours, enqueue, connect, wait_s, echo, "
         "record, hang_up, found sya - did you mean say?",
         "18:31: ivr.f.t: expected a state, that is a verb and its keys; verbs: say, menu, gather, hours, enqueue, "
