@@ -4,6 +4,7 @@
     token      the SIP header `web.token_header` carries the session's token,   1.0
                or User-to-User does (RFC 7433)
     code       the caller typed the code shown on the page                      0.95
+    callback   we call, as was asked for on the page                            0.9
     caller_id  the caller's number is one typed on the site lately              0.7
 
 A better match replaces a worse one, never the other way round. A match becomes call attributes: `web_session`,
@@ -25,7 +26,7 @@ from cti.ports import AttributeValue, CallView
 from cti.web_sessions import WebSession, WebSessions
 from pbx.call.clock import Clock
 
-CONFIDENCE: Final = {"token": 1.0, "code": 0.95, "caller_id": 0.7}
+CONFIDENCE: Final = {"token": 1.0, "code": 0.95, "callback": 0.9, "caller_id": 0.7}
 CODE_ATTRIBUTE = "web_code"  # what an IVR state gathers `into`
 MAX_GUESSES = 3  # codes with a right check digit that were nobody's, a call
 MAX_CALLS = 100_000  # calls remembered at once; more are not matched, and counted
@@ -82,6 +83,12 @@ class Matching:
             self._join(call, session, "token")
         elif session := self._sessions.by_phone(call.from_number, now):
             self._join(call, session, "caller_id")
+
+    def on_callback(self, call: CallView) -> None:
+        """We call a customer whose page asked for it: his session is known from the start."""
+        session = self._sessions.get(str(call.attributes.get("web_session", "")), self._clock.now())
+        if session is not None:
+            self._join(call, session, "callback")
 
     def on_gathered(self, call: CallView, name: str, digits: str) -> bool:
         """The IVR gathered digits into `name`. True if they were a live code of a session.

@@ -24,6 +24,10 @@ class CallView(Protocol):
     @property
     def to_number(self) -> str: ...
     @property
+    def shown(self) -> tuple[str, str]:
+        """(name, number) of who calls; while we call a customer, he."""
+
+    @property
     def started_at(self) -> float: ...
     @property
     def attributes(self) -> Mapping[str, AttributeValue]: ...

@@ -211,9 +211,10 @@ class ScreenPops:
     def _full(self, kind: str, pop: _Pop) -> PopSent:
         call, now = pop.call, self._clock.now()
         session_id = call.attributes.get("web_session")
+        name, number = call.shown
         session = self._sessions.get(session_id, now) if isinstance(session_id, str) and session_id else None
         snapshot = {
-            "id": call.id, "from": call.from_number, "from_name": call.from_name, "to": call.to_number,
+            "id": call.id, "from": number, "from_name": name, "to": call.to_number,
             "queue": pop.queue, "waited_s": round(now - call.started_at, 1), "attributes": dict(call.attributes),
         }  # fmt: skip
         return PopSent(now, kind, pop.id, pop.agent, call.id, call=snapshot, session=session)

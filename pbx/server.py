@@ -42,6 +42,7 @@ from pbx.call.call import Call
 from pbx.call.carrier_registration import Carriers
 from pbx.call.clock import Timer
 from pbx.call.health import TICK_S, Health
+from pbx.call.outbound import CustomerCalls
 from pbx.call.screening import Screening
 from pbx.call.switch import Rules, Switch
 from pbx.call.targets import Targets
@@ -166,6 +167,7 @@ class Server:
         self.sayer = Sayer(site, driver, self.plane, counters)
         self.desk.speaks(self.sayer)
         self.features.seated(self.desk.phone_of, self.desk.agent_at)
+        self.desk.callbacks.dialler = CustomerCalls(self.switch)
         self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self._session_updated)
         self.ivr = IvrHandler(site, driver, self.emit, self._gathered, counters)
         self.switch.handlers = {**self.desk.handlers, "ivr": self.ivr.start, **self.features.handlers}
@@ -269,6 +271,8 @@ class Server:
         self.counters["calls_started"] += 1
         if call.trunk is not None:
             self.matching.on_call(call)
+        elif "web_session" in call.attributes:  # a callback that its page asked for
+            self.matching.on_callback(call)
 
     def _session_updated(self, call: CallView) -> None:
         """The shopper went on while waiting: the agent's screen and the order of the queue follow."""

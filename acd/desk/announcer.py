@@ -43,6 +43,7 @@ class _Listener:
     music: str | None
     next_place: float = math.inf  # when place and wait are due
     next_message: float = math.inf
+    next_offer: float = math.inf  # of a callback; once
     message: int = 0  # which one is next
     told_minutes: int | None = None  # the wait he was told last
     asked: deque[tuple[tuple[Saying, ...], Mapping[str, str | int | float]]] = field(default_factory=deque)
@@ -86,9 +87,13 @@ class Announcer:
     def begin(self, call: Call, queue: str) -> None:
         """The caller hears the queue's music from now on."""
         settings = self._queues.get(queue)
-        if settings is None or settings.announce is None or not call.answered:
+        callback = None if settings is None else settings.callback
+        offers = callback is not None and bool(callback.offer)
+        if settings is None or (settings.announce is None and not offers) or not call.answered:
             return
         listener = self._listeners[call.id] = _Listener(call, queue, settings.music)
+        if callback is not None and offers:
+            listener.next_offer = self._clock.now() + callback.offer_after_s
         self._schedule(listener, settings.announce)
 
     def end(self, call_id: str) -> None:
@@ -150,6 +155,9 @@ class Announcer:
             listener.next_message = now + announce.messages_every_s
             sayings += (announce.messages[listener.message % len(announce.messages)],)
             listener.message += 1
+        if now >= listener.next_offer:
+            listener.next_offer = math.inf
+            sayings += () if settings is None or settings.callback is None else settings.callback.offer
         if listener.asked:
             asked, values = listener.asked.popleft()
             sayings += asked
@@ -218,7 +226,7 @@ class Announcer:
         if listener.timer is not None:
             listener.timer.cancel()
             listener.timer = None
-        at = listener.busy_until or min(listener.next_place, listener.next_message)
+        at = listener.busy_until or min(listener.next_place, listener.next_message, listener.next_offer)
         if at < math.inf:
             after_s = max(0.0, at - self._clock.now())
             listener.timer = self._clock.after(after_s, partial(self._on_timer, listener))

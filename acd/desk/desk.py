@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from acd import view
 from acd.commands import CloseWork, Command, OfferItem, OverflowItem, ShowWrapUp, WithdrawOffer
 from acd.desk.announcer import Announcer
+from acd.desk.callbacks import Callbacks
 from acd.desk.entry import Entry
 from acd.desk.opening import Opening
 from acd.desk.phone_codes import PhoneLogin
@@ -31,6 +32,7 @@ from acd.engine import Engine
 from acd.floor import Floor
 from acd.reservation import Outcome
 from acd.rules import Facts
+from config.numbers import normalise
 from config.schema import Destination, Queue, Site
 
 if TYPE_CHECKING:
@@ -67,6 +69,11 @@ class Desk(Staff, QueueCommands):
         # Reservation numbers start where no earlier run of the server got to.
         self._engine = Engine(site, now, first_reservation=int(now * 1000))
         self.phone_login = PhoneLogin(site, self)
+        self.callbacks = Callbacks(
+            self, self._engine, self._calls, self._ringing, self._announcer, pops, clock, counters, self._pump,
+            self._welcome,
+        )  # fmt: skip
+        self._ringing.keeps_waiting = self.callbacks.keeps_waiting
         self._read(site)
         self._pump()
 
@@ -91,10 +98,7 @@ class Desk(Staff, QueueCommands):
         call.controller = self
         self._calls[call.id] = entry
         if entry.talks is None:
-            queue = self._queues.get(entry.queue)
-            if queue is not None:
-                self._greet(call, queue)
-                self._announcer.begin(call, entry.queue)
+            self._welcome(entry)
         return True
 
     def open(self, site: Site) -> None:
@@ -106,6 +110,7 @@ class Desk(Staff, QueueCommands):
         takeover.over(self._engine, list(self._calls), now)
         if takeover.floor:
             self._engine.reconfigure(site, now)
+        self.callbacks.open()
         self._pump()
 
     def speaks(self, voice: Voice) -> None:
@@ -135,13 +140,18 @@ class Desk(Staff, QueueCommands):
         age_from -= settings.ivr_credit * call.menu_s
         call.menu_s = 0.0
         is_open = self._opening.is_open(queue, now)
-        item = self._engine.enqueue(call.id, queue, call.attributes, now, age_from, _caller_of(call), is_open)
+        item = self._engine.enqueue(call.id, queue, call.attributes, now, age_from, self._caller(call), is_open)
         if call.id in self._engine.floor.items:  # else the queue did not take it, and it is on its way elsewhere
             self._greet(call, settings)
             self._announcer.begin(call, queue)
             if not item.eligible:
                 self._counters["queue_nobody_fits"] += 1
         self._pump()
+
+    def _caller(self, call: Call) -> str:
+        """The number by which he is known when he calls again; empty if it is withheld."""
+        number = normalise(call.from_number, self._site.locale.country)
+        return number if any(map(str.isdigit, number)) else ""
 
     @staticmethod
     def _greet(call: Call, queue: Queue) -> None:
@@ -164,8 +174,10 @@ class Desk(Staff, QueueCommands):
     # --- controller -------------------------------------------------------------------------------------------------
 
     def on_digit(self, call: Call, digit: str) -> None:
-        """While he waits, the caller may have a way out."""
+        """While he waits, the caller may have a way out, or ask to be called."""
         entry = self._calls.get(call.id)
+        if entry is not None and entry.talks is None and self.callbacks.digit(entry, digit):
+            return
         settings = None if entry is None or entry.talks is not None else self._queues.get(entry.queue)
         to = None if settings is None else settings.keys.get(digit)
         if to is not None:
@@ -183,6 +195,8 @@ class Desk(Staff, QueueCommands):
             offer.rang = True
 
     def on_answered(self, call: Call, attempt: Attempt) -> None:
+        if self.callbacks.answered(call, attempt):
+            return
         offer = self._ringing.offer_of(call.id, attempt)
         whisper = None if offer is None else offer.whisper
         at_most_s = AT_MOST_S + 5
@@ -203,7 +217,11 @@ class Desk(Staff, QueueCommands):
         entry = self._calls[call.id]
         del entry.offers[offer.reservation]  # those of others are withdrawn by the engine
         entry.talks, entry.agent = attempt, offer.agent
-        self._announcer.end(call.id)
+        if entry.customer is not None:
+            self.callbacks.agent_answered(entry)
+            self._pump()
+            return
+        self._end_waiting(call.id)
         call.bridge(attempt)
         self._pops.connected(call, offer.agent)
         self._pump()
@@ -215,6 +233,7 @@ class Desk(Staff, QueueCommands):
     def on_failed(self, call: Call, attempt: Attempt, status: int, cause: str) -> None:
         offer = self._ringing.offer_of(call.id, attempt)
         if offer is None:
+            self.callbacks.failed(call, attempt, status)
             return
         offer.attempt = None  # over: nothing to drop
         self._engine.fail(offer.reservation, outcome_of(status, rang=offer.rang), self._clock.now())
@@ -224,6 +243,9 @@ class Desk(Staff, QueueCommands):
         entry = self._calls.get(call.id)
         if entry is None or entry.talks is not attempt:
             self._hung_up_before(call, attempt)
+            return
+        if entry.customer is not None:
+            self.callbacks.agent_hung_up(entry)
             return
         self._complete(entry, "agent")
         call.hang_up(call.lost or "agent hung up")
@@ -255,7 +277,7 @@ class Desk(Staff, QueueCommands):
             self._complete(entry, "caller")
         else:
             del self._calls[call.id]
-            self._announcer.end(call.id)
+            self._end_waiting(call.id)
             for offer in entry.offers.values():  # the call itself has dropped the attempts
                 offer.attempt = None
             self._ringing.take_all_back(entry, Outcome.CALLER_HUNG_UP)
@@ -284,7 +306,7 @@ class Desk(Staff, QueueCommands):
         """A call that waits is ours no more; what it waited counts wherever it waits next."""
         call = entry.call
         del self._calls[call.id]
-        self._announcer.end(call.id)
+        self._end_waiting(call.id)
         self._ringing.take_all_back(entry, Outcome.WITHDRAWN)
         item = self._engine.floor.items.get(call.id)
         if item is not None:
@@ -298,6 +320,18 @@ class Desk(Staff, QueueCommands):
         self._engine.withdraw(call.id, str(to), now, reason)
         self._route(call, to, age_from)
         self._pump()
+
+    def _end_waiting(self, call_id: str) -> None:
+        """Nothing is said to him, or asked of him, any more."""
+        self.callbacks.stop_asking(call_id)
+        self._announcer.end(call_id)
+
+    def _welcome(self, entry: Entry) -> None:
+        """Who waits and did not just come: he hears what there is to hear."""
+        settings = self._queues.get(entry.queue)
+        if settings is not None:
+            self._greet(entry.call, settings)
+            self._announcer.begin(entry.call, entry.queue)
 
     def _keeps(self, entry: Entry) -> bool:
         settings = self._queues.get(entry.queue)
@@ -339,6 +373,7 @@ class Desk(Staff, QueueCommands):
         self._opening = Opening(site, self._clock.now())
         waiting = [(one.call, one.queue) for one in self._calls.values() if one.talks is None]
         self._announcer.reconfigure(site.queues, waiting)
+        self.callbacks.reconfigure(site)
 
     def close_intervals(self) -> None:
         """Asked now and then: quarters of an hour of statistics end though nothing happens."""
@@ -374,12 +409,14 @@ class Desk(Staff, QueueCommands):
                     self._emit(event)
                 while self._todo:
                     self._do(self._todo.popleft())
+                self.callbacks.settle()
         finally:
             self._pumping = False
             self._arm()
 
     def _do(self, command: Command) -> None:
         if isinstance(command, OfferItem):
+            self.callbacks.prepare(command)
             self._ringing.offer(command, self._whisper)
         elif isinstance(command, WithdrawOffer):
             self._ringing.withdraw(command)
@@ -397,7 +434,7 @@ class Desk(Staff, QueueCommands):
         if entry is None:
             return
         call = entry.call
-        self._announcer.end(call.id)
+        self._end_waiting(call.id)
         call.waited_s = self._clock.now() - command.age_from
         if command.destination is None:
             why = "waited too long" if command.reason == "max_wait" else command.reason
@@ -436,8 +473,3 @@ class Desk(Staff, QueueCommands):
         self._timer = None
         self._engine.tick(self._clock.now())
         self._pump()
-
-
-def _caller_of(call: Call) -> str:
-    """The number by which a place is kept; empty if it is withheld."""
-    return call.from_number if any(map(str.isdigit, call.from_number)) else ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from acd.desk.customers import Customer
     from acd.desk.whisper import Whisper
     from pbx.call.attempt import Attempt
     from pbx.call.call import Call
@@ -21,6 +22,7 @@ class Offer:
     attempt: Attempt | None = None  # None until the screen has it
     rang: bool = False
     whisper: Whisper | None = None  # what the agent is to hear first
+    held: bool = False  # his screen has it, and his phone is not to ring yet
 
 
 @dataclass(slots=True, eq=False)
@@ -32,3 +34,4 @@ class Entry:
     offers: dict[int, Offer] = field(default_factory=dict)  # by reservation; several if many ring at once
     talks: Attempt | None = None
     agent: str | None = None  # who talks
+    customer: Customer | None = None  # who is to be called, until he answers

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from config.calendar import is_open
 from config.schema import Hours, Site
 
 
+class Calendars:
+    """By name."""
+
+    __slots__ = ("_hours", "_timezone")
+
+    def __init__(self, hours: Mapping[str, Hours], timezone: str) -> None:
+        self._timezone = ZoneInfo(timezone)
+        self._hours = hours
+
+    def is_open(self, name: str, now: float) -> bool:
+        """One that is no longer there always is."""
+        hours = self._hours.get(name)
+        return hours is None or is_open(hours, dt.datetime.fromtimestamp(now, self._timezone)).open
+
+
 class Opening:
+    """By queue."""
+
     __slots__ = ("_hours", "_timezone")
 
     def __init__(self, site: Site, now: float) -> None:

@@ -36,7 +36,7 @@ class Ringing:
     """Asks agents. `calls` are the desk's, `holds` tells whether a reservation is live, `phone_of` where an agent
     sits."""
 
-    __slots__ = ("_calls", "_holds", "_phone_of", "_pops")
+    __slots__ = ("_calls", "_holds", "_phone_of", "_pops", "keeps_waiting")
 
     def __init__(
         self, calls: Mapping[str, Entry], holds: Callable[[int], bool], phone_of: Callable[[str], str | None],
@@ -46,6 +46,7 @@ class Ringing:
         self._holds = holds
         self._phone_of = phone_of
         self._pops = pops
+        self.keeps_waiting: Callable[[Entry], bool] = lambda entry: False  # the agent is not to be rung yet
 
     def offer_of(self, call_id: str, attempt: Attempt) -> Offer | None:
         """The offer by which an attempt rings, if it is live."""
@@ -68,6 +69,9 @@ class Ringing:
         offer = None if entry is None or entry.talks is not None else entry.offers.get(reservation)
         if entry is None or offer is None or offer.attempt is not None:
             return
+        offer.held = self.keeps_waiting(entry)
+        if offer.held:
+            return
         phone = self._phone_of(offer.agent)
         if phone is not None and self._holds(reservation):  # else the withdrawal is on its way
             attempt = entry.call.dial(_destination(phone), ring_s=offer.ring_s, agent=offer.agent)
@@ -75,6 +79,11 @@ class Ringing:
                 offer.attempt = attempt
             else:  # withdrawn while dialling: the phone's connection turned out to be gone
                 entry.call.drop(attempt, "withdrawn")
+
+    def ring_held(self, entry: Entry) -> None:
+        """Agents who were not to be rung yet are rung."""
+        for offer in [offer for offer in entry.offers.values() if offer.held]:
+            self._ring(entry.call.id, offer.reservation)
 
     def withdraw(self, command: WithdrawOffer) -> None:
         entry = self._calls.get(command.item_id)

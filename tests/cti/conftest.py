@@ -70,6 +70,10 @@ class FakeCall:
     attributes: dict[str, str | int | float] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def shown(self) -> tuple[str, str]:
+        return self.from_name, self.from_number
+
     def header(self, name: str) -> str | None:
         return self.headers.get(name)
 
