@@ -79,7 +79,7 @@ class QueueCommands:
 
     def _on_the_line(self, item: WorkItem, command: str) -> Entry:
         entry = self._calls.get(item.id)
-        if entry is None:  # a kept place, a callback
+        if entry is None or entry.customer is not None:  # a kept place, a callback
             raise ItemCommandError(item.id, command, item.state.value)
         return entry
 

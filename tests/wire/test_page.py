@@ -56,6 +56,10 @@ class FakeCall:
         self.direction, self.started_at = "inbound", time.time() - 42
         self.attributes: dict[str, str | int | float] = {}
 
+    @property
+    def shown(self) -> tuple[str, str]:
+        return self.from_name, self.from_number
+
     def header(self, name: str) -> str | None:
         return "token-of-session-1" if name == "X-Web-Session" and self.id == "call-1" else None
 
