@@ -136,6 +136,7 @@ class Queue:
     disposition_needed: bool = False  # the wrap-up lasts until one is chosen
     max_wait_s: float | None = None
     in_time_s: float = 20.0  # answered later is not in time, for the service level
+    in_time_target: float = 0.8  # the share that shall be
     short_s: float = 5.0  # who hangs up before is not counted as lost
     overflow: Destination | None = None
     closed: bool = False  # no longer in the site; serves those in it

@@ -99,6 +99,7 @@ def _define(floor: Floor, name: str, spec: schema.Queue, needs: _Needs) -> None:
     queue.priority, queue.value_weight = spec.priority, spec.value_weight
     queue.ring_s, queue.wrap_up_s = spec.ring_s, spec.wrap_up_s
     queue.in_time_s, queue.short_s = spec.service_level.within_s, spec.service_level.short_abandon_s
+    queue.in_time_target = spec.service_level.target
     floor.statistics.within_s[name] = queue.in_time_s
     queue.dispositions, queue.disposition_needed = spec.dispositions, spec.disposition_needed
     queue.max_wait_s, queue.overflow = spec.max_wait_s, spec.overflow

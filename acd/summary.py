@@ -5,7 +5,7 @@ Every value is None while there is nothing to take a share or an average of.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from acd import figures as f
 
@@ -33,7 +33,7 @@ def of_calls(row: Sequence[int]) -> Summary:
     }
 
 
-def of_agent(row: Sequence[int], not_ready: Mapping[str, int] | None = None) -> Summary:
+def of_agent(row: Sequence[int]) -> Summary:
     """A row of `figures.AGENTS`. Times in seconds, shares from 0 to 1."""
     found: Summary = {name: n for name, n in zip(f.AGENTS, row, strict=True) if not name.endswith("_ms")}
     busy, wrap_up, ready, reserved = (row[i] for i in (f.A_BUSY_MS, f.A_WRAP_UP_MS, f.A_READY_MS, f.A_RESERVED_MS))

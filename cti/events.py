@@ -32,6 +32,7 @@ RING_EVENTS = 10_000
 RING_AGE_S = 600.0  # personal data is not kept longer than a client may take to come back
 QUEUE_EVENTS = 1_000  # a client that is further behind is cut off
 TOPICS: Final = frozenset({"calls", "queues", "agents", "statistics", "system"})
+USUAL: Final = TOPICS - {"statistics"}  # of clients that name none
 _TOPIC_OF_MODULE: Final = {
     "pbx.call.events": "calls", "ivr.events": "calls", "cti.domain_events": "calls", "acd.events": "queues",
 }  # fmt: skip
@@ -185,6 +186,10 @@ class EventHub:
         return found
 
     # --- listening --------------------------------------------------------------------------------------------------
+
+    def watching(self, topic: str) -> list[Subscription]:
+        """The supervisors' clients that asked for the topic."""
+        return [supervisor for supervisor in self._supervisors if topic in supervisor.topics]
 
     @property
     def clients(self) -> int:

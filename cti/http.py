@@ -40,6 +40,7 @@ from cti.recordings import RecordingRest
 from cti.rest import ANYONE, Ask, Health, Limited, Rest, Views
 from cti.routes import ROUTES, Query, Route
 from cti.screen_pop import ScreenPops
+from cti.statistics import StatisticsRest, WallBoards
 from cti.talks import TalkRest
 from cti.tokens import Identity, Tokens
 from cti.traces import Traces
@@ -57,6 +58,9 @@ _PAGE: Final = {
     "/calls/{id}": ("call.html", "text/html"),
     "/common.js": ("common.js", "text/javascript"),
     "/app.js": ("app.js", "text/javascript"),
+    "/wall-board": ("wall-board.html", "text/html"),
+    "/wall-board.css": ("wall-board.css", "text/css"),
+    "/wall-board.js": ("wall-board.js", "text/javascript"),
     "/call.js": ("call.js", "text/javascript"),
     "/style.css": ("style.css", "text/css"),
 }
@@ -90,6 +94,7 @@ class HttpServer:
         view = LiveView(desk, switch)
         commands = AgentCommands(view, counters)
         self._hub, self._clock, self._traces = hub, clock, traces
+        self._boards = WallBoards(desk, hub, clock)
         self._stream = EventStream(hub, pops, view, commands, tokens, clock, counters)
         self._rest = Rest(
             view=view, records=records, sessions=sessions, matching=matching, pops=pops, staff=AgentRest(commands),
@@ -97,6 +102,7 @@ class HttpServer:
             message_counts=messages, clicks=clicks, quality=quality,
             health=health, clock=clock, recordings=RecordingRest(recordings, view),
             talks=TalkRest(conferences, supervision), queue=QueueRest(view, counters),
+            statistics=StatisticsRest(desk, records, clock),
             metrics_source=Metrics(
                 counters, gauges or {}, view, hub, sessions, () if quality is None else quality.histograms
             ),
@@ -114,12 +120,14 @@ class HttpServer:
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         self._trim()
+        self._boards.start()
         self._traces.closing = False
         address = self._runner.addresses[0]
         return str(address[0]), int(address[1])
 
     async def close(self) -> None:
         """Say goodbye to the websockets, finish what runs, stop listening."""
+        self._boards.stop()
         if self._trimming:
             self._trimming.cancel()
             self._trimming = None
@@ -174,7 +182,7 @@ def _authorised(route: Route, request: web.Request, stream: EventStream) -> Iden
 
 def _whole_number(query: Query, request: web.Request) -> int:
     text = request.query.get(query.name, str(query.default))
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and query.least <= int(text) <= query.most):
+    if not (text.isascii() and text.isdigit() and len(text) < 12 and query.least <= int(text) <= query.most):
         raise InvalidQuery(f"{query.name}: expected a whole number from {query.least} to {query.most}")
     return int(text)
 

@@ -22,6 +22,25 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STATES = ("LOGGED_OUT", "NOT_READY", "READY", "RESERVED", "BUSY", "WRAP_UP")
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_]")
 
+_OF_QUEUE = (
+    ("service_level", "share of calls answered in time, of those offered, in 15 minutes"),
+    ("service_level_answered", "share of calls answered in time, of those answered, in 15 minutes"),
+    ("abandon_share", "share of calls abandoned, in 15 minutes"),
+    ("speed_of_answer_seconds", "mean wait of calls answered, in 15 minutes"),
+    ("handle_time_seconds", "mean talk and wrap-up of calls, in 15 minutes"),
+    ("expected_wait_seconds", "expected wait of a call that comes now"),
+    ("expected_wait_error_seconds", "mean absolute error of expected waits, in 15 minutes"),
+    ("expected_wait_bias_seconds", "mean error of expected waits, in 15 minutes; above zero: less than expected"),
+)
+_FIELD_OF = {
+    "speed_of_answer_seconds": "asa_s", "handle_time_seconds": "aht_s", "expected_wait_seconds": "expected_wait_s",
+    "expected_wait_error_seconds": "estimate_error_s", "expected_wait_bias_seconds": "estimate_bias_s",
+}  # fmt: skip
+_OUTCOMES = (
+    "offered", "answered", "answered_in_time", "abandoned", "abandoned_short", "overflowed", "turned_away",
+    "called_back", "resumed", "transferred", "missed", "unreachable",
+)  # fmt: skip
+
 Gauges = Mapping[str, Callable[[], float]]
 
 
@@ -75,6 +94,7 @@ class Metrics(Collector):
         yield GaugeMetricFamily("plateau_web_sessions", "web sessions kept", value=len(self._sessions))
         yield GaugeMetricFamily("plateau_event_clients", "websockets that listen", value=self._hub.clients)
         yield from self._queues()
+        yield from self._statistics()
         yield from self._agents()
 
     def _queues(self) -> Iterable[Metric]:
@@ -85,6 +105,22 @@ class Metrics(Collector):
             waiting.add_metric([queue["name"]], len(waits))
             longest.add_metric([queue["name"]], max(waits, default=0.0))
         return waiting, longest
+
+    def _statistics(self) -> Iterable[Metric]:
+        """Of calls of each queue: gauges of the last quarter of an hour, counters since midnight."""
+        label = ["queue"]
+        gauges = {name: GaugeMetricFamily(f"plateau_queue_{name}", about, labels=label) for name, about in _OF_QUEUE}
+        counts = CounterMetricFamily("plateau_queue_calls_today", "calls since midnight", labels=["queue", "outcome"])
+        for queue in self._view.desk.wall_board():
+            quarter, today = queue.get("quarter") or {}, queue.get("today") or {}
+            values = {**quarter, **{name: queue.get(name) for name in ("service_level", "expected_wait_s")}}
+            for name, family in gauges.items():
+                value = values.get(_FIELD_OF.get(name, name))
+                if value is not None:
+                    family.add_metric([queue["name"]], value)
+            for outcome in _OUTCOMES:
+                counts.add_metric([queue["name"], outcome], today.get(outcome, 0))
+        return *gauges.values(), counts
 
     def _agents(self) -> Iterable[Metric]:
         states = Counter(str(agent["state"]) for agent in self._view.desk.agents())

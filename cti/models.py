@@ -329,6 +329,18 @@ class Cdrs(Reply):
     cdrs: list[Cdr]
 
 
+class Statistics(Reply):
+    """Figures, see docs/statistics.md. Now: rows with `quarter`, `hour`, `today` and, of queues, `now`. Of a span of
+    time: rows of figures, each with its `start` unless `step` is total."""
+
+    at: float
+    by: str
+    since: float | None = Field(None, alias="from")
+    to: float | None = None
+    step: str | None = None
+    rows: list[dict[str, Any]]
+
+
 class Recording(Reply):
     """A recording of a call."""
 

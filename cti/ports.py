@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from acd.report import Part
 from config.fields import Destination
+from pbx.store.intervals import AgentRow, CallsRow
 
 AttributeValue = str | int | float
 
@@ -70,6 +72,11 @@ class AgentDesk(Protocol):
     def withdraw(self, queue: str, call_id: str) -> None: ...
     def agents(self) -> Sequence[Mapping[str, Any]]: ...
     def queues(self) -> Sequence[Mapping[str, Any]]: ...
+    def statistics(self, by: str) -> Sequence[Mapping[str, Any]]: ...
+    def statistics_at_work(self, by: str) -> Sequence[Part]: ...
+    @property
+    def timezone(self) -> str: ...
+    def wall_board(self) -> Sequence[Mapping[str, Any]]: ...
 
 
 class Bans(Protocol):
@@ -159,3 +166,8 @@ class CallRecords(Protocol):
 
     async def cdrs(self, limit: int, *, call_id: str | None = None) -> Sequence[Any]:
         """The newest call records, newest first; or those of one call."""
+
+    async def calls_intervals(
+        self, kind: str, since: float, before: float, name: str | None = None
+    ) -> Sequence[CallsRow]: ...
+    async def agent_intervals(self, since: float, before: float, name: str | None = None) -> Sequence[AgentRow]: ...

@@ -22,6 +22,7 @@ from cti.queues import QueueRest
 from cti.recordings import RecordingRest
 from cti.replies import NOT_KEPT, reply
 from cti.screen_pop import ScreenPops
+from cti.statistics import StatisticsRest
 from cti.talks import TalkRest, of_dialling
 from cti.tokens import Identity
 from cti.traces import Traces
@@ -75,6 +76,7 @@ class Rest:
     recordings: RecordingRest
     talks: TalkRest
     queue: QueueRest
+    statistics: StatisticsRest
     quality: Quality | None
     metrics_source: Metrics
     health: Health

@@ -120,6 +120,13 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/v1/web-sessions", "web_session_post", "Store or update a visitor's session", _SHOP,
           {200: models.WebSessionStored, 201: models.WebSessionStored}, body=models.WebSessionPost,
           cors=True, tag="web sessions"),
+    Route("GET", "/v1/statistics", "statistics.get", "Figures of queues, skills or agents: now, or of a span of time",
+          _FLOOR, {200: models.Statistics}, problems=(400,), query=(
+              Query("by", "queue (so without it), skill or agent"), Query("name", "of this one only"),
+              Query("from", "seconds since 1970; without it the last quarter and hour, and today", 0, least=0,
+                    most=99_999_999_999),
+              Query("to", "until then; without it until now", 0, least=0, most=99_999_999_999),
+              Query("step", "of a span: interval (a quarter of an hour; so without it), hour, day or total"))),
     Route("GET", "/v1/web-sessions/{id}", "web_session", "A session; an agent only while it is on his screen", _DESK,
           {200: models.WebSessionView}, problems=(404,), tag="web sessions"),
     Route("POST", "/v1/web-sessions/{id}/code", "web_session_code", "The code to show and to type", _SHOP,
@@ -128,7 +135,8 @@ ROUTES: Final[tuple[Route, ...]] = (
           {101: "websocket"}, problems=(400, 401, 403, 404, 426, 503),
           query=(Query("since", "the last sequence number seen, to resume"),
                  Query("epoch", "the epoch it was seen in"),
-                 Query("topics", "supervisors: some of calls, queues, agents, statistics, system; commas between"),
+                 Query("topics", "supervisors: some of calls, queues, agents, statistics, system; commas between; "
+                       "without it all but statistics"),
                  Query("access_token", "the token, for clients that can't set headers")), tag="events"),
     Route("GET", "/v1/trunks", "trunks", "Trunks: their calls, gateways and registrations", _FLOOR,
           {200: models.Trunks}, tag="trunks"),

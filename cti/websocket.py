@@ -20,7 +20,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from cti import problems
 from cti.commands import AgentCommands
 from cti.errors import CtiError, Forbidden, InvalidQuery, MalformedBody, NotAWebsocket, TokenError, TooManyClients
-from cti.events import TOPICS, Direct, EventHub, Subscription
+from cti.events import TOPICS, USUAL, Direct, EventHub, Subscription
 from cti.screen_pop import ScreenPops
 from cti.tokens import Identity, Tokens
 from cti.views import LiveView
@@ -127,7 +127,7 @@ class _Ask:
         since = query.get("since")
         if since is not None and not (since.isascii() and since.isdigit() and len(since) <= 18):
             raise InvalidQuery("since: expected the last sequence number you saw")
-        topics = frozenset(filter(None, query.get("topics", "").split(","))) or TOPICS
+        topics = frozenset(filter(None, query.get("topics", "").split(","))) or USUAL
         if not topics <= TOPICS:
             raise InvalidQuery(f"topics: expected some of {', '.join(sorted(TOPICS))}, with commas between")
         return _Ask(int(since) if since is not None else None, query.get("epoch"), topics)

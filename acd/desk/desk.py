@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from acd import view
+from acd import statistics_view, view
 from acd.commands import CloseWork, Command, OfferItem, OverflowItem, ShowWrapUp, WithdrawOffer
 from acd.desk.announcer import Announcer
 from acd.desk.callbacks import Callbacks
@@ -30,6 +30,7 @@ from acd.desk.voice import Voice
 from acd.desk.whisper import AT_MOST_S, Whisper
 from acd.engine import Engine
 from acd.floor import Floor
+from acd.report import Part
 from acd.reservation import Outcome
 from acd.rules import Facts
 from config.numbers import normalise
@@ -383,6 +384,23 @@ class Desk(Staff, QueueCommands):
             self._pump()
 
     # --- views ------------------------------------------------------------------------------------------------------
+
+    def statistics(self, by: str) -> list[dict[str, object]]:
+        """See `statistics_view.live`."""
+        return statistics_view.live(self._engine.floor, by, self._clock.now())
+
+    def statistics_at_work(self, by: str) -> list[Part]:
+        """See `statistics_view.at_work`."""
+        return statistics_view.at_work(self._engine.floor, by, self._clock.now())
+
+    @property
+    def timezone(self) -> str:
+        """Whose midnights end the days of statistics."""
+        return self._engine.floor.statistics.days.zone
+
+    def wall_board(self) -> list[dict[str, object]]:
+        """See `statistics_view.board`."""
+        return statistics_view.board(self._engine.floor, self._clock.now())
 
     def queues(self) -> list[dict[str, object]]:
         """See `view.queues`."""

@@ -26,6 +26,8 @@ from acd.errors import (
     UnknownReason,
 )
 from acd.events import AgentStateChanged
+from acd.figures import AGENTS, CALLS
+from acd.report import Part
 from config.schema import Destination, Site, Web
 from cti.events import EventHub
 from cti.http import HttpServer
@@ -35,6 +37,7 @@ from cti.tokens import Tokens
 from cti.traces import Traces
 from cti.web_sessions import WebSessions
 from pbx.call.phone_settings import PhoneSettings
+from pbx.store.intervals import AgentRow, CallsRow
 from pbx.subscriptions.message_summary import MessageSummary
 from pbx.trace.ring import Ring
 from tests.virtual_clock import VirtualClock
@@ -198,6 +201,19 @@ class FakeDesk:
         if call_id != "call-1":
             raise UnknownItem(call_id, queue)
 
+    timezone = "Europe/Paris"
+
+    def statistics(self, by: str) -> list[dict[str, Any]]:
+        return [{"name": "asia", "channel": "call", "quarter": None, "hour": None, "today": None}]
+
+    def statistics_at_work(self, by: str) -> list[Part]:
+        width = len(AGENTS if by == "agent" else CALLS)
+        return [Part(4_500, "marie" if by == "agent" else "asia", "" if by == "agent" else "call", [1] * width, {})]
+
+    def wall_board(self) -> list[dict[str, Any]]:
+        quarter = {"aht_s": 100.0, "abandon_share": None}
+        return [{"name": "asia", "waiting": 3, "service_level": 0.75, "quarter": quarter, "today": {"answered": 31}}]
+
     def queues(self) -> list[dict[str, Any]]:
         return [{"name": "asia", "waiting": [{"call_id": "call-1", "waited_s": 12.5, "score": 2.0, "attributes": {}}],
                  "ready": 0, "busy": 0, "answered": 3, "abandoned": 1, "longest_wait_s": 12.5}]  # fmt: skip
@@ -212,6 +228,14 @@ class FakeSwitch:
 
 
 class FakeRecords:
+    async def calls_intervals(self, kind: str, since: float, before: float, name: str | None = None) -> list[CallsRow]:
+        rows = [CallsRow(start, kind, "asia", "call", (1,) * len(CALLS)) for start in range(900, 4_500, 900)]
+        return [row for row in rows if since <= row.start < before and name in (None, row.name)]
+
+    async def agent_intervals(self, since: float, before: float, name: str | None = None) -> list[AgentRow]:
+        rows = [AgentRow(900, "marie", {"lunch": 60_000}, (1,) * len(AGENTS))]
+        return [row for row in rows if since <= row.start < before and name in (None, row.agent)]
+
     async def cdrs(self, limit: int, *, call_id: str | None = None) -> list[dict[str, Any]]:
         if call_id is not None:
             return [{"call_id": call_id, "cause": "caller hung up"}] if call_id.startswith("old-") else []

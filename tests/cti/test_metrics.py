@@ -23,4 +23,8 @@ async def test_counters_and_gauges(api: Api, make_call: type[FakeCall]) -> None:
     assert samples["plateau_calls",] == 1 and samples["plateau_media_ports_free",] == 7
     assert samples["plateau_waiting", "asia"] == 1 and samples["plateau_longest_wait_seconds", "asia"] == 12.5
     assert samples["plateau_agents", "LOGGED_OUT"] == 1 and samples["plateau_agents", "READY"] == 0
+    assert samples["plateau_queue_calls_today_total", "answered", "asia"] == 31
+    assert samples["plateau_queue_service_level", "asia"] == 0.75
+    assert samples["plateau_queue_handle_time_seconds", "asia"] == 100
+    assert ("plateau_queue_abandon_share", "asia") not in samples  # nothing to take a share of
     assert samples["plateau_event_clients",] == 0 and samples["plateau_web_sessions",] == 0

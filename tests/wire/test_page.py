@@ -12,6 +12,9 @@ import pytest
 
 from acd.errors import AgentCommandError, UnknownAgent
 from acd.events import AgentStateChanged
+from acd.figures import ABANDONED, ANSWERED, CALLS, COMPLETED, IN_TIME, OFFERED, SHORT, TALKED, WAITED, WRAPPED
+from acd.report import Part
+from acd.summary import of_calls
 from config.schema import Destination, Web
 from cti.events import EventHub
 from cti.http import HttpServer
@@ -22,6 +25,7 @@ from cti.tokens import Tokens
 from cti.traces import Traces
 from cti.web_sessions import WebSessions
 from pbx.call.events import CallStarted
+from pbx.store.intervals import AgentRow, CallsRow
 from pbx.trace.ring import Ring
 from tests.wire.browser import WAIT_S, Browser
 
@@ -106,6 +110,40 @@ class FakeFloor:
             {"name": "asia", "waiting": waiting, "longest_wait_s": 75.0} | numbers,
             {"name": "cruise", "waiting": [], "longest_wait_s": 0.0} | numbers,
         ]
+
+    timezone = "Europe/Paris"
+
+    def statistics(self, by: str) -> list[dict[str, Any]]:
+        return []
+
+    def statistics_at_work(self, by: str) -> list[Part]:
+        return []
+
+    def wall_board(self) -> list[dict[str, Any]]:
+        row = [0] * len(CALLS)
+        row[OFFERED], row[ANSWERED], row[IN_TIME], row[ABANDONED], row[SHORT] = 40, 31, 24, 6, 2
+        row[WAITED], row[COMPLETED], row[TALKED], row[WRAPPED] = 31 * 18_000, 30, 30 * 200_000, 30 * 25_000
+        agents = {"logged_in": 5, "on_duty": 4, "at_work": 3, "available": 1}
+        now = {
+            "waiting": 3, "longest_wait_s": 75.0, "expected_wait_s": 140.0, "service_level": 0.69,
+            "service_level_target": 0.8, "service_level_within_s": 20.0, "agents": agents,
+        }  # fmt: skip
+        quiet = {"waiting": 0, "longest_wait_s": 0.0, "expected_wait_s": 0.0, "service_level": None}
+        return [
+            {"name": "asia", **now, "quarter": of_calls(row), "today": of_calls(row)},
+            {"name": "cruise", **now, **quiet, "quarter": None, "today": None},
+            {"name": "<b>vip</b>", **now, "waiting": 1, "longest_wait_s": 4.0, "service_level": 0.96, "quarter": None,
+             "today": of_calls(row)},
+            {"name": "after-sales", **now, "waiting": 12, "service_level": 0.31, "quarter": None, "today": None},
+        ]  # fmt: skip
+
+    async def calls_intervals(
+        self, kind: str, since: float, before: float, name: str | None = None
+    ) -> list[CallsRow]:
+        return []
+
+    async def agent_intervals(self, since: float, before: float, name: str | None = None) -> list[AgentRow]:
+        return []
 
     async def cdrs(self, limit: int, *, call_id: str | None = None) -> list[dict[str, Any]]:
         return []

@@ -1,0 +1,98 @@
+"""Statistics as screens, the API and metrics show them, as plain JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from acd import summary
+from acd.events import AgentInterval, CallsInterval
+from acd.figures import HOUR_S, INTERVAL_S, Series
+from acd.floor import Floor
+from acd.model import ItemState, Queue
+from acd.report import Part
+
+BY: Final = ("queue", "skill", "agent")
+
+
+def live(floor: Floor, by: str, now: float) -> list[dict[str, Any]]:
+    """Figures of the last quarter and hour, and of today, of each queue (with `waiting` now), skill or agent."""
+    now, statistics = max(now, floor.now), floor.statistics
+    if by == "agent":
+        return list(_agents(floor, now))
+    of_all = statistics.queues if by == "queue" else statistics.skills
+    rows = []
+    for name in floor.queues if by == "queue" else of_all:
+        state = {"now": _now(floor, floor.queues[name], now)} if by == "queue" else {}
+        channels: dict[str, Series | None] = {"call": None, **of_all.get(name, {})}
+        for channel, series in channels.items():
+            row: dict[str, Any] = {"name": name, "channel": channel}
+            rows.append(row | (state if channel == "call" else {}) | _spans(series, now))
+    return rows
+
+
+def board(floor: Floor, now: float) -> list[dict[str, Any]]:
+    """The same of queues for a wall board: the state now, calls of the last quarter and today."""
+    now, rows = max(now, floor.now), []
+    for queue in floor.queues.values():
+        series = floor.statistics.queues.get(queue.name, {}).get("call")
+        quarter, today = (None, None) if series is None else (series.window(INTERVAL_S, now), series.today(now))
+        rows.append({
+            "name": queue.name, **_now(floor, queue, now),
+            "quarter": None if quarter is None else summary.of_calls(quarter),
+            "today": None if today is None else summary.of_calls(today),
+        })  # fmt: skip
+    return rows
+
+
+def at_work(floor: Floor, by: str, now: float) -> list[Part]:
+    """The quarter of an hour that is not over."""
+    found = floor.statistics.working(max(now, floor.now))
+    if by == "agent":
+        agents = [one for one in found if isinstance(one, AgentInterval)]
+        return [Part(one.start, one.agent, "", one.figures, one.not_ready_ms) for one in agents]
+    calls = [one for one in found if isinstance(one, CallsInterval) and one.kind == by]
+    return [Part(one.start, one.name, one.channel, one.figures, {}) for one in calls]
+
+
+def _spans(series: Series | None, now: float) -> dict[str, Any]:
+    if series is None:
+        return dict.fromkeys(("quarter", "hour", "today"))
+    spans = {"quarter": series.window(INTERVAL_S, now), "hour": series.window(HOUR_S, now), "today": series.today(now)}
+    return {span: summary.of_calls(row) for span, row in spans.items()}
+
+
+def _now(floor: Floor, queue: Queue, now: float) -> dict[str, Any]:
+    waits = [item.waited_s(now) for item in queue.items.values() if item.state is ItemState.QUEUED]
+    roster, able = floor.roster, queue.able
+    return {
+        "waiting": len(waits),
+        "longest_wait_s": max(waits, default=0.0),
+        "expected_wait_s": floor.estimates.wait_s(queue.name, len(waits) + 1, now),
+        "service_level": floor.statistics.service_level(queue.name, now),
+        "service_level_target": queue.in_time_target,
+        "service_level_within_s": queue.in_time_s,
+        "agents": {
+            "logged_in": (able & roster.logged_in).bit_count(),
+            "on_duty": (able & roster.on_duty).bit_count(),
+            "at_work": (able & roster.at_work).bit_count(),
+            "available": roster.idle.count(able),
+        },
+    }
+
+
+def _agents(floor: Floor, now: float) -> Iterator[dict[str, Any]]:
+    statistics = floor.statistics
+    statistics.working(now)  # times counted up to now
+    for name, agent in floor.roster.agents.items():
+        times = statistics.agents.get(name)
+        if times is None:
+            yield {"name": name, "state": agent.state.value, "hour": None, "today": None, "not_ready_by_reason_s": {}}
+            continue
+        yield {
+            "name": name,
+            "state": agent.state.value,
+            "hour": summary.of_agent(times.series.window(HOUR_S, now)),
+            "today": summary.of_agent(times.series.today(now)),
+            "not_ready_by_reason_s": {reason: spent / 1000 for reason, spent in times.reasons_today.items()},
+        }

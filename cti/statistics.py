@@ -1,0 +1,93 @@
+"""Statistics by REST, and to wall boards over the websocket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+from acd.report import STEPS, Part, report
+from acd.statistics_view import BY
+from cti.errors import InvalidQuery
+from cti.events import Direct, EventHub
+from cti.ports import AgentDesk, CallRecords
+from pbx.call.clock import Clock, Timer
+
+if TYPE_CHECKING:
+    from cti.rest import Ask
+
+SHOW_S: Final = 3.0  # how often wall boards get new figures
+LONGEST_S: Final = 366 * 86_400
+
+
+class StatisticsRest:
+    """Operations of the routes whose names begin with `statistics.`."""
+
+    def __init__(self, desk: AgentDesk, records: CallRecords, clock: Clock) -> None:
+        self._desk, self._records, self._clock = desk, records, clock
+
+    async def get(self, ask: Ask) -> web.StreamResponse:
+        by, step, name = (_word(ask, *words) for words in (("by", "queue", BY), ("step", "interval", STEPS), ("name",)))
+        since, before = ask.query["from"], ask.query["to"]
+        if not since:
+            live = [row for row in self._desk.statistics(by) if name in ("", row["name"])]
+            return _reply({"at": self._clock.now(), "by": by, "rows": live})
+        before = before or int(self._clock.now()) + 1
+        if not since < before <= since + LONGEST_S:
+            raise InvalidQuery("from, to: expected seconds since 1970, `to` after `from` by at most 366 days")
+        parts = await history(self._records, by, since, before, name or None)
+        at_work = self._desk.statistics_at_work(by)
+        live_keys = {part[:3] for part in at_work}  # a rebuild may have written them, as they were then
+        parts = [part for part in parts if part[:3] not in live_keys]
+        parts += [part for part in at_work if since <= part.start < before and name in ("", part.name)]
+        rows = report(parts, step, self._desk.timezone, agents=by == "agent")
+        return _reply({"at": self._clock.now(), "by": by, "from": since, "to": before, "step": step, "rows": rows})
+
+
+async def history(records: CallRecords, by: str, since: float, before: float, name: str | None) -> list[Part]:
+    """Quarters of an hour that are over, and were written."""
+    if by == "agent":
+        agents = await records.agent_intervals(since, before, name)
+        return [Part(row.start, row.agent, "", row.figures, row.not_ready) for row in agents]
+    calls = await records.calls_intervals(by, since, before, name)
+    return [Part(row.start, row.name, row.channel, row.figures, {}) for row in calls]
+
+
+class WallBoards:
+    """Sends figures to those who asked for topic `statistics`, while there are any."""
+
+    def __init__(self, desk: AgentDesk, hub: EventHub, clock: Clock) -> None:
+        self._desk, self._hub, self._clock = desk, hub, clock
+        self._timer: Timer | None = None
+
+    def start(self) -> None:
+        self._timer = self._clock.after(SHOW_S, self._show)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def figures(self) -> dict[str, Any]:
+        return {"type": "statistics", "at": self._clock.now(), "queues": list(self._desk.wall_board())}
+
+    def _show(self) -> None:
+        self.start()
+        watching = self._hub.watching("statistics")
+        if watching:
+            shown = Direct(self.figures())
+            for subscription in watching:
+                subscription.push(shown)
+
+
+def _word(ask: Ask, name: str, default: str = "", allowed: tuple[str, ...] = ()) -> str:
+    word = ask.request.query.get(name, default)
+    if allowed and word not in allowed:
+        raise InvalidQuery(f"{name}: expected one of {', '.join(allowed)}")
+    return word
+
+
+def _reply(body: Mapping[str, Any]) -> web.Response:
+    return web.Response(text=json.dumps(body), content_type="application/json", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,110 @@
+// The wall board at "/wall-board": what the queues do now and did today, large enough to be read from afar.
+"use strict";
+
+const LATER_MS = [500, 1000, 2000, 5000, 10000];
+const STALE_MS = 15000;
+const state = { token: "", tries: 0, heard: 0 };
+
+const share = (value) => (typeof value === "number" ? `${Math.round(value * 100)} %` : "–");
+const time = (seconds) => (typeof seconds === "number" ? clock(seconds) : "–");
+const count = (value) => String(value ?? 0);
+
+function connect() {
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  const socket = new WebSocket(`${scheme}://${location.host}/v1/events?topics=statistics`);
+  socket.onopen = () => socket.send(JSON.stringify({ token: state.token }));
+  socket.onmessage = (message) => receive(JSON.parse(message.data));
+  socket.onclose = (event) => {
+    if ([4401, 4403, 4404].includes(event.code)) {
+      say("lost", event.reason || "this token is not accepted");
+      $("empty").hidden = false;
+      $("empty").textContent = "Open this page with the token of a supervisor: /wall-board#token=…";
+      return;
+    }
+    say("lost", "connection lost, trying again");
+    setTimeout(connect, LATER_MS[Math.min(state.tries++, LATER_MS.length - 1)]);
+  };
+}
+
+function receive(message) {
+  if (message.type === "hello") {
+    state.tries = 0;
+    say("on", "live");
+  } else if (message.type === "statistics") {
+    state.heard = Date.now();
+    say("on", "live");
+    show(message.queues);
+  }
+}
+
+function show(queues) {
+  $("empty").hidden = queues.length > 0;
+  $("empty").textContent = "This site has no queues.";
+  $("totals").replaceChildren(...totals(queues));
+  $("queues").replaceChildren(...queues.map(card));
+}
+
+function totals(queues) {
+  const sum = (of) => queues.reduce((total, queue) => total + (of(queue) || 0), 0);
+  const today = (name) => sum((queue) => queue.today?.[name]);
+  const counted = today("answered") + today("abandoned") - today("abandoned_short") + today("overflowed");
+  const tile = (text, value) => el("div", { class: "tile", children: [el("b", { text: value }), el("span", { text })] });
+  return [
+    tile("waiting", sum((queue) => queue.waiting)),
+    tile("longest wait", time(Math.max(0, ...queues.map((queue) => queue.longest_wait_s)))),
+    tile("answered today", today("answered")),
+    tile("abandoned today", today("abandoned")),
+    tile("in time today", counted > 0 ? share(today("answered_in_time") / counted) : "–"),
+  ];
+}
+
+/** How the queue does against its target: good, low, bad; calm while nobody called. */
+function mood(queue) {
+  const level = queue.service_level;
+  if (typeof level !== "number") return "calm";
+  return level >= queue.service_level_target ? "good" : level >= queue.service_level_target - 0.2 ? "low" : "bad";
+}
+
+const facts = (entries) => el("dl", { children: entries.flatMap(([key, value]) => [el("dt", { text: key }), el("dd", { text: value })]) });
+
+function card(queue) {
+  const today = queue.today || {}, quarter = queue.quarter || {};
+  const late = queue.longest_wait_s > queue.service_level_within_s;
+  const level = queue.service_level;
+  return el("article", { class: "card", "data-mood": mood(queue), "data-queue": queue.name, children: [
+    el("header", { children: [el("h2", { text: queue.name }), el("span", { class: "muted", text: "waiting" })] }),
+    el("div", { class: "big", children: [
+      el("span", { class: "waiting", "data-alarm": late ? "" : null, text: count(queue.waiting) }),
+      facts([["longest wait", time(queue.longest_wait_s)], ["expected wait", time(queue.expected_wait_s)]]),
+    ] }),
+    el("div", { class: "level", children: [
+      el("progress", { max: 1, value: typeof level === "number" ? level : 0, "aria-label": "service level" }),
+      el("span", { children: [
+        el("b", { text: share(level) }),
+        el("i", { text: `in ${queue.service_level_within_s} s, target ${share(queue.service_level_target)}` }),
+      ] }),
+    ] }),
+    el("div", { class: "sides", children: [
+      el("section", { children: [el("h3", { text: "Agents" }), facts([
+        ["available", count(queue.agents?.available)], ["at work", count(queue.agents?.at_work)],
+        ["on duty", count(queue.agents?.on_duty)], ["logged in", count(queue.agents?.logged_in)],
+      ])] }),
+      el("section", { children: [el("h3", { text: "Today" }), facts([
+        ["answered", count(today.answered)], ["abandoned", count(today.abandoned)],
+        ["speed of answer", time(quarter.asa_s ?? today.asa_s)], ["handle time", time(quarter.aht_s ?? today.aht_s)],
+      ])] }),
+    ] }),
+  ] });
+}
+
+setInterval(() => {
+  $("time").textContent = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  if (state.heard && Date.now() - state.heard > STALE_MS) say("lost", "no figures for a while");
+}, 1000);
+
+state.token = tokenOfTab();
+if (state.token) {
+  connect();
+} else {
+  $("empty").textContent = "Open this page with the token of a supervisor: /wall-board#token=…";
+}

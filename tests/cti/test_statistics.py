@@ -1,0 +1,62 @@
+"""Statistics over REST and the websocket."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+import cti.statistics
+
+if TYPE_CHECKING:
+    from tests.cti.conftest import Api
+
+
+async def test_now(api: Api) -> None:
+    status, body, _ = await api.call("GET", "/v1/statistics")
+    assert status == 200 and body["by"] == "queue" and [row["name"] for row in body["rows"]] == ["asia"]
+    assert (await api.call("GET", "/v1/statistics?name=nosuch"))[1]["rows"] == []
+
+
+async def test_a_span_is_history_and_the_quarter_at_work(api: Api) -> None:
+    body = (await api.call("GET", "/v1/statistics?from=900&to=9000"))[1]
+    assert [row["start"] for row in body["rows"]] == [900, 1_800, 2_700, 3_600, 4_500]
+    assert body["rows"][0]["offered"] == 1 and body["rows"][0]["service_level"] == 0.5
+    assert (body["from"], body["to"], body["step"]) == (900, 9_000, "interval")
+    hours = (await api.call("GET", "/v1/statistics?from=900&to=9000&step=hour"))[1]["rows"]
+    assert [(row["start"], row["offered"]) for row in hours] == [(0, 3), (3_600, 2)]
+    total = (await api.call("GET", "/v1/statistics?from=900&to=9000&step=total"))[1]["rows"]
+    assert [(row["name"], row["offered"], row.get("start")) for row in total] == [("asia", 5, None)]
+    day = (await api.call("GET", "/v1/statistics?from=900&to=9000&step=day"))[1]["rows"]
+    assert [(row["start"], row["offered"]) for row in day] == [(-3_600, 5)]  # midnight in Paris
+    agents = (await api.call("GET", "/v1/statistics?by=agent&from=1&to=9000&name=marie&step=total"))[1]["rows"]
+    assert agents[0]["not_ready_by_reason_s"] == {"lunch": 60.0} and agents[0]["offers"] == 2
+    assert (await api.call("GET", "/v1/statistics?from=900&to=9000&name=paris"))[1]["rows"] == []
+
+
+@pytest.mark.parametrize(
+    "query", ["by=trunk", "step=week", "from=x", "from=5&to=5", "from=5&to=4", "from=5&to=99999999"]
+)
+async def test_bad_questions_say_what_was_expected(api: Api, query: str) -> None:
+    query += "" if "from" in query else "&from=7"
+    status, body, _ = await api.call("GET", f"/v1/statistics?{query}")
+    assert status == 400 and "expected" in body["detail"]
+
+
+async def test_figures_are_the_supervisors(api: Api) -> None:
+    assert (await api.call("GET", "/v1/statistics", "agent", "marie"))[0] == 403
+    assert (await api.call("GET", "/v1/statistics", None))[0] == 401
+
+
+async def test_wall_boards_get_figures_and_others_none(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cti.statistics, "SHOW_S", 0.05)
+    board = await api.socket("supervisor", query="?topics=statistics")
+    other = await api.socket("supervisor")
+    kinds = [json.loads(await board.receive_str(timeout=5))["type"] for _ in range(3)]
+    assert kinds == ["hello", "snapshot", "statistics"]
+    await other.send_json({"command": "ping", "id": 1})
+    kinds = [json.loads(await other.receive_str(timeout=5))["type"] for _ in range(3)]
+    assert kinds == ["hello", "snapshot", "reply"]
+    await board.close()
+    await other.close()
