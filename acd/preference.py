@@ -22,10 +22,11 @@ DAY_S = 86_400.0
 class Talks:
     """Who talked with which number last. Bounded in number and, once `keep_s` is over, in time."""
 
-    __slots__ = ("_last", "keep_s")
+    __slots__ = ("_last", "forgotten", "keep_s")
 
     def __init__(self) -> None:
         self.keep_s = 0.0  # the longest that any queue looks back; 0: nothing need be remembered
+        self.forgotten = 0  # numbers, because there were too many
         self._last: dict[str, tuple[str, float]] = {}  # number -> agent, when; oldest first
 
     def __len__(self) -> int:
@@ -36,7 +37,10 @@ class Talks:
             return
         self._last.pop(number, None)
         self._last[number] = (agent, now)
-        while len(self._last) > MOST_NUMBERS or self._oldest()[1] < now - self.keep_s:
+        while self._oldest()[1] < now - self.keep_s:
+            del self._last[self._oldest()[0]]
+        if len(self._last) > MOST_NUMBERS:
+            self.forgotten += 1
             del self._last[self._oldest()[0]]
 
     def last(self, number: str, since: float) -> str | None:

@@ -48,8 +48,8 @@ def choose(roster: Roster, item: WorkItem, agents: int, now: float) -> Agent:
 
 
 def first_level(queue: Queue, agents: int) -> int:
-    """Those of them whose level in the queue is asked first; who has none (a borrowed one) comes last."""
-    for level in queue.levels:
+    """Those of them whose level in the queue is asked first; borrowed ones come last."""
+    for level in queue.levels or (queue.members,):
         if found := agents & level:
             return found
     return agents
@@ -57,7 +57,8 @@ def first_level(queue: Queue, agents: int) -> int:
 
 def later(queue: Queue, agent: Agent) -> int:
     """How many levels of the queue are asked before this agent's."""
-    return next((n for n, level in enumerate(queue.levels) if level >> agent.slot & 1), len(queue.levels))
+    levels = queue.levels or (queue.members,)
+    return next((n for n, level in enumerate(levels) if level >> agent.slot & 1), len(levels))
 
 
 # --- most skilled ---------------------------------------------------------------------------------------------------
@@ -131,9 +132,9 @@ def key_of(item: WorkItem, agent: Agent, now: float) -> float:
         case "least occupied":
             return occupancy(agent, now)
         case "random":
-            return _share(_draw(name_number(agent.name), item))
+            return draw(agent.name, item)
         case "weighted":
-            return -math.log(_share(_draw(name_number(agent.name), item))) / agent.weight
+            return -math.log(draw(agent.name, item)) / agent.weight
         case _:
             return 0.0
 
@@ -172,21 +173,16 @@ def _keys(roster: Roster, item: WorkItem, many: Slots, now: float) -> Numbers:
     return shares if strategy == "random" else -numpy.log(shares) / column(columns.weight, many)
 
 
-def _draw(name: int, item: WorkItem) -> int:
-    """splitmix64 (Steele, Lea, Flood, 2014) of who, what, and how often it was offered."""
-    z = ((name << 32) + item.number * 0x9E3779B97F4A7C15 + item.tries * 0xD1B54A32D192ED03) & _MASK
+def draw(agent: str, item: WorkItem) -> float:
+    """A number in (0, 1] from who, what, and how often it was offered: splitmix64 (Steele, Lea, Flood, 2014)."""
+    z = ((name_number(agent) << 32) + item.number * 0x9E3779B97F4A7C15 + item.tries * 0xD1B54A32D192ED03) & _MASK
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
-    return z ^ (z >> 31)
-
-
-def _share(drawn: int) -> float:
-    """In (0, 1]."""
-    return ((drawn >> 11) + 1) * 2.0**-53
+    return (((z ^ (z >> 31)) >> 11) + 1) * 2.0**-53
 
 
 def _shares(names: numpy.typing.NDArray[numpy.uint64], item: WorkItem) -> Numbers:
-    """`_share(_draw(...))` of many agents."""
+    """`draw` for many agents."""
     u = numpy.uint64
     offset = (item.number * 0x9E3779B97F4A7C15 + item.tries * 0xD1B54A32D192ED03) & _MASK
     z = (names << u(32)) + u(offset)
