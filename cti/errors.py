@@ -16,6 +16,7 @@ CtiError                     400
 |-- TooManyClients           503: more websockets than the server holds
 |-- TooManyReaders           503: more traces looked at than the server bears
 |-- TooManyCalls             503: more calls, or faster ones, than the server or the phone may have
+|-- CallbacksExhausted       503: as many wait for a call from that queue as the site allows
 |-- CodesExhausted           503: too many typed codes are live to keep guessing hopeless
 +-- WeakSecret               500, at start: the signing secret is too short (RFC 7518 3.2)
 """
@@ -178,3 +179,10 @@ class WeakSecret(CtiError):
 
     status = 500
     title = "Weak secret"
+
+
+class CallbacksExhausted(CtiError):
+    """As many wait for a call as the site allows."""
+
+    status = 503
+    title = "Too many callbacks"

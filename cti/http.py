@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from cti import openapi, problems
 from cti.agents import AgentRest
+from cti.callbacks import CallbackRest
 from cti.commands import AgentCommands
 from cti.errors import Forbidden, InvalidQuery, TokenError, WrongMediaType
 from cti.events import EventHub
@@ -25,6 +26,7 @@ from cti.metrics import Gauges, Metrics
 from cti.ports import (
     AgentDesk,
     Bans,
+    CallbackDesk,
     CallRecords,
     Calls,
     Clicks,
@@ -86,7 +88,8 @@ class HttpServer:
         traces: Traces, bans: Bans, trunks: Views = tuple, phones: Limited = _no_phones,
         settings: PhoneSettings | None = None, messages: MessageCounts | None = None,
         clicks: Clicks | None = None, quality: Quality | None = None, gauges: Gauges | None = None,
-        health: Health = dict, recordings: Recordings | None = None, conferences: Conferences | None = None,
+        health: Health = dict, recordings: Recordings | None = None, callbacks: CallbackDesk | None = None,
+        conferences: Conferences | None = None,
         supervision: Supervision | None = None,
         shop_origins: Collection[str] = (),
     ) -> None:  # fmt: skip
@@ -103,6 +106,7 @@ class HttpServer:
             health=health, clock=clock, recordings=RecordingRest(recordings, view),
             talks=TalkRest(conferences, supervision), queue=QueueRest(view, counters),
             statistics=StatisticsRest(desk, records, clock),
+            callbacks=CallbackRest(callbacks, sessions, clock),
             metrics_source=Metrics(
                 counters, gauges or {}, view, hub, sessions, () if quality is None else quality.histograms
             ),

@@ -79,6 +79,21 @@ class AgentDesk(Protocol):
     def wall_board(self) -> Sequence[Mapping[str, Any]]: ...
 
 
+class CallbackDesk(Protocol):
+    """Customers who are to be called (`acd.desk.callbacks.Callbacks`). All but the views raise a `CallbackError`."""
+
+    def ask(
+        self, queue: str, number: str, attributes: Mapping[str, AttributeValue], *, due_at: float | None = None
+    ) -> str:
+        """Its id. Raises `UnknownQueue`, too."""
+
+    def cancel(self, callback_id: str) -> None: ...
+    def reschedule(self, callback_id: str, due_at: float) -> None: ...
+    def known(self, session_id: str, attributes: Mapping[str, AttributeValue]) -> None: ...
+    def views(self) -> Sequence[Mapping[str, Any]]: ...
+    def view(self, callback_id: str) -> Mapping[str, Any] | None: ...
+
+
 class Bans(Protocol):
     """Sources that are not listened to (`pbx.defence.Defence`)."""
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from cti.agents import AgentRest
+from cti.callbacks import CallbackRest
 from cti.errors import FieldError, Forbidden, InvalidBody, UnknownResource
 from cti.matching import Matching
 from cti.metrics import CONTENT_TYPE, Metrics
@@ -77,6 +78,7 @@ class Rest:
     talks: TalkRest
     queue: QueueRest
     statistics: StatisticsRest
+    callbacks: CallbackRest
     quality: Quality | None
     metrics_source: Metrics
     health: Health
@@ -146,6 +148,7 @@ class Rest:
         assert isinstance(post, WebSessionPost)
         created = self.sessions.get(post.id, now) is None
         session = self.sessions.upsert(post, now)
+        self.callbacks.session_updated(session)
         stored = {
             "id": session.id,
             "created": created,

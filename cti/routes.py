@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from cti import models, queue_models
+from cti import callbacks, models, queue_models
 from cti.commands import COMMANDS
 from cti.tokens import Role
 from cti.traces import JSON_LINES
@@ -131,6 +131,17 @@ ROUTES: Final[tuple[Route, ...]] = (
           {200: models.WebSessionView}, problems=(404,), tag="web sessions"),
     Route("POST", "/v1/web-sessions/{id}/code", "web_session_code", "The code to show and to type", _SHOP,
           {200: models.Code}, problems=(404, 503), cors=True, tag="web sessions"),
+    Route("POST", "/v1/callbacks", "callbacks.post", "Ask for a call: from a page, or by a supervisor", _SHOP,
+          {201: callbacks.Callback}, body=callbacks.CallbackPost, problems=(404, 409, 503), cors=True, tag="callbacks"),
+    Route("GET", "/v1/callbacks", "callbacks.find", "Who is to be called, next one first", _FLOOR,
+          {200: callbacks.Callbacks}, query=(Query("limit", _LIMIT, 1000), Query("queue", "of this queue")),
+          tag="callbacks"),
+    Route("GET", "/v1/callbacks/{id}", "callbacks.get", "One callback", _SHOP, {200: callbacks.Callback},
+          problems=(404,), tag="callbacks"),
+    Route("PUT", "/v1/callbacks/{id}", "callbacks.put", "Call at another time", _SHOP, {200: callbacks.Callback},
+          body=callbacks.CallbackPut, problems=(404, 409), tag="callbacks"),
+    Route("DELETE", "/v1/callbacks/{id}", "callbacks.delete", "Call nobody", _SHOP,
+          {200: callbacks.CallbackCancelled}, problems=(404, 409), tag="callbacks"),
     Route("GET", "/v1/events", "events", "Event stream (websocket, see docs/cti-protocol.md)", OPEN,
           {101: "websocket"}, problems=(400, 401, 403, 404, 426, 503),
           query=(Query("since", "the last sequence number seen, to resume"),

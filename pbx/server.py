@@ -222,7 +222,7 @@ class Server:
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.driver, counters=self.counters,
             traces=self.tracing.traces, bans=self.defence, settings=self.features.settings,
             clicks=self.features.clicks, conferences=self.features.rooms, supervision=self.features.supervision,
-            recordings=self.recordings,
+            recordings=self.recordings, callbacks=self.desk.callbacks,
             messages=self.watching.messages, trunks=self._trunk_views,
             phones=self.health.view, quality=self.quality,
             gauges={
