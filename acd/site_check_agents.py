@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from config.fields import Destination
-from config.references import Finding
+from config.findings import Finding
 from config.schema import Site
 from config.suggestion import did_you_mean
 from config.values import Path

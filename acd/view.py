@@ -104,7 +104,9 @@ def _queue(floor: Floor, queue: Queue, now: float) -> dict[str, object]:
         "abandoned": queue.abandoned,
         "overflowed": queue.overflowed,
         "resumed": queue.resumed,
-        "longest_wait_s": max((item.waited_s(now) for item in waiting if item.state is not ItemState.KEPT), default=0.0),
+        "longest_wait_s": max(
+            (item.waited_s(now) for item in waiting if item.state is not ItemState.KEPT), default=0.0
+        ),
     }
 
 

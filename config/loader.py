@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from config import references
 from config.errors import Problem, SiteError
+from config.findings import Finding
 from config.schema import Site, Speech
 from config.secret_file import Secrets
 from config.values import Path, TooMuch, Values
@@ -28,7 +29,7 @@ RANGES_IN: frozenset[Path] = frozenset({("extensions",), ("agents",)})
 MAX_BYTES = 32_000_000
 
 
-Check = Callable[[Site], Iterable[references.Finding]]
+Check = Callable[[Site], Iterable[Finding]]
 
 
 def load(
@@ -163,7 +164,7 @@ def _with_absolute_models(speech: Speech, folder: FilePath) -> Speech:
     return speech.model_copy(update={"model": speech.model and absolute(speech.model), "voices": voices})
 
 
-def _located(finding: references.Finding, file: str, values: Values) -> Problem:
+def _located(finding: Finding, file: str, values: Values) -> Problem:
     place = values.place(finding.path)
     line, column = (place.key_line, place.key_column) if finding.on_key else (place.line, place.column)
     return Problem(file, line, column, place.shown, finding.found, finding.expected, finding.hint)

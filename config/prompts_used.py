@@ -12,6 +12,8 @@ SOUND_SUFFIXES = frozenset({".wav", ".mp3", ".opus", ".ogg", ".oga", ".flac"})
 TEXT_SUFFIX = ".txt"  # what is in it is spoken
 HOLD_MUSIC = "music"  # heard on hold unless the site names another, if there is one
 
+_ANNOUNCED = ("your_position", "your_wait", "wait_grown", "messages")
+_ASKED = ("offer", "ask_number", "confirm")
 _VERB_KEYS = ("say", "menu", "gather", "invalid", "announce")
 
 
@@ -36,11 +38,25 @@ def used(site: Site) -> Iterator[tuple[Path, Saying]]:
         (("supervision", "beep"), site.supervision.beep),
     ]
     yield from ((path, name) for path, name in named if name is not None)
+    yield from _of_queues(site)
     for flow_name, flow in site.ivr.items():
         for state_name, state in flow.items():
             for key in _VERB_KEYS:
                 for i, saying in enumerate(getattr(state, key, ())):
                     yield ("ivr", flow_name, state_name, key, i), saying
+
+
+def _of_queues(site: Site) -> Iterator[tuple[Path, Saying]]:
+    """What callers hear beside music, and agents before callers."""
+    for name, queue in site.queues.items():
+        parts = (
+            ((), queue, ("whisper",)), (("announce",), queue.announce, _ANNOUNCED),
+            (("callback",), queue.callback, _ASKED),
+        )  # fmt: skip
+        for below, part, keys in parts:
+            for key in keys:
+                for i, saying in enumerate(getattr(part, key, ())):
+                    yield ("queues", name, *below, key, i), saying
 
 
 def prompts_used(site: Site) -> Iterator[tuple[Path, str]]:

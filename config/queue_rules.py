@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import re
 from collections.abc import Callable
@@ -34,6 +35,10 @@ FACTS: Final[dict[str, str]] = {
     "service_level": "%",  # of the last quarter of an hour
     "abandoned": "%",  # likewise
 }
+#: Facts of one call, not of the queue.
+OF_CALL: Final = frozenset({"waited", "position", "ewt"})
+_MEASURED: Final = frozenset({"ewt", "service_level", "abandoned"})  # which nobody may know
+_COUNTS: Final = frozenset({"agents", "on_duty", "free", "waiting", "position"})
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
     ">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "==": operator.eq, "=": operator.eq,
@@ -81,8 +86,37 @@ class QueueRule:
     def holds(self, facts: Known) -> bool:
         return any(all(one.holds(facts) for one in every) for every in self.either)
 
+    def can_hold(self) -> bool:
+        """Whether there could be a queue and a call for which it holds."""
+        return any(all(_possible(fact, every) for fact in {one.fact for one in every}) for every in self.either)
+
+    def always_holds(self) -> bool:
+        """Whether one of its parts holds for every queue and call."""
+        return any(
+            all(one.fact not in _MEASURED and all(one.holds({one.fact: n}) for n in _values(one.fact, every))
+                for one in every)
+            for every in self.either
+        )  # fmt: skip
+
     def __str__(self) -> str:
         return " or ".join(" and ".join(map(str, every)) for every in self.either)
+
+
+def _values(fact: str, every: tuple[Comparison, ...]) -> list[float]:
+    """Values that a fact could have, enough to try what is said of it: the bounds, the numbers it is compared with, and
+    one between each two."""
+    lowest = 1.0 if fact == "position" else 0.0
+    highest = 100.0 if FACTS[fact] == "%" else max([one.number for one in every], default=0.0) + 2
+    numbers = sorted({lowest, highest, *(one.number for one in every if lowest <= one.number <= highest)})
+    if fact in _COUNTS:
+        around = {number for n in numbers for number in (float(int(n)) - 1, float(int(n)), float(int(n)) + 1)}
+        return sorted(number for number in around if lowest <= number <= highest)
+    return [*numbers, *((a + b) / 2 for a, b in itertools.pairwise(numbers))]
+
+
+def _possible(fact: str, every: tuple[Comparison, ...]) -> bool:
+    of_fact = tuple(one for one in every if one.fact == fact)
+    return any(all(one.holds({fact: value}) for one in of_fact) for value in _values(fact, of_fact))
 
 
 def parse(text: str) -> QueueRule:

@@ -11,7 +11,6 @@ import os
 import re
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import holidays
@@ -19,63 +18,16 @@ import phonenumbers
 
 from config import dial_patterns, flows, rtpengine, tones
 from config.conferences import NEW
+from config.destination_names import ACTS, PLACEHOLDER, check_destination
+from config.findings import Finding, Names
 from config.numbers import normalise
 from config.prompts_used import SOUND_SUFFIXES, TEXT_SUFFIX, prompts_used
-from config.schema import Destination, DialRule, ParkingLot, Site
+from config.queue_references import check_queues
+from config.schema import Destination, DialRule, Site
 from config.suggestion import did_you_mean
 from config.values import Path
 
-_SECTIONS = {
-    "extension": "extensions", "queue": "queues", "ivr": "ivr", "trunk": "trunks", "group": "groups", "park": "park",
-    "pickup": "extensions", "conference": "conferences",
-}  # fmt: skip
 _PROMPT_SUFFIXES = SOUND_SUFFIXES | {TEXT_SUFFIX}
-_NAMELESS = (Destination("pickup", "group"), Destination("conference", NEW))
-_ACTS = ("pickup", "set", "add", "supervise", "agent")  # destinations that act for who dials them
-_PLACEHOLDER = re.compile(r"\{number(:\d+)?\}")
-_NEEDS_IGNORED = re.compile(r"'[^']*'|\"[^\"]*\"|call\s*\.\s*\w+|skill\s*\(|(?<![\w-])(?:and|or|not)(?![\w-])")
-_NEEDS_SKILL = re.compile(r"[^\W\d][\w-]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A mistake found by a check."""
-
-    path: Path
-    found: str
-    expected: str
-    hint: str = ""
-    on_key: bool = False
-    """Point at the key rather than at its value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The names the file gives to things, by section, damaged entries included."""
-
-    raw: Mapping[str, Any]
-    damaged: frozenset[Path]
-
-    def of(self, section: str) -> list[str]:
-        value = self.raw.get(section)
-        return [*value] if isinstance(value, Mapping) else []
-
-    def known(self, section: str) -> bool:
-        """False if the section could not be read as a whole: then nobody can say that a name is missing."""
-        misspelt = any(len(path) == 1 and path[0] not in Site.model_fields for path in self.damaged)
-        return (section,) not in self.damaged and not (misspelt and section not in self.raw)
-
-    def whole(self, section: str) -> bool:
-        """True if no entry of the section was set aside."""
-        return not any(path[:1] == (section,) for path in self.damaged)
-
-    def check(self, section: str, name: str, path: Path, word: str) -> Iterator[Finding]:
-        """A finding if `name` is not in `section`."""
-        names = self.of(section)
-        if name not in names and self.known(section):
-            listed = f" ({', '.join(names)})" if 0 < len(names) <= 8 else ""
-            hint = did_you_mean(name, names) if names else f"the section {section} is empty"
-            yield Finding(path, f'"{name}"', f"an existing {word}{listed}", hint)
 
 
 def check(site: Site, raw: Mapping[str, Any], damaged: frozenset[Path]) -> Iterator[Finding]:
@@ -91,7 +43,7 @@ def check(site: Site, raw: Mapping[str, Any], damaged: frozenset[Path]) -> Itera
     yield from _dial_plan(site, raw, damaged, names)
     yield from _calendars(site)
     yield from _agents(site, names)
-    yield from _queues(site, names)
+    yield from check_queues(site, names)
     if ("recordings",) not in damaged:
         yield from _recordings(site)
     if ("media",) not in damaged:
@@ -202,44 +154,6 @@ def _certificates(site: Site) -> Iterator[Finding]:
                 yield Finding(path, f'"{tls_name}"', expected)
 
 
-def _destination(destination: Destination, path: Path, names: Names, *, template: bool = False) -> Iterator[Finding]:
-    """The name behind `queue NAME` and the like; in the dial plan it may hold {number}."""
-    name = _PLACEHOLDER.sub("", destination.name) if template else destination.name
-    if "{" in name or "}" in name:
-        expected = "{number} or {number:N}" if template else "no { }: only the dial plan has a dialled number"
-        yield Finding(path, f'"{destination}"', expected)
-    elif destination.kind == "park":
-        yield from _park_place(destination.name, path, names)
-    elif destination.kind == "supervise" and name == destination.name:
-        yield from _supervised(name.partition(" ")[2], path, names)
-    elif name == destination.name and destination.kind in _SECTIONS and destination not in _NAMELESS:
-        word = "extension" if destination.kind == "pickup" else destination.kind
-        yield from names.check(_SECTIONS[destination.kind], name, path, word)
-
-
-def _park_place(name: str, path: Path, names: Names) -> Iterator[Finding]:
-    """`LOT` or `LOT SLOT`; the slot may hold {number}."""
-    lot, _, slot = name.partition(" ")
-    if "{" not in lot:
-        yield from names.check("park", lot, path, "parking lot")
-    lots = names.raw.get("park")
-    spec = lots.get(lot) if isinstance(lots, Mapping) else None
-    written = spec.get("slots") if isinstance(spec, Mapping) else None
-    if slot and "{" not in slot and isinstance(written, str):
-        try:
-            slots = ParkingLot.model_validate({"slots": str(written)}).slots
-        except ValueError:  # a mistake of its own
-            return
-        if not slots.has(slot):
-            yield Finding(path, f'"{slot}"', f"a slot of the lot {lot}, one of {written}")
-
-
-def _supervised(name: str, path: Path, names: Names) -> Iterator[Finding]:
-    """An agent, or his extension."""
-    if name not in names.of("extensions"):
-        yield from names.check("agents", name, path, "agent")
-
-
 def _supervision(site: Site, names: Names) -> Iterator[Finding]:
     if NEW in site.conferences:
         yield Finding(("conferences", NEW), f'"{NEW}"', "another name: conference new makes rooms", on_key=True)
@@ -277,8 +191,8 @@ def _phones(site: Site, names: Names) -> Iterator[Finding]:
     wanted += [(lot.otherwise, ("park", name, "otherwise")) for name, lot in site.park.items()]
     for to, path in wanted:
         if to is not None:
-            yield from _destination(to, path, names)
-            if to.kind in _ACTS:
+            yield from check_destination(to, path, names)
+            if to.kind in ACTS:
                 yield Finding(path, f'"{to}"', "somebody or something that takes calls")
 
 
@@ -298,7 +212,7 @@ def _numbers(site: Site, names: Names) -> Iterator[Finding]:
     seen: dict[str, str] = {}
     for number, destination in site.numbers.items():
         path: Path = ("numbers", number)
-        yield from _destination(destination, path, names)
+        yield from check_destination(destination, path, names)
         canonical = normalise(number, site.locale.country)
         if canonical == number and not number.removeprefix("+").isalnum() and " " in number:
             yield Finding(path, f'"{number}"', "a whole number, or a short one without blanks", on_key=True)
@@ -315,10 +229,10 @@ def _dial_plan(
     earlier: list[tuple[int, DialRule]] = []
     for i, rule in zip(indexes, site.dial_plan, strict=False):
         path: Path = ("dial_plan", i)
-        yield from _destination(rule.to, (*path, "to"), names, template=True)
+        yield from check_destination(rule.to, (*path, "to"), names, template=True)
         if rule.callers.startswith("trunk "):
             yield from names.check("trunks", rule.callers[6:], (*path, "from"), "trunk")
-        if rule.dial is not None and re.search(r"[{}]", _PLACEHOLDER.sub("", rule.dial)):
+        if rule.dial is not None and re.search(r"[{}]", PLACEHOLDER.sub("", rule.dial)):
             yield Finding((*path, "dial"), f'"{rule.dial}"', "{number} or {number:N} between braces")
         if rule.dial is not None and rule.to.kind != "trunk":
             yield Finding((*path, "dial"), f"to: {rule.to}", "to: trunk NAME, where the number is dialled", on_key=True)
@@ -356,22 +270,6 @@ def _agents(site: Site, names: Names) -> Iterator[Finding]:
         if phone in phones:
             yield Finding(path, f"{phone} again", "one agent for each extension", f"{phone} is {phones[phone]}'s")
         phones.setdefault(phone, name)
-
-
-def _queues(site: Site, names: Names) -> Iterator[Finding]:
-    skills = sorted({skill for agent in site.agents.values() for skill in agent.skills})
-    for name, queue in site.queues.items():
-        path: Path = ("queues", name)
-        for i, agent in enumerate(queue.agents or ()):
-            yield from names.check("agents", agent, (*path, "agents", i), "agent")
-        if queue.overflow is not None:
-            yield from _destination(queue.overflow, (*path, "overflow"), names)
-            if queue.overflow == Destination("queue", name):
-                yield Finding((*path, "overflow"), f'"{queue.overflow}"', "another destination than the queue itself")
-        for word in _NEEDS_SKILL.findall(_NEEDS_IGNORED.sub(" ", queue.needs or "")):
-            if word not in skills and names.known("agents") and names.whole("agents"):
-                expected = "a skill that some agent has" + (f" ({', '.join(skills)})" if 0 < len(skills) <= 12 else "")
-                yield Finding((*path, "needs"), f'"{word}"', expected, did_you_mean(word, skills))
 
 
 def _recordings(site: Site) -> Iterator[Finding]:
@@ -431,7 +329,7 @@ def _verb(state: object, path: Path, names: Names) -> Iterator[Finding]:
     checks: dict[str, Callable[[Any], Iterator[Finding]]] = {
         "hours": lambda value: names.check("hours", value, (*path, "hours"), "calendar"),
         "enqueue": lambda value: names.check("queues", value, (*path, "enqueue"), "queue"),
-        "connect": lambda value: _destination(value, (*path, "connect"), names),
+        "connect": lambda value: check_destination(value, (*path, "connect"), names),
     }
     for key, run in checks.items():
         value = getattr(state, key, None)

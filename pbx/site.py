@@ -7,8 +7,8 @@ from pathlib import Path
 
 from acd.site_check import queue_needs
 from acd.site_check_agents import agents_and_work
+from config.findings import Finding
 from config.loader import load
-from config.references import Finding
 from config.schema import Site
 from media.prompts import Progress
 from pbx.sound import prompt_findings

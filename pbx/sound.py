@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from config.findings import Finding
 from config.prompts_used import prompts_used, used
-from config.references import Finding
 from config.sayings import Slot, Spoken, parts
 from config.schema import Site
 from config.speech import voice_of

@@ -1,4 +1,4 @@
-"""Mistakes in `needs` are told like all others: file, line, column."""
+"""Mistakes in `needs` and in who serves are told like all others: file, line, column."""
 
 from __future__ import annotations
 
@@ -13,22 +13,67 @@ SITE = """\
 site: x
 listen: {sip: udp:127.0.0.1:5060}
 agents:
-  ann: {contact: sip:ann@127.0.0.1, skills: {asia: 4}}
+  ann: {contact: "sip:ann@127.0.0.1", skills: {asia: 4, french: 9}}
+  bob: {contact: "sip:bob@127.0.0.1", skills: {asia: 2}, queues: {anyone: 1}}
 queues:
-  good: {needs: asia >= 4}
-  unreadable: {needs: asia >=}
-  nobody: {needs: asia >= 5}
+  anyone: {}
 """
 
 
-def test_requirements_are_checked_with_the_site(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("queue", "told"),
+    [
+        ("q: {needs: asia >=}", "8:14: queues.q.needs: expected a requirement (column 8: expected a skill"),
+        ("q: {needs: asia >= 5}", "8:14: queues.q.needs: expected a requirement that at least one agent of"),
+        ("q: {needs: asai >= 4}",
+         '8:14: queues.q.needs: expected a skill that some agent has (asia, french), found "asai" - did you mean'),
+        ("q: {relax: [{after_s: 9, needs: asia and}]}", "8:35: queues.q.relax[0].needs: expected a requirement ("),
+        ("q: {needs: asia, relax: [{after_s: 9, needs: french >= 10}]}",
+         "8:48: queues.q.relax[0].needs: expected a requirement that at least one agent of the queue fulfils"),
+        ("q: {needs: asia, relax: [{after_s: 9, needs: frnch}]}",
+         '8:48: queues.q.relax[0].needs: expected a skill that some agent has (asia, french), found "frnch" - '),
+        ("q: {needs: asia >= 2, relax: [{after_s: 9, needs: asia >= 3}]}",
+         "8:53: queues.q.relax[0].needs: expected a step that lets another agent take the call than those before it"),
+        ("q: {relax: [{after_s: 9, needs: asia}]}", "8:35: queues.q.relax[0].needs: expected a step that lets another"),
+        ("q: {needs: 'asia > 9', agents: ann, relax: [{after_s: 9, needs: asia}, {after_s: 9, needs: asia}]}", None),
+        ("q: {agents: bob}", "8:7: queues.q.agents: expected a queue that at least one agent serves, found nobody"),
+        ("q: {borrow: {when: waiting > 5, agents_of: anyone, needs: french >= 10}}",
+         "8:61: queues.q.borrow.needs: expected a requirement that at least one agent of these queues fulfils"),
+    ],
+)  # fmt: skip
+def test_one_mistake(tmp_path: Path, queue: str, told: str | None) -> None:
     file = tmp_path / "site.yaml"
-    file.write_text(SITE)
+    file.write_text(SITE + "  " + queue + "\n")
     with pytest.raises(SiteError) as caught:
         load_site(file)
-    unreadable, nobody = map(str, caught.value.problems)
-    assert unreadable.startswith(f"{file}:7:23: queues.unreadable.needs: expected a requirement (column ")
-    assert nobody.startswith(f"{file}:8:19: queues.nobody.needs: expected a requirement that at least one agent")
+    found = [str(problem).removeprefix(f"{file}:") for problem in caught.value.problems]
+    if told is None:
+        assert [one.split(": expected")[0] for one in found] == [
+            "8:14: queues.q.needs", "8:84: queues.q.relax[1].after_s", "8:94: queues.q.relax[1].needs",
+        ]  # fmt: skip
+        return
+    assert found[0].startswith(told), found
+    assert len(found) <= 2  # an unknown skill is one that nobody has, too
+
+
+def test_a_queue_that_nobody_serves_by_the_agents_own_lists(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(SITE.replace("french: 9}}", "french: 9}, queues: {anyone: 1}}") + "  q: {}\n")
+    with pytest.raises(SiteError) as caught:
+        load_site(file)
+    assert [str(problem) for problem in caught.value.problems] == [
+        f"{file}:8:3: queues.q: expected a queue that at least one agent serves, found nobody who does"
+    ]
+
+
+def test_steps_that_widen(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    steps = "{after_s: 9, needs: asia >= 4}, {after_s: 20, needs: call.vip or french}, {after_s: 30, needs: asia}"
+    file.write_text(SITE.replace(", queues: {anyone: 1}", "") + f"  q: {{needs: french and asia, relax: [{steps}]}}\n")
+    with pytest.raises(SiteError) as caught:
+        load_site(file)
+    [problem] = caught.value.problems
+    assert str(problem).startswith(f"{file}:8:59: queues.q.relax[0].needs: expected a step that lets another agent")
 
 
 AGENTS = """\
