@@ -34,6 +34,7 @@ from pbx.console import UNUSABLE, WRONG, SiteFile, converting, err, fail, out, r
 from pbx.descriptors import shortage
 from pbx.erlang_command import erlang
 from pbx.simulate_command import simulate
+from pbx.statistics_command import queue_log, stats
 from pbx.tables import bans_table, calls_table, cdr_table, phones_table, trunks_table
 
 app = typer.Typer(
@@ -454,6 +455,8 @@ def token(
 
 app.command()(erlang)
 app.command()(simulate)
+app.command()(stats)
+app.command("queue-log")(queue_log)
 
 
 # --- demo, bench, version ---------------------------------------------------------------------------------------------
