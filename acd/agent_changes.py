@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from acd import borrowing, fitting
+from acd import borrowing, fitting, written
 from acd.agent_state import AT_WORK, State
 from acd.errors import AgentCommandError, BadLevel, PhoneTaken, UnknownQueue
 from acd.events import AgentQueuesChanged, AgentSeated, AgentSkillsChanged
@@ -141,3 +141,5 @@ def refit(floor: Floor, queues: Sequence[Queue]) -> None:
     for item in waiting:
         fitting.fit(floor, item)
         floor.place(item)
+    if floor.written.items:
+        written.refit(floor)

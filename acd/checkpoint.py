@@ -26,7 +26,7 @@ from typing import Any, Final
 import orjson
 from pydantic import BaseModel, SecretStr
 
-from acd import offering
+from acd import offering, written
 from acd.columns import Columns
 from acd.deadlines import Deadlines, Due
 from acd.errors import AcdError
@@ -104,6 +104,7 @@ def make_indices(floor: Floor) -> None:
     for item in floor.items.values():
         if offering.wanted(floor, item):
             floor.lines.add(item)
+    written.index(floor)
 
 
 # --- what is kept of a class -----------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ class OfferItem:
     queue: str
     reservation: int
     ring_s: float
+    channel: str = "call"
 
 
 @dataclass(frozen=True, slots=True)

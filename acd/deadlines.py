@@ -23,6 +23,8 @@ class Due(IntEnum):
     BORROW = 7  # whether a queue borrows agents is looked at again
     GATHER = 8  # who has gathered is paired
     CALLBACK = 9  # is due, or was kept for long enough
+    WORK = 10  # a chat or a mail waited long enough
+    WORK_OFFER = 11  # was offered long enough
 
 
 Key = tuple[Due, str | int]

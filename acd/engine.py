@@ -16,10 +16,12 @@ from acd import (
     priorities,
     rules,
     wrap_up,
+    written,
 )
 from acd.agent_inputs import AgentInputs
 from acd.agent_state import Input
 from acd.callback_inputs import CallbackInputs
+from acd.capacity import PHONE
 from acd.commands import Command
 from acd.condition import Attributes
 from acd.deadlines import Due
@@ -127,6 +129,18 @@ class Engine(AgentInputs, CallbackInputs):
             back.held.free(floor)
         return item
 
+    def enqueue_work(self, item_id: str, queue: str, channel: str, attributes: Attributes, now: float) -> WorkItem:
+        """A chat or a mail comes. From here on it is named as a call is: `answer`, `complete`, `abandon` ... are its,
+        too. Raises `UnknownQueue`."""
+        floor = self.floor
+        floor.advance(now)
+        into = floor.queues.get(queue)
+        if into is None or into.closed:
+            raise UnknownQueue(queue)
+        if item_id in floor.items or item_id in floor.written.items or channel in PHONE:
+            raise AcdError(f"item {item_id} is in a queue, or {channel} is the phone's")
+        return written.begin(floor, item_id, into, channel, attributes)
+
     def rescore(self, item_id: str, attributes: Attributes, now: float) -> None:
         """The call's attributes changed: its score, and who fits, are worked out anew. Ignored once it is connected."""
         floor = self.floor
@@ -153,6 +167,9 @@ class Engine(AgentInputs, CallbackInputs):
         queue says or for `keep_s`; true if so."""
         floor = self.floor
         now = floor.advance(now)
+        if item_id in floor.written.items:
+            written.abandon(floor, self._work(item_id, connected=False))
+            return False
         item = floor.items[item_id]
         if kept_places.keep(floor, item, item.queue.resume_s if keep_s is None else keep_s):
             return True
@@ -168,6 +185,9 @@ class Engine(AgentInputs, CallbackInputs):
         """The item leaves the queue for `to` by somebody's decision, who sends it there himself."""
         floor = self.floor
         floor.advance(now)
+        if item_id in floor.written.items:
+            written.withdraw(floor, self._work(item_id, connected=False), to, reason)
+            return
         item = floor.items[item_id]
         if item.state is ItemState.CONNECTED:
             raise AcdError(f"item {item_id} is connected")
@@ -186,6 +206,9 @@ class Engine(AgentInputs, CallbackInputs):
         """The conversation ended: `by` the caller, the agent or, if the call goes on somewhere else, a transfer."""
         floor = self.floor
         now = floor.advance(now)
+        if item_id in floor.written.items:
+            written.complete(floor, self._work(item_id, connected=True), by, to)
+            return
         item = floor.items[item_id]
         if item.state is not ItemState.CONNECTED or item.agent is None:
             raise AcdError(f"item {item_id} is not connected")
@@ -211,7 +234,7 @@ class Engine(AgentInputs, CallbackInputs):
         now = floor.advance(now)
         held = floor.reservations.pop(reservation, None)
         if held is None:
-            return False
+            return written.answer(floor, reservation)
         floor.deadlines.forget((Due.RESERVATION, reservation))
         for what in (Due.ITEM, Due.FIT):
             floor.deadlines.forget((what, held.item_id))
@@ -241,7 +264,7 @@ class Engine(AgentInputs, CallbackInputs):
         now = floor.advance(now)
         held = floor.reservations.get(reservation)
         if held is None:
-            return False
+            return written.fail(floor, reservation, outcome)
         floor.give_back(floor.end(held, outcome))
         agent = floor.roster.agents[held.agent]
         what = to_agent(outcome, floor.acd.not_answered)
@@ -272,7 +295,13 @@ class Engine(AgentInputs, CallbackInputs):
 
     def holds(self, reservation: int) -> bool:
         """Whether it is live."""
-        return reservation in self.floor.reservations
+        return reservation in self.floor.reservations or reservation in self.floor.written.reservations
+
+    def _work(self, item_id: str, *, connected: bool) -> WorkItem:
+        item = self.floor.written.items[item_id]
+        if (item.state is ItemState.CONNECTED) is not connected:
+            raise AcdError(f"item {item_id} is {item.state}")
+        return item
 
     # --- time ---
 
@@ -307,6 +336,10 @@ class Engine(AgentInputs, CallbackInputs):
                     kept_places.expire(floor, item)
             elif kind is Due.CALLBACK:
                 callbacks.due(floor, str(name))
+            elif kind is Due.WORK:
+                written.due(floor, str(name))
+            elif kind is Due.WORK_OFFER:
+                written.fail(floor, int(name), Outcome.NO_ANSWER)
             elif kind is Due.QUEUE:
                 rules.look(floor, floor.queues[str(name)])
             elif kind is Due.BORROW:

@@ -32,6 +32,7 @@ def fit(floor: Floor, item: WorkItem) -> None:
         item.eligible = relaxation.relax(floor, item)
         if item.borrowing:
             item.eligible |= borrowing.lent(floor.roster, item)
+    item.eligible &= ~floor.roster.unable.get(item.channel, 0)
     if len(queue.steps) > 1 or queue.prefer is not None or (Due.FIT, item.id) in floor.deadlines:
         at = changes_at(item)
         if at is None:
@@ -49,10 +50,11 @@ def changes_at(item: WorkItem) -> float | None:
 
 def who_fits(floor: Floor, item: WorkItem) -> int:
     """What `eligible` must be now (for `audit`)."""
+    able = ~floor.roster.unable.get(item.channel, 0)
     if item.preferred is not None:
-        return 1 << floor.roster.agents[item.preferred].slot
+        return able & 1 << floor.roster.agents[item.preferred].slot
     fits = floor.roster.eligible(item.queue, item.attributes, item.step)
-    return fits | borrowing.lent(floor.roster, item) if item.borrowing else fits
+    return able & (fits | borrowing.lent(floor.roster, item) if item.borrowing else fits)
 
 
 def someone_left(floor: Floor, agent: Agent) -> None:

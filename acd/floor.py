@@ -6,7 +6,7 @@ that no available agent and no waiting item who fit each other are ever left.
 
 from __future__ import annotations
 
-from acd import assignment, borrowing, callbacks, columns, fitting, kept_places, offering, preference, rules
+from acd import assignment, borrowing, callbacks, columns, fitting, kept_places, offering, preference, rules, written
 from acd.agent_changes import stand_up
 from acd.agent_state import AT_WORK, TABLE, Input, Rule, State
 from acd.callbacks import Callback
@@ -41,7 +41,7 @@ _WITH_ITEM = (State.RESERVED, State.BUSY, State.WRAP_UP)
 class Floor:
     __slots__ = (
         "_next_reservation", "acd", "callbacks", "commands", "deadlines", "events", "gathered", "items", "items_made",
-        "lines", "measured", "now", "queues", "reservations", "roster", "statistics", "talks",
+        "lines", "measured", "now", "queues", "reservations", "roster", "statistics", "talks", "written",
     )  # fmt: skip
 
     def __init__(self, first_reservation: int) -> None:
@@ -55,6 +55,7 @@ class Floor:
         self.lines = WaitingLines()  # those for whom an agent is wanted: the QUEUED, and some that ring
         self.gathered = 0  # agents held back until others are there, too (`assignment.py`)
         self.talks = Talks()
+        self.written = written.Written()  # work beside the phone
         self.reservations: dict[int, Reservation] = {}  # live ones
         self.deadlines = Deadlines()
         self.statistics = Statistics(Days("UTC"))
@@ -66,6 +67,11 @@ class Floor:
     def first_reservation(self, number: int) -> None:
         """The next one has this number, or a higher one."""
         self._next_reservation = max(self._next_reservation, number)
+
+    def next_reservation(self) -> int:
+        number = self._next_reservation
+        self._next_reservation += 1
+        return number
 
     def advance(self, now: float) -> float:
         """Time only goes on."""
@@ -135,8 +141,7 @@ class Floor:
     def reserve(self, item: WorkItem, agent: Agent, why: str) -> None:
         """Hold the item for the agent. Neither is in line any more when this returns."""
         now, queue = self.now, item.queue
-        number = self._next_reservation
-        self._next_reservation += 1
+        number = self.next_reservation()
         reservation = Reservation(number, item.id, agent.name, queue.name, now, now + callbacks.held_s(self, item))
         self.reservations[number] = item.reservations[number] = agent.reservation = reservation
         item.state = ItemState.RESERVED
@@ -266,6 +271,7 @@ class Floor:
             self.enter(agent, agent.wish, agent.wish_reason)
         elif rule is Rule.LATER:
             agent.wish, agent.wish_reason = _WISHES[what], reason
+            self.update(agent)
         elif rule is Rule.REFUSED:
             raise AgentCommandError(agent.name, what.value, agent.state.value)
         elif rule is Rule.IMPOSSIBLE:
@@ -304,6 +310,8 @@ class Floor:
         """Something that decides on availability changed; if he is available now, he gets the best item that fits."""
         if self.roster.update(agent):
             self.match(agent)
+        if len(agent.channels) > 1 or "call" not in agent.channels:
+            written.update(self, agent)
 
     def match(self, agent: Agent) -> None:
         """He is available: the best item that fits him, if any does."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acd import assignment, borrowing, callbacks, fitting, offering, preference
+from acd import assignment, borrowing, callbacks, fitting, offering, preference, written
 from acd.agent_state import Input, State
 from acd.deadlines import Due
 from acd.errors import QueueNeedsError, RequirementError
@@ -20,7 +20,7 @@ from config import schema
 def take_over(floor: Floor, site: schema.Site) -> None:
     """Raises `QueueNeedsError` before anything is changed."""
     needs = {name: _needs_of(name, queue) for name, queue in site.queues.items()}
-    floor.acd = site.acd
+    floor.acd, floor.roster.interrupts = site.acd, {**site.acd.interrupts}
     new, gone = floor.roster.define(site.agents)
     if floor.statistics.days.zone != site.locale.timezone:
         floor.statistics.days = Days(site.locale.timezone)
@@ -43,6 +43,7 @@ def take_over(floor: Floor, site: schema.Site) -> None:
             floor.apply(agent, Input.LOGIN, "logged in")
             floor.apply(agent, Input.READY)
     _place_all(floor)
+    written.refit(floor)
 
 
 def _place_all(floor: Floor) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from acd.agent_set import set_of
 from acd.agent_state import AT_WORK, State
+from acd.capacity import PHONE, capacity, phone_open
 from acd.columns import Columns
 from acd.condition import Attributes
 from acd.errors import UnknownAgent
@@ -24,8 +25,8 @@ def _skills_of(agent: Agent) -> dict[str, int]:
 
 class Roster:
     __slots__ = (
-        "_free", "_slots", "agents", "at_work", "columns", "idle", "logged_in", "on_duty", "phones", "serving",
-        "skills",
+        "_free", "_slots", "agents", "at_work", "columns", "idle", "interrupts", "logged_in", "on_duty", "phones",
+        "serving", "skills", "unable",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -35,6 +36,8 @@ class Roster:
         self.serving = Serving()
         self.idle = IdleOrder()
         self.columns = Columns()
+        self.interrupts: dict[str, tuple[str, ...]] = {}  # what may come while an agent is at work of what
+        self.unable: dict[str, int] = {}  # of the phone's channels: who has none of it, as a set
         self.logged_in = 0  # whoever is not LOGGED_OUT, as a set
         self.on_duty = 0  # and not NOT_READY either
         self.at_work = 0  # who is rung, talks or notes down, as a set
@@ -52,14 +55,15 @@ class Roster:
 
     def available(self, agent: Agent) -> bool:
         """Can be rung for a queue now. Derived from what is known of agent and phone, and nowhere kept."""
-        return agent.state is State.READY and not agent.resting and self.phone_free(agent.phone)
+        if agent.state is not State.READY or agent.resting or not self.phone_free(agent.phone):
+            return False
+        return not agent.work or phone_open(agent, self.interrupts)
 
     @staticmethod
     def phone_free(phone: Phone) -> bool:
         return phone.reachable and not phone.legs and phone.held_by is None
 
-    @staticmethod
-    def hindrance(agent: Agent) -> str | None:
+    def hindrance(self, agent: Agent) -> str | None:
         """Why an agent who is READY is not available."""
         if agent.state is not State.READY:
             return None
@@ -67,7 +71,9 @@ class Roster:
             return "no phone" if agent.at is None else "unregistered"
         if agent.resting:
             return agent.reason or "failed"
-        return "on another call" if agent.phone.legs or agent.phone.held_by else None
+        if agent.phone.legs or agent.phone.held_by:
+            return "on another call"
+        return None if phone_open(agent, self.interrupts) else "at other work"
 
     def update(self, agent: Agent) -> bool:
         """Bring the idle order in line with the agent; true if he has just become available."""
@@ -168,7 +174,7 @@ class Roster:
                 agent.retired, agent.wish, agent.wish_reason = False, State.READY, None
             agent.display_name = spec.name
             agent.home, agent.fixed = spec.extension or spec.contact or "", spec.contact is not None
-            agent.wrap_up_s = spec.wrap_up_s
+            agent.wrap_up_s, agent.channels = spec.wrap_up_s, {**spec.channels}
             agent.weight, agent.place = spec.weight, place
             self.columns.note(agent)
             agent.trained = dict(spec.skills)
@@ -183,6 +189,10 @@ class Roster:
         there = [agent for agent in self.agents.values() if not agent.retired]
         self.skills = SkillIndex((agent.slot, agent.skills) for agent in there)
         self.serving = Serving(there)
+        self.unable = {
+            channel: unable for channel in PHONE
+            if (unable := set_of(agent.slot for agent in there if not capacity(agent, channel)))
+        }  # fmt: skip
         return new, gone
 
     def forget(self, agent: Agent) -> None:

@@ -46,6 +46,8 @@ def _agent(floor: Floor, agent: Agent) -> dict[str, object]:
         "phone": agent.at,
         "registered": agent.phone.reachable,
         "available": floor.roster.available(agent),
+        "channels": dict(agent.channels),
+        "work": dict(agent.work),
         "pending": None if agent.wish is State.READY else agent.wish.value,
         "wrap_up": None if agent.notes is None else notes(agent.notes, floor.acd.wrap_up_at_most_s),
     }

@@ -275,6 +275,8 @@ class Agent(Reply):
         "`changed` (by a supervisor)"
     )  # fmt: skip
     not_ready_reasons: list[str] | None = Field(None, description="of one agent: those he may give; empty: any")
+    channels: dict[str, int] | None = Field(None, description="how much of each he may have at once")
+    work: dict[str, str] | None = Field(None, description="what he has beside the phone: channel by item")
     phone: str | None = Field(None, description="where he sits: an extension or a SIP URI; null: nowhere")
     wrap_up: dict[str, Any] | None = Field(
         None, description="what he notes of the call he has, or had: `call_id`, `queue`, `began` (null: it lasts), "
