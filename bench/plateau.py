@@ -255,6 +255,9 @@ class Plateau:
     async def post(self, path: str, body: Any, *, role: Role = "shop", name: str = "shop") -> Any:
         return await self._request("POST", path, body, role, name)
 
+    async def put(self, path: str, body: Any, *, role: Role = "supervisor", name: str = "bench") -> Any:
+        return await self._request("PUT", path, body, role, name)
+
     async def _request(self, method: str, path: str, body: Any, role: Role, name: str) -> Any:
         assert self._http is not None
         headers = {"Authorization": f"Bearer {self.token(role, name)}"}
