@@ -20,7 +20,8 @@ from config import schema
 def take_over(floor: Floor, site: schema.Site) -> None:
     """Raises `QueueNeedsError` before anything is changed."""
     needs = {name: _needs_of(name, queue) for name, queue in site.queues.items()}
-    floor.acd, floor.roster.interrupts = site.acd, {**site.acd.interrupts}
+    floor.acd = site.acd
+    floor.roster.interrupts = {str(channel): tuple(others) for channel, others in site.acd.interrupts.items()}
     new, gone = floor.roster.define(site.agents)
     if floor.statistics.days.zone != site.locale.timezone:
         floor.statistics.days = Days(site.locale.timezone)

@@ -174,7 +174,8 @@ class Roster:
                 agent.retired, agent.wish, agent.wish_reason = False, State.READY, None
             agent.display_name = spec.name
             agent.home, agent.fixed = spec.extension or spec.contact or "", spec.contact is not None
-            agent.wrap_up_s, agent.channels = spec.wrap_up_s, {**spec.channels}
+            agent.wrap_up_s = spec.wrap_up_s
+            agent.channels = {str(channel): most for channel, most in spec.channels.items()}
             agent.weight, agent.place = spec.weight, place
             self.columns.note(agent)
             agent.trained = dict(spec.skills)
