@@ -466,7 +466,7 @@ class Desk(Staff, QueueCommands):
         try:
             call.route(to)
         finally:
-            del self._ages[call.id]
+            self._ages.pop(call.id, None)  # the queue it came to may have sent it on: then it is gone already
 
     def _whisper(self, entry: Entry, queue: str) -> Whisper | None:
         settings = self._queues.get(queue)

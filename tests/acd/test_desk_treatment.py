@@ -107,6 +107,17 @@ def test_exit_to_another_queue_keeps_the_age(floor: Open) -> None:
     assert "c1 offer ann other" in f.what()
 
 
+def test_an_exit_into_a_queue_that_takes_nobody(floor: Open) -> None:
+    """It is sent on from there while it is still being sent there."""
+    f = floor(sales={"keys": {"2": "queue other"}}, other={"enter": [{"when": "agents == 0", "to": "queue third"}]},
+              third={})  # fmt: skip
+    c1 = f.call("c1")
+    f.clock.run(30)
+    f.desk.on_digit(c1, "2")
+    assert f.what()[-3:] == ["c1 route queue other", "c1 route queue third", "c1 silence"]
+    assert f.desk._engine.floor.items["c1"].age_from == T0 and f.desk._ages == {}
+
+
 def test_moved_and_withdrawn_from_outside(floor: Open) -> None:
     f = floor(sales={}, other={})
     f.call("c1")
