@@ -122,6 +122,8 @@ def _calendars(queue: Queue, path: Path, names: Names) -> Iterator[Finding]:
         yield Finding((*path, "closed"), "no hours", "hours, the calendar beside it", on_key=True)
     if queue.callback is not None and queue.callback.hours is not None:
         yield from names.check("hours", queue.callback.hours, (*path, "callback", "hours"), "calendar")
+    if queue.callback is not None and queue.callback.number == "ask" and not queue.callback.ask_number:
+        yield Finding((*path, "callback", "number"), "ask", "ask_number beside it, what is said to ask for the number")
     if queue.callback is not None and queue.callback.through is not None:
         yield from names.check("trunks", queue.callback.through, (*path, "callback", "through"), "trunk")
 

@@ -315,7 +315,7 @@ def _flow(site: Site, name: str, names: Names, *, whole: bool) -> Iterator[Findi
                 whole = False  # what that was to lead to is no second mistake
                 hint = did_you_mean(target, raw_flow)
                 yield Finding((*path, *key), f'"{target}"', f"a state of the flow {name}", hint)
-        yield from _verb(state, path, names)
+        yield from _verb(site, state, path, names)
     if whole:
         for state_name in flows.unreachable(flow):
             expected = "a state that another state leads to"
@@ -325,7 +325,7 @@ def _flow(site: Site, name: str, names: Names, *, whole: bool) -> Iterator[Findi
             yield Finding(("ivr", name, state_name), "calendars that lead in a circle", expected, on_key=True)
 
 
-def _verb(state: object, path: Path, names: Names) -> Iterator[Finding]:
+def _verb(site: Site, state: object, path: Path, names: Names) -> Iterator[Finding]:
     checks: dict[str, Callable[[Any], Iterator[Finding]]] = {
         "hours": lambda value: names.check("hours", value, (*path, "hours"), "calendar"),
         "enqueue": lambda value: names.check("queues", value, (*path, "enqueue"), "queue"),
@@ -335,6 +335,12 @@ def _verb(state: object, path: Path, names: Names) -> Iterator[Finding]:
         value = getattr(state, key, None)
         if value is not None:
             yield from run(value)
+    asked = getattr(state, "callback", None)
+    if asked is not None:
+        yield from names.check("queues", asked, (*path, "callback"), "queue")
+        queue = site.queues.get(asked)
+        if queue is not None and queue.callback is None:
+            yield Finding((*path, "callback"), f'"{asked}"', f"a queue that offers callbacks: queues.{asked}.callback")
     digits, least = getattr(state, "digits", None), getattr(state, "min_digits", None)
     if digits is not None and least is not None and least > digits:
         yield Finding((*path, "min_digits"), str(least), f"at most digits, that is {digits}")

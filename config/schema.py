@@ -58,6 +58,7 @@ __all__ = [
     "Agent",
     "Api",
     "ByHours",
+    "CallBack",
     "Calls",
     "Connect",
     "Destination",
@@ -245,6 +246,19 @@ class Record(_State):
     then: str | None = None
 
 
+class CallBack(_State):
+    """Ask for a call from queue `callback`: to the caller's number, or the one in call attribute `number`; now or, with
+    `after_s`, not before. `otherwise`: if that can't be: no number, one that is not called, too many waiting, asked for
+    already."""
+
+    callback: str
+    number: AttributeName | None = None
+    after_s: Seconds | None = None
+    set: dict[AttributeName, AttributeValue] = Field(default_factory=dict)
+    then: str | None = None
+    otherwise: str | None = None
+
+
 class HangUp(_State):
     """End the call."""
 
@@ -253,10 +267,11 @@ class HangUp(_State):
 
 VERBS: dict[str, type[_State]] = {
     "say": Say, "menu": Menu, "gather": Gather, "hours": ByHours, "enqueue": Enqueue,
-    "connect": Connect, "wait_s": Wait, "echo": Echo, "record": Record, "hang_up": HangUp,
+    "connect": Connect, "wait_s": Wait, "echo": Echo, "record": Record, "callback": CallBack,
+    "hang_up": HangUp,
 }  # fmt: skip
 
-State = Say | Menu | Gather | ByHours | Enqueue | Connect | Wait | Echo | Record | HangUp
+State = Say | Menu | Gather | ByHours | Enqueue | Connect | Wait | Echo | Record | CallBack | HangUp
 
 
 def _state(value: Any) -> Any:

@@ -16,6 +16,7 @@ from config.calendar import is_open
 from config.sayings import in_words
 from config.schema import (
     ByHours,
+    CallBack,
     Connect,
     Destination,
     Echo,
@@ -204,6 +205,14 @@ class _Explainer:
             case Record():
                 heard = f", after {in_words(state.announce)}" if state.announce else ""
                 return Step("state", f"{name}: recording: {state.record}{heard}"), state.then, True
+            case CallBack():
+                whom = "the caller" if state.number is None else f"call.{state.number}"
+                text = f"{name}: callback to {whom}, noted in queue {state.callback}"
+                if state.then == state.otherwise:
+                    return Step("state", text), state.then, True
+                noted, not_noted = (tuple(self._states(flow, to, attributes)) for to in (state.then, state.otherwise))
+                choices = Step("choice", "noted", noted), Step("choice", "otherwise", not_noted)
+                return Step("state", text, choices), None, False
             case Echo():
                 return Step("state", f"{name}: echo, until the caller hangs up"), None, False
             case HangUp():

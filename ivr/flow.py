@@ -13,10 +13,10 @@ from typing import Any
 
 from config import schema
 from ivr.run import MOVES_AT_ONCE, MOVES_UNATTENDED, Phase, Rows, Run, stale
-from ivr.signals import Digit, Entered, HangUp, Input, IsOpen, Output, Played, Start, TimedOut
-from ivr.verbs import echo, gather, hours, leave, menu, record, say, wait
+from ivr.signals import CallbackNoted, Digit, Entered, HangUp, Input, IsOpen, Output, Played, Start, TimedOut
+from ivr.verbs import callback, echo, gather, hours, leave, menu, record, say, wait
 
-INPUTS: tuple[type[Input], ...] = (Start, Digit, Played, TimedOut, IsOpen)
+INPUTS: tuple[type[Input], ...] = (Start, Digit, Played, TimedOut, IsOpen, CallbackNoted)
 
 
 def _start(run: Run, spec: object, _: Start) -> None:
@@ -27,8 +27,8 @@ def _start(run: Run, spec: object, _: Start) -> None:
 
 
 def _complete(*parts: Rows) -> Rows:
-    """One table of every (phase, input). Start comes once, IsOpen only when asked; any other gap is a mistake here."""
-    table: Rows = {(phase, kind): stale for phase in Phase for kind in (Start, IsOpen)}
+    """One table of every (phase, input). Start comes once, answers only when asked; any other gap is a mistake here."""
+    table: Rows = {(phase, kind): stale for phase in Phase for kind in (Start, IsOpen, CallbackNoted)}
     table |= {(Phase.NEW, kind): stale for kind in (Digit, Played, TimedOut)}
     table[Phase.NEW, Start] = _start
     for rows in parts:
@@ -38,7 +38,7 @@ def _complete(*parts: Rows) -> Rows:
     return table
 
 
-TABLE = _complete(say.ROWS, menu.ROWS, gather.ROWS, hours.ROWS, wait.ROWS, echo.ROWS, leave.ROWS)
+TABLE = _complete(say.ROWS, menu.ROWS, gather.ROWS, hours.ROWS, callback.ROWS, wait.ROWS, echo.ROWS, leave.ROWS)
 
 ENTER: dict[type[schema._State], Callable[[Run, Any], None]] = {
     schema.Say: say.enter,
@@ -50,6 +50,7 @@ ENTER: dict[type[schema._State], Callable[[Run, Any], None]] = {
     schema.Wait: wait.enter,
     schema.Echo: echo.enter,
     schema.Record: record.enter,
+    schema.CallBack: callback.enter,
     schema.HangUp: leave.enter_hang_up,
 }
 

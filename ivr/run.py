@@ -25,6 +25,7 @@ class Phase(Enum):
     GATHER_PROMPT = auto()  # the end of the prompts, or a key that interrupts them
     GATHER_DIGITS = auto()  # more keys
     ASKING = auto()  # whether it is open
+    NOTING = auto()  # whether a callback is noted
     WAITING = auto()  # the timer
     ECHOING = auto()  # nothing: the caller ends it
     ENDED = auto()  # nothing

@@ -15,7 +15,9 @@ from config.speech import currency_of, voice_of
 from ivr.events import IvrDigits, IvrEnded, IvrStateEntered
 from ivr.flow import FlowMachine
 from ivr.signals import (
+    AskCallback,
     AskHours,
+    CallbackNoted,
     Connect,
     Digit,
     Echo,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 Emit = Callable[[object], None]
 OnGathered = Callable[["Call", str, str], None]
 OnRecord = Callable[["Call", str], None]
+OnCallback = Callable[["Call", AskCallback], bool]
 
 
 class _Plan:
@@ -78,7 +81,7 @@ class _Plan:
 class IvrHandler:
     """The handler of destinations `ivr NAME`."""
 
-    __slots__ = ("clock", "counters", "emit", "live", "on_gathered", "plan", "record")
+    __slots__ = ("callback", "clock", "counters", "emit", "live", "on_gathered", "plan", "record")
 
     def __init__(
         self, site: Site, clock: Clock, emit: Emit, on_gathered: OnGathered, counters: Counter[str]
@@ -88,6 +91,7 @@ class IvrHandler:
         self.emit = emit
         self.on_gathered = on_gathered
         self.record: OnRecord = self._not_recorded  # start, stop, mask or unmask a call's recording
+        self.callback: OnCallback = lambda call, asked: False  # notes who is to be called; False if it can't be
         self.counters = counters
         self.live = 0  # sessions in charge of a call
         self.plan = _Plan(site, clock.now())
@@ -196,6 +200,8 @@ class IvrSession:
                 self._stop_timer()
             case AskHours(hours):
                 self._inputs.append(IsOpen(self._is_open(hours)))
+            case AskCallback():
+                self._inputs.append(CallbackNoted(self._handler.callback(call, output)))
             case Keyed(state, digits):
                 self._emit(IvrDigits(self._handler.clock.now(), call.id, self._flow, state, digits))
             case Gathered(name, digits):

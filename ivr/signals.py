@@ -42,7 +42,14 @@ class IsOpen:
     open: bool
 
 
-Input = Start | Digit | Played | TimedOut | IsOpen
+@dataclass(frozen=True, slots=True)
+class CallbackNoted:
+    """The answer to `AskCallback`."""
+
+    noted: bool
+
+
+Input = Start | Digit | Played | TimedOut | IsOpen | CallbackNoted
 
 # --- outputs --------------------------------------------------------------------------------------------------------
 
@@ -83,6 +90,16 @@ class AskHours:
     """Is this calendar open now? Answer with `IsOpen`. Always the last output of its batch."""
 
     hours: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskCallback:
+    """The caller is to be called by a queue. Answer with `CallbackNoted`. Always the last output of its batch."""
+
+    queue: str
+    number: str | None  # the call attribute that has it; None: the caller's
+    after_s: float | None  # not before
+    attributes: Mapping[str, str | int | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +159,6 @@ class HangUp:
 
 
 Output = (
-    Entered | Play | StopPlay | SetTimer | StopTimer | AskHours | Keyed | Gathered | Silence | Echo | Record
-    | Enqueue | Connect | HangUp
+    Entered | Play | StopPlay | SetTimer | StopTimer | AskHours | AskCallback | Keyed | Gathered | Silence | Echo
+    | Record | Enqueue | Connect | HangUp
 )  # fmt: skip

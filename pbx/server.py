@@ -172,6 +172,9 @@ class Server:
         self.ivr = IvrHandler(site, driver, self.emit, self._gathered, counters)
         self.switch.handlers = {**self.desk.handlers, "ivr": self.ivr.start, **self.features.handlers}
         self.ivr.record = self.recordings.flow
+        self.ivr.callback = lambda call, asked: self.desk.callbacks.noted(
+            call, asked.queue, asked.number, asked.after_s, asked.attributes
+        )  # fmt: skip
         self.defence.protect(self.switch)
         self.switch.on_call = self._call_started
         self.health = Health(

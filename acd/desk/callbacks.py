@@ -107,6 +107,20 @@ class Callbacks:
         self._arm()
         return callback_id
 
+    def noted(
+        self, call: Call, queue: str, number: str | None, after_s: float | None, attributes: Attributes
+    ) -> bool:
+        """A flow asks for the caller of a call; `number` is the call attribute that has his number. False: he can't be
+        called."""
+        given = call.from_number if number is None else str(call.attributes.get(number, ""))
+        due_at = None if after_s is None else self._clock.now() + after_s
+        try:
+            self.ask(queue, given, {**call.attributes, **attributes}, called=call.to_number, due_at=due_at)
+        except (CallbackError, UnknownQueue):
+            self._counters["callbacks_refused"] += 1
+            return False
+        return True
+
     def cancel(self, callback_id: str) -> None:
         """Raises `UnknownCallback`, `CallbackStateError`."""
         self._engine.cancel_callback(callback_id, self._clock.now())

@@ -187,9 +187,9 @@ def test_every_mistake_is_said_at_once_in_words(problems: Problems) -> None:
         'supervise monitor|whisper|barge AGENT, agent login, agent login CODE, agent logout, agent ready, '
         'agent not-ready REASON, refuse STATUS, hang up, sip:USER@HOST, found "nowhere"',
         "18:11: ivr.f.s: expected exactly one verb of: say, menu, gather, hours, enqueue, connect, wait_s, echo, "
-        "record, hang_up, found sya - did you mean say?",
+        "record, callback, hang_up, found sya - did you mean say?",
         "18:31: ivr.f.t: expected a state, that is a verb and its keys; verbs: say, menu, gather, hours, enqueue, "
-        'connect, wait_s, echo, record, hang_up, found "hello"',
+        'connect, wait_s, echo, record, callback, hang_up, found "hello"',
         '18:58: ivr.f.u.keys.12: expected one key of a telephone: 0-9, *, #, A-D, found "12"',
         "19:9: locale: expected keys and values, as country: ..., found text",
     ]

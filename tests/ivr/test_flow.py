@@ -11,7 +11,9 @@ from config.schema import Destination, Flow
 from ivr.flow import INPUTS, TABLE, FlowMachine
 from ivr.run import KEYS_AHEAD, MOVES_AT_ONCE, MOVES_UNATTENDED, Phase
 from ivr.signals import (
+    AskCallback,
     AskHours,
+    CallbackNoted,
     Connect,
     Digit,
     Echo,
@@ -51,6 +53,7 @@ SHOP = {
     "test": {"echo": True},
     "hold": {"wait_s": 2, "then": "where"},
     "bye": {"hang_up": True},
+    "later": {"callback": "asia", "number": "typed", "after_s": 60, "then": "hello", "otherwise": "sorry"},
     "tape": {"record": "start", "announce": "recorded", "then": "where"},
 }  # fmt: skip
 
@@ -97,6 +100,7 @@ INTO = {
     Phase.GATHER_PROMPT: lambda: at("code"),
     Phase.GATHER_DIGITS: lambda: _after(at("code"), Played()),
     Phase.ASKING: lambda: _after(FlowMachine(flow(SHOP)), Start()),
+    Phase.NOTING: lambda: at("later"),
     Phase.WAITING: lambda: at("hold"),
     Phase.ECHOING: lambda: at("test"),
     Phase.ENDED: lambda: at("bye"),
@@ -116,6 +120,8 @@ GIVES: dict[tuple[Phase, Input], list[Output]] = {
     (Phase.GATHER_DIGITS, TimedOut()): [CODE_AGAIN],
     (Phase.ASKING, IsOpen(True)): [Entered("hello"), Play(("welcome",))],
     (Phase.ASKING, IsOpen(False)): [Entered("sorry"), Play(("closed",))],
+    (Phase.NOTING, CallbackNoted(True)): [Entered("hello"), Play(("welcome",))],
+    (Phase.NOTING, CallbackNoted(False)): [Entered("sorry"), Play(("closed",))],
     (Phase.WAITING, TimedOut()): [Entered("where"), PROMPT],
 }
 
@@ -125,7 +131,10 @@ def _after(machine: FlowMachine, what: Input) -> FlowMachine:
     return machine
 
 
-@pytest.mark.parametrize("what", [Start(), ONE, Played(), TimedOut(), IsOpen(True), IsOpen(False)], ids=str)
+EVERY = [Start(), ONE, Played(), TimedOut(), IsOpen(True), IsOpen(False), CallbackNoted(True), CallbackNoted(False)]
+
+
+@pytest.mark.parametrize("what", EVERY, ids=str)
 @pytest.mark.parametrize("phase", list(Phase), ids=lambda p: p.name)
 def test_every_phase_and_input(phase: Phase, what: Input) -> None:
     machine = INTO[phase]()
@@ -353,3 +362,10 @@ def test_recording_begins_before_it_is_announced() -> None:
     machine = FlowMachine(flow(states))
     assert machine.feed(Start()) == [Entered("r"), Record("start"), Play(("recorded",))]
     assert machine.feed(Played()) == [Entered("m"), Record("mask"), HangUp("end of flow")]
+
+
+def test_a_callback_is_asked_for_with_what_the_state_says() -> None:
+    states = {"c": {"callback": "asia", "set": {"destination": "asia"}, "then": "bye"}, "bye": {"hang_up": True}}
+    machine = FlowMachine(flow(states))
+    assert machine.feed(Start()) == [Entered("c"), AskCallback("asia", None, None, {"destination": "asia"})]
+    assert machine.feed(CallbackNoted(False)) == [HangUp("end of flow")]  # nothing is said of that
