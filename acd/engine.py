@@ -124,6 +124,7 @@ class Engine(AgentInputs, CallbackInputs):
             fitting.begin(floor, item)
             floor.place(item)
             if item.state is ItemState.QUEUED:
+                floor.tell_waits(item)
                 item.predicted_s = floor.estimates.at_arrival(item)
         if back is not None:
             back.held.free(floor)

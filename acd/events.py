@@ -126,6 +126,17 @@ class ItemReserved:
     reservation: int
     waited_s: float
     why: str  # one line: what decided
+    decision: tuple[object, ...] = ()  # as `decision.Decision`
+
+
+@dataclass(frozen=True, slots=True)
+class ItemWaits:
+    """Nobody takes the item now: when it comes, comes to another step, or leaves for having waited too long."""
+
+    at: float
+    item_id: str
+    queue: str
+    fitting: tuple[object, ...]  # as `decision.Fitting`
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +308,7 @@ AcdEvent = (
     | ItemQueued
     | ItemRescored
     | ItemReserved
+    | ItemWaits
     | ReservationEnded
     | ItemConnected
     | ItemCompleted

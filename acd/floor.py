@@ -6,7 +6,19 @@ that no available agent and no waiting item who fit each other are ever left.
 
 from __future__ import annotations
 
-from acd import assignment, borrowing, callbacks, columns, fitting, kept_places, offering, preference, rules, written
+from acd import (
+    assignment,
+    borrowing,
+    callbacks,
+    columns,
+    decision,
+    fitting,
+    kept_places,
+    offering,
+    preference,
+    rules,
+    written,
+)
 from acd.agent_changes import stand_up
 from acd.agent_state import AT_WORK, TABLE, Input, Rule, State
 from acd.callbacks import Callback
@@ -22,6 +34,7 @@ from acd.events import (
     ItemOverflowed,
     ItemRescored,
     ItemReserved,
+    ItemWaits,
     ReservationEnded,
 )
 from acd.figures import Days
@@ -87,6 +100,12 @@ class Floor:
         if self.statistics.closed:
             self.tell_intervals()
 
+    def tell_waits(self, item: WorkItem) -> None:
+        """For explanations: why nobody takes it now."""
+        if item.state is ItemState.QUEUED:
+            why = tuple(decision.fitting(self, item))
+            self.tell(ItemWaits(self.now, item.id, item.queue.name, why))
+
     def tell_intervals(self) -> None:
         """Those of statistics that ended."""
         self.events += self.statistics.take()
@@ -114,10 +133,12 @@ class Floor:
 
     def refit(self, item: WorkItem) -> None:
         """Others may take it than before."""
-        waits = self.lines.discard(item)
+        waits, step = self.lines.discard(item), item.step
         fitting.fit(self, item)
         if waits:
             self.place(item)
+        if item.step != step:
+            self.tell_waits(item)
 
     def give(self, item: WorkItem, agent: Agent, why: str) -> None:
         """An item that was taken from its line to an agent; back into line if it wants others, too."""
@@ -138,8 +159,9 @@ class Floor:
         if waits:
             self.place(item)
 
-    def reserve(self, item: WorkItem, agent: Agent, why: str) -> None:
-        """Hold the item for the agent. Neither is in line any more when this returns."""
+    def reserve(self, item: WorkItem, agent: Agent, why: str, among: int = 0) -> None:
+        """Hold the item for the agent, of the set `among` if he was chosen from one. Neither is in line any more when
+        this returns."""
         now, queue = self.now, item.queue
         number = self.next_reservation()
         reservation = Reservation(number, item.id, agent.name, queue.name, now, now + callbacks.held_s(self, item))
@@ -150,7 +172,8 @@ class Floor:
         agent.item_id = item.id
         self.deadlines.set((Due.RESERVATION, number), reservation.expires_at)
         waited_s = item.waited_s(now)
-        self.tell(ItemReserved(now, item.id, queue.name, agent.name, number, waited_s, why))
+        because = tuple(decision.of(self, item, agent, among))
+        self.tell(ItemReserved(now, item.id, queue.name, agent.name, number, waited_s, why, because))
         self.apply(agent, Input.RESERVE)
         self.commands.append(OfferItem(item.id, agent.name, queue.name, number, queue.ring_s))
         offering.asked(self, item)
@@ -193,6 +216,7 @@ class Floor:
 
     def overflow(self, item: WorkItem) -> None:
         """An item that is not in line has waited for too long."""
+        self.tell_waits(item)
         self.send_on(item, item.queue.overflow, "max_wait")
 
     def send_on(self, item: WorkItem, to: Destination | None, reason: str) -> None:

@@ -103,6 +103,7 @@ class Step:
     after_s: float
     needs: Requirement | None
     fixed: int | None = None  # who fits every call, when `needs` does not look at the call
+    text: str | None = None  # `needs` as the site file has it
 
 
 @dataclass(slots=True, eq=False)

@@ -37,15 +37,16 @@ def ask(floor: Floor, item: WorkItem, agents: int) -> None:
     queue, roster = item.queue, floor.roster
     many = agents.bit_count()
     if queue.strategy != "ring all":
-        floor.reserve(item, choose(roster, item, agents, floor.now), f"{queue.strategy} of {many} available who fit")
+        agent = choose(roster, item, agents, floor.now)
+        floor.reserve(item, agent, f"{queue.strategy} of {many} available who fit", agents)
         return
     why = f"all {many} available who fit" if many <= MOST_PHONES else f"{MOST_PHONES} of {many} available who fit"
     while agents and len(item.reservations) < MOST_PHONES:
-        agent = roster.longest_idle(agents)
-        if agent is None:  # the others share phones that ring by now
+        longest = roster.longest_idle(agents)
+        if longest is None:  # the others share phones that ring by now
             break
-        floor.reserve(item, agent, why)
-        agents &= ~(1 << agent.slot)
+        floor.reserve(item, longest, why, agents)
+        agents &= ~(1 << longest.slot)
 
 
 def asked(floor: Floor, item: WorkItem) -> None:

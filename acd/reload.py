@@ -73,8 +73,11 @@ class _Needs:
     def __init__(self, spec: schema.Queue) -> None:
         """Raises `RequirementError`."""
         self.steps = (
-            Step(0.0, None if spec.needs is None else parse(spec.needs)),
-            *(Step(one.after_s, parse(one.needs)) for one in sorted(spec.relax, key=lambda one: one.after_s)),
+            Step(0.0, None if spec.needs is None else parse(spec.needs), text=spec.needs),
+            *(
+                Step(one.after_s, parse(one.needs), text=one.needs)
+                for one in sorted(spec.relax, key=lambda one: one.after_s)
+            ),
         )
         self.borrow = None
         if spec.borrow is not None:

@@ -89,6 +89,7 @@ def queues(floor: Floor, now: float) -> list[dict[str, object]]:
 def _queue(floor: Floor, queue: Queue, now: float) -> dict[str, object]:
     waiting = [item for item in queue.items.values() if item.state is not ItemState.CONNECTED]
     waiting.sort(key=lambda item: (item.rank, item.number))
+    there = [item for item in waiting if item.state is not ItemState.KEPT]
     roster = floor.roster
     able = queue.able
     counts = dict.fromkeys((state.value.lower() for state in State), 0)
@@ -106,9 +107,7 @@ def _queue(floor: Floor, queue: Queue, now: float) -> dict[str, object]:
         "abandoned": queue.abandoned,
         "overflowed": queue.overflowed,
         "resumed": queue.resumed,
-        "longest_wait_s": max(
-            (item.waited_s(now) for item in waiting if item.state is not ItemState.KEPT), default=0.0
-        ),
+        "longest_wait_s": max((item.waited_s(now) for item in there), default=0.0),
     }
 
 

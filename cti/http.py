@@ -21,6 +21,7 @@ from cti.callbacks import CallbackRest
 from cti.commands import AgentCommands
 from cti.errors import Forbidden, InvalidQuery, TokenError, WrongMediaType
 from cti.events import EventHub
+from cti.explanations import ExplanationRest
 from cti.matching import Matching
 from cti.metrics import Gauges, Metrics
 from cti.ports import (
@@ -105,6 +106,7 @@ class HttpServer:
             message_counts=messages, clicks=clicks, quality=quality,
             health=health, clock=clock, recordings=RecordingRest(recordings, view),
             talks=TalkRest(conferences, supervision), queue=QueueRest(view, counters),
+            explanation=ExplanationRest(view, records),
             statistics=StatisticsRest(desk, records, clock),
             callbacks=CallbackRest(callbacks, sessions, clock),
             metrics_source=Metrics(

@@ -393,6 +393,24 @@ class CallFacts(Reply):
     quality: list[LegQuality] = Field(description="of its legs; empty if it is over: the record has the last")
 
 
+class Moment(Reply):
+    """One step of an explanation."""
+
+    at: float
+    after_s: float = Field(description="since the first one")
+    kind: str = Field(description="came, queued, waits, needs, offered, refused, connected, left, ended, now ...")
+    text: str = Field(description="one line")
+    details: list[str] = Field(description="lines below it")
+
+
+class Explanation(Reply):
+    """Why a call went where it went."""
+
+    call_id: str
+    outcome: str = Field(description="the text of the last moment; empty if the call was in no queue")
+    moments: list[Moment] = Field(description="in order; the last of a live call says what it is at")
+
+
 class LadderColumn(Reply):
     title: str
     address: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from acd.explain import Happened, Moment
 from acd.report import Part
 from config.fields import Destination
 from pbx.store.intervals import AgentRow, CallsRow
@@ -77,6 +78,7 @@ class AgentDesk(Protocol):
     @property
     def timezone(self) -> str: ...
     def wall_board(self) -> Sequence[Mapping[str, Any]]: ...
+    def at_present(self, call_id: str) -> Moment | None: ...
 
 
 class CallbackDesk(Protocol):
@@ -181,6 +183,9 @@ class CallRecords(Protocol):
 
     async def cdrs(self, limit: int, *, call_id: str | None = None) -> Sequence[Any]:
         """The newest call records, newest first; or those of one call."""
+
+    async def events(self, call_id: str) -> Sequence[Happened]:
+        """All that happened to a call, in order."""
 
     async def calls_intervals(
         self, kind: str, since: float, before: float, name: str | None = None

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from cti.agents import AgentRest
 from cti.callbacks import CallbackRest
 from cti.errors import FieldError, Forbidden, InvalidBody, UnknownResource
+from cti.explanations import ExplanationRest
 from cti.matching import Matching
 from cti.metrics import CONTENT_TYPE, Metrics
 from cti.models import DialPost, Messages, PhoneSettingsPut, WebSessionPost
@@ -77,6 +78,7 @@ class Rest:
     recordings: RecordingRest
     talks: TalkRest
     queue: QueueRest
+    explanation: ExplanationRest
     statistics: StatisticsRest
     callbacks: CallbackRest
     quality: Quality | None

@@ -76,6 +76,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/calls", "calls", "Live calls", _FLOOR, {200: models.Calls},
           query=(Query("limit", _LIMIT, 1000),)),
     Route("GET", "/v1/calls/{id}", "call", "One call, live or over", _FLOOR, {200: models.CallFacts}, problems=(404,)),
+    Route("GET", "/v1/calls/{id}/explanation", "explanation.get", "Why it went where it went", _FLOOR,
+          {200: models.Explanation}, problems=(404,)),
     Route("GET", "/v1/calls/{id}/ladder", "call_ladder", "Its messages as a ladder", _FLOOR, {200: models.Ladder},
           problems=(404,), tag="trace"),
     Route("GET", "/v1/calls/{id}/ladder.svg", "call_picture", "The ladder as a picture", _FLOOR,

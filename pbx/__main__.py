@@ -30,9 +30,10 @@ from config.schema import Site
 from media.codecs import wants_opus
 from media.security import srtp_missing, wants_srtp
 from media.worker.opus import missing as opus_missing
-from pbx.console import UNUSABLE, WRONG, SiteFile, converting, err, fail, out, read_site, run, say_red
+from pbx.console import UNUSABLE, WRONG, SiteFile, api_of, converting, err, fail, out, read_site, run, say_red
 from pbx.descriptors import shortage
 from pbx.erlang_command import erlang
+from pbx.explain_command import explain
 from pbx.simulate_command import simulate
 from pbx.statistics_command import queue_log, stats
 from pbx.tables import bans_table, calls_table, cdr_table, phones_table, trunks_table
@@ -208,17 +209,6 @@ def grow(tree: Tree, steps: Any) -> None:
 
 
 # --- the running server ---------------------------------------------------------------------------------------------
-
-
-def api_of(site: Site) -> tuple[str, str]:
-    """Base URL of the site's API and a short-lived supervisor's token for it."""
-    if site.listen.http is None or site.api is None:
-        fail("this site has no HTTP API: it needs listen.http and api.secret")
-    from cti.tokens import Tokens
-
-    host, port = site.listen.http
-    token = Tokens(site.api.secret.get_secret_value()).make("supervisor", "plateau", time.time(), 3600)
-    return f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}", token
 
 
 @app.command()
@@ -450,6 +440,8 @@ def token(
         fail(f"no agent {name} in this site; there are: {', '.join(read.agents) or 'none'}")
     print(Tokens(read.api.secret.get_secret_value()).make(role, name, time.time(), hours * 3600))
 
+
+app.command()(explain)
 
 # --- staffing ---------------------------------------------------------------------------------------------------------
 

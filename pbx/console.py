@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -86,3 +87,14 @@ def run(main: Callable[[], Awaitable[Any]]) -> Any:
         return uvloop.run(body())
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def api_of(site: Site) -> tuple[str, str]:
+    """Base URL of the site's API and a short-lived supervisor's token for it."""
+    if site.listen.http is None or site.api is None:
+        fail("this site has no HTTP API: it needs listen.http and api.secret")
+    from cti.tokens import Tokens
+
+    host, port = site.listen.http
+    token = Tokens(site.api.secret.get_secret_value()).make("supervisor", "plateau", time.time(), 3600)
+    return f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}", token

@@ -25,6 +25,10 @@ class AskError(Exception):
     """The server can't be asked, or says no: one line."""
 
 
+class NotThere(AskError):
+    """No server runs there."""
+
+
 @asynccontextmanager
 async def asked(
     base: str, token: str, path: str, query: Mapping[str, str] | None = None
@@ -42,7 +46,7 @@ async def asked(
                 raise AskError(f"{base} says: {problem.get('detail') or answer.status}")
             yield answer
     except aiohttp.ClientConnectionError:
-        raise AskError(f"nothing listens at {base}: is the server running? (plateau serve SITE)") from None
+        raise NotThere(f"nothing listens at {base}: is the server running? (plateau serve SITE)") from None
     except aiohttp.ClientPayloadError:
         raise AskError(f"{base} cut the connection: it has stopped, or this terminal was too slow") from None
 

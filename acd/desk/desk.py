@@ -29,6 +29,7 @@ from acd.desk.takeover import Takeover, entry_of
 from acd.desk.voice import Voice
 from acd.desk.whisper import AT_MOST_S, Whisper
 from acd.engine import Engine
+from acd.explain import Moment, at_present
 from acd.floor import Floor
 from acd.report import Part
 from acd.reservation import Outcome
@@ -384,6 +385,10 @@ class Desk(Staff, QueueCommands):
             self._pump()
 
     # --- views ------------------------------------------------------------------------------------------------------
+
+    def at_present(self, call_id: str) -> Moment | None:
+        """See `explain.at_present`."""
+        return at_present(self._engine.floor, call_id, self._clock.now())
 
     def statistics(self, by: str) -> list[dict[str, object]]:
         """See `statistics_view.live`."""

@@ -3,13 +3,13 @@
 
 const REFRESH_MS = 2000;
 const CALL = decodeURIComponent(location.pathname.split("/").pop());
-const shown = { token: null, picture: "", texts: new Map(), chosen: null, timer: 0 };
+const shown = { token: null, picture: "", moments: "", texts: new Map(), chosen: null, timer: 0 };
 const address = (more) => `/v1/calls/${encodeURIComponent(CALL)}${more}`;
 const time = (at) => (at ? new Date(at * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : null);
 const seconds = (value) => (typeof value === "number" ? clock(value) : null);
 
 function fail(text) {
-  for (const id of ["facts", "messages", "message"]) $(id).hidden = true;
+  for (const id of ["facts", "why", "messages", "message"]) $(id).hidden = true;
   $("problem").hidden = false;
   $("problem").textContent = text;
   say("off", "");
@@ -66,6 +66,26 @@ function facts({ id, live, record, traced, quality, recordings }) {
   $("packets").hidden = !traced;
   $("no-picture").hidden = traced;
   $("no-picture").textContent = traced ? "" : "Its messages are not kept any more.";
+}
+
+// --- why it went where it went ---------------------------------------------------------------------------------------
+
+/** The explanation, a line of time. Calls that were in no queue have none. */
+async function why() {
+  const { moments } = await (await ask(address("/explanation"), shown.token)).json();
+  const text = JSON.stringify(moments);
+  if (text === shown.moments) return;
+  shown.moments = text;
+  $("why").hidden = moments.length === 0;
+  $("moments").replaceChildren(...moments.map(moment));
+}
+
+function moment({ at, after_s, kind, text, details }) {
+  const when = el("time", {
+    text: `+${clock(after_s)}`, datetime: new Date(at * 1000).toISOString(), title: new Date(at * 1000).toLocaleTimeString(),
+  });
+  const below = details.length > 0 && el("ul", { children: details.map((line) => el("li", { text: line })) });
+  return el("li", { "data-kind": kind, children: [when, el("div", { children: [el("p", { text }), below] })] });
 }
 
 // --- the ladder ------------------------------------------------------------------------------------------------------
@@ -147,6 +167,7 @@ async function refresh() {
     const known = await (await ask(address(""), shown.token)).json();
     live = known.live !== null || known.record === null;
     facts(known);
+    await why();
     if (known.traced) await picture();
     say(live ? "on" : "off", live ? "live" : "");
   } catch (error) {

@@ -45,7 +45,7 @@ def test_a_call_from_arrival_to_the_end_of_wrap_up(floor: Open) -> None:
     assert f.what(7) == ["c1 ended ann"]
     assert f.state("ann") == ("READY", None)
     assert [type(e).__name__ for e in f.events] == [
-        "ItemQueued", "AgentStateChanged", "AgentStateChanged", "ItemReserved", "AgentStateChanged",
+        "ItemQueued", "ItemWaits", "AgentStateChanged", "AgentStateChanged", "ItemReserved", "AgentStateChanged",
         "ItemConnected", "AgentStateChanged", "ItemCompleted", "AgentStateChanged", "AgentStateChanged",
     ]  # fmt: skip
     assert f.clock.pending() == 0
@@ -201,7 +201,7 @@ def test_caller_hangs_up_while_waiting(floor: Open) -> None:
     f.call("c1").caller_hangs_up()
     f.agents("ann")
     assert f.what() == ["c1 play music looped"]
-    assert [type(e) for e in f.events][1] is events.ItemAbandoned
+    assert [type(e) for e in f.events][2] is events.ItemAbandoned
 
 
 def test_screen_is_slower_than_the_ring_time(floor: Open) -> None:

@@ -26,6 +26,7 @@ from acd.errors import (
     UnknownReason,
 )
 from acd.events import AgentStateChanged
+from acd.explain import Moment
 from acd.figures import AGENTS, CALLS
 from acd.report import Part
 from config.schema import Destination, Site, Web
@@ -38,6 +39,7 @@ from cti.traces import Traces
 from cti.web_sessions import WebSessions
 from pbx.call.phone_settings import PhoneSettings
 from pbx.store.intervals import AgentRow, CallsRow
+from pbx.store.records import JournalRow
 from pbx.subscriptions.message_summary import MessageSummary
 from pbx.trace.ring import Ring
 from tests.virtual_clock import VirtualClock
@@ -210,6 +212,9 @@ class FakeDesk:
         width = len(AGENTS if by == "agent" else CALLS)
         return [Part(4_500, "marie" if by == "agent" else "asia", "" if by == "agent" else "call", [1] * width, {})]
 
+    def at_present(self, call_id: str) -> Moment | None:
+        return Moment(START + 5, "now", "now: waits", ("place 1",)) if call_id == "call-1" else None
+
     def wall_board(self) -> list[dict[str, Any]]:
         quarter = {"aht_s": 100.0, "abandon_share": None}
         return [{"name": "asia", "waiting": 3, "service_level": 0.75, "quarter": quarter, "today": {"answered": 31}}]
@@ -228,6 +233,12 @@ class FakeSwitch:
 
 
 class FakeRecords:
+    async def events(self, call_id: str) -> list[JournalRow]:
+        if call_id != "call-1":
+            return []
+        queued = JournalRow(1, START, "ItemQueued", call_id, {"queue": "asia", "attributes": {}, "score": 2.0})
+        return [queued]
+
     async def calls_intervals(self, kind: str, since: float, before: float, name: str | None = None) -> list[CallsRow]:
         rows = [CallsRow(start, kind, "asia", "call", (1,) * len(CALLS)) for start in range(900, 4_500, 900)]
         return [row for row in rows if since <= row.start < before and name in (None, row.name)]

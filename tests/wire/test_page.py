@@ -12,6 +12,7 @@ import pytest
 
 from acd.errors import AgentCommandError, UnknownAgent
 from acd.events import AgentStateChanged
+from acd.explain import Moment
 from acd.figures import ABANDONED, ANSWERED, CALLS, COMPLETED, IN_TIME, OFFERED, SHORT, TALKED, WAITED, WRAPPED
 from acd.report import Part
 from acd.summary import of_calls
@@ -26,6 +27,7 @@ from cti.traces import Traces
 from cti.web_sessions import WebSessions
 from pbx.call.events import CallStarted
 from pbx.store.intervals import AgentRow, CallsRow
+from pbx.store.records import JournalRow
 from pbx.trace.ring import Ring
 from tests.wire.browser import WAIT_S, Browser
 
@@ -136,6 +138,12 @@ class FakeFloor:
              "today": of_calls(row)},
             {"name": "after-sales", **now, "waiting": 12, "service_level": 0.31, "quarter": None, "today": None},
         ]  # fmt: skip
+
+    def at_present(self, call_id: str) -> Moment | None:
+        return None
+
+    async def events(self, call_id: str) -> list[JournalRow]:
+        return []
 
     async def calls_intervals(
         self, kind: str, since: float, before: float, name: str | None = None

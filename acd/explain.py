@@ -1,0 +1,312 @@
+"""Why a call went where it went: its events, in words, in order.
+
+Works on what the journal has (kind, time, fields), so it explains calls of last year as well as one that waits now; of
+the latter, whoever asks adds an `ItemWaits` of the moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from acd.decision import Decision, Fitting, fitting
+from acd.floor import Floor
+from acd.model import ItemState
+from acd.rules import position
+
+Data = Mapping[str, Any]
+
+
+class Happened(Protocol):
+    """A row of the journal."""
+
+    @property
+    def at(self) -> float: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def data(self) -> Data: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One step of the explanation."""
+
+    at: float  # seconds since 1970
+    kind: str  # came, waits, needs, offered, refused, connected, ended, left ...
+    text: str  # one line
+    details: tuple[str, ...] = ()  # lines below it
+
+
+@dataclass(slots=True)
+class Explanation:
+    """Of one call."""
+
+    call_id: str
+    moments: list[Moment] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> str:
+        """The last word."""
+        return self.moments[-1].text if self.moments else ""
+
+    def view(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        start = self.moments[0].at if self.moments else 0.0
+        return {
+            "call_id": self.call_id, "outcome": self.outcome,
+            "moments": [
+                {"at": one.at, "after_s": round(one.at - start, 3), "kind": one.kind, "text": one.text,
+                 "details": list(one.details)}
+                for one in self.moments
+            ],
+        }  # fmt: skip
+
+
+def explain(call_id: str, happened: Iterable[Happened]) -> Explanation:
+    """In the order given. What concerns no queue or agent is left out; empty if nothing does."""
+    found = Explanation(call_id)
+    for one in happened:
+        words = _WORDS.get(one.kind)
+        if words is not None:
+            found.moments.append(words(one.at, one.data))
+    if all(moment.kind in ("came", "ended") for moment in found.moments):
+        found.moments.clear()  # it was in no queue
+    return found
+
+
+def at_present(floor: Floor, item_id: str, now: float) -> Moment | None:
+    """What a live item is at; None: it is over, or not of any queue. It looks through the queue: for whoever asks."""
+    item = floor.items.get(item_id)
+    if item is None:
+        return None
+    now = max(now, floor.now)
+    name = item.queue.name
+    match item.state:
+        case ItemState.QUEUED:
+            waits = _waits(now, {"fitting": tuple(fitting(floor, item))})
+            expected_s = floor.estimates.of_item(item)
+            place = f"place {position(item)} in queue {name}, for {seconds(item.waited_s(now))}"
+            ewt = () if expected_s is None else (f"about {seconds(expected_s)} more are to be expected",)
+            return Moment(now, "now", f"now: {waits.text}", (place, *ewt, *waits.details))
+        case ItemState.RESERVED:
+            rung = ", ".join(held.agent for held in item.reservations.values())
+            return Moment(now, "now", f"now: the phone of {rung} rings")
+        case ItemState.CONNECTED:
+            return Moment(now, "now", f"now: talks with {item.agent} for {seconds(now - item.connected_at)}")
+        case ItemState.KEPT:
+            return Moment(now, "now", f"now: the caller is gone for {seconds(now - item.left_at)}, the place is kept")
+    return Moment(now, "now", f"now: {item.state.value.lower()} in queue {name}")
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def seconds(value: float) -> str:
+    """`45 s`, `3 min 20 s`, `2 h 5 min`."""
+    if value < 60:
+        return f"{value:.0f} s" if value >= 9.95 or value == int(value) else f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def _agents(count: int) -> str:
+    return "nobody" if count == 0 else "1 agent" if count == 1 else f"{count} agents"
+
+
+def _attributes(data: Data) -> tuple[str, ...]:
+    known = [f"{name} {value}" for name, value in data.get("attributes", {}).items() if value not in ("", None)]
+    return (f"known of it: {', '.join(known)}",) if known else ()
+
+
+def _came(at: float, data: Data) -> Moment:
+    return Moment(at, "came", f"the call came: {data.get('from_number') or 'no number'} to {data.get('to_number')}")
+
+
+def _queued(at: float, data: Data) -> Moment:
+    score = f"score {data['score']:g} before age" if data.get("score") else ""
+    return Moment(at, "queued", f"queue {data['queue']}", (*_attributes(data), *([score] if score else [])))
+
+
+def _rescored(at: float, data: Data) -> Moment:
+    return Moment(at, "known", f"more is known of the caller: score {data['score']:g}", _attributes(data))
+
+
+def _waits(at: float, data: Data) -> Moment:
+    try:
+        who = Fitting(*data["fitting"])
+    except TypeError:  # of another version
+        return Moment(at, "waits", "nobody takes it now")
+    needed = f"it needs {who.needs}" if who.needs else "it needs nothing in particular"
+    more = f"{needed} (step {who.step})" if who.step else needed
+    named = tuple(f"{name}: {_doing(what)}" for name, what in who.named)
+    if not who.fits:
+        return Moment(at, "waits", "nobody in the site can take it", (more,))
+    if not who.logged_in:
+        absent = f"{_agents(who.fits)} could take it, nobody of them is logged in"
+        return Moment(at, "waits", absent, (more, *named))
+    counts = (
+        (who.fits - who.logged_in, "logged out"),
+        (who.logged_in - who.on_duty, "not ready"),
+        (who.on_duty - who.free, "at work, or their phones are"),
+        (who.free, "free, for others who are before it"),
+    )
+    shares = ", ".join(f"{count} {what}" for count, what in counts if count)
+    return Moment(at, "waits", f"nobody is free: {_agents(who.fits)} could take it, {shares}", (more, *named))
+
+
+def _doing(what: str) -> str:
+    state, _, why = what.partition(" ")
+    word = _STATES.get(state, state.lower())
+    return f"{word} ({why})" if why else word
+
+
+_STATES: Final = {
+    "LOGGED_OUT": "logged out", "NOT_READY": "not ready", "READY": "ready", "RESERVED": "rung for another call",
+    "BUSY": "talks", "WRAP_UP": "notes down a call",
+}  # fmt: skip
+
+
+def _relaxed(at: float, data: Data) -> Moment:
+    step = f"step {data['step']}: " if data.get("needs") else ""
+    now = f"it needs {data['needs']} from now on, " if data.get("needs") else ""
+    return Moment(at, "needs", f"{step}{now}{data['why']}")
+
+
+def _prefers(at: float, data: Data) -> Moment:
+    return Moment(at, "prefers", f"it waits for {data['agent']}, up to {seconds(max(0.0, data['until'] - at))}")
+
+
+def _reserved(at: float, data: Data) -> Moment:
+    text = f"offered to {data['agent']} after {seconds(data['waited_s'])}"
+    try:
+        decision = Decision(*data.get("decision", ()))
+    except TypeError:
+        return Moment(at, "offered", text, (data["why"],))
+    needed = f"needed: {decision.needs}" if decision.needs else "needed: nothing in particular"
+    lines = [f"{needed}, at step {decision.step}" if decision.step else needed]
+    lines.append(f"{_agents(decision.fits)} fit, {decision.logged_in} logged in")
+    lines.append(_chosen(decision, data))
+    if decision.kind == "preferred":
+        lines.append("it waited for this agent")
+    elif decision.kind == "borrowed":
+        lines.append("borrowed: the agent is of another queue")
+    return Moment(at, "offered", text, (*lines, *_shown(decision)))
+
+
+def _chosen(decision: Decision, data: Data) -> str:
+    if not decision.free:
+        return f"the agent came free: {data['why']}"
+    if decision.free == 1:
+        return "the only one free"
+    return f"{decision.free} free, chosen by strategy {decision.strategy}"
+
+
+def _shown(decision: Decision) -> list[str]:
+    if decision.free < 2:
+        return []
+    lines = [f"{name}: {_number(decision.strategy, key, idle_s)}" for name, key, idle_s in decision.shown]
+    if len(lines) < decision.free:
+        lines.append(f"and {decision.free - len(lines)} more")
+    return lines
+
+
+def _number(strategy: str, key: float | None, idle_s: float) -> str:
+    idle = f"idle for {seconds(idle_s)}"
+    if key is None:
+        return idle
+    match strategy:
+        case "most skilled":
+            return f"levels {key:g} in sum, {idle}"
+        case "fewest calls":
+            return f"{key:g} calls today, {idle}"
+        case "least talk time":
+            return f"talked for {seconds(key)}, {idle}"
+        case "least occupied":
+            return f"at work for {100 * key:.0f} % of the time, {idle}"
+        case "round robin" | "top down":
+            return f"place {key + 1:g} in the list, {idle}"
+    return f"drawn {key:.4g}, {idle}"
+
+
+_OUTCOMES: Final = {
+    "no_answer": "did not answer", "rejected": "rejected it", "busy": "was busy",
+    "unregistered": "has no phone registered", "failed": "could not be reached",
+    "caller_hung_up": "rang in vain: the caller hung up",
+    "withdrawn": "was asked no longer", "answered_elsewhere": "was asked no longer: another answered",
+}  # fmt: skip
+
+
+def _refused(at: float, data: Data) -> Moment:
+    return Moment(at, "refused", f"{data['agent']} {_OUTCOMES.get(data['outcome'], data['outcome'])}")
+
+
+def _connected(at: float, data: Data) -> Moment:
+    waited = f"after {seconds(data['waited_s'])} in queue {data['queue']}"
+    return Moment(at, "connected", f"{data['agent']} answered, {waited}")
+
+
+def _completed(at: float, data: Data) -> Moment:
+    return Moment(at, "completed", f"talked with {data['agent']} for {seconds(data['talked_s'])}")
+
+
+def _abandoned(at: float, data: Data) -> Moment:
+    return Moment(at, "abandoned", f"the caller hung up after {seconds(data['waited_s'])} in queue {data['queue']}")
+
+
+def _overflowed(at: float, data: Data) -> Moment:
+    to = f"to {data['to']}" if data.get("to") else "and was hung up"
+    why = _REASONS.get(data.get("reason", ""), data.get("reason", ""))
+    left = f"left queue {data['queue']} after {seconds(data['waited_s'])} {to}"
+    return Moment(at, "left", left, (why,) if why else ())
+
+
+_REASONS: Final = {
+    "max_wait": "it had waited for as long as the queue allows", "closed": "the queue is closed at this hour",
+    "emergency": "the queue is switched to emergency", "moved": "a supervisor moved it",
+    "withdrawn": "somebody sent it there",
+}  # fmt: skip
+
+
+def _kept(at: float, data: Data) -> Moment:
+    return Moment(
+        at, "kept", f"the caller is gone after {seconds(data['waited_s'])}; the place is kept",
+        (f"for {seconds(max(0.0, data['until'] - at))}, should the caller call again",),
+    )  # fmt: skip
+
+
+def _resumed(at: float, data: Data) -> Moment:
+    return Moment(at, "resumed", f"the caller is back, and has the place again: call {data['by']}")
+
+
+def _priority(at: float, data: Data) -> Moment:
+    given = "its queue's again" if data["priority"] is None else f"{data['priority']:g}"
+    return Moment(at, "priority", f"a supervisor changed its priority: {given}")
+
+
+def _transferred(at: float, data: Data) -> Moment:
+    return Moment(at, "transferred", f"{data['by']} transferred it ({data['kind']}) to {data['to']}")
+
+
+def _revived(at: float, data: Data) -> Moment:
+    return Moment(at, "revived", "the server was started again; the call goes on")
+
+
+def _ended(at: float, data: Data) -> Moment:
+    return Moment(at, "ended", f"the call ended: {data.get('cause')}")
+
+
+_WORDS: Final[dict[str, Callable[[float, Data], Moment]]] = {
+    "CallStarted": _came, "ItemQueued": _queued, "ItemRescored": _rescored, "ItemWaits": _waits,
+    "ItemRelaxed": _relaxed, "ItemPrefers": _prefers, "ItemReserved": _reserved, "ReservationEnded": _refused,
+    "ItemConnected": _connected, "ItemCompleted": _completed, "ItemAbandoned": _abandoned,
+    "ItemOverflowed": _overflowed, "ItemKept": _kept, "ItemResumed": _resumed, "PriorityChanged": _priority,
+    "CallTransferred": _transferred, "CallRevived": _revived, "CallEnded": _ended,
+}  # fmt: skip
+
