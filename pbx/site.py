@@ -7,6 +7,7 @@ from pathlib import Path
 
 from acd.site_check import queue_needs
 from acd.site_check_agents import agents_and_work
+from acd.site_check_routing import routing
 from config.findings import Finding
 from config.loader import load
 from config.schema import Site
@@ -22,7 +23,7 @@ def load_site(path: Path, *, with_files: bool = False, progress: Progress | None
     def prompts(site: Site) -> Iterator[Finding]:
         return prompt_findings(site, progress)
 
-    checks = (queue_needs, agents_and_work)
+    checks = (queue_needs, agents_and_work, routing)
     return load(path, also=(*checks, certificates, prompts) if with_files else checks)
 
 

@@ -11,6 +11,7 @@ from acd.desk.entry import Entry, Offer
 from acd.desk.screens import ScreenPops
 from acd.reservation import Outcome
 from config.schema import Destination
+from pbx.call.reason import ELSEWHERE
 
 if TYPE_CHECKING:
     from acd.desk.whisper import Whisper
@@ -100,7 +101,9 @@ class Ringing:
         if offer.whisper is not None:
             offer.whisper.cancel()
         if offer.attempt is not None:
-            entry.call.drop(offer.attempt, outcome.replace("_", " "))
+            # RFC 3326: whose colleague was quicker finds no missed call on his phone.
+            reason = ELSEWHERE if outcome is Outcome.ANSWERED_ELSEWHERE else ""
+            entry.call.drop(offer.attempt, outcome.replace("_", " "), reason)
         shown = Outcome.UNREGISTERED if outcome is Outcome.FAILED else outcome  # screens know no more of phones
         self._pops.retract(entry.call, offer.agent, shown.value)
 

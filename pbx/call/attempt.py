@@ -177,7 +177,7 @@ class Attempt:
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
-    def close(self) -> None:
+    def close(self, reason: str = "") -> None:
         """Let go of the phones: CANCEL or BYE. Nothing of this attempt is heard any more."""
         call, self.call = self.call, None
         self._stop_timer()
@@ -187,7 +187,7 @@ class Attempt:
         if call is not None:
             now = call.clock.now()
             for leg in legs:
-                leg.drop(now)
+                leg.drop(now, reason)
 
     def let_go(self) -> None:
         """Over, without hanging up who answered."""

@@ -255,14 +255,14 @@ class Call:
         """INVITEs to the phones of an attempt that are next."""
         ringing.ring_next(self, attempt)
 
-    def drop(self, attempt: Attempt, cause: str = "") -> None:
-        """CANCEL or BYE an attempt; nothing more is heard of it."""
+    def drop(self, attempt: Attempt, cause: str = "", reason: str = "") -> None:
+        """CANCEL or BYE an attempt, with a Reason if there is one to tell; nothing more is heard of it."""
         if attempt.call is None:
             return
         self._forget(attempt)
         self._leg_ended(attempt, 200 if attempt.winner is not None else 487, cause or "dropped")
         self._part(attempt)
-        attempt.close()
+        attempt.close(reason)
 
     def bridge(self, attempt: Attempt) -> None:
         """Let caller and callee hear each other; answers the caller first."""

@@ -191,9 +191,9 @@ class FakeCall:
         self.floor.on_dial()
         return self.attempts[-1]
 
-    def drop(self, attempt: FakeAttempt, cause: str = "") -> None:
+    def drop(self, attempt: FakeAttempt, cause: str = "", reason: str = "") -> None:
         if attempt.live:
-            self.note("drop", cause)
+            self.note("drop", cause, *([reason] if reason else []))
             self.over(attempt)
 
     def bridge(self, attempt: FakeAttempt) -> None:
@@ -228,16 +228,22 @@ class FakeCall:
     def phone_rings(self) -> None:
         self.controller.on_ringing(self, self.attempts[-1])
 
-    def phone_answers(self) -> None:
-        self.controller.on_answered(self, self.attempts[-1])
+    def phone_answers(self, agent: str | None = None) -> None:
+        self.controller.on_answered(self, self.rung(agent))
 
-    def phone_refuses(self, status: int) -> None:
-        self.over(self.attempts[-1])
-        self.controller.on_failed(self, self.attempts[-1], status, "refused")
+    def phone_refuses(self, status: int, agent: str | None = None) -> None:
+        attempt = self.rung(agent)
+        self.over(attempt)
+        self.controller.on_failed(self, attempt, status, "refused")
 
-    def agent_hangs_up(self) -> None:
-        self.over(self.attempts[-1])
-        self.controller.on_ended(self, self.attempts[-1])
+    def agent_hangs_up(self, agent: str | None = None) -> None:
+        attempt = self.rung(agent)
+        self.over(attempt)
+        self.controller.on_ended(self, attempt)
+
+    def rung(self, agent: str | None) -> FakeAttempt:
+        """The last attempt, or the last at this agent's."""
+        return next(one for one in reversed(self.attempts) if agent in (None, one.agent))
 
     def caller_hangs_up(self) -> None:
         self.close()
@@ -299,9 +305,11 @@ class FakeFloor:
             self.desk.login(name)
             self.desk.ready(name)
 
-    def call(self, name: str, queue: str = "sales", *, answered: bool = False, **attributes: Any) -> FakeCall:
+    def call(
+        self, name: str, queue: str = "sales", *, answered: bool = False, number: str = "", **attributes: Any
+    ) -> FakeCall:
         call = self.calls[name] = FakeCall(self, name, attributes)
-        call.answered = answered
+        call.answered, call.from_number = answered, number
         self.desk.enter(cast(Any, call), queue)
         return call
 
