@@ -10,7 +10,8 @@ specialists and one of agents who can do most:
     check       with as many days again, of other dice; where all days together are not enough, it goes on with all
 
 More agents are taken never to be worse: a staff within one that was not enough isn't tried. That is a rule of thumb,
-and so is the whole search; what it finds is enough, and no single exchange makes it cheaper.
+and so is the whole search; what it finds is enough, and no single exchange makes it cheaper, unless
+`EFFORT` was spent before.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ Staff = tuple[int, ...]
 ENOUGH_CALLS = 600.0  # of a queue, that a comparison be worth something
 MOST_DAYS = 50
 ROUNDS = 3  # of checks
-MAX_TRIES = 1000
+EFFORT = 200  # staffs tried, before it is content with what it has
+FAR = 0.1  # so far below its target after some days, a queue will not reach it by the others
 
 
 class NobodyServes(Exception):
@@ -44,7 +46,7 @@ class NobodyServes(Exception):
 
 
 class NotEnough(Exception):
-    """All there may be of everybody are not enough; or the search was given up."""
+    """All there may be of everybody are not enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ def find(task: Task, seeds: Sequence[int], told: Callable[[int, float], None] | 
     for _ in range(ROUNDS):
         search.add(range(fresh, fresh + search.days))
         fresh += search.days
+        search.limit = search.tried + EFFORT // 4
         if search.enough(staff):
             break
         staff = search.exchanged(search.shrunk_by_one(search.grown(staff)))
@@ -135,13 +138,13 @@ def missing(task: Task, days: Sequence[Day]) -> float:
     return short
 
 
-def slack(task: Task, days: Sequence[Day]) -> float:
-    """The smallest distance of a queue's service level from its target."""
+def slack(task: Task, days: Sequence[Day], least: float = 1.0) -> float:
+    """How far above its target the service level of the worst queue is, of those with `least` calls or more."""
     margins = [1.0]
     for name, queue in task.site.queues.items():
         figures = [day.of_queue(name) for day in days]
         counted = sum(one.offered - one.short_abandoned for one in figures)
-        if counted:
+        if counted >= least:
             margins.append(sum(one.in_time for one in figures) / counted - queue.service_level.target)
     return min(margins)
 
@@ -152,6 +155,7 @@ class Search:
     def __init__(self, task: Task, seeds: list[int], told: Callable[[int, float], None] | None) -> None:
         self.task = task
         self.tried = 0
+        self.limit = EFFORT  # of `tried`
         self._told = told
         self._days: list[tuple[Streams, list[Caller]]] = []
         self._known: dict[Staff, tuple[float, float]] = {}  # short, slack
@@ -179,11 +183,12 @@ class Search:
         known = self._known.get(staff)
         if known is not None:
             return known[0]
-        if self.tried >= MAX_TRIES:
-            raise NotEnough(f"given up after {MAX_TRIES} staffs")
-        plan = self.task.plan(staff)
-        days = [run_day(plan, callers, Streams(1)) for _, callers in self._days]
-        found = missing(self.task, days)
+        plan, days = self.task.plan(staff), []
+        for _, callers in self._days:
+            days.append(run_day(plan, callers, Streams(1)))
+            if slack(self.task, days, ENOUGH_CALLS / 4) < -FAR:
+                break  # no need to see the others
+        found = missing(self.task, days) * len(self._days) / len(days)
         self._known[staff] = found, slack(self.task, days)
         self.tried += 1
         if found > 0:
@@ -196,7 +201,7 @@ class Search:
 
     def enough(self, staff: Staff) -> bool:
         known = self._known.get(staff)
-        if known is None and any(_within(staff, failed) for failed in self._failed):
+        if known is None and (self.tried >= self.limit or any(_within(staff, failed) for failed in self._failed)):
             return False
         return self.short(staff) <= 0
 
