@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from typing import Any
 
@@ -18,15 +19,16 @@ from tests.wire.conftest import HERE, OFFICE, TRUNK, eventually
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 
 WAITING = 50
+ROOT = HERE.parents[1]
 AGENTS: dict[str, Any] = {
-    **read_site(OFFICE)["agents"], "cleo": {"extension": 105, "name": "Cleo"}, "dora": {"extension": 106},
+    **read_site(OFFICE)["agents"], "cleo": {"extension": 109, "name": "Cleo"}, "dora": {"extension": 111},
 }  # fmt: skip
 SOON_S = 1.5  # clocks are read one after the other
 
 
 def changes(answered: str) -> dict[str, Any]:
     queue = {"music": "music", "ring_s": 10, "wrap_up_s": 120, "answer": answered, "agents": ["anna", "bert", "cleo"]}
-    return {"agents": AGENTS, "queues": {"sales": queue, "other": {"agents": "dora"}}}
+    return {"agents": AGENTS, "queues": {**read_site(OFFICE)["queues"], "sales": queue}}
 
 
 def callers(plateau: Plateau, calls: int) -> Sipp:
@@ -47,7 +49,7 @@ async def agents_of(plateau: Plateau) -> dict[str, dict[str, Any]]:
 async def full_house(plateau: Plateau, pjsip: Softphones) -> tuple[Sipp, PhoneCall]:
     """anna talks, bert is not ready, cleo notes down her call, dora was never there; `WAITING` calls wait."""
     phones = {}
-    for name, extension in (("anna", "103"), ("cleo", "105"), ("bert", "104")):
+    for name, extension in (("anna", "103"), ("cleo", "109"), ("bert", "104")):
         phones[name] = await pjsip.phone(extension, server=plateau.sip, password="wire", policy=answer(50))
         assert await phones[name].register() == 200
         async with desktop(plateau, name) as screen:
@@ -69,7 +71,7 @@ async def full_house(plateau: Plateau, pjsip: Softphones) -> tuple[Sipp, PhoneCa
     async def all_wait() -> bool:
         states = {name: one["state"] for name, one in (await agents_of(plateau)).items()}
         right = {"anna": "BUSY", "bert": "NOT_READY", "cleo": "WRAP_UP", "dora": "LOGGED_OUT"}
-        return states == right and len((await queue_of(plateau))["waiting"]) == WAITING
+        return states | right == states and len((await queue_of(plateau))["waiting"]) == WAITING
 
     await eventually(all_wait, 15)
     return sipp, at_anna
@@ -102,10 +104,33 @@ async def test_a_killed_server_has_forgotten_nothing(pjsip: Softphones, answered
             }  # fmt: skip
         assert any("as the last server left them" in line for line in plateau.log)
 
+        await all_are_explained(plateau, [one["call_id"] for one in queue["waiting"]], answered)
         if answered == "on entry":
             await work_goes_on(plateau, pjsip, at_anna, again["waiting"])
         await sipp.stop()
     assert plateau.exit_status == 0
+
+
+async def all_are_explained(plateau: Plateau, calls: list[str], answered: str) -> None:
+    """By the API and by the command: why they wait, and who is at what."""
+
+    async def kept_ones_are_told() -> bool:  # by the journal, a moment later
+        found = await plateau.get(f"/v1/calls/{calls[-1]}/explanation")
+        return answered == "on entry" or "kept" in {one["kind"] for one in found["moments"]}
+
+    await eventually(kept_ones_are_told)
+    for call_id in calls:
+        found = await plateau.get(f"/v1/calls/{call_id}/explanation")
+        kinds = [one["kind"] for one in found["moments"]]
+        assert kinds[:3] == ["came", "queued", "waits"] and kinds[-1] == "now"
+        at = found["moments"][2]["details"][1:]
+        assert at == ["anna: talks", "bert: not ready (lunch)", "cleo: notes down a call"]
+        assert ("revived" if answered == "on entry" else "kept") in kinds
+    shown = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pbx", "explain", str(plateau.site), calls[0], cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    said = (await shown.communicate())[0].decode()
+    assert shown.returncode == 0 and "nobody is free" in said and "cleo: notes down a call" in said
 
 
 async def work_goes_on(

@@ -1,0 +1,215 @@
+"""What events say of decisions, and what it is in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from acd.decision import Decision, Fitting
+from acd.events import ItemReserved, ItemWaits
+from acd.explain import Moment, at_present, explain, seconds
+from acd.reservation import Outcome
+from pbx.store.rows import JournalRow, RowMaker, encode
+from tests.acd.conftest import T0, Scene
+
+Stage = Callable[..., Scene]
+AGENTS: dict[str, dict[str, Any]] = {
+    "ann": {"skills": {"asia": 8}}, "bob": {"skills": {"asia": 6}}, "cy": {"skills": {"asia": 5}},
+    "dee": {"skills": {"asia": 2}}, "eve": {},
+}  # fmt: skip
+SALES: dict[str, Any] = {"needs": "asia >= 5", "ring_s": 10, "wrap_up_s": 30}
+
+
+def decision(scene: Scene, item: str) -> Decision:
+    found = [one for one in scene.events if isinstance(one, ItemReserved) and one.item_id == item]
+    return Decision(*found[-1].decision)  # type: ignore[arg-type]
+
+
+def fittings(scene: Scene, item: str) -> list[Fitting]:
+    found = [one for one in scene.events if isinstance(one, ItemWaits) and one.item_id == item]
+    return [Fitting(*one.fitting) for one in found]  # type: ignore[arg-type]
+
+
+def told(scene: Scene, item: str) -> list[Moment]:
+    """As from the journal: through rows and JSON."""
+    maker, rows = RowMaker(), []
+    for number, event in enumerate(scene.events, 1):
+        row = maker.read(number, event)
+        if row.call_id == item:
+            rows.append(JournalRow(*row[:4], json.loads(encode(row.data))))
+    return explain(item, rows).moments
+
+
+def texts(moments: list[Moment]) -> list[str]:
+    return [moment.text for moment in moments]
+
+
+def test_chosen_from_those_who_are_free(stage: Stage) -> None:
+    scene = stage(AGENTS, sales={**SALES, "strategy": "most skilled"})
+    scene.ready("cy", "bob")
+    scene.wait(30)
+    scene.ready("ann", "dee")
+    scene.call("c1")
+    assert decision(scene, "c1") == Decision(
+        "most skilled", "asia >= 5", 0, 3, 3, 3, (("ann", 8.0, 0.0), ("bob", 6.0, 30.0), ("cy", 5.0, 30.0)), ""
+    )
+    (queued, offered) = told(scene, "c1")
+    assert queued.text == "queue sales"
+    assert offered.text == "offered to ann after 0 s"
+    assert offered.details == (
+        "needed: asia >= 5", "3 agents fit, 3 logged in", "3 free, chosen by strategy most skilled",
+        "ann: levels 8 in sum, idle for 0 s", "bob: levels 6 in sum, idle for 30 s",
+        "cy: levels 5 in sum, idle for 30 s",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("strategy", "says"),
+    [
+        ("longest idle", "idle for 0 s"), ("fewest calls", "0 calls today, idle for 0 s"),
+        ("least talk time", "talked for 0 s, idle for 0 s"), ("top down", "place 1 in the list, idle for 0 s"),
+        ("least occupied", "at work for 0 % of the time, idle for 0 s"), ("random", "drawn 0."),
+    ],
+)  # fmt: skip
+def test_each_strategy_has_its_number(stage: Stage, strategy: str, says: str) -> None:
+    scene = stage({"ann": {}, "bob": {}}, sales={"strategy": strategy})
+    scene.ready("ann", "bob")
+    scene.call("c1")
+    (line,) = [line for line in told(scene, "c1")[1].details if line.startswith("ann: ")]
+    assert line.startswith(f"ann: {says}")
+
+
+def test_no_more_names_than_the_site_wants(stage: Stage, make_site: Any) -> None:
+    agents: dict[str, dict[str, Any]] = {f"a{number}": {} for number in range(9)}
+    scene = stage(agents, sales={})
+    scene.ready(*agents)
+    scene.call("c1")
+    assert len(decision(scene, "c1").shown) == 5
+    assert told(scene, "c1")[-1].details[-1] == "and 4 more"
+    site = make_site(agents, {"sales": {}})
+    site = site.model_copy(update={"acd": site.acd.model_copy(update={"explain_candidates": 0})})
+    scene.engine.reconfigure(site, scene.now)
+    scene.call("c2")
+    assert decision(scene, "c2").shown == ()
+
+
+def test_why_nobody_takes_it(stage: Stage) -> None:
+    """One talks, one is not ready, one is logged out; then whoever comes free takes it."""
+    scene = stage(AGENTS, sales=SALES)
+    scene.ready("ann", "bob", "eve")
+    scene.engine.not_ready("bob", "lunch", scene.now)
+    scene.call("c1")
+    scene.answer("c1")
+    scene.call("c2")
+    assert fittings(scene, "c2") == [
+        Fitting("asia >= 5", 0, 3, 2, 1, 0, (("ann", "BUSY"), ("bob", "NOT_READY lunch")))
+    ]  # fmt: skip
+    scene.wait(70)
+    scene.engine.ready("bob", scene.now)
+    scene.listen()
+    _, waits, offered = told(scene, "c2")
+    busy = "1 logged out, 1 not ready, 1 at work, or their phones are"
+    assert waits.text == f"nobody is free: 3 agents could take it, {busy}"
+    assert waits.details == ("it needs asia >= 5", "ann: talks", "bob: not ready (lunch)")
+    assert offered.text == "offered to bob after 1 min 10 s"
+    assert offered.details[2].startswith("the agent came free: best score")
+
+
+def test_nobody_logged_in_nobody_at_all(stage: Stage) -> None:
+    scene = stage(AGENTS, sales=SALES, far={"needs": "africa"})
+    scene.call("c1")
+    scene.call("c2", "far")
+    assert told(scene, "c1")[-1].text == "3 agents could take it, nobody of them is logged in"
+    assert told(scene, "c1")[-1].details[1:] == ("ann: logged out", "bob: logged out", "cy: logged out")
+    assert told(scene, "c2")[-1] == Moment(T0, "waits", "nobody in the site can take it", ("it needs africa",))
+
+
+def test_steps_offers_and_the_end(stage: Stage) -> None:
+    relax = [{"after_s": 20, "needs": "asia >= 2"}]
+    scene = stage(AGENTS, sales={**SALES, "relax": relax, "max_wait_s": 60, "overflow": "queue all"}, all={})
+    scene.ready("ann", "dee")
+    scene.call("c0")
+    scene.answer("c0")
+    scene.call("c1")
+    scene.wait(20)
+    scene.fail("c1", Outcome.REJECTED)
+    scene.wait(40)
+    moments = told(scene, "c1")
+    assert texts(moments) == [
+        "queue sales",
+        "nobody is free: 3 agents could take it, 2 logged out, 1 at work, or their phones are",
+        "step 1: it needs asia >= 2 from now on, after 20 s",
+        "offered to dee after 20 s",
+        "dee rejected it",
+        "nobody is free: 4 agents could take it, 2 logged out, 1 not ready, 1 at work, or their phones are",
+        "left queue sales after 1 min to queue all",
+    ]
+    assert moments[3].details[0] == "needed: asia >= 2, at step 1"
+    assert moments[-1].details == ("it had waited for as long as the queue allows",)
+
+
+def test_what_a_live_item_is_at(stage: Stage) -> None:
+    scene = stage(AGENTS, sales={**SALES, "resume_s": 60})
+    scene.ready("ann")
+    for number in range(3):
+        scene.engine.enqueue(f"c{number}", "sales", {}, scene.now, None, f"+33{number}")
+        scene.listen()
+    floor = scene.engine.floor
+
+    def now(item: str) -> Moment:
+        found = at_present(floor, item, scene.now)
+        assert found is not None and found.kind == "now"
+        return found
+
+    assert now("c0").text == "now: the phone of ann rings"
+    scene.answer("c0")
+    scene.wait(5)
+    assert now("c0").text == "now: talks with ann for 5 s"
+    assert now("c2").text.startswith("now: nobody is free: 3 agents could take it")
+    assert now("c2").details[0] == "place 2 in queue sales, for 5 s"
+    scene.engine.abandon("c1", scene.now)
+    scene.listen()
+    scene.wait(7)
+    assert now("c1").text == "now: the caller is gone for 7 s, the place is kept"
+    assert at_present(floor, "c9", scene.now) is None
+
+
+def test_words_for_all_the_rest() -> None:
+    """Of other packages and other versions: nothing is missed, nothing breaks."""
+    rows = [
+        JournalRow(1, T0, "CallStarted", "c1", {"from_number": "", "to_number": "3000"}),
+        JournalRow(2, T0, "LegStarted", "c1", {}),
+        JournalRow(3, T0, "ItemQueued", "c1", {"queue": "sales", "score": 12.5, "attributes": {"vip": 1, "x": ""}}),
+        JournalRow(4, T0, "ItemWaits", "c1", {"queue": "sales", "fitting": [1, 2]}),
+        JournalRow(5, T0 + 1, "ItemReserved", "c1", {"agent": "ann", "waited_s": 1.0, "why": "longest idle of 2"}),
+        JournalRow(6, T0 + 2, "ItemKept", "c1", {"waited_s": 2.0, "until": T0 + 62}),
+        JournalRow(7, T0 + 3, "ItemResumed", "c1", {"by": "c2"}),
+        JournalRow(8, T0 + 4, "PriorityChanged", "c1", {"priority": None}),
+        JournalRow(9, T0 + 5, "CallRevived", "c1", {}),
+        JournalRow(10, T0 + 6, "CallTransferred", "c1", {"by": "103", "kind": "blind", "to": "queue asia"}),
+        JournalRow(11, T0 + 7, "ItemPrefers", "c1", {"agent": "ann", "until": T0 + 37}),
+        JournalRow(12, T0 + 8, "CallEnded", "c1", {"cause": "caller hung up"}),
+    ]
+    found = explain("c1", rows)
+    assert texts(found.moments) == [
+        "the call came: no number to 3000", "queue sales", "nobody takes it now", "offered to ann after 1 s",
+        "the caller is gone after 2 s; the place is kept", "the caller is back, and has the place again: call c2",
+        "a supervisor changed its priority: its queue's again", "the server was started again; the call goes on",
+        "103 transferred it (blind) to queue asia", "it waits for ann, up to 30 s", "the call ended: caller hung up",
+    ]  # fmt: skip
+    assert found.moments[1].details == ("known of it: vip 1", "score 12.5 before age")
+    assert found.view()["moments"][-1]["after_s"] == 8.0 and found.outcome == "the call ended: caller hung up"
+    assert explain("c1", [rows[0], rows[-1]]).moments == []
+    assert explain("c1", []).view() == {"call_id": "c1", "outcome": "", "moments": []}
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [(0, "0 s"), (0.25, "0.2 s"), (9.99, "10 s"), (59.4, "59 s"), (60, "1 min"), (200, "3 min 20 s"),
+     (3600, "1 h"), (7500, "2 h 5 min")],
+)  # fmt: skip
+def test_seconds(value: float, says: str) -> None:
+    assert seconds(value) == says
