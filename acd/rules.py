@@ -13,6 +13,7 @@ from acd import callbacks
 from acd.deadlines import Due
 from acd.events import EmergencySwitched
 from acd.model import ItemState, Queue, WorkItem
+from config.queue_rules import OF_CALL
 from config.queues import Rule
 from config.schema import Destination
 
@@ -20,33 +21,20 @@ if TYPE_CHECKING:
     from acd.floor import Floor
 
 LOOK_S: Final = 1.0  # how often `leave` rules are looked at
-_OF_CALL: Final = frozenset({"waited", "position", "ewt"})
-_OF_AGENTS: Final = frozenset({"agents", "on_duty", "free"})
+_OF_AGENTS: Final = frozenset({"agents", "on_duty", "free", "waiting_per_agent"})
 
 
 class Facts:
     """What rules may ask about a queue and one call of it, each worked out when first asked for. A fact that nobody
     knows is absent: it makes no comparison true."""
 
-    __slots__ = ("_floor", "_item", "_known", "_queue", "position")
+    __slots__ = ("_floor", "_item", "_known", "_queue")
 
     def __init__(self, floor: Floor, queue: Queue, item: WorkItem | None = None) -> None:
         self._floor = floor
         self._queue = queue
         self._item = item
         self._known: dict[str, float] = {}
-        self.position: int | None = None  # of the call, if whoever asks knows it already
-
-    def of(self, item: WorkItem, position: int) -> None:
-        """From now on about this call. What is known of the queue stays."""
-        for fact in (_OF_CALL | _OF_AGENTS) & self._known.keys():
-            del self._known[fact]
-        self._item, self.position = item, position
-
-    def gone(self) -> None:
-        """One who waited is no longer there: whatever counts those who wait is to be worked out anew."""
-        for fact in self._known.keys() & {"waiting", "waiting_per_agent", "longest"}:
-            del self._known[fact]
 
     def get(self, fact: str) -> float | None:
         known = self._known.get(fact)
@@ -70,7 +58,7 @@ class Facts:
             case "waited":
                 return None if self._item is None else max(0.0, self._floor.now - self._item.age_from)
             case "position":
-                return None if self._item is None else float(self.position or position(self._item))
+                return None if self._item is None else float(position(self._item))
             case "ewt":
                 return None if self._item is None else self._floor.estimates.of_item(self._item)
         return self._percent(fact)
@@ -158,14 +146,56 @@ def watch(floor: Floor, queue: Queue) -> None:
 
 def look(floor: Floor, queue: Queue) -> None:
     """Whoever a rule sends elsewhere goes there; while others wait, again after a while."""
+    look_ = _Look(floor, queue)
     line = sorted(waiting(queue), key=lambda item: (item.rank, item.number))
-    facts = Facts(floor, queue)
     for place in range(len(line), 0, -1):
+        if not look_.rules:
+            break
         item = line[place - 1]
-        facts.of(item, place)
-        rule = first_that_holds(facts, queue.leave)
+        rule = look_.first_for(item, place)
         if rule is not None:
             floor.send_away(item, rule.to, f"rule: {rule.when}")
-            facts.gone()
+            look_.one_left()
     if waiting(queue):
         watch(floor, queue)
+
+
+class _Look:
+    """One look at all who wait in a queue. What is the same for all of them is worked out once, and again when one has
+    left; `rules` are those that could hold for somebody."""
+
+    __slots__ = ("_asked", "_floor", "_known", "_of_each", "_queue", "rules")
+
+    def __init__(self, floor: Floor, queue: Queue) -> None:
+        self._floor = floor
+        self._queue = queue
+        self._asked = frozenset(fact for rule in queue.leave for fact in rule.when.facts)
+        by_call = any(step.fixed is None for step in queue.steps)  # then each call has agents of its own
+        self._of_each = [fact for fact in self._asked if fact in OF_CALL or (by_call and fact in _OF_AGENTS)]
+        self.one_left()
+
+    def one_left(self) -> None:
+        common = Facts(self._floor, self._queue)
+        self._known: dict[str, float] = {}
+        for fact in self._asked.difference(self._of_each):
+            value = common.get(fact)
+            if value is not None:
+                self._known[fact] = value
+        each = frozenset(self._of_each)
+        self.rules = [rule for rule in self._queue.leave if rule.when.facts & each or rule.when.holds(self._known)]
+
+    def first_for(self, item: WorkItem, place: int) -> Rule | None:
+        """The first rule that holds for an item, which is the `place`th in line."""
+        known, facts = self._known, None
+        for fact in self._of_each:
+            if fact == "waited":
+                known[fact] = max(0.0, self._floor.now - item.age_from)
+            elif fact == "position":
+                known[fact] = float(place)
+            else:
+                facts = facts or Facts(self._floor, self._queue, item)
+                known.pop(fact, None)
+                value = facts.get(fact)
+                if value is not None:
+                    known[fact] = value
+        return next((rule for rule in self.rules if rule.when.holds(known)), None)

@@ -23,11 +23,11 @@ QUEUES: dict[str, dict[str, Any]] = {
         "needs": "asia >= 5", "relax": [{"after_s": 5, "needs": "asia"}], "ring_s": 3, "wrap_up_s": 4, "max_wait_s": 12,
         "overflow": "queue all", "music": "m", "resume_s": 8, "whisper": ["w"], "emergency": "queue all",
         "enter": [{"when": "waiting >= 4", "to": "extension 9"}], "keys": {"0": "extension 9", "1": "queue all"},
-        "announce": {"position": True, "first_after_s": 1, "every_s": 3, "messages": ["a", "b"], "messages_every_s": 2},
+        "announce": {"position": True, "first_after_s": 1, "every_s": 3, "messages": ["a"], "messages_every_s": 2},
     },
     "all": {
         "ring_s": 4, "wrap_up_s": 0, "max_wait_s": 30, "answer": "on agent", "strategy": "ring all", "whisper": ["w"],
-        "leave": [{"when": "waited > 9 and position > 2", "to": "extension 9"}, {"when": "agents < 1", "to": "hang up"}],
+        "leave": [{"when": "waited > 9 and position > 2", "to": "queue asia"}, {"when": "agents < 1", "to": "hang up"}],
         "keys": {"2": "queue asia"},
     },
 }  # fmt: skip
