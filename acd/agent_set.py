@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 _FEW = 64  # members; more are listed quicker by unpacking every bit
-_SMALL = 512  # bits that are quicker to go through than to hand to numpy
+_SMALL = 40_000  # members times bits: so few are quicker to go through than to hand to numpy
 
 
 def slots(agents: int) -> list[int]:
@@ -21,7 +21,7 @@ def slots(agents: int) -> list[int]:
     if count == 1:
         return [agents.bit_length() - 1]
     if count < _FEW:
-        if agents.bit_length() <= _SMALL:
+        if count * agents.bit_length() <= _SMALL:
             return _bits(agents, 0)
         words = np.frombuffer(agents.to_bytes((agents.bit_length() + 63 >> 6) << 3, "little"), np.uint64)
         filled = np.flatnonzero(words)
