@@ -364,7 +364,7 @@ class Floor:
         if agent.state in AT_WORK:
             phone.held_by = holder or agent.name
         elif holder == agent.name:
-            phone.held_by = None
+            phone.held_by = self.roster.at_work_on(phone)
         if phone.held_by != holder and len(phone.agents) > 1:
             for name in phone.agents:
                 if name != agent.name:

@@ -49,6 +49,7 @@ def restart(
             floor.place(item)
     for item in renewed:
         callbacks.renew(floor, item)
+    callbacks.all_placed(floor)
 
 
 def _cut_off(engine: Engine, item: WorkItem, keep_s: float, down_s: float) -> None:

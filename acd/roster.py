@@ -154,6 +154,10 @@ class Roster:
         """The phone of that name; without one, what stands for it: nothing reaches that."""
         return self.phone(name or f" {agent.name}", fixed=agent.fixed and name == agent.home)
 
+    def at_work_on(self, phone: Phone) -> str | None:
+        """Who is rung, or talks, there for a queue. After a reload two may be: the phone is free when both are done."""
+        return next((name for name in phone.agents if self.agents[name].state in AT_WORK), None)
+
     def tidy(self, phone: Phone) -> None:
         """Forget a phone about which there is nothing to know."""
         if not (phone.agents or phone.registered or phone.legs):
@@ -211,7 +215,7 @@ class Roster:
             old.agents.remove(agent.name)
         phone.agents.append(agent.name)
         if old.held_by == agent.name:
-            old.held_by = None
+            old.held_by = self.at_work_on(old)
         if agent.state in AT_WORK and phone.held_by is None:
             phone.held_by = agent.name
         agent.phone = phone

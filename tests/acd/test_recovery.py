@@ -228,3 +228,16 @@ def test_a_callback_whose_call_was_under_way_has_another(stage: Any, next_server
     callback = scene.engine.floor.callbacks["cb"]
     assert callback.item_id == "cb-2" and callback.age_from == scene.engine.floor.items["cb-2"].age_from
     assert callback.dialled_until is None and not callback.reached
+
+
+def test_a_customer_who_is_being_called_is_not_left_without_an_agent(stage: Any, next_server: Any) -> None:
+    """His call outlived the server; the offer for which he is called did not, and nobody else is there."""
+    scene: Scene = stage(sales={"callback": {"order": "customer first"}})
+    scene.engine.ask_callback("cb", "sales", "+33612345601", {}, scene.now)
+    scene.ready("ann")
+    scene.engine.customer_dialled("cb-1", scene.now)
+    scene.listen()
+    next_server(scene, "cb-1", phones=("999",))
+    callback = scene.engine.floor.callbacks["cb"]
+    assert callback.item_id == "cb-2" and callback.dialled_until is None
+    assert scene.engine.floor.items["cb-2"].state is ItemState.QUEUED

@@ -146,3 +146,21 @@ def test_removed_queue_serves_who_is_in_it(stage: Stage, make_site: MakeSite) ->
     reload(scene, make_site(PEOPLE, {"sales": {}, "old": {}}))
     assert not scene.engine.floor.queues["old"].closed
     assert scene.engine.floor.queues["old"].offered == 1
+
+
+def test_a_phone_on_which_two_talk_after_a_reload_is_free_when_both_are_done(stage: Stage, make_site: MakeSite) -> None:
+    """The second to end was not on it any more, and a third could have been rung there."""
+    queues = {"sales": {"wrap_up_s": 0}}
+    scene = stage({"ann": {"extension": "1"}, "bob": {"extension": "2"}}, **queues)
+    scene.ready("ann", "bob")
+    for item in ("c1", "c2"):
+        scene.call(item)
+        scene.answer(item)
+    scene.engine.reconfigure(make_site({"ann": {"extension": "1"}, "bob": {"extension": "1"}}, queues), scene.now)
+    scene.listen()
+    phone = scene.engine.floor.roster.phones["1"]
+    for item in ("c1", "c2"):
+        assert phone.held_by is not None
+        scene.engine.complete(item, scene.now)
+        scene.listen()
+    assert phone.held_by is None
