@@ -72,9 +72,10 @@ function card(queue) {
   const late = queue.longest_wait_s > queue.service_level_within_s;
   const level = queue.service_level;
   return el("article", { class: "card", "data-mood": mood(queue), "data-queue": queue.name, children: [
-    el("header", { children: [el("h2", { text: queue.name }), el("span", { class: "muted", text: "waiting" })] }),
+    el("header", { children: [el("h2", { text: queue.name })] }),
     el("div", { class: "big", children: [
       el("span", { class: "waiting", "data-alarm": late ? "" : null, text: count(queue.waiting) }),
+      el("small", { text: "waiting" }),
       facts([["longest wait", time(queue.longest_wait_s)], ["expected wait", time(queue.expected_wait_s)]]),
     ] }),
     el("div", { class: "level", children: [
@@ -91,14 +92,14 @@ function card(queue) {
       ])] }),
       el("section", { children: [el("h3", { text: "Today" }), facts([
         ["answered", count(today.answered)], ["abandoned", count(today.abandoned)],
-        ["speed of answer", time(quarter.asa_s ?? today.asa_s)], ["handle time", time(quarter.aht_s ?? today.aht_s)],
+        ["mean wait", time(quarter.asa_s ?? today.asa_s)], ["handle time", time(quarter.aht_s ?? today.aht_s)],
       ])] }),
     ] }),
   ] });
 }
 
 setInterval(() => {
-  $("time").textContent = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  $("time").textContent = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   if (state.heard && Date.now() - state.heard > STALE_MS) say("lost", "no figures for a while");
 }, 1000);
 

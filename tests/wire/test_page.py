@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import cti.statistics
 from acd.errors import AgentCommandError, UnknownAgent
 from acd.events import AgentStateChanged
 from acd.explain import Moment
@@ -345,3 +346,31 @@ async def test_the_page_comes_back_after_a_restart(browser: Browser, base: str, 
     await site.server.start("127.0.0.1", int(base.rpartition(":")[2]))
     await browser.until("#pop", "Tokyo and Kyoto")
     await browser.until("#link", "live")
+
+
+async def test_the_wall_board(browser: Browser, base: str, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cti.statistics, "SHOW_S", 0.1)
+    await browser.wide(1600)
+    await browser.go(f"{base}/wall-board#token={site.token('supervisor', 'boss')}")
+    await browser.until('[data-queue="asia"] .waiting', "3")
+    text = await browser.text('[data-queue="asia"]')
+    for wanted in ("1:15", "2:20", "69 %", "target 80 %", "available", "3:45"):
+        assert wanted in text, (wanted, text)
+    moods = "return [...document.querySelectorAll('.card')].map(card => card.dataset.mood)"
+    assert await browser.run(moods) == ["low", "calm", "good", "bad"]
+    assert "<b>vip</b>" in await browser.text("#queues")  # shown, not obeyed
+    assert "token" not in await browser.run("return location.href")
+    await browser.picture("wall-board")
+    await browser.dark(True)
+    await browser.picture("wall-board-dark")
+    await browser.dark(False)
+    await browser.wide(420)
+    await browser.picture("wall-board-narrow")
+    assert await browser.run("return document.documentElement.scrollWidth <= innerWidth")
+    assert await browser.complaints() == []
+
+
+async def test_the_wall_board_says_what_it_needs(browser: Browser, base: str, site: Site) -> None:
+    await browser.run("sessionStorage.clear()")
+    await browser.go(f"{base}/wall-board#token=nonsense")
+    await browser.until("#empty", "with the token of a supervisor")
