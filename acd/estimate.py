@@ -28,10 +28,12 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from acd.agent_state import State
+from acd.capacity import PHONE
 from acd.events import (
     AcdEvent,
     AgentStateChanged,
     ItemAbandoned,
+    ItemCompleted,
     ItemConnected,
     ItemOverflowed,
     ItemQueued,
@@ -94,12 +96,20 @@ class Measured:
 
     queues: dict[str, Rates] = field(default_factory=dict)
     work: dict[str, Work] = field(default_factory=dict)  # by agent
+    written: set[str] = field(default_factory=set)  # live items that are no work at the phone: not measured
 
     def add(self, event: AcdEvent) -> None:
         """Events that measure nothing are ignored."""
         step = _STEPS.get(type(event))
-        if step is not None:
-            step(self, event)
+        if step is None or (self.written and getattr(event, "item_id", None) in self.written and self._apart(event)):
+            return
+        step(self, event)
+
+    def _apart(self, event: AcdEvent) -> bool:
+        """A chat or a mail keeps nobody from the phone for longer than the state of the agent says."""
+        if isinstance(event, ItemCompleted | ItemAbandoned | ItemOverflowed):
+            self.written.discard(event.item_id)
+        return True
 
     def of_any(self, queue: str) -> Rates | None:
         """The queue's rates; before its first call is over, those of all queues together. None: no call was over."""
@@ -119,6 +129,9 @@ class Measured:
         return rates
 
     def _queued(self, event: ItemQueued) -> None:
+        if event.channel not in PHONE:
+            self.written.add(event.item_id)
+            return
         rates = self.of(event.queue)
         gap_s = event.at - rates.came_at if rates.arrivals else 0.0
         rates.arrivals = rates.arrivals * _FORGET + 1
@@ -177,6 +190,7 @@ class Measured:
 
 
 _STEPS: Final[dict[type, Callable[[Measured, Any], None]]] = {
+    ItemCompleted: lambda measured, event: None,
     ItemQueued: Measured._queued,
     ItemReserved: Measured._reserved,
     ReservationEnded: Measured._not_taken,

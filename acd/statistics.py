@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from acd import figures as f
 from acd.agent_state import State
+from acd.capacity import PHONE
 from acd.events import (
     AcdEvent,
     AgentInterval,
@@ -283,16 +284,20 @@ class Statistics:
             row[f.OFFERED] += 1
 
     def _reserved(self, event: ItemReserved) -> None:
-        for row in self._rows(self._item(event)):
+        item = self._item(event)
+        for row in self._rows(item):
             row[f.OFFERS] += 1
-        self._agent(event.agent).series.current[f.A_OFFERS] += 1
+        if item.channel in PHONE:
+            self._agent(event.agent).series.current[f.A_OFFERS] += 1
 
     def _not_taken(self, event: ReservationEnded) -> None:
         columns = _NOT_TAKEN.get(event.outcome)
         if columns is not None:
-            for row in self._rows(self._item(event)):
+            item = self._item(event)
+            for row in self._rows(item):
                 row[columns[1]] += 1
-            self._agent(event.agent).series.current[columns[0]] += 1
+            if item.channel in PHONE:
+                self._agent(event.agent).series.current[columns[0]] += 1
 
     def _connected(self, event: ItemConnected) -> None:
         item, waited, predicted_s = self._item(event), ms(event.waited_s), event.predicted_s
@@ -308,7 +313,8 @@ class Statistics:
                 row[f.NEAR] += abs(error) <= f.ESTIMATE_NEAR_S * 1000
                 row[f.ERROR] += error
                 row[f.OFF] += abs(error)
-        self._agent(event.agent).series.current[f.A_ANSWERED] += 1
+        if item.channel in PHONE:
+            self._agent(event.agent).series.current[f.A_ANSWERED] += 1
 
     def _completed(self, event: ItemCompleted) -> None:
         item, talked = self._item(event), ms(event.talked_s)
@@ -317,6 +323,8 @@ class Statistics:
             row[f.COMPLETED] += 1
             row[f.TALKED] += talked
             row[f.TRANSFERRED] += event.to is not None
+        if item.channel not in PHONE:
+            return
         agent = self._agent(event.agent)
         row = agent.series.current
         row[f.A_COMPLETED] += 1

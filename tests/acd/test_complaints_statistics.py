@@ -133,3 +133,37 @@ def test_figures_are_there_after_a_reload(floor: Callable[..., FakeFloor], make_
     after = live(site.desk._engine.floor, "queue", site.clock.now())
     today = [row["today"]["completed"] for rows in (before, after) for row in rows if row["name"] == "sales"]
     assert today == [1, 1]
+
+
+# --- channels --------------------------------------------------------------------------------------------------------
+
+
+def test_chats_have_figures_of_their_own_and_leave_the_phones_alone(stage: Callable[..., Scene]) -> None:
+    scene = stage({"ann": {"channels": {"call": 1, "chat": 2}}}, sales={"wrap_up_s": 0, "ring_s": 60})
+    engine = scene.engine
+    scene.ready("ann")
+    scene.call("call")
+    scene.answer("call")
+    scene.wait(60)
+    engine.complete("call", scene.now)
+    engine.enqueue_work("chat", "sales", "chat", {}, scene.now)
+    engine.enqueue_work("lost", "sales", "chat", {}, scene.now)
+    scene.wait(6)
+    reservation = next(r.number for r in engine.floor.written.reservations.values() if r.item_id == "chat")
+    engine.answer(reservation, scene.now)
+    engine.abandon("lost", scene.now)
+    scene.call("again")
+    scene.answer("again")
+    scene.wait(60)
+    engine.complete("chat", scene.now)
+    engine.complete("again", scene.now)
+    scene.listen()
+    channels = engine.floor.statistics.queues["sales"]
+    found = {channel: dict(zip(CALLS, series.today(scene.now), strict=True)) for channel, series in channels.items()}
+    assert (found["chat"]["offered"], found["chat"]["answered"], found["chat"]["abandoned"]) == (2, 1, 1)
+    assert found["chat"]["talked_ms"] == 60_000 and found["call"]["talked_ms"] == 120_000
+    ann = of_agent(engine.floor, "ann", scene.now)
+    assert (ann["offers"], ann["answered"], ann["completed"], ann["talked_ms"]) == (2, 2, 2, 120_000)
+    measured = engine.floor.measured
+    assert measured.written == set() and measured.work == {}
+    assert measured.queues["sales"].work_per_call_s == pytest.approx(60) and measured.queues["sales"].serving == 0
