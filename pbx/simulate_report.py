@@ -56,10 +56,12 @@ def write_report(folder: Path, results: Results, title: str) -> list[Path]:
 
 
 def busiest(results: Results) -> list[str]:
-    """The queues that had calls, those with most first."""
+    """The queues that had calls, those with most first; without those that had hardly any."""
     calls = {name: float(np.mean([np.sum(day.queue == number) for day in results.days]))
              for number, name in enumerate(results.days[0].queues)}  # fmt: skip
-    return sorted((name for name, count in calls.items() if count), key=lambda name: -calls[name])[:_MOST_LINES]
+    least = max(1.0, max(calls.values(), default=0.0) / 20)
+    there = [name for name, count in calls.items() if count >= least]
+    return sorted(there, key=lambda name: -calls[name])[:_MOST_LINES]
 
 
 def service_level(axes: Axes, results: Results) -> None:
