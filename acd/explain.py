@@ -131,7 +131,7 @@ def _came(at: float, data: Data) -> Moment:
 
 def _queued(at: float, data: Data) -> Moment:
     score = f"score {data['score']:g} before age" if data.get("score") else ""
-    return Moment(at, "queued", f"queue {data['queue']}", (*_attributes(data), *([score] if score else [])))
+    return Moment(at, "queued", f"came to queue {data['queue']}", (*_attributes(data), *([score] if score else [])))
 
 
 def _rescored(at: float, data: Data) -> Moment:
@@ -191,7 +191,7 @@ def _reserved(at: float, data: Data) -> Moment:
         return Moment(at, "offered", text, (data["why"],))
     needed = f"needed: {decision.needs}" if decision.needs else "needed: nothing in particular"
     lines = [f"{needed}, at step {decision.step}" if decision.step else needed]
-    lines.append(f"{_agents(decision.fits)} fit, {decision.logged_in} logged in")
+    lines.append(f"{_agents(decision.fits)} {'fits' if decision.fits < 2 else 'fit'}, {decision.logged_in} logged in")
     lines.append(_chosen(decision, data))
     if decision.kind == "preferred":
         lines.append("it waited for this agent")

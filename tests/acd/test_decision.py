@@ -57,7 +57,7 @@ def test_chosen_from_those_who_are_free(stage: Stage) -> None:
         "most skilled", "asia >= 5", 0, 3, 3, 3, (("ann", 8.0, 0.0), ("bob", 6.0, 30.0), ("cy", 5.0, 30.0)), ""
     )
     (queued, offered) = told(scene, "c1")
-    assert queued.text == "queue sales"
+    assert queued.text == "came to queue sales"
     assert offered.text == "offered to ann after 0 s"
     assert offered.details == (
         "needed: asia >= 5", "3 agents fit, 3 logged in", "3 free, chosen by strategy most skilled",
@@ -139,7 +139,7 @@ def test_steps_offers_and_the_end(stage: Stage) -> None:
     scene.wait(40)
     moments = told(scene, "c1")
     assert texts(moments) == [
-        "queue sales",
+        "came to queue sales",
         "nobody is free: 3 agents could take it, 2 logged out, 1 at work, or their phones are",
         "step 1: it needs asia >= 2 from now on, after 20 s",
         "offered to dee after 20 s",
@@ -195,7 +195,7 @@ def test_words_for_all_the_rest() -> None:
     ]
     found = explain("c1", rows)
     assert texts(found.moments) == [
-        "the call came: no number to 3000", "queue sales", "nobody takes it now", "offered to ann after 1 s",
+        "the call came: no number to 3000", "came to queue sales", "nobody takes it now", "offered to ann after 1 s",
         "the caller is gone after 2 s; the place is kept", "the caller is back, and has the place again: call c2",
         "a supervisor changed its priority: its queue's again", "the server was started again; the call goes on",
         "103 transferred it (blind) to queue asia", "it waits for ann, up to 30 s", "the call ended: caller hung up",

@@ -43,7 +43,7 @@ def test_in_words(site: str) -> None:
     assert said.exit_code == 0
     assert [line.rstrip() for line in said.output.splitlines()] == [
         "call c1",
-        "23:13:20       0.0 s  queue sales",
+        "23:13:20       0.0 s  came to queue sales",
         "                      known of it: basket 2300",
         "                      score 23 before age",
         "23:13:20       0.0 s  nobody is free: 2 agents could take it, 1 logged out, 1 not ready",
