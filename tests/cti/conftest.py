@@ -324,6 +324,46 @@ class FakeTalks:
         self._do("end", agent, supervisor)
 
 
+class FakeCallbacks:
+    """One callback at most; `error` is raised by whatever is asked for."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.one: dict[str, Any] | None = None
+
+    def _may(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def ask(self, queue: str, number: str, attributes: Mapping[str, Any], *, due_at: float | None = None) -> str:
+        self._may()
+        self.one = {
+            "id": "cb", "queue": queue, "number": "+33612345678", "state": "QUEUED", "asked_at": 1.0,
+            "due_at": due_at or 1.0, "waiting_since": 1.0, "expires_at": 9.0, "attempts": 0, "last_outcome": None,
+            "agent": None, "call_id": None, "attributes": dict(attributes),
+        }  # fmt: skip
+        return "cb"
+
+    def cancel(self, callback_id: str) -> None:
+        self._may()
+        self.one = None
+
+    def reschedule(self, callback_id: str, due_at: float) -> None:
+        self._may()
+        assert self.one is not None
+        self.one["due_at"] = due_at
+
+    def known(self, session_id: str, attributes: Mapping[str, Any]) -> None:
+        if self.one is not None and self.one["attributes"].get("web_session") == session_id:
+            self.one["attributes"] |= attributes
+
+    def views(self) -> list[dict[str, Any]]:
+        return [] if self.one is None else [self.one]
+
+    def view(self, callback_id: str) -> dict[str, Any] | None:
+        return self.one if callback_id == "cb" else None
+
+
 class Floor:
     """Everything of the package, joined; `events` is what was emitted."""
 
@@ -343,6 +383,7 @@ class Floor:
         self.bans = FakeBans()
         self.clicks = FakeClicks()
         self.talks = FakeTalks()
+        self.callbacks = FakeCallbacks()
         self.trunks: list[dict[str, Any]] = []
         self.settings = PhoneSettings(Site.model_validate(SITE))
         self.messages = MessageSummary({"101"}.__contains__)
@@ -362,7 +403,7 @@ class Floor:
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.clock, counters=self.counters,
             traces=self.traces, bans=self.bans, trunks=lambda: self.trunks, settings=self.settings,
             messages=self.messages, clicks=self.clicks, conferences=self.talks, supervision=self.talks,
-            **options,
+            callbacks=self.callbacks, **options,
         )  # fmt: skip
 
 
