@@ -4,6 +4,7 @@ customers called than agents held, nobody overtakes, every callback ends, totals
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,10 +12,10 @@ import pytest
 from acd.audit import audit
 from acd.callback_errors import CallbackError
 from acd.callback_events import CallbackAsked, CallbackClosed
-from acd.callbacks import CallbackState, state_of
+from acd.callbacks import CallbackState, customer_there, state_of
 from acd.checkpoint import keep, take_up
 from acd.engine import Engine
-from acd.errors import AgentCommandError
+from acd.errors import AgentCommandError, UnknownQueue
 from acd.events import ItemReserved
 from acd.model import ItemState
 from acd.reservation import Outcome
@@ -46,14 +47,15 @@ class History:
             self.engine.phone_registered(f"x-{name}", True, self.now)
         self.look()
 
-    def look(self) -> None:
+    def look(self, *, one_input: bool = True) -> None:
+        """`one_input`: else several things were due at once, and who comes second may be in line before who is gone."""
         floor = self.engine.floor
         for event in self.engine.take()[0]:
             if isinstance(event, CallbackAsked):
                 self.asked.add(event.callback_id)
             elif isinstance(event, CallbackClosed):
                 self.closed.append(event.callback_id)
-            elif isinstance(event, ItemReserved) and event.item_id in floor.items:
+            elif one_input and isinstance(event, ItemReserved) and event.item_id in floor.items:
                 slot, item = floor.roster.agent(event.agent).slot, floor.items[event.item_id]
                 before = [one for one in floor.lines if one.eligible >> slot & 1 and one.rank < item.rank]
                 assert not [one.id for one in before if one.state is ItemState.QUEUED]
@@ -71,69 +73,82 @@ class History:
         while (due := self.engine.next_deadline()) is not None and due <= until:
             self.now = max(self.now, due)
             self.engine.tick(self.now)
-            self.look()
+            self.look(one_input=False)
         self.now = until
 
     def step(self, number: int) -> None:
+        rng, floor = self.rng, self.engine.floor
+        tried = sorted(item.id for item in floor.items.values() if item.state is not ItemState.QUEUED)
+        item = rng.choice(tried if tried and rng.random() < 0.9 else sorted(floor.items) or [""])
+        rng.choice([self.asks, self.agents, self.agents, self.calls, self.calls, self.calls, self.others])(number, item)
+
+    def asks(self, number: int, item: str) -> None:
+        """Callers come, or ask to be called, some of them out of the queue."""
         rng, engine, floor = self.rng, self.engine, self.engine.floor
-        items, held = sorted(floor.items), sorted(floor.reservations)
-        item, queue = (rng.choice(items) if items else ""), rng.choice(list(QUEUES))
-        callback = rng.choice(sorted(floor.callbacks)) if floor.callbacks else ""
-        phone = f"+3361234560{rng.randrange(8)}"
-        match rng.randrange(16):
-            case 0 | 1 if queue in floor.queues and not floor.queues[queue].closed:
-                caller = phone if rng.random() < 0.5 else ""
-                engine.enqueue(f"c{number}", queue, {"basket": rng.randrange(300)}, self.now, caller=caller)
-            case 2 | 3:
-                due = None if rng.random() < 0.6 else self.now + rng.randrange(60)
-                waits = [one for one in items if floor.items[one].state is ItemState.QUEUED]
-                place = rng.choice(waits) if waits and rng.random() < 0.5 else None
-                ours = place is not None and floor.items[place].callback is None
-                name = floor.items[place].queue.name if place is not None and ours else queue
-                try:
-                    engine.ask_callback(f"cb{number}", name, phone, {}, self.now, "", due, place if ours else None)
-                except CallbackError:
-                    pass
-                except Exception as error:
-                    assert type(error).__name__ == "UnknownQueue"
-            case 4 | 5 if held:
-                engine.answer(rng.choice(held), self.now)
-            case 6 if held:
-                outcome = rng.choice([Outcome.NO_ANSWER, Outcome.REJECTED, Outcome.FAILED])
-                engine.fail(rng.choice(held), outcome, self.now)
-            case 7 | 8:
+        queue, phone = rng.choice(list(QUEUES)), f"+3361234560{rng.randrange(8)}"
+        if rng.random() < 0.3 and queue in floor.queues and not floor.queues[queue].closed:
+            caller = phone if rng.random() < 0.3 else ""
+            engine.enqueue(f"c{number}", queue, {"basket": rng.randrange(300)}, self.now, caller=caller)
+            return
+        due = None if rng.random() < 0.7 else self.now + rng.randrange(60)
+        waits = [one for one in floor.items.values() if one.state is ItemState.QUEUED and one.callback is None]
+        place = rng.choice(waits) if waits and rng.random() < 0.5 else None
+        with suppress(CallbackError, UnknownQueue):
+            into = queue if place is None else place.queue.name
+            engine.ask_callback(
+                f"cb{number}", into, phone, {}, self.now, "", due, None if place is None else place.id
+            )
+
+    def agents(self, number: int, item: str) -> None:
+        rng, engine, held = self.rng, self.engine, sorted(self.engine.floor.reservations)
+        what = rng.randrange(5)
+        if what < 2 and held:
+            engine.answer(rng.choice(held), self.now)
+        elif what == 2 and held and rng.random() < 0.3:
+            engine.fail(rng.choice(held), rng.choice([Outcome.NO_ANSWER, Outcome.FAILED]), self.now)
+        elif what == 3:
+            name = rng.choice(sorted(AGENTS))
+            with suppress(AgentCommandError):
+                engine.login(name, self.now)
+                engine.ready(name, self.now)
+        elif rng.random() < 0.15:
+            engine.logout(rng.choice(sorted(AGENTS)), self.now)
+
+    def calls(self, number: int, item: str) -> None:
+        """What becomes of calls."""
+        rng, engine, one = self.rng, self.engine, self.engine.floor.items.get(item)
+        match rng.randrange(8):
+            case 0 | 1:
                 engine.customer_dialled(item, self.now)
-            case 9:
+            case 2 | 3:
                 engine.customer_reached(item, self.now)
-            case 10:
-                rng.choice([lambda: engine.customer_missed(item, "busy", self.now),
-                            lambda: engine.callback_let_go(item, self.now)])()  # fmt: skip
-            case 11 if item:
-                one = floor.items[item]
-                there = one.callback is None or floor.callbacks[one.callback].reached
-                if one.state is ItemState.CONNECTED:
-                    engine.complete(item, self.now)
-                elif there and one.state is not ItemState.KEPT:
+            case 4 if rng.random() < 0.4:
+                engine.customer_missed(item, "busy", self.now)
+            case 5 if rng.random() < 0.2:
+                engine.callback_let_go(item, self.now)
+            case 6 if one is not None and one.state is ItemState.CONNECTED:
+                engine.complete(item, self.now)
+            case 7 if one is not None and one.state in (ItemState.QUEUED, ItemState.RESERVED) and rng.random() < 0.3:
+                if customer_there(engine.floor, one):
                     engine.abandon(item, self.now)
-            case 12:
-                agent = rng.choice(sorted(AGENTS))
-                try:
-                    rng.choice([engine.login, *[engine.ready] * 4, engine.logout])(agent, self.now)
-                except AgentCommandError:
-                    pass
-            case 13:
-                try:
-                    rng.choice([lambda: engine.cancel_callback(callback, self.now),
-                                lambda: engine.reschedule_callback(callback, self.now + 30, self.now)])()  # fmt: skip
-                except CallbackError:
-                    pass
-            case 14:
-                rng.choice([
-                    lambda: engine.callback_hours(queue, rng.random() < 0.7, self.now),
-                    lambda: engine.reconfigure(site(*(QUEUES if rng.random() < 0.7 else ["all"])), self.now),
-                    lambda: setattr(self, "engine", Engine.on(take_up(keep(floor)))),
-                ])()  # fmt: skip
-            case 15:
+
+    def others(self, number: int, item: str) -> None:
+        rng, engine, floor = self.rng, self.engine, self.engine.floor
+        callback, queue = rng.choice(sorted(floor.callbacks) or [""]), rng.choice(list(QUEUES))
+        match rng.randrange(8):
+            case 0 if rng.random() < 0.3:
+                with suppress(CallbackError):
+                    engine.cancel_callback(callback, self.now)
+            case 1:
+                with suppress(CallbackError):
+                    engine.reschedule_callback(callback, self.now + 30, self.now)
+            case 2:
+                engine.callback_hours(queue, rng.random() < 0.8, self.now)
+            case 3:
+                engine.reconfigure(site(*(QUEUES if rng.random() < 0.8 else ["all"])), self.now)
+            case 4:
+                self.engine = Engine.on(take_up(keep(floor)))
+            case _:
                 self.tick(rng.choice([0.5, 3.0, 11.0, 30.0]))
 
 
