@@ -22,9 +22,11 @@ from acd.events import (
     ItemAbandoned,
     ItemCompleted,
     ItemConnected,
+    ItemKept,
     ItemOverflowed,
     ItemQueued,
     ItemReserved,
+    ItemResumed,
     ReservationEnded,
 )
 from acd.offering import wanted
@@ -130,7 +132,11 @@ class Floor(RuleBasedStateMachine):
             case ItemCompleted(item_id=item):
                 assert self.live.pop(item) == "CONNECTED"
             case ItemAbandoned(item_id=item) | ItemOverflowed(item_id=item):
-                assert self.live.pop(item) in ("QUEUED", "RESERVED")
+                assert self.live.pop(item) in ("QUEUED", "RESERVED", "KEPT")
+            case ItemKept(item_id=item):
+                self.live[item] = "KEPT"
+            case ItemResumed(item_id=item):
+                assert self.live.pop(item) == "KEPT"
             case AgentStateChanged(agent=agent, state=state):
                 self.states[agent] = state
 
@@ -151,8 +157,9 @@ class Floor(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def caller_hangs_up(self, data: st.DataObject) -> None:
-        if self.live:
-            item = data.draw(st.sampled_from(sorted(self.live)))
+        there = sorted(item for item, state in self.live.items() if state != "KEPT")
+        if there:
+            item = data.draw(st.sampled_from(there))
             if self.live[item] == "CONNECTED":
                 self.engine.complete(item, self.now)
             else:

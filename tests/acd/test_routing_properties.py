@@ -11,7 +11,7 @@ from hypothesis.stateful import invariant, rule
 
 from acd.model import ItemState
 from acd.offering import MOST_PHONES
-from tests.acd import test_properties
+from tests.acd import test_properties, test_recovery
 from tests.acd.test_properties import NAMES
 
 AGENTS: dict[str, dict[str, Any]] = {
@@ -124,4 +124,12 @@ class Routing(test_properties.Floor):
 
 
 TestRouting = Routing.TestCase
-TestRouting.settings = settings(derandomize=True, deadline=None, max_examples=120, stateful_step_count=40)
+TestRouting.settings = settings(derandomize=True, deadline=None, max_examples=50, stateful_step_count=40)
+
+
+class RoutingKilled(test_recovery.Killed, Routing):
+    """And the floor that is made again from a checkpoint and the inputs since is the same."""
+
+
+TestRoutingKilled = RoutingKilled.TestCase
+TestRoutingKilled.settings = settings(derandomize=True, deadline=None, max_examples=15, stateful_step_count=30)
