@@ -6,7 +6,7 @@ and `AgentCommandError` if they make no sense in his state.
 
 from __future__ import annotations
 
-from acd import agent_changes, wrap_up
+from acd import agent_changes, nailed_up, wrap_up
 from acd.agent_state import Input, State
 from acd.errors import AgentCommandError, UnknownReason
 from acd.events import AgentCommanded
@@ -127,6 +127,8 @@ class AgentInputs:
         phone.registered = registered
         for name in tuple(phone.agents):
             agent = floor.roster.agents[name]
+            if agent.nailed_up:
+                continue  # his line says whether he is there
             if agent.reservation is not None and not phone.reachable:
                 floor.give_back(floor.end(agent.reservation, Outcome.UNREGISTERED))
                 rests = floor.acd.not_answered.unregistered == "rest"  # he does so by being unreachable
@@ -154,6 +156,14 @@ class AgentInputs:
         if not legs:
             phone.other_call = False
             floor.roster.tidy(phone)
+
+    def line_up(self, name: str, now: float) -> None:
+        """The phone of a nailed-up agent is connected."""
+        nailed_up.up(self.floor, self._agent(name, now))
+
+    def line_down(self, name: str, reason: str, now: float) -> None:
+        """It is not, any more or at all."""
+        nailed_up.down(self.floor, self._agent(name, now), reason)
 
     # --- inside ---
 

@@ -56,4 +56,18 @@ class CloseWork:
     item_id: str
 
 
-Command = OfferItem | WithdrawOffer | OverflowItem | ShowWrapUp | CloseWork
+@dataclass(frozen=True, slots=True)
+class CallLine:
+    """Call a nailed-up agent, whose phone then stays connected."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropLine:
+    """He is logged out: hang up."""
+
+    agent: str
+
+
+Command = CallLine | DropLine | OfferItem | WithdrawOffer | OverflowItem | ShowWrapUp | CloseWork

@@ -14,6 +14,7 @@ from acd import (
     decision,
     fitting,
     kept_places,
+    nailed_up,
     offering,
     preference,
     rules,
@@ -307,7 +308,7 @@ class Floor:
         if agent.retired and state in (State.READY, State.NOT_READY):
             state, reason = State.LOGGED_OUT, "removed"
         if state is State.READY:
-            reason = reason if phone.reachable else "unregistered"
+            reason = reason if phone.reachable or agent.nailed_up else "unregistered"
         elif agent.resting:
             self.rested(agent)
         if before is not state or reason != agent.reason:
@@ -321,6 +322,8 @@ class Floor:
         if state not in _WITH_ITEM:
             self._close_work(agent, before)
         self._hold(agent)
+        if agent.nailed_up:
+            nailed_up.follow(self, agent, before)
         self.update(agent)
         if state is State.LOGGED_OUT and before is not state:
             fitting.someone_left(self, agent)

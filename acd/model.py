@@ -59,6 +59,9 @@ class Agent:
     fixed: bool = False  # that is a fixed contact
     seat: str | None = None  # the extension where he logged in, in place of his own
     wrap_up_s: float | None = None  # in place of the queue's
+    nailed_up: bool = False  # his phone stays connected
+    line: bool = False  # it is
+    line_called: bool = False  # it rings, so that it is
     channels: dict[str, int] = field(default_factory=lambda: {"call": 1})  # how much of each at once
     work: dict[str, str] = field(default_factory=dict)  # what he has, or is asked for, beside the phone: item, channel
     weight: int = 1

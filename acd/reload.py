@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acd import assignment, borrowing, callbacks, fitting, offering, preference, written
+from acd import assignment, borrowing, callbacks, fitting, nailed_up, offering, preference, written
 from acd.agent_state import Input, State
 from acd.deadlines import Due
 from acd.errors import QueueNeedsError, RequirementError
@@ -23,6 +23,7 @@ def take_over(floor: Floor, site: schema.Site) -> None:
     floor.acd = site.acd
     floor.roster.interrupts = {str(channel): tuple(others) for channel, others in site.acd.interrupts.items()}
     new, gone = floor.roster.define(site.agents)
+    nailed_up.changed(floor)
     if floor.statistics.days.zone != site.locale.timezone:
         floor.statistics.days = Days(site.locale.timezone)
     for name, spec in site.queues.items():

@@ -68,5 +68,6 @@ def _phones(floor: Floor, legs: Mapping[str, int], registered: set[str]) -> None
         phone.other_call = phone.legs > 0 and phone.held_by is None
         roster.tidy(phone)
     for agent in roster.agents.values():
+        agent.line = agent.line_called = False  # who is ready is called again
         if agent.state is State.READY:
             floor.enter(agent, State.READY, agent.reason if agent.resting else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from acd import nailed_up
 from acd.agent_set import set_of
 from acd.agent_state import AT_WORK, State
 from acd.capacity import PHONE, capacity, phone_open
@@ -55,7 +56,9 @@ class Roster:
 
     def available(self, agent: Agent) -> bool:
         """Can be rung for a queue now. Derived from what is known of agent and phone, and nowhere kept."""
-        if agent.state is not State.READY or agent.resting or not self.phone_free(agent.phone):
+        if agent.state is not State.READY or agent.resting:
+            return False
+        if not (nailed_up.is_free(agent) if agent.nailed_up else self.phone_free(agent.phone)):
             return False
         return not agent.work or phone_open(agent, self.interrupts)
 
@@ -67,11 +70,13 @@ class Roster:
         """Why an agent who is READY is not available."""
         if agent.state is not State.READY:
             return None
-        if not agent.phone.reachable:
+        if agent.nailed_up and not agent.line:
+            return "no line"
+        if not agent.phone.reachable and not agent.nailed_up:
             return "no phone" if agent.at is None else "unregistered"
         if agent.resting:
             return agent.reason or "failed"
-        if agent.phone.legs or agent.phone.held_by:
+        if agent.phone.legs > agent.nailed_up or agent.phone.held_by:
             return "on another call"
         return None if phone_open(agent, self.interrupts) else "at other work"
 
@@ -179,6 +184,7 @@ class Roster:
             agent.display_name = spec.name
             agent.home, agent.fixed = spec.extension or spec.contact or "", spec.contact is not None
             agent.wrap_up_s = spec.wrap_up_s
+            agent.nailed_up = spec.nailed_up
             agent.channels = {str(channel): most for channel, most in spec.channels.items()}
             agent.weight, agent.place = spec.weight, place
             self.columns.note(agent)

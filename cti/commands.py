@@ -45,6 +45,8 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "ready": Command("The agent takes calls", models.NoMore, lambda desk, agent, body, by: desk.ready(agent, by=by)),
     "not_ready": Command("The agent pauses", models.NotReady,
                          lambda desk, agent, body, by: desk.not_ready(agent, body.reason, by=by)),
+    "hang_up": Command("The agent ends his conversation; a nailed-up agent's line stays", models.NoMore,
+                       lambda desk, agent, body, by: desk.hang_up(agent)),
     "note": Command("How the call ended", models.Note,
                     lambda desk, agent, body, by: desk.note(agent, body.disposition), body_required=True),
     "wrap_up_done": Command("The work after a call is done", models.WrapUpDone,

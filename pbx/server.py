@@ -166,6 +166,7 @@ class Server:
         self.switch.on_revived = self.recovery.revived
         self.sayer = Sayer(site, driver, self.plane, counters)
         self.desk.speaks(self.sayer)
+        self.desk.lines.switch = self.switch
         self.features.seated(self.desk.phone_of, self.desk.agent_at)
         self.desk.callbacks.dialler = CustomerCalls(self.switch)
         self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self._session_updated)
@@ -444,6 +445,7 @@ class Server:
     async def drain(self) -> None:
         """No new calls; live ones may end by themselves until the deadline, then they are hung up."""
         self.admission.drain()
+        self.desk.lines.close()
         self.carriers.stop()  # carriers send their calls elsewhere from now on
         hint = {"hint": "a second signal hangs them up"} if self.switch.live else {}
         log.info("draining", calls=self.switch.live, deadline_s=self.drain_s, **hint)

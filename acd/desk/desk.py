@@ -15,10 +15,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from acd import statistics_view, view
-from acd.commands import CloseWork, Command, OfferItem, OverflowItem, ShowWrapUp, WithdrawOffer
+from acd.commands import (
+    CallLine,
+    CloseWork,
+    Command,
+    DropLine,
+    OfferItem,
+    OverflowItem,
+    ShowWrapUp,
+    WithdrawOffer,
+)
 from acd.desk.announcer import Announcer
 from acd.desk.callbacks import Callbacks
 from acd.desk.entry import Entry
+from acd.desk.lines import BEEP, Lines
 from acd.desk.opening import Opening
 from acd.desk.phone_codes import PhoneLogin
 from acd.desk.queue_commands import QueueCommands
@@ -29,6 +39,7 @@ from acd.desk.takeover import Takeover, entry_of
 from acd.desk.voice import Voice
 from acd.desk.whisper import AT_MOST_S, Whisper
 from acd.engine import Engine
+from acd.errors import AgentCommandError
 from acd.explain import Moment, at_present
 from acd.floor import Floor
 from acd.report import Part
@@ -75,6 +86,7 @@ class Desk(Staff, QueueCommands):
             self, self._engine, self._calls, self._ringing, self._announcer, pops, clock, counters, self._pump,
             self._welcome,
         )  # fmt: skip
+        self.lines = self._ringing.lines = self.phone_login.lines = Lines(self, self.phone_of, counters)
         self._ringing.keeps_waiting = self.callbacks.keeps_waiting
         self._read(site)
         self._pump()
@@ -230,7 +242,8 @@ class Desk(Staff, QueueCommands):
 
     def _too_late(self, call: Call, attempt: Attempt) -> None:
         self._counters["queue_late_answers"] += 1
-        call.drop(attempt, "offer withdrawn")
+        if not self.lines.back(call, attempt):
+            call.drop(attempt, "offer withdrawn")
 
     def on_failed(self, call: Call, attempt: Attempt, status: int, cause: str) -> None:
         offer = self._ringing.offer_of(call.id, attempt)
@@ -260,6 +273,20 @@ class Desk(Staff, QueueCommands):
             offer.attempt = None
             self._engine.fail(offer.reservation, Outcome.REJECTED, self._clock.now())
             self._pump()
+
+    def hang_up(self, agent: str) -> None:
+        """The agent ends his conversation, by his desktop: the line of one who is nailed up stays."""
+        floor = self._engine.floor
+        found = floor.roster.agent(agent)
+        entry = self._calls.get(found.item_id or "")
+        if entry is None or entry.talks is None or entry.agent != agent:
+            raise AgentCommandError(agent, "hang up", found.state.value)
+        if entry.customer is not None:
+            self.callbacks.agent_hung_up(entry)
+            return
+        self._complete(entry, "agent")
+        entry.call.hang_up("agent hung up")
+        self._pump()
 
     def on_returned(self, call: Call, attempt: Attempt) -> None:
         entry = self._calls.get(call.id)
@@ -298,6 +325,7 @@ class Desk(Staff, QueueCommands):
     def _leave(self, call: Call, to: str) -> None:
         """Sent elsewhere while it was ours."""
         entry = self._calls[call.id]
+        self.lines.given_on(call)
         if entry.talks is not None:
             self._complete(entry, "transfer", to)
             return
@@ -445,6 +473,10 @@ class Desk(Staff, QueueCommands):
             self._ringing.withdraw(command)
         elif isinstance(command, OverflowItem):
             self._overflow(command)
+        elif isinstance(command, CallLine):
+            self.lines.call(command.agent)
+        elif isinstance(command, DropLine):
+            self.lines.drop(command.agent)
         elif isinstance(command, ShowWrapUp):
             if (call := self._wrapping.get(command.agent)) is not None:  # None: it died with the last server
                 self._pops.wrap_up(call, command.agent)
@@ -473,11 +505,12 @@ class Desk(Staff, QueueCommands):
         finally:
             self._ages.pop(call.id, None)  # the queue it came to may have sent it on: then it is gone already
 
-    def _whisper(self, entry: Entry, queue: str) -> Whisper | None:
-        settings = self._queues.get(queue)
-        if settings is None or not settings.whisper:
-            return None
-        return Whisper(self._clock, self._announcer.voice, settings.whisper, entry.call.attributes)
+    def _whisper(self, entry: Entry, command: OfferItem) -> Whisper | None:
+        settings = self._queues.get(command.queue)
+        told = () if settings is None else settings.whisper
+        if self.lines.stands(command.agent):  # nothing rings: a beep says that somebody comes
+            told = (BEEP, *told)
+        return Whisper(self._clock, self._announcer.voice, told, entry.call.attributes) if told else None
 
     # --- time -------------------------------------------------------------------------------------------------------
 

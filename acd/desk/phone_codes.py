@@ -17,9 +17,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from acd.errors import AcdError
-from pbx.call.controller import NOBODY, Passive
+from pbx.call.controller import Passive
 
 if TYPE_CHECKING:
+    from acd.desk.lines import Lines
     from config.agents import Agent, PhoneCodes
     from config.schema import Site
     from pbx.call.call import Call
@@ -55,12 +56,11 @@ class _Login:
 
 
 class PhoneLogin(Passive):
-    """In charge of calls of agents to the desk. `keeps(call, agent)` may take over the call of one who has just logged
-    in; else it ends."""
+    """In charge of calls of agents to the desk. That of a nailed-up agent who logs in stays: it is his line."""
 
     def __init__(self, site: Site, desk: Commands) -> None:
         self._desk = desk
-        self.keeps: Callable[[Call, str], bool] = lambda call, agent: False
+        self.lines: Lines | None = None  # of nailed-up agents
         self._logins: dict[str, _Login] = {}  # by call
         self._ends: set[str] = set()  # calls that hear their last prompt
         self._wrong: dict[str, tuple[int, float]] = {}  # by agent: wrong PINs since, when the first was
@@ -169,6 +169,8 @@ class PhoneLogin(Passive):
         extension = call.caller.extension
         assert extension is not None
         self._forget(call)
+        if self.lines is not None and self._agents[agent].nailed_up:
+            self.lines.bring(agent, call)
         self._command(call, lambda: self._desk.login(agent, phone=extension), agent)
 
     # --- what is heard ---
@@ -177,9 +179,12 @@ class PhoneLogin(Passive):
         try:
             command()
         except AcdError as error:  # what makes no sense now
+            if logged_in and self.lines is not None:
+                self.lines.brought(logged_in, call)
             self._say_last(call, self._says.wrong, str(error))
             return
-        if logged_in and self.keeps(call, logged_in):
+        if logged_in and self.lines is not None and self.lines.brought(logged_in, call):
+            call.play(self._says.done)
             return
         self._say_last(call, self._says.done, "done")
 
@@ -213,12 +218,6 @@ class PhoneLogin(Passive):
 
     def on_taken(self, call: Call, to: str) -> None:
         call.on_over = None
-        self._over(call)
-
-    def let_go(self, call: Call) -> None:
-        """Somebody else is in charge of it."""
-        call.on_over = None
-        call.controller = NOBODY
         self._over(call)
 
     def _over(self, call: Call) -> None:

@@ -14,6 +14,7 @@ from config.schema import Destination
 from pbx.call.reason import ELSEWHERE
 
 if TYPE_CHECKING:
+    from acd.desk.lines import Lines
     from acd.desk.whisper import Whisper
     from pbx.call.attempt import Attempt
 
@@ -37,7 +38,7 @@ class Ringing:
     """Asks agents. `calls` are the desk's, `holds` tells whether a reservation is live, `phone_of` where an agent
     sits."""
 
-    __slots__ = ("_calls", "_holds", "_phone_of", "_pops", "keeps_waiting")
+    __slots__ = ("_calls", "_holds", "_phone_of", "_pops", "keeps_waiting", "lines")
 
     def __init__(
         self, calls: Mapping[str, Entry], holds: Callable[[int], bool], phone_of: Callable[[str], str | None],
@@ -47,6 +48,7 @@ class Ringing:
         self._holds = holds
         self._phone_of = phone_of
         self._pops = pops
+        self.lines: Lines | None = None  # of nailed-up agents
         self.keeps_waiting: Callable[[Entry], bool] = lambda entry: False  # the agent is not to be rung yet
 
     def offer_of(self, call_id: str, attempt: Attempt) -> Offer | None:
@@ -55,12 +57,12 @@ class Ringing:
         offers = () if entry is None else entry.offers.values()
         return next((offer for offer in offers if offer.attempt is attempt), None)
 
-    def offer(self, command: OfferItem, whisper: Callable[[Entry, str], Whisper | None]) -> None:
+    def offer(self, command: OfferItem, whisper: Callable[[Entry, OfferItem], Whisper | None]) -> None:
         entry = self._calls.get(command.item_id)
         if entry is None or not self._holds(command.reservation):
             return  # over before it was told
         offer = entry.offers[command.reservation] = Offer(command.agent, command.reservation, command.ring_s)
-        offer.whisper = whisper(entry, command.queue)
+        offer.whisper = whisper(entry, command)
         then = partial(self._ring, command.item_id, command.reservation)
         self._pops.offer(entry.call, command.agent, command.queue, command.reservation, then)
 
@@ -74,8 +76,13 @@ class Ringing:
         if offer.held:
             return
         phone = self._phone_of(offer.agent)
-        if phone is not None and self._holds(reservation):  # else the withdrawal is on its way
-            attempt = entry.call.dial(_destination(phone), ring_s=offer.ring_s, agent=offer.agent)
+        if phone is None or not self._holds(reservation):  # the withdrawal is on its way
+            return
+        if self.lines is not None and self.lines.stands(offer.agent):
+            offer.attempt = self.lines.join(offer.agent, entry.call, place_of(phone))
+            entry.call.attempt_answered(offer.attempt)
+        else:
+            attempt = entry.call.dial(place_of(phone), ring_s=offer.ring_s, agent=offer.agent)
             if entry.offers.get(reservation) is offer:
                 offer.attempt = attempt
             else:  # withdrawn while dialling: the phone's connection turned out to be gone
@@ -100,7 +107,7 @@ class Ringing:
         """Off the phone and off the screen."""
         if offer.whisper is not None:
             offer.whisper.cancel()
-        if offer.attempt is not None:
+        if offer.attempt is not None and not (self.lines and self.lines.back(entry.call, offer.attempt)):
             # RFC 3326: whose colleague was quicker finds no missed call on his phone.
             reason = ELSEWHERE if outcome is Outcome.ANSWERED_ELSEWHERE else ""
             entry.call.drop(offer.attempt, outcome.replace("_", " "), reason)
@@ -108,5 +115,6 @@ class Ringing:
         self._pops.retract(entry.call, offer.agent, shown.value)
 
 
-def _destination(phone: str) -> Destination:
+def place_of(phone: str) -> Destination:
+    """An extension, or a SIP URI."""
     return Destination("uri" if phone.startswith(("sip:", "sips:")) else "extension", phone)

@@ -71,6 +71,16 @@ class Staff:
         self._engine.change_queues(agent, dict(levels), self._clock.now(), by)
         self._pump()
 
+    def line_up(self, agent: str) -> None:
+        """The phone of a nailed-up agent is connected (`lines`)."""
+        self._engine.line_up(agent, self._clock.now())
+        self._pump()
+
+    def line_down(self, agent: str, reason: str) -> None:
+        if agent in self._engine.floor.roster.agents:
+            self._engine.line_down(agent, reason, self._clock.now())
+            self._pump()
+
     # --- phones -----------------------------------------------------------------------------------------------------
 
     def phone_registered(self, extension: str, registered: bool) -> None:

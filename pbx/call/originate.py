@@ -39,6 +39,27 @@ class NotDialled(Exception):
         self.why = why
 
 
+def call_from(switch: Switch, number: str, shown: str, extension: str | None, now: float) -> Call:
+    """A call of nobody yet, in the name of `number`: who is dialled in it may become its caller. His phone shows
+    `shown`. `extension` is whose calls are counted. Raises NotDialled if there may be no more of them."""
+    verdict = switch.admission.admit(None, extension, now)
+    if isinstance(verdict, Refuse):
+        raise NotDialled("refused", verdict.reason)
+    name = "" if extension is None else switch.rules.screening.name_of(extension)
+    call = Call(switch, Origin(number, name, shown, None, extension, MAX_FORWARDS))
+    switch.counters["calls_originated"] += 1
+    return call
+
+
+def becomes_caller(call: Call, attempt: Attempt) -> None:
+    """Who answered takes the place of nobody."""
+    leg = call.take_out(attempt)
+    leg.party = Party(call.from_name, call.from_number)
+    absent = call.replace_caller(leg)
+    absent.end()
+    absent.free()
+
+
 class ClickToDial(Passive):
     """In charge of a call until its phone has answered. One click at a time for each phone."""
 
@@ -65,18 +86,13 @@ class ClickToDial(Passive):
             raise NotDialled("ringing", f"{extension} has been asked to dial already")
         if not self._is_registered(extension, now):
             raise NotDialled("unregistered", f"no phone of {extension} is registered")
-        verdict = switch.admission.admit(None, extension, now)
-        if isinstance(verdict, Refuse):
-            raise NotDialled("refused", verdict.reason)
-        name = switch.rules.screening.name_of(extension)
-        call = Call(switch, Origin(extension, name, number, None, extension, MAX_FORWARDS))
+        call = call_from(switch, extension, number, extension, now)
         if destination.kind == "trunk":
             call.direction = "outbound"
         self._ringing[extension] = (destination, dialled)
         call.destination = destination
         call.controller = self
         call.on_over = self._over
-        switch.counters["calls_originated"] += 1
         switch.begin(call, now)
         call.dial(Destination("extension", extension), ring_s=RING_S)
         return call
@@ -88,11 +104,7 @@ class ClickToDial(Passive):
     def on_answered(self, call: Call, attempt: Attempt) -> None:
         destination, dialled = self._ringing[call.from_number]
         self._over(call)
-        leg = call.take_out(attempt)
-        leg.party = Party(call.from_name, call.from_number)
-        absent = call.replace_caller(leg)
-        absent.end()
-        absent.free()
+        becomes_caller(call, attempt)
         call.controller = NOBODY
         call.dialled = dialled
         call.route(destination)

@@ -125,6 +125,9 @@ class FakeDesk:
             raise UnknownReason(reason, ("lunch", "training"))
         self._go(agent, "not_ready", "READY WRAP_UP", "NOT_READY", reason)
 
+    def hang_up(self, agent: str) -> None:
+        self._go(agent, "hang up", "BUSY", "WRAP_UP")
+
     def note(self, agent: str, disposition: str) -> None:
         self.told = ("note", agent, disposition)
         if disposition not in ("sold", "no sale"):

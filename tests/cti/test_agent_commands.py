@@ -90,6 +90,12 @@ async def test_a_wrap_up_is_extended(api: Api) -> None:
     assert (await socket.receive_json())["problem"]["status"] == 404
 
 
+async def test_hang_up(api: Api) -> None:
+    assert (await api.call("POST", "/v1/agents/marie/hang-up", "agent", "marie"))[0] == 409
+    api.floor.desk.states["marie"] = "BUSY"
+    assert (await api.call("POST", "/v1/agents/marie/hang-up", "agent", "marie"))[1]["state"] == "WRAP_UP"
+
+
 async def test_an_agents_own_view_has_his_queues_and_reasons(api: Api) -> None:
     agent = (await api.call("GET", "/v1/agents/marie", "agent", "marie"))[1]
     assert agent["queues"][0]["name"] == "asia" and agent["not_ready_reasons"] == ["lunch", "training"]

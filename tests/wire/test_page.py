@@ -186,6 +186,9 @@ class FakeFloor:
         self.told.append(("wrap_up_done", agent, disposition))
         self.go(agent, "READY")
 
+    def hang_up(self, agent: str) -> None:
+        self.told.append(("hang_up", agent))
+
     def note(self, agent: str, disposition: str) -> None:
         self.told.append(("note", agent, disposition))
 
