@@ -4,7 +4,8 @@
 const REFRESH_MS = 500;
 const EVENTS_SHOWN = 100;
 const LATER_MS = [500, 1000, 2000, 5000, 10000];
-const REASONS = ["break", "lunch", "mail", "training", "meeting"];
+const REASONS = ["break", "lunch", "mail", "training", "meeting"]; // of sites that have no list of their own
+const EXTEND_S = 60;
 const STATE_NAMES = {
   LOGGED_OUT: "Logged out", NOT_READY: "Not ready", READY: "Ready", RESERVED: "Ringing", BUSY: "On a call", WRAP_UP: "Wrap-up",
 };
@@ -60,7 +61,12 @@ function receive(message) {
       $("who").textContent = `${message.name}, ${message.role}`;
       break;
     case "reply":
-      if (!message.ok) notice(message.problem.detail || message.problem.title, true);
+      if (!message.ok) {
+        notice(message.problem.detail || message.problem.title, true);
+        delete $("own-queues").dataset.shows; // what was ticked in vain is shown as it is
+        if (link.who.role === "agent") desktop.state(desktop.agent);
+      }
+      if (message.ok && message.agent && link.who.role === "agent") desktop.state(message.agent);
       break;
     case "error":
       break; // the close that follows says it
@@ -187,15 +193,35 @@ function summary(rest) {
 
 const desktop = {
   pop: null,
+  agent: {}, // what is known of him: his state's events tell a part of it, the rest is asked for
+  asking: 0,
+  async refresh() {
+    const asked = ++this.asking;
+    try {
+      const agent = await get(`/v1/agents/${encodeURIComponent(link.who.name)}`);
+      if (asked === this.asking && link.token) this.state(agent);
+    } catch {
+      // the socket tells when the server is gone
+    }
+  },
   receive(message) {
     switch (message.type) {
       case "snapshot":
       case "gap":
         this.state(message.agent);
+        this.refresh();
         this.show(message.pops.length ? message.pops[0] : null);
         break;
       case "agent_state_changed":
-        this.state({ state: message.state, reason: message.reason, since: message.at });
+        this.state({ ...this.agent, state: message.state, reason: message.reason, since: message.at, pending: null });
+        this.refresh();
+        break;
+      case "agent_seated":
+      case "agent_queues_changed":
+      case "agent_skills_changed":
+      case "work_noted":
+      case "wrap_up_extended":
+        this.refresh();
         break;
       case "offer":
         notice("");
@@ -222,13 +248,21 @@ const desktop = {
     return this.pop !== null && this.pop.pop_id === message.pop_id;
   },
   clear() {
+    this.agent = {};
+    this.asking++;
+    for (const id of ["commands", "work", "own-queues"]) {
+      $(id).replaceChildren();
+      delete $(id).dataset.shows;
+    }
     this.show(null);
     notice("");
   },
-  state({ state, reason, since: at, pending }) {
+  state(agent) {
+    this.agent = agent;
+    const { state, reason, since: at, pending } = agent;
     $("state").dataset.state = state;
     $("state").textContent = STATE_NAMES[state] || state;
-    $("state-reason").textContent = [reasonText(reason), pending && `then ${words(pending).toLowerCase()}`].filter(Boolean).join(", ");
+    $("state-reason").textContent = [reasonText(reason), agent.phone && state !== "LOGGED_OUT" && `at ${agent.phone}`, pending && `then ${words(pending).toLowerCase()}`].filter(Boolean).join(", ");
     $("state-since").dataset.since = at ?? "";
     $("state-since").textContent = at ? clock(serverNow() - at) : "";
     const button = (name, text, kind = "quiet") => {
@@ -236,18 +270,21 @@ const desktop = {
       made.onclick = () => command(name);
       return made;
     };
+    const reasons = agent.not_ready_reasons && agent.not_ready_reasons.length ? agent.not_ready_reasons : REASONS;
     const pause = el("select", { "aria-label": "Not ready", "data-command": "not_ready", children: [
-      el("option", { text: "Not ready …", value: "" }), ...REASONS.map((r) => el("option", { text: r, value: r })),
+      el("option", { text: "Not ready …", value: "" }), ...reasons.map((r) => el("option", { text: r, value: r })),
     ] });
     pause.onchange = () => pause.value && command("not_ready", { reason: pause.value });
-    $("commands").replaceChildren(...{
+    if (changed("commands", [state, reasons])) $("commands").replaceChildren(...{
       LOGGED_OUT: [button("login", "Log in", "")],
       NOT_READY: [button("ready", "Ready", "go"), pause, button("logout", "Log out")],
       READY: [pause, button("logout", "Log out")],
       RESERVED: [],
-      BUSY: [pause],
+      BUSY: [button("hang_up", "Hang up"), pause],
       WRAP_UP: [button("wrap_up_done", "Work done", "go"), pause],
     }[state] || []);
+    if (changed("work", agent.wrap_up)) $("work").replaceChildren(...notes(agent));
+    if (changed("own-queues", [agent.queues, state === "LOGGED_OUT"])) $("own-queues").replaceChildren(...ownQueues(agent));
   },
   show(pop) {
     this.pop = pop;
@@ -258,6 +295,56 @@ const desktop = {
     document.title = pop && pop.state === "offered" ? `☎ ${pop.call.from}` : "Plateau";
   },
 };
+
+/** Whether a part shows something else by now: one that does not stays as it is, under the agent's finger. */
+function changed(id, what) {
+  const shows = JSON.stringify(what ?? null);
+  const other = $(id).dataset.shows !== shows;
+  $(id).dataset.shows = shows;
+  return other;
+}
+
+/** How the call ended, and how long that may still be noted down. */
+function notes({ wrap_up: work }) {
+  if (!work || (work.began === null && !work.dispositions.length)) return [];
+  const given = work.disposition;
+  const choices = work.dispositions.map((word) => {
+    const made = el("button", { text: word, class: word === given ? "chosen" : "quiet", "data-disposition": word, "aria-pressed": String(word === given) });
+    made.onclick = () => command("note", { disposition: word });
+    return made;
+  });
+  const children = [];
+  if (choices.length) {
+    const lacks = work.disposition_needed && given === null;
+    children.push(el("h2", { text: lacks ? "How did it end? (needed)" : "How did it end?", class: lacks ? "needed" : "" }),
+      el("div", { class: "choices", children: choices }));
+  }
+  if (work.began !== null) {
+    const more = el("button", { text: `+ ${EXTEND_S} s`, class: "quiet", "data-command": "extend_wrap_up" });
+    more.onclick = () => command("extend_wrap_up", { seconds: EXTEND_S });
+    more.disabled = work.until !== null && work.until >= work.at_most_until;
+    children.push(el("div", { class: "countdown", children: [
+      work.until === null
+        ? el("span", { id: "left", text: "until a choice is made" })
+        : el("progress", { "data-from": work.began, "data-until": work.until, max: 1, value: 1, "aria-label": "time for notes" }),
+      work.until !== null && el("span", { id: "left", class: "clock", "data-until": work.until, text: clock(work.until - serverNow()) }),
+      more,
+    ] }));
+  }
+  return children;
+}
+
+/** The queues that he could serve; a click joins or leaves one. */
+function ownQueues({ queues, state }) {
+  if (!queues || queues.length < 2 || state === "LOGGED_OUT") return [];
+  return [el("h2", { text: "Queues" }), el("div", { class: "choices", children: queues.map((queue) => {
+    const box = el("input", { type: "checkbox", "data-queue": queue.name });
+    box.checked = queue.joined;
+    box.onchange = () => command(box.checked ? "join_queue" : "leave_queue", { queue: queue.name });
+    return el("label", { class: "queue", children: [box, el("span", { text: queue.name }),
+      queues.some((one) => one.level !== queue.level) && el("span", { class: "muted", text: `level ${queue.level}` })] });
+  }) })];
+}
 
 /** What the agent sees of a caller. */
 function card({ state, call, match, session, trimmed }) {
@@ -317,6 +404,14 @@ function notice(text, bad = false) {
 setInterval(() => {
   for (const element of document.querySelectorAll("[data-since]")) {
     if (element.dataset.since) element.textContent = clock(serverNow() - Number(element.dataset.since));
+  }
+  for (const element of document.querySelectorAll("[data-until]")) {
+    const left = Number(element.dataset.until) - serverNow();
+    if (element.tagName === "PROGRESS") {
+      element.value = Math.max(0, left / (Number(element.dataset.until) - Number(element.dataset.from)));
+    } else {
+      element.textContent = clock(left);
+    }
   }
 }, 1000);
 

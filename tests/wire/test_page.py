@@ -12,7 +12,7 @@ import pytest
 
 import cti.statistics
 from acd.errors import AgentCommandError, UnknownAgent
-from acd.events import AgentStateChanged
+from acd.events import AgentStateChanged, WrapUpExtended
 from acd.explain import Moment
 from acd.figures import ABANDONED, ANSWERED, CALLS, COMPLETED, IN_TIME, OFFERED, SHORT, TALKED, WAITED, WRAPPED
 from acd.report import Part
@@ -337,6 +337,50 @@ async def test_an_agent_works_with_the_page(browser: Browser, base: str, site: S
     await browser.run("command('not_ready', {reason: 'lunch'})")
     await browser.until("#notice", "makes no sense")
     await browser.picture("notice-dark")
+    assert await browser.complaints() == []
+
+
+async def test_an_agent_notes_how_the_call_ended(browser: Browser, base: str, site: Site) -> None:
+    work = {"call_id": "call-1", "queue": "asia", "began": None, "until": None, "at_most_until": None,
+            "dispositions": ["sold", "no sale", "<b>call back</b>"], "disposition_needed": True, "disposition": None}  # fmt: skip
+    queues = [{"name": "asia", "level": 1, "joined": True, "changed": False},
+              {"name": "cruise", "level": 2, "joined": False, "changed": True}]  # fmt: skip
+    known = site.floor.more["marie"] = {"queues": queues, "not_ready_reasons": ["lunch", "training"], "phone": "103",
+                                        "wrap_up": work}  # fmt: skip
+    site.floor.states["marie"] = "BUSY"
+    await browser.go(f"{base}/#token={site.token('agent', 'marie')}")
+    await browser.until("#work", "How did it end? (needed)")
+    assert "<b>call back</b>" in await browser.text("#work"), "never read as HTML"
+    assert "at 103" in await browser.text("#state-reason")
+    assert "training" in await browser.text("[data-command=not_ready]")
+    assert "mail" not in await browser.text("[data-command=not_ready]")
+    await browser.click("[data-command=hang_up]")
+    await browser.click("[data-disposition='no sale']")
+    now = time.time()
+    known["wrap_up"] = work | {"began": now, "until": now + 90, "at_most_until": now + 600, "disposition": "no sale"}
+    site.floor.go("marie", "WRAP_UP")
+    site.pops.offer(site.floor.live[0], "marie", "asia", 1, lambda: None)
+    site.pops.connected(site.floor.live[0], "marie")
+    site.pops.wrap_up(site.floor.live[0], "marie")
+    await browser.until("#left", "1:2")
+    chosen = await browser.run("return [...document.querySelectorAll('.chosen')].map(one => one.textContent)")
+    assert chosen == ["no sale"]
+    await browser.until("#pop", "Tokyo and Kyoto")
+    await browser.picture("wrap-up-light")
+    await browser.click("[data-command=extend_wrap_up]")
+    await browser.click("[data-queue=cruise]")
+    await browser.click("[data-queue=asia]")
+    known["wrap_up"] = work | {"began": now, "until": None, "at_most_until": now + 600}
+    site.hub.publish(WrapUpExtended(now, "call-1", "asia", "marie", now))
+    await browser.until("#left", "until a choice is made")
+    await browser.dark(True)
+    await browser.picture("wrap-up-needed-dark")
+    await browser.click("[data-command=wrap_up_done]")
+    await browser.until("#state", "Ready")
+    assert site.floor.told == [
+        ("hang_up", "marie"), ("note", "marie", "no sale"), ("extend_wrap_up", "marie", 60.0),
+        ("join_queue", "marie", "cruise"), ("leave_queue", "marie", "asia"), ("wrap_up_done", "marie", None),
+    ]  # fmt: skip
     assert await browser.complaints() == []
 
 
