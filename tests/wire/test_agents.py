@@ -1,0 +1,244 @@
+"""Agents on real phones: what becomes of an offer that is not taken, who hangs up, wrap-up with a disposition, log-in by
+telephone, a nailed-up line, a supervisor who whispers on a queue's call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from bench.cti_client import EventClient, desktop
+from bench.plateau import PlateauError
+from bench.softphones import Softphones, answer, reject, ring_only
+from bench.softphones.phone import Phone
+from tests.wire.conftest import Office
+
+pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
+DORA, CALLER, QUEUE = "111", 620, "3004"
+
+
+async def phone_of(process: Softphones, office: Office, extension: str, **more: Any) -> Phone:
+    phone = await process.phone(extension, server=office.plateau.sip, password="wire", **more)
+    assert await phone.register() == 200
+    return phone
+
+
+@asynccontextmanager
+async def at_work(office: Office, agent: str) -> AsyncIterator[EventClient]:
+    """Logged in and ready; logged out afterwards."""
+    async with desktop(office.plateau, agent) as screen:
+        await screen.command("login")
+        await screen.command("ready")
+        try:
+            yield screen
+        finally:
+            await office.plateau.post(f"/v1/agents/{agent}/logout", {}, role="supervisor", name="bench")
+
+
+async def state(office: Office, agent: str) -> dict[str, Any]:
+    found: dict[str, Any] = await office.plateau.get(f"/v1/agents/{agent}")
+    return found
+
+
+async def becomes(office: Office, agent: str, wanted: str, reason: str | None = None, within_s: float = 5.0) -> None:
+    async with asyncio.timeout(within_s):
+        while (found := await state(office, agent))["state"] != wanted or found["reason"] != reason:
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason"), [(ring_only(), "no answer"), (reject(486), "busy"), (reject(603), "rejected")]
+)
+async def test_an_offer_that_is_not_taken(
+    office: Office, pjsip: Softphones, baresip: Softphones, policy: dict[str, Any], reason: str
+) -> None:
+    dora = await phone_of(pjsip, office, DORA, policy=policy)
+    caller = await phone_of(baresip, office, "102", tone_hz=CALLER)
+    async with at_work(office, "dora") as screen:
+        call = await caller.call(QUEUE)
+        await call.established()
+        rung = await dora.next_call()
+        await rung.ended()
+        assert (await screen.pop("retract"))["reason"] == reason.replace(" ", "_")
+        await becomes(office, "dora", "NOT_READY", reason)
+        assert call.ended_at is None, "the caller waits on"
+        await dora.policy(answer(50))
+        await screen.command("ready")
+        await (await dora.next_call()).established()
+        await call.hang_up()
+        await becomes(office, "dora", "WRAP_UP")
+    await dora.unregister()
+
+
+async def test_unregistered_while_ringing(office: Office, pjsip: Softphones, baresip: Softphones) -> None:
+    dora = await phone_of(pjsip, office, DORA, policy=ring_only())
+    caller = await phone_of(baresip, office, "102", tone_hz=CALLER)
+    async with at_work(office, "dora") as screen:
+        call = await caller.call(QUEUE)
+        await call.established()
+        await dora.next_call()
+        assert await dora.unregister() == 200
+        assert (await screen.pop("retract"))["reason"] == "unregistered"
+        await becomes(office, "dora", "READY", "unregistered")
+        assert (await state(office, "dora"))["available"] is False and call.ended_at is None
+        await dora.policy(answer(50))
+        assert await dora.register() == 200
+        await (await dora.next_call()).established()  # at once, and nobody had to press anything
+        await call.hang_up()
+        await becomes(office, "dora", "WRAP_UP")
+    await dora.unregister()
+
+
+async def test_the_caller_hangs_up_while_it_rings(office: Office, pjsip: Softphones, baresip: Softphones) -> None:
+    dora = await phone_of(pjsip, office, DORA, policy=ring_only())
+    caller = await phone_of(baresip, office, "102", tone_hz=CALLER)
+    async with at_work(office, "dora") as screen:
+        call = await caller.call(QUEUE)
+        await call.established()
+        rung = await dora.next_call()
+        await call.hang_up()
+        await rung.ended()
+        assert (await screen.pop("retract"))["reason"] == "caller_hung_up"
+        await becomes(office, "dora", "READY")
+    await dora.unregister()
+
+
+async def test_the_agent_hangs_up_and_says_how_it_ended(
+    office: Office, pjsip: Softphones, baresip: Softphones
+) -> None:
+    dora = await phone_of(pjsip, office, DORA, policy=answer(50), loops=True)
+    caller = await phone_of(baresip, office, "102", tone_hz=CALLER)
+    async with at_work(office, "dora") as screen:
+        call = await caller.call(QUEUE)
+        served = await dora.next_call()
+        await served.established()
+        assert (await call.hear(CALLER)).heard
+        await served.hang_up()
+        await call.ended()  # the customer is not left on a dead line
+        await screen.pop("wrap_up")
+        work = (await state(office, "dora"))["wrap_up"]
+        assert work["dispositions"] == ["sold", "no sale"] and work["disposition_needed"]
+        with pytest.raises(PlateauError, match="a disposition is needed first: sold, no sale"):
+            await screen.command("wrap_up_done")
+        await screen.command("extend_wrap_up")
+        assert (await state(office, "dora"))["wrap_up"]["until"] == pytest.approx(work["until"] + 60, abs=0.01)
+        await screen.command("note", disposition="no sale")
+        await screen.command("wrap_up_done", disposition="sold")
+        await screen.pop("ended")
+        await becomes(office, "dora", "READY")
+    await dora.unregister()
+
+
+async def test_the_caller_hangs_up_and_the_next_waits_for_the_wrap_up(
+    office: Office, pjsip: Softphones, baresip: Softphones
+) -> None:
+    dora = await phone_of(pjsip, office, DORA, policy=answer(50))
+    caller = await phone_of(baresip, office, "102", tone_hz=CALLER)
+    async with at_work(office, "dora") as screen:
+        call = await caller.call(QUEUE)
+        served = await dora.next_call()
+        await served.established()
+        await call.hang_up()
+        await served.ended()
+        await becomes(office, "dora", "WRAP_UP")
+        other = await caller.call(QUEUE)
+        await other.established()
+        with pytest.raises(TimeoutError):
+            await dora.next_call(within_s=0.7)
+        await other.hang_up()  # in the wrap-up: it waited, and is gone
+        await screen.command("wrap_up_done", disposition="sold")
+        await becomes(office, "dora", "READY")
+    await dora.unregister()
+
+
+async def test_log_in_by_telephone_at_any_phone(office: Office, pjsip: Softphones, baresip: Softphones) -> None:
+    desk = await phone_of(pjsip, office, "109", policy=answer(50), loops=True)
+    caller = await phone_of(baresip, office, "102", tone_hz=CALLER)
+    code = await desk.call("*454712")
+    await code.established()
+    await asyncio.sleep(0.3)
+    await code.press("1234#")
+    await code.ended()
+    assert (await state(office, "emil"))["phone"] == "109"
+    ready = await desk.call("*47")
+    await ready.ended()
+    await becomes(office, "emil", "READY")
+    call = await caller.call(QUEUE)
+    served = await desk.next_call()
+    await served.established()
+    assert (await call.hear(CALLER)).heard
+    await call.hang_up()
+    await served.ended()
+    done = {"disposition": "sold"}
+    await office.plateau.post("/v1/agents/emil/wrap-up-done", done, role="supervisor", name="bench")
+    out = await desk.call("*46")
+    await out.ended()
+    found = await state(office, "emil")
+    assert (found["state"], found["phone"]) == ("LOGGED_OUT", None)
+    await desk.unregister()
+
+
+async def test_a_nailed_up_line_stays_for_caller_after_caller(
+    office: Office, pjsip: Softphones, baresip: Softphones
+) -> None:
+    nina = await phone_of(pjsip, office, "112", policy=answer(50), loops=True)
+    caller = await phone_of(baresip, office, "102", tone_hz=CALLER)
+    async with at_work(office, "nina") as screen:
+        line = await nina.next_call()
+        await line.established()
+        await becomes(office, "nina", "READY")
+        for _ in range(3):
+            call = await caller.call("3005")
+            await becomes(office, "nina", "BUSY")
+            assert (await call.hear(CALLER)).heard, "her phone sends back what it gets"
+            await call.hang_up()
+            await becomes(office, "nina", "READY")
+        assert line.ended_at is None
+        call = await caller.call("3005")
+        await becomes(office, "nina", "BUSY")
+        await screen.command("hang_up")
+        await call.ended()
+        assert line.ended_at is None
+        with pytest.raises(TimeoutError):
+            await nina.next_call(within_s=0.3)  # it never rang again
+        await line.hang_up()
+        await becomes(office, "nina", "NOT_READY", "line lost")
+        await screen.command("ready")
+        line = await nina.next_call()
+        await line.established()
+        await becomes(office, "nina", "READY")
+        call = await caller.call("3005")
+        await becomes(office, "nina", "BUSY")
+        await line.hang_up()  # in the conversation
+        await call.ended()
+        await becomes(office, "nina", "NOT_READY", "line lost")
+        await screen.command("ready")
+        line = await nina.next_call()
+        await line.established()
+    await line.ended()  # logged out
+    await nina.unregister()
+
+
+async def test_a_supervisor_whispers_on_a_queues_call(office: Office, baresip: Softphones) -> None:
+    agent = await phone_of(baresip, office, DORA, policy=answer(50), tone_hz=440)
+    caller = await phone_of(baresip, office, "102", tone_hz=CALLER)
+    boss = await phone_of(baresip, office, "106", tone_hz=1000)
+    async with at_work(office, "dora") as screen:
+        call = await caller.call(QUEUE)
+        served = await agent.next_call()
+        await served.established()
+        assert (await call.hear(440)).heard
+        listening = await boss.call("*41111")
+        await listening.established()
+        await asyncio.sleep(0.5)
+        assert (await served.hear(1000, share=0.3)).heard, "the agent hears the whisper"
+        assert (await call.hear(440)).heard, "the customer the agent alone"
+        assert (await listening.hear(440, share=0.3)).heard and (await listening.hear(CALLER, share=0.3)).heard
+        await call.hang_up()
+        await listening.ended()
+        await served.ended()
+        await becomes(office, "dora", "WRAP_UP")
+        await screen.command("wrap_up_done", disposition="sold")
