@@ -22,11 +22,13 @@ true for queues that share agents:
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from acd.agent_set import slots
 from acd.agent_state import State
 from acd.capacity import PHONE
 from acd.events import (
@@ -41,6 +43,7 @@ from acd.events import (
     ReservationEnded,
 )
 from acd.model import ItemState, Queue, WorkItem
+from acd.waiting_line import WaitingLine
 
 if TYPE_CHECKING:
     from acd.floor import Floor
@@ -50,6 +53,8 @@ _FORGET: Final = 1 - 1 / MEMORY
 _EXACT: Final = 8  # terms of the sum that are added one by one
 _ROUNDS: Final = 4
 _AT_ONCE: Final = 16  # lines, or queues, that an estimate for each caller may look at
+_FEW_LINES: Final = 100  # beyond, some agents are asked for theirs, and ways round lines are not tried
+_ASKED: Final = 8  # of them
 _LINES: Final = 8  # of those ahead, that are tried to be left out
 _DONE: Final = frozenset((State.READY.value, State.NOT_READY.value, State.LOGGED_OUT.value))
 
@@ -241,12 +246,11 @@ class Estimator:
             return None
         ahead = [
             _Line(line.eligible & roster.at_work, count, measured.of_any(line.first.queue.name) or own)
-            for line in self._floor.lines.lines()
-            if line.eligible & ours and (count := line.before(rank, number))
+            for line, count in self._before(ours, rank, number)
         ]
         ahead += self._overtaking(ours, rank, own)
         best = self._through(ours, ahead, own)
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS if len(ahead) <= _FEW_LINES else 0):
             widest = sorted(ahead, key=lambda line: -line.count)[:_LINES]
             others = [line for line in widest if ours & ~line.agents]
             if not others:
@@ -259,6 +263,25 @@ class Estimator:
             best, ours = sooner, ours & ~line.agents
             ahead.remove(line)
         return best
+
+    def _before(self, ours: int, rank: float, number: int) -> list[tuple[WaitingLine, float]]:
+        """The lines that some of `ours` can take, with how many are ahead in each. Sorted, so that sums of them are the
+        same in the floor that is made again. Of very many lines only those of some of the agents are looked at, who
+        stand for the others."""
+        lines, found = self._floor.lines, list[tuple[WaitingLine, float]]()
+        if len(lines.lines()) <= _FEW_LINES:
+            for line in lines.lines():
+                if line.eligible & ours and (count := line.before(rank, number)):
+                    found.append((line, count))
+        else:
+            asked = _some(ours, _ASKED)
+            met = Counter(line for slot in asked for line in lines.lines_of(slot))
+            each = ours.bit_count() / len(asked)
+            for line, times in met.items():
+                if count := line.before(rank, number):
+                    found.append((line, count * times * each / (line.eligible & ours).bit_count()))
+        found.sort(key=lambda one: one[0].head[:2])
+        return found
 
     def _overtaking(self, ours: int, rank: float, own: Rates) -> list[_Line]:
         """Who will come and be served before us, should our wait be long enough for them to come."""
@@ -309,12 +332,24 @@ class Estimator:
         return calls / per_s if per_s else own.work_per_call_s or 0.0
 
 
+def _some(agents: int, count: int) -> list[int]:
+    """So many of a set, or fewer, spread over it; all of a smaller one."""
+    if agents.bit_count() <= count:
+        return slots(agents)
+    width = agents.bit_length()
+    found = []
+    for start in range(0, width, -(-width // count)):
+        rest = agents >> start
+        found.append(start + (rest & -rest).bit_length() - 1)
+    return sorted(set(found))
+
+
 @dataclass(slots=True)
 class _Line:
     """Some who are ahead, or will be."""
 
     agents: int  # at work, who can take them, as a set
-    count: int
+    count: float
     rates: Rates
     per_s: float = 0.0  # so many come ...
     until_s: float = 0.0  # ... and get ahead, for so long

@@ -37,6 +37,9 @@ def take_over(floor: Floor, site: schema.Site) -> None:
     for agent in list(floor.roster.agents.values()):
         if agent.state is State.READY and not agent.retired:  # the phone may be another one
             floor.enter(agent, State.READY, agent.reason if agent.resting else None)
+        elif agent.reservation is not None and agent.phone.held_by != agent.name:
+            floor.end(agent.reservation, Outcome.WITHDRAWN)  # now he has the phone of a colleague who is at work
+            floor.apply(agent, Input.RELEASE)
     for agent in gone:
         _dismiss(floor, agent)
     for agent in new:

@@ -164,3 +164,16 @@ def test_a_phone_on_which_two_talk_after_a_reload_is_free_when_both_are_done(sta
         scene.engine.complete(item, scene.now)
         scene.listen()
     assert phone.held_by is None
+
+
+def test_a_phone_that_rings_is_not_rung_for_another_who_gets_it(stage: Stage, make_site: MakeSite) -> None:
+    """Both were rung, and after the reload both on one phone."""
+    scene = stage({"ann": {"extension": "1"}, "bob": {"extension": "2"}})
+    scene.ready("ann", "bob")
+    scene.call("c1")
+    scene.call("c2")
+    site = make_site({"ann": {"extension": "1"}, "bob": {"extension": "1"}}, {"sales": {"ring_s": 10, "wrap_up_s": 30}})
+    scene.engine.reconfigure(site, scene.now)
+    assert [type(command) for command in scene.listen()] == [WithdrawOffer]
+    assert scene.offered_to("c1") == "ann" and scene.offered_to("c2") is None
+    assert scene.state("bob") == ("READY", None)
