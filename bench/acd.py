@@ -26,7 +26,7 @@ CROWDS = ((10_000, 500), (10_000, 1000), (10_000, 4000), (10_000, 8000))  # besi
 WANTED, LARGEST = (10_000, 2000), (100_000, 50_000)
 SIZES = (*GROWTH, *CROWDS, LARGEST)
 
-# The limits of the 99th percentile, in ms, and how many changes of state must fit into a second.
+# The limits of the 99th percentile, in ms, and how many changes of state must fit into a second of `WANTED`.
 LIMIT_MS = {WANTED: 1.0, LARGEST: 10.0}
 STATE_CHANGES_PER_S = 20_000.0
 
@@ -173,6 +173,8 @@ def judge(steps: Sequence[AcdStep], checks: Checks) -> None:
             continue
         size = f"{step.agents:,} agents, {step.waiting:,} waiting"
         checks.that(f"{size}: decision p99 at most {limit:g} ms", step.p99_ms <= limit, f"{step.p99_ms:.3f} ms")
+        if (step.agents, step.waiting) != WANTED:
+            continue
         claim = f"{size}: {STATE_CHANGES_PER_S:,.0f} changes of agents' states a second"
         checks.that(claim, step.changes_per_s >= STATE_CHANGES_PER_S, f"{step.changes_per_s:,.0f}")
 
