@@ -4,6 +4,10 @@
 
 Erlang C without and Erlang A with callers who hang up. Each point is simulated several times; that the formula's value
 is within the 99 % confidence interval of their mean is claimed of each figure. By chance alone one in a hundred is not.
+
+Where hardly anybody ever waits, the spread of the runs says nothing of what none of them saw. Callers wait in spells,
+while all agents are busy, each spell with 1 / (1 - load) callers in the mean; what was not seen once in n calls (that
+one waits, is late, hangs up) may still be as frequent as 5.3 spells in n (Poisson, 99 %). No interval is narrower.
 """
 
 from __future__ import annotations
@@ -35,9 +39,12 @@ from config.schema import Site
 HANDLE_S, PATIENCE_S, WITHIN_S = 180.0, 90.0, 20.0
 AGENTS = (1, 2, 5, 10, 30, 100, 200)
 LOADS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
-RUNS = 10
-FIGURES = {"C": ("waits", "asa_s", "service_level"), "A": ("waits", "asa_s", "service_level", "abandons")}
 SURE = 0.9999  # nothing may be outside this interval: not once in ten thousand by chance
+RUNS = 10
+SPELLS = 10  # so many in each run, that their mean be anywhere near normal
+MOST_CALLS = 60_000  # of a run for that; where three times as many would not do, none are added
+UNSEEN = {0.99: 5.3, SURE: 9.9}  # -ln of half of what is left
+FIGURES = {"C": ("waits", "asa_s", "service_level"), "A": ("waits", "asa_s", "service_level", "abandons")}
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
@@ -54,7 +61,16 @@ class Point:
         """As many calls as the queue needs to forget how it began: 1 / (1 - sqrt(load))² arrivals, but no fewer than
         there are agents. Who hangs up makes it forget sooner."""
         forgets = max(agents, (1 - math.sqrt(load)) ** -2 if model == "C" else 20.0)
-        return cls(model, agents, load, int(thorough * max(6000, 6 * forgets)), int(3 * forgets + 100))
+        calls = max(6000.0, 6 * forgets)
+        if load < 1:
+            waits = wait_a(agents, load * agents, HANDLE_S, PATIENCE_S if model == "A" else math.inf, WITHIN_S).waits
+            wanted = SPELLS / max(waits * (1 - load), 1e-300)
+            calls = max(calls, min(wanted, MOST_CALLS)) if wanted < 3 * MOST_CALLS else calls
+        return cls(model, agents, load, int(thorough * calls), int(3 * forgets + 100))
+
+    def unseen(self, runs: int, sure: float) -> float:
+        """The share of callers to whom a thing may happen though it was not seen to."""
+        return UNSEEN[sure] / (runs * self.calls * max(1 - self.load, 0.01))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +114,13 @@ def compare(point: Point, runs: int = RUNS) -> list[Row]:
 def _row(point: Point, figure: str, said: Wait, values: Sequence[float | None]) -> Row:
     there = [value for value in values if value is not None]
     found, sure = estimate(there), estimate(there, SURE)
-    formula, calls = getattr(said, figure), point.calls * len(values)
+    formula, runs = getattr(said, figure), len(values)
+    each = 1.0 if not figure.endswith("_s") else formula / said.waits if said.waits > 0 else 0.0  # a share, or a wait
+    least, least_sure = each * point.unseen(runs, 0.99), each * point.unseen(runs, SURE)
     return Row(
-        point.model, point.agents, point.load, figure, formula, found.mean, found.margin, sure.margin, calls
-    )
+        point.model, point.agents, point.load, figure, formula, found.mean,
+        max(found.margin, least), max(sure.margin, least_sure), point.calls * runs,
+    )  # fmt: skip
 
 
 def _site(agents: int) -> Site:
