@@ -99,6 +99,8 @@ def _queue(floor: Floor, queue: Queue, now: float) -> dict[str, object]:
     return {
         "name": queue.name,
         "closed": queue.closed,
+        "priority": queue.priority if queue.priority_set is None else queue.priority_set,
+        "priority_set": queue.priority_set,
         "emergency": queue.emergency,
         "waiting": [_item(item, now) for item in waiting],
         "agents": {**counts, "available": roster.idle.count(able)},

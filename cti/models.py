@@ -253,6 +253,8 @@ class Queue(Reply):
     longest_wait_s: float | None = None
     open: bool | None = Field(None, description="by its hours")
     emergency: bool | None = Field(None, description="the switch: callers go where the queue says for that")
+    priority: float | None = Field(None, description="that counts now")
+    priority_set: float | None = Field(None, description="by a supervisor, in place of the site file's")
 
 
 class Queues(Reply):

@@ -104,6 +104,8 @@ class CustomerCalls:
         if through is not None:
             if through not in rules.site.trunks:
                 raise NotDialled("number", f"no trunk {through}")
+            if rules.dial_plan.is_ours(number):  # the carrier would send the call back to us
+                raise NotDialled("number", f"{number} is a number of ours")
             return Destination("trunk", through), number
         for form in _forms(number, rules.site.locale.country):
             route = rules.dial_plan.resolve(Caller("extension", ""), form)

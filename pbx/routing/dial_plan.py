@@ -78,6 +78,10 @@ class DialPlan:
             cache.popitem(last=False)
         return route
 
+    def is_ours(self, number: str) -> bool:
+        """Whether it is one of the site's numbers."""
+        return self._numbers.find(number) is not None
+
     def explain(self, caller: Caller, number: str) -> Explanation:
         """The same answer as `resolve`, with each thing that was looked at."""
         route = self.resolve(caller, number)

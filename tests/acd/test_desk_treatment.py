@@ -161,6 +161,8 @@ def test_priorities_changed_live(floor: Open) -> None:
     f.desk.set_priority("sales", "c2", 100)
     assert [one["call_id"] for one in f.desk.queues()[0]["waiting"]] == ["c2", "c1"]
     f.desk.set_queue_priority("other", 200)
+    shown = [(one["name"], one["priority"], one["priority_set"]) for one in f.desk.queues()]
+    assert shown == [("sales", 0, None), ("other", 200, 200)]
     f.agents("ann")
     assert "c3 offer ann other" in f.what()
     f.desk.set_priority("sales", "c2", None)
