@@ -98,6 +98,6 @@ def _note(floor: Floor, item: WorkItem, holds: bool) -> bool:
     borrow = item.queue.borrow
     why = "agents are no longer borrowed"
     if holds and borrow is not None:
-        why = f"agents of {', '.join(borrow.agents_of)}: {borrow.when}"
+        why = f"borrows agents of {', '.join(borrow.agents_of)}: {borrow.when}"
     floor.tell(ItemRelaxed(floor.now, item.id, item.queue.name, item.step, None, why))
     return True

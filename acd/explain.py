@@ -154,7 +154,7 @@ def _waits(at: float, data: Data) -> Moment:
     counts = (
         (who.fits - who.logged_in, "logged out"),
         (who.logged_in - who.on_duty, "not ready"),
-        (who.on_duty - who.free, "at work, or their phones are"),
+        (who.on_duty - who.free, "at work or without a free phone"),
         (who.free, "free, for others who are before it"),
     )
     shares = ", ".join(f"{count} {what}" for count, what in counts if count)
@@ -263,6 +263,8 @@ def _abandoned(at: float, data: Data) -> Moment:
 def _overflowed(at: float, data: Data) -> Moment:
     to = f"to {data['to']}" if data.get("to") else "and was hung up"
     why = _REASONS.get(data.get("reason", ""), data.get("reason", ""))
+    if data.get("reason") == "withdrawn" and not data.get("to"):
+        why = "a supervisor withdrew it"
     left = f"left queue {data['queue']} after {seconds(data['waited_s'])} {to}"
     return Moment(at, "left", left, (why,) if why else ())
 

@@ -79,8 +79,8 @@ class QueueCommands:
 
     def _on_the_line(self, item: WorkItem, command: str) -> Entry:
         entry = self._calls.get(item.id)
-        if entry is None or entry.customer is not None:  # a kept place, a callback
-            raise ItemCommandError(item.id, command, item.state.value)
+        if entry is None or entry.customer is not None:  # a kept place, a callback: `/v1/callbacks` is for these
+            raise ItemCommandError(item.id, command, "CALLBACK" if item.channel == "callback" else item.state.value)
         return entry
 
     def _pump(self) -> None:

@@ -31,7 +31,7 @@ def test_while_many_wait(stage: Stage) -> None:
     for item in ("c1", "c2", "c3"):
         s.call(item)
     assert [s.offered_to(item) for item in ("c1", "c2", "c3")] == ["ann", None, "bob"]
-    assert told(s) == ["c3: agents of support: waiting >= 2"]
+    assert told(s) == ["c3: borrows agents of support: waiting >= 2"]
     s.ready("cy")
     assert s.offered_to("c2") is None  # it came before the rule held; that is looked at every second
     s.call("c4")
@@ -94,7 +94,7 @@ def test_lenders_do_not_end_what_brought_them(stage: Stage) -> None:
         s.wait(1)
     s.call("c2")
     s.wait(3)
-    assert told(s) == ["c1: agents of support: free == 0", "c2: agents of support: free == 0"]
+    assert told(s) == ["c1: borrows agents of support: free == 0", "c2: borrows agents of support: free == 0"]
 
 
 def test_own_agents_first(stage: Stage) -> None:

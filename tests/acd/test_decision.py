@@ -111,7 +111,7 @@ def test_why_nobody_takes_it(stage: Stage) -> None:
     scene.engine.ready("bob", scene.now)
     scene.listen()
     _, waits, offered = told(scene, "c2")
-    busy = "1 logged out, 1 not ready, 1 at work, or their phones are"
+    busy = "1 logged out, 1 not ready, 1 at work or without a free phone"
     assert waits.text == f"nobody is free: 3 agents could take it, {busy}"
     assert waits.details == ("it needs asia >= 5", "ann: talks", "bob: not ready (lunch)")
     assert offered.text == "offered to bob after 1 min 10 s"
@@ -127,6 +127,15 @@ def test_nobody_logged_in_nobody_at_all(stage: Stage) -> None:
     assert told(scene, "c2")[-1] == Moment(T0, "waits", "nobody in the site can take it", ("it needs africa",))
 
 
+def test_a_supervisor_hangs_it_up(stage: Stage) -> None:
+    scene = stage(AGENTS, sales=SALES)
+    scene.call("c1")
+    scene.engine.withdraw("c1", None, scene.now)
+    scene.listen()
+    left = told(scene, "c1")[-1]
+    assert left.text.endswith("and was hung up") and left.details == ("a supervisor withdrew it",)
+
+
 def test_steps_offers_and_the_end(stage: Stage) -> None:
     relax = [{"after_s": 20, "needs": "asia >= 2"}]
     scene = stage(AGENTS, sales={**SALES, "relax": relax, "max_wait_s": 60, "overflow": "queue all"}, all={})
@@ -140,11 +149,11 @@ def test_steps_offers_and_the_end(stage: Stage) -> None:
     moments = told(scene, "c1")
     assert texts(moments) == [
         "came to queue sales",
-        "nobody is free: 3 agents could take it, 2 logged out, 1 at work, or their phones are",
+        "nobody is free: 3 agents could take it, 2 logged out, 1 at work or without a free phone",
         "step 1: it needs asia >= 2 from now on, after 20 s",
         "offered to dee after 20 s",
         "dee rejected it",
-        "nobody is free: 4 agents could take it, 2 logged out, 1 not ready, 1 at work, or their phones are",
+        "nobody is free: 4 agents could take it, 2 logged out, 1 not ready, 1 at work or without a free phone",
         "left queue sales after 1 min to queue all",
     ]
     assert moments[3].details[0] == "needed: asia >= 2, at step 1"

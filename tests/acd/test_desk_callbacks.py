@@ -10,7 +10,7 @@ import pytest
 from acd import callback_events as told
 from acd.callback_errors import DuplicateCallback, NoCallbacks, NotANumber
 from acd.desk.customers import customer_number, outcome_of
-from acd.errors import UnknownQueue
+from acd.errors import ItemCommandError, UnknownQueue
 from config.schema import Destination
 from pbx.call.originate import NotDialled
 from tests.acd.conftest import FakeAttempt, FakeCall, FakeFloor
@@ -111,6 +111,19 @@ def agent_answers(f: FakeFloor, call: str = "callback-1-1") -> FakeCall:
     live = f.calls[call]
     live.controller.on_answered(live, agent_of(live))
     return live
+
+
+# --- as one of those who wait ---------------------------------------------------------------------------------------
+
+
+def test_nobody_is_on_the_line_to_be_moved(shop: Open) -> None:
+    f = shop()
+    ask(f)
+    for command in (f.desk.withdraw, lambda queue, item: f.desk.move(queue, item, Destination("queue", "sales"))):
+        with pytest.raises(ItemCommandError) as caught:
+            command("sales", "callback-1-1")
+        assert caught.value.state == "CALLBACK", "it is for the commands of callbacks"
+    assert states(f) == ["QUEUED"]
 
 
 # --- the straight lines ----------------------------------------------------------------------------------------------
