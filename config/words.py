@@ -86,6 +86,8 @@ class Spot:
         for note in self.notes:
             if isinstance(note, Expected):
                 return note.words
+        if self.type is bool:
+            return "true or false"
         if self.type in (int, float):
             return ("a whole number" if self.type is int else "a number") + _bounds(self.notes)
         if get_origin(self.type) is Literal:

@@ -62,6 +62,8 @@ def stats(
         print_plain(as_csv(rows, ZoneInfo(read.locale.timezone)))
     else:
         out.print(as_table(rows, by, ZoneInfo(read.locale.timezone)))
+    if not rows:  # a day that has just begun
+        typer.echo("nothing in that time: figures are here when their quarter of an hour is over", err=True)
 
 
 async def _read(

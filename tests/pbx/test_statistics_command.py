@@ -72,7 +72,9 @@ def test_stats_as_table_csv_and_json(site: Path) -> None:
     assert found[0]["start"] == "2026-11-22T01:00:00+01:00" and found[0]["asa_s"] == "10.0" and found[1]["asa_s"] == ""
     agents = list(csv.DictReader(io.StringIO(plateau("stats", site, *span, "--by", "agent", "--format", "csv").stdout)))
     assert agents[0]["not_ready_s: lunch"] == "60.0" and agents[0]["occupancy"] == "0.5"
-    assert json.loads(plateau("stats", site, *span, "--name", "nosuch", "--format", "json").stdout) == []
+    none = plateau("stats", site, *span, "--name", "nosuch", "--format", "json")
+    assert json.loads(none.stdout) == [] and "when their quarter of an hour is over" in none.stderr
+    assert table.stderr == ""
 
 
 def test_rebuild_makes_figures_of_the_journal(site: Path) -> None:
