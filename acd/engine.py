@@ -15,6 +15,7 @@ from acd import (
     offering,
     priorities,
     rules,
+    watchdog,
     wrap_up,
     written,
 )
@@ -26,7 +27,7 @@ from acd.commands import Command
 from acd.condition import Attributes
 from acd.deadlines import Due
 from acd.errors import AcdError, UnknownQueue
-from acd.events import AcdEvent, ItemAbandoned, ItemCompleted, ItemQueued
+from acd.events import AcdEvent, ItemAbandoned, ItemQueued
 from acd.floor import Floor
 from acd.input_log import Log, not_replayable, with_log
 from acd.model import ItemState, WorkItem
@@ -213,12 +214,12 @@ class Engine(AgentInputs, CallbackInputs):
         item = floor.items[item_id]
         if item.state is not ItemState.CONNECTED or item.agent is None:
             raise AcdError(f"item {item_id} is not connected")
-        agent = floor.roster.agents[item.agent]
-        agent.talked_s += now - item.connected_at
-        floor.forget(item)
-        talked_s, to_agent, queue = now - item.connected_at, floor.roster.who_is_at(to), item.queue.name
-        floor.tell(ItemCompleted(now, item_id, queue, agent.name, talked_s, by, to, to_agent, item.channel))
-        wrap_up.begin(floor, agent, item)
+        floor.finish(item, by, to)
+
+    def watch(self, gone: list[str], legless: list[str], now: float) -> list[str]:
+        """See `watchdog.look`."""
+        self.floor.advance(now)
+        return watchdog.look(self.floor, gone, legless)
 
     def waited_s(self, item_id: str) -> float:
         """How long a connected item waited, in all queues."""

@@ -68,6 +68,18 @@ class AgentCommanded:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentRepaired:
+    """He was at work on something that is not there any more, and is free of it."""
+
+    topic: ClassVar[str] = "agents"
+    at: float
+    agent: str
+    state: str  # that he was in
+    call_id: str | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkNoted:
     """How a call ended, in a word of its queue's list. Told again when the agent changes it: the last one counts."""
 
@@ -303,6 +315,7 @@ AcdEvent = (
     | AgentQueuesChanged
     | AgentSkillsChanged
     | AgentCommanded
+    | AgentRepaired
     | WorkNoted
     | WrapUpExtended
     | ItemQueued

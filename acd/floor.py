@@ -18,6 +18,7 @@ from acd import (
     offering,
     preference,
     rules,
+    wrap_up,
     written,
 )
 from acd.agent_changes import stand_up
@@ -31,6 +32,7 @@ from acd.estimate import Estimator, Measured
 from acd.events import (
     AcdEvent,
     AgentStateChanged,
+    ItemCompleted,
     ItemConnected,
     ItemOverflowed,
     ItemRescored,
@@ -46,6 +48,7 @@ from acd.roster import Roster
 from acd.selection import base_score
 from acd.statistics import Statistics
 from acd.waiting_line import WaitingLines
+from acd.watchdog import Doubts
 from config.agents import Acd
 from config.schema import Destination
 
@@ -54,8 +57,8 @@ _WITH_ITEM = (State.RESERVED, State.BUSY, State.WRAP_UP)
 
 class Floor:
     __slots__ = (
-        "_next_reservation", "acd", "callbacks", "commands", "deadlines", "events", "gathered", "items", "items_made",
-        "lines", "measured", "now", "queues", "reservations", "roster", "statistics", "talks", "written",
+        "_next_reservation", "acd", "callbacks", "commands", "deadlines", "doubts", "events", "gathered", "items",
+        "items_made", "lines", "measured", "now", "queues", "reservations", "roster", "statistics", "talks", "written",
     )  # fmt: skip
 
     def __init__(self, first_reservation: int) -> None:
@@ -69,6 +72,7 @@ class Floor:
         self.lines = WaitingLines()  # those for whom an agent is wanted: the QUEUED, and some that ring
         self.gathered = 0  # agents held back until others are there, too (`assignment.py`)
         self.talks = Talks()
+        self.doubts = Doubts()
         self.written = written.Written()  # work beside the phone
         self.reservations: dict[int, Reservation] = {}  # live ones
         self.deadlines = Deadlines()
@@ -281,6 +285,16 @@ class Floor:
                 self.now, item.id, queue.name, item.agent, waited_s, in_time, item.predicted_s, item.channel
             )
         )  # fmt: skip
+
+    def finish(self, item: WorkItem, by: str, to: str | None) -> None:
+        """They talk no more."""
+        now, queue = self.now, item.queue.name
+        agent = self.roster.agents[item.agent or ""]
+        talked_s, to_agent = now - item.connected_at, self.roster.who_is_at(to)
+        agent.talked_s += talked_s
+        self.forget(item)
+        self.tell(ItemCompleted(now, item.id, queue, agent.name, talked_s, by, to, to_agent, item.channel))
+        wrap_up.begin(self, agent, item)
 
     # --- agents ---
 

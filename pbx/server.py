@@ -414,6 +414,7 @@ class Server:
         self.location.expire(self.driver.now())
         self.tracing.trim()
         self.desk.close_intervals()
+        self.desk.watch()
 
     def _collect(self) -> None:
         self.counters["gc_objects_found"] += gc.collect(1)

@@ -512,6 +512,13 @@ class Desk(Staff, QueueCommands):
             told = (BEEP, *told)
         return Whisper(self._clock, self._announcer.voice, told, entry.call.attributes) if told else None
 
+    def _lost(self, item_id: str) -> None:
+        """The watchdog freed its agent: nobody talks with the caller, if he is there."""
+        entry = self._calls.pop(item_id, None)
+        if entry is not None:
+            self._end_waiting(item_id)
+            entry.call.hang_up("agent lost")
+
     # --- time -------------------------------------------------------------------------------------------------------
 
     def _arm(self) -> None:

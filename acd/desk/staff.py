@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from acd import view
+from acd.desk.suspects import suspects
 
 if TYPE_CHECKING:
+    from collections import Counter
+
+    from acd.desk.entry import Entry
     from acd.engine import Engine
     from pbx.call.clock import Clock
 
@@ -18,6 +22,8 @@ class Staff:
 
     _engine: Engine
     _clock: Clock
+    _calls: dict[str, Entry]
+    _counters: Counter[str]
 
     def _pump(self) -> None:
         raise NotImplementedError
@@ -80,6 +86,20 @@ class Staff:
         if agent in self._engine.floor.roster.agents:
             self._engine.line_down(agent, reason, self._clock.now())
             self._pump()
+
+    def watch(self) -> None:
+        """Asked now and then: agents at work on a call, or by a leg, that is gone without a word are repaired."""
+        floor = self._engine.floor
+        gone, legless = suspects(floor, self._calls)
+        if gone or legless or floor.doubts.since:
+            repaired = self._engine.watch(gone, legless, self._clock.now())
+            self._counters["agents_repaired"] += len(repaired)
+            for item_id in repaired:
+                self._lost(item_id)
+            self._pump()
+
+    def _lost(self, item_id: str) -> None:
+        raise NotImplementedError
 
     # --- phones -----------------------------------------------------------------------------------------------------
 

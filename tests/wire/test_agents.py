@@ -1,5 +1,5 @@
-"""Agents on real phones: what becomes of an offer that is not taken, who hangs up, wrap-up with a disposition, log-in by
-telephone, a nailed-up line, a supervisor who whispers on a queue's call."""
+"""Agents on real phones: what becomes of an offer that is not taken, who hangs up, wrap-up with a disposition, log-in
+by telephone, a nailed-up line, a supervisor who whispers on a queue's call."""
 
 from __future__ import annotations
 
@@ -44,9 +44,13 @@ async def state(office: Office, agent: str) -> dict[str, Any]:
 
 
 async def becomes(office: Office, agent: str, wanted: str, reason: str | None = None, within_s: float = 5.0) -> None:
-    async with asyncio.timeout(within_s):
-        while (found := await state(office, agent))["state"] != wanted or found["reason"] != reason:
-            await asyncio.sleep(0.05)
+    deadline = asyncio.get_running_loop().time() + within_s
+    while True:
+        found = await state(office, agent)
+        if (found["state"], found["reason"]) == (wanted, reason):
+            return
+        assert asyncio.get_running_loop().time() < deadline, found
+        await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(

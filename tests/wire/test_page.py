@@ -341,8 +341,9 @@ async def test_an_agent_works_with_the_page(browser: Browser, base: str, site: S
 
 
 async def test_an_agent_notes_how_the_call_ended(browser: Browser, base: str, site: Site) -> None:
+    words = ["sold", "no sale", "<b>call back</b>"]
     work = {"call_id": "call-1", "queue": "asia", "began": None, "until": None, "at_most_until": None,
-            "dispositions": ["sold", "no sale", "<b>call back</b>"], "disposition_needed": True, "disposition": None}  # fmt: skip
+            "dispositions": words, "disposition_needed": True, "disposition": None}  # fmt: skip
     queues = [{"name": "asia", "level": 1, "joined": True, "changed": False},
               {"name": "cruise", "level": 2, "joined": False, "changed": True}]  # fmt: skip
     known = site.floor.more["marie"] = {"queues": queues, "not_ready_reasons": ["lunch", "training"], "phone": "103",
