@@ -14,7 +14,7 @@ from bench.cti_client import EventClient, desktop
 from bench.plateau import PlateauError
 from bench.softphones import Softphones, answer, reject, ring_only
 from bench.softphones.phone import Phone
-from tests.wire.conftest import Office
+from tests.wire.conftest import Office, eventually
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 DORA, CALLER, QUEUE = "111", 620, "3004"
@@ -108,6 +108,52 @@ async def test_the_caller_hangs_up_while_it_rings(office: Office, pjsip: Softpho
         assert (await screen.pop("retract"))["reason"] == "caller_hung_up"
         await becomes(office, "dora", "READY")
     await dora.unregister()
+
+
+async def test_a_caller_given_on_to_another_queue(office: Office, pjsip: Softphones, baresip: Softphones) -> None:
+    """The agent transfers the caller: record and statistics follow, and the first agent notes down."""
+
+    async def figures() -> dict[tuple[str, str], float]:
+        rows = (await office.plateau.get("/v1/statistics?by=queue"))["rows"]
+        today = {row["name"]: row["today"] or {} for row in rows if row["channel"] == "call"}
+        return {
+            (name, key): today.get(name, {}).get(key, 0)
+            for name in ("noted", "both") for key in ("answered", "transferred")
+        }  # fmt: skip
+
+    dora = await phone_of(pjsip, office, DORA, policy=answer(50), loops=True)
+    anna = await phone_of(pjsip, office, "103", policy=answer(50), loops=True)
+    caller = await phone_of(baresip, office, "102", tone_hz=CALLER)
+    async with at_work(office, "dora"), at_work(office, "anna") as second:
+        before = await figures()
+        call = await caller.call(QUEUE)
+        served = await dora.next_call()
+        await served.established()
+        await becomes(office, "dora", "BUSY")
+        await served.transfer_to_number("3003")
+        given = await anna.next_call()
+        await given.established()
+        await becomes(office, "dora", "WRAP_UP")
+        await second.pop("connected")
+        assert (await call.hear(CALLER)).heard and call.ended_at is None
+        await call.hang_up()
+        await given.ended()
+        await becomes(office, "anna", "READY")
+
+        async def written() -> bool:
+            cdrs: list[dict[str, Any]] = (await office.plateau.get("/v1/cdrs"))["cdrs"]
+            return any(
+                (cdr["queue"], cdr["agent"], cdr["transfers"]) == ("both", "anna", 1) and cdr["to_number"] == QUEUE
+                for cdr in cdrs
+            )
+
+        await eventually(written)
+        gained = {which: figure - before[which] for which, figure in (await figures()).items()}
+        assert gained == {
+            ("noted", "answered"): 1, ("noted", "transferred"): 1, ("both", "answered"): 1, ("both", "transferred"): 0,
+        }  # fmt: skip
+    await dora.unregister()
+    await anna.unregister()
 
 
 async def test_the_agent_hangs_up_and_says_how_it_ended(
