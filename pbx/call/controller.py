@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from mypy_extensions import mypyc_attr
+
 if TYPE_CHECKING:
     from pbx.call.attempt import Attempt
     from pbx.call.call import Call
@@ -42,6 +44,7 @@ class Controller(Protocol):
         """The caller hung up or was lost. The last thing heard of this call; its attempts are dropped already."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Passive:
     """A controller that lets everything happen."""
 
