@@ -36,6 +36,7 @@ def test_the_agent_whom_a_call_is_given_to_sees_it(tmp_path: Path, number: str, 
     text = SITE.replace("dial_plan:", 'dial_plan:\n  - {match: "75", to: "sip:zoe@203.0.113.7"}') + AGENTS
     office, pops = Office(tmp_path, text), Pops()
     features = Features(office.site, office.switch, office.location, pops, office.counters)  # type: ignore[arg-type]
+    features.seated({"anna": "101"}.get, {"101": "anna"}.get)
     office.switch.handlers |= features.handlers
 
     def emit(event: object) -> None:
