@@ -230,8 +230,7 @@ class Engine(AgentInputs, CallbackInputs):
 
     def answer(self, reservation: int, now: float) -> bool:
         """The agent answered; who else was asked is not any more. For a callback the customer is still to be called, if
-        he was not reached before. False if that reservation is no longer live: the
-        caller is not his."""
+        he was not reached before. False if that reservation is no longer live: the caller is not his."""
         floor = self.floor
         now = floor.advance(now)
         held = floor.reservations.pop(reservation, None)

@@ -244,6 +244,7 @@ class Server:
                 "registered_contacts": lambda: len(self.location),
                 "gateways_usable": lambda: self.gateways.count(usable=True),
                 "gateways_unusable": lambda: self.gateways.count(usable=False),
+                "last_agents_forgotten": lambda: self.desk.last_agents_forgotten,
                 "trunks_to_register": lambda: len(self.carriers),
                 "trunks_registered": lambda: self.carriers.registered,
                 "phones_unreachable_now": self.health.phones.unreachable,

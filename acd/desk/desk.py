@@ -414,6 +414,11 @@ class Desk(Staff, QueueCommands):
 
     # --- views ------------------------------------------------------------------------------------------------------
 
+    @property
+    def last_agents_forgotten(self) -> int:
+        """Numbers whose last agent is remembered no longer, because there were too many."""
+        return self._engine.floor.talks.forgotten
+
     def at_present(self, call_id: str) -> Moment | None:
         """See `explain.at_present`."""
         return at_present(self._engine.floor, call_id, self._clock.now())

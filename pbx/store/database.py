@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .batch import Batch
 from .cdr import KINDS
-from .engine import create_engine, database_url, shown, unreachable
+from .engine import create_engine, database_url, forget, shown, unreachable
 from .errors import DatabaseInUse, DatabaseUnreachable, StoreError
 from .intervals import put_sql
 from .migrate import upgrade
@@ -131,11 +131,7 @@ class Database:
     async def drop(self) -> None:
         """Forget the connection after an error; whatever it had not committed is gone."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(Exception):
-                await connection.invalidate()
-            with suppress(Exception):
-                await connection.close()
+        await forget(connection)
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None

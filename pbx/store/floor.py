@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +20,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .engine import create_engine, database_url, shown, unreachable
+from .engine import create_engine, database_url, forget, shown, unreachable
 from .errors import one_line
 from .tables import floor_checkpoints, floor_inputs
 
@@ -251,8 +250,4 @@ class FloorStore:
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(Exception):
-                await connection.invalidate()
-            with suppress(Exception):
-                await connection.close()
+        await forget(connection)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
@@ -19,7 +18,7 @@ from sqlalchemy import ColumnElement, Table, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .engine import create_engine, database_url, shown, unreachable
+from .engine import create_engine, database_url, forget, shown, unreachable
 from .errors import one_line
 
 BATCH_ROWS: Final = 2_000
@@ -205,8 +204,4 @@ class LatestWriter(Generic[V]):
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(Exception):
-                await connection.invalidate()
-            with suppress(Exception):
-                await connection.close()
+        await forget(connection)
