@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from contextlib import suppress
+from threading import Thread
 from typing import Any, Final
 
+import aiosqlite
 from sqlalchemy import URL, NullPool, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -61,22 +64,37 @@ def check_exists(url: URL) -> None:
         raise FileNotFoundError("no such file (did the server run here?)")
 
 
+class _SqliteEngine(AsyncEngine):
+    """Waits, when disposed of, for the threads of its connections: one that could not be opened or was given up says so
+    to the event loop a moment later, and if that has ended by then there is a traceback on the terminal."""
+
+    def __init__(self, url: URL) -> None:
+        how = {"timeout": LOCKED_TIMEOUT_S, "async_creator_fn": self._open}
+        super().__init__(create_async_engine(url, poolclass=NullPool, connect_args=how).sync_engine)
+        event.listen(self.sync_engine, "connect", _sqlite_pragmas)
+        self._threads: list[Thread] = []
+
+    async def dispose(self, close: bool = True) -> None:
+        await super().dispose(close)
+        for thread in self._alive():  # none waits longer than that for another writer
+            await asyncio.to_thread(thread.join, 2 * LOCKED_TIMEOUT_S)
+
+    def _open(self, *path: Any, **how: Any) -> aiosqlite.Connection:
+        connection = aiosqlite.connect(*path, **how)
+        connection._thread.daemon = True
+        self._threads = [*self._alive(), connection._thread]
+        return connection
+
+    def _alive(self) -> list[Thread]:
+        return [thread for thread in self._threads if thread.is_alive()]
+
+
 def create_engine(url: URL) -> AsyncEngine:
     """Without a pool: the writer keeps its one connection, readers are few and short."""
-    sqlite = url.get_backend_name() == "sqlite"
-    arguments: dict[str, Any] = (
-        {"timeout": LOCKED_TIMEOUT_S}
-        if sqlite
-        else {
-            "timeout": CONNECT_TIMEOUT_S,
-            "command_timeout": COMMAND_TIMEOUT_S,
-            "server_settings": _POSTGRES_SETTINGS,
-        }
-    )
-    engine = create_async_engine(url, poolclass=NullPool, connect_args=arguments)
-    if sqlite:
-        event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
-    return engine
+    if url.get_backend_name() == "sqlite":
+        return _SqliteEngine(url)
+    how = {"timeout": CONNECT_TIMEOUT_S, "command_timeout": COMMAND_TIMEOUT_S, "server_settings": _POSTGRES_SETTINGS}
+    return create_async_engine(url, poolclass=NullPool, connect_args=how)
 
 
 def _sqlite_pragmas(connection: Any, _record: object) -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-import pytest
+import threading
 
-from pbx.store.engine import database_url, shown
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from pbx.store.engine import create_engine, database_url, shown
 from pbx.store.errors import BadUrl
 
 
@@ -36,3 +39,18 @@ def test_other_urls_are_refused_in_one_line(written: str) -> None:
 
 def test_shown_as_written_without_password() -> None:
     assert shown(database_url("postgresql://u:geheim@db/plateau")) == "postgresql://u:***@db/plateau"
+
+
+async def test_no_thread_of_a_driver_outlives_its_engine() -> None:
+    """Of a connection that failed, one was left that spoke to the closed loop: a traceback at the end of a program."""
+    before = _threads()
+    for _ in range(20):
+        engine = create_engine(database_url("sqlite:////no/where.db"))
+        with pytest.raises(OperationalError):
+            await engine.connect()
+        await engine.dispose()
+        assert _threads() <= before
+
+
+def _threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if "connection_worker" in thread.name}
