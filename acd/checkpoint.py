@@ -1,10 +1,11 @@
 """The floor as text, and the floor made again from it: exactly the same, in this version of the program or a later one.
 
 Nothing here knows the fields of the model: whatever is reachable from the floor is kept, an object by the names of its
-fields, so that a field that a later version adds has its default there, and one that it dropped is passed over. Two
-that hold the same object hold the same one again. Fields may be plain values, tuples, lists, dicts, sets, deques,
-enums, named tuples, dataclasses and classes with `__slots__` of `acd` and `config`, and models of the site; anything
-else is a TypeError when it is kept, and a test looks for that.
+fields, so that a field that a later version adds has its default there, and one that it dropped is passed over; a class
+by its package and name, so that it may move to another module but not be named anew. Two that hold the same object hold
+the same one again. Fields may be plain values, tuples, lists, dicts, sets, deques, enums, named tuples, dataclasses and
+classes with `__slots__` of `acd` and `config`, and models of the site; anything else is a TypeError when it is kept, and
+a test looks for that.
 
 Indices (`INDICES`) are made anew from what they index.
 """
@@ -18,7 +19,6 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import partial
-from importlib import import_module
 from math import isfinite
 from operator import attrgetter
 from typing import Any, Final
@@ -38,6 +38,7 @@ from acd.waiting_line import WaitingLines
 
 FORM: Final = 1  # of the text; another is not read
 SAFE: Final = 1 << 53  # whole numbers below it are the same in every JSON
+_PACKAGES: Final = ("acd", "config")  # whose classes may be kept
 INDICES: Final = (Columns, IdleOrder, SkillIndex, WaitingLines)
 
 # What an array of the text is: its first element.
@@ -63,8 +64,8 @@ def keep(floor: Floor) -> bytes:
 def _kept(floor: Floor, *, careful: bool) -> dict[str, Any]:
     keeper = _Keeper(careful=careful)
     whole = keeper.value(floor)
-    classes = [[_path(cls), names] for cls, names in keeper.classes.items()]
-    return {"form": FORM, "classes": classes, "sets": keeper.numbers, "floor": whole}
+    named = [[name_of(cls), names] for cls, names in keeper.classes.items()]
+    return {"form": FORM, "classes": named, "sets": keeper.numbers, "floor": whole}
 
 
 def take_up(text: bytes | str) -> Floor:
@@ -73,7 +74,8 @@ def take_up(text: bytes | str) -> Floor:
         kept = _parse(text)
         if kept["form"] != FORM:
             raise CheckpointError(f"form {kept['form']}, not {FORM}")
-        reader = _Reader([(_class(path), names) for path, names in kept["classes"]], kept["sets"])
+        known = classes()
+        reader = _Reader([(_class(name, known), names) for name, names in kept["classes"]], kept["sets"])
         floor = reader.value(kept["floor"])
         if type(floor) is not Floor:
             raise CheckpointError("it holds no floor")
@@ -128,28 +130,29 @@ def _getter(cls: type, names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _ours(cls: type) -> bool:
-    return cls.__module__.partition(".")[0] in ("acd", "config")
+    return cls.__module__.partition(".")[0] in _PACKAGES
 
 
-def _path(cls: type) -> str:
-    return f"{cls.__module__}:{cls.__qualname__}"
+def name_of(cls: type) -> str:
+    """By which a class is known in every version, in whatever module of its package it is."""
+    return f"{cls.__module__.partition('.')[0]}:{cls.__qualname__}"
 
 
-def _class(path: str) -> type:
-    module, _, name = path.partition(":")
-    if module.partition(".")[0] not in ("acd", "config"):
-        raise CheckpointError(f"{path} is no class of ours")
-    found = getattr(sys.modules.get(module) or import_module(module), name)
-    if not isinstance(found, type) or not _ours(found):
-        raise CheckpointError(f"{path} is no class of ours")
+def classes() -> dict[str, type]:
+    """Whatever a text can name. The floor's own imports have brought all of it here."""
+    return {
+        name_of(found): found
+        for path, module in list(sys.modules.items()) if path.partition(".")[0] in _PACKAGES
+        for found in vars(module).values() if isinstance(found, type) and found.__module__ == path
+    }  # fmt: skip
+
+
+def _class(name: str, known: dict[str, type]) -> type:
+    module, _, own = name.partition(":")
+    found = known.get(f"{module.partition('.')[0]}:{own}")  # the first versions wrote the module
+    if found is None:
+        raise CheckpointError(f"{name} is no class of ours")
     return found
-
-
-def _live(deadlines: Deadlines) -> list[tuple[float, int, int, str | int]]:
-    """Without those forgotten, whose number in the heap depends on when it was last looked at."""
-    return sorted(
-        (at, number, int(key[0]), key[1]) for at, number, key in deadlines._heap if deadlines._live.get(key) == number
-    )
 
 
 # --- keeping ---------------------------------------------------------------------------------------------------------
@@ -306,10 +309,10 @@ class _Keeper:
         again = self._again(value)
         if again is not None:
             return again
-        live = _live(value)
+        entries, last = value.entries()
+        live = [(at, number, int(kind), name) for at, number, (kind, name) in entries]
         self._alive.append(live)
-        number = self._class(Deadlines, ["next", "live"])
-        return [_OBJECT, number, value._next_number, self.value(live)]
+        return [_OBJECT, self._class(Deadlines, ["next", "live"]), last, self.value(live)]
 
 
 def _float(value: float) -> Any:
@@ -420,11 +423,9 @@ class _Reader:
         return found
 
     def _deadlines(self, kept: list[Any]) -> Deadlines:
-        found = Deadlines()
-        self._met.append(found)
-        found._next_number = kept[0]
-        found._heap = [(at, number, (Due(kind), name)) for at, number, kind, name in self.value(kept[1])]
-        found._live = {key: number for _, number, key in found._heap}
+        place = self._reserve()
+        live = [(at, number, (Due(kind), name)) for at, number, kind, name in self.value(kept[1])]
+        found = self._met[place] = Deadlines(live, kept[0])
         return found
 
     def _reserve(self) -> int:

@@ -1,13 +1,18 @@
 """What must happen at a time of its own. One set for the whole engine, so that one timer is enough.
 
 A deadline belongs to an object, named by its key; an object has at most one. Setting it again moves it; forgetting it
-is all that cancelling takes. The heap keeps entries of forgotten ones until they reach its top, or are the majority.
+is all that cancelling takes. The heap keeps entries of forgotten ones until they reach its top. When they are the
+majority, a new heap is begun, and each entry that is set takes some over from the old one: no single one pays for all.
 """
 
 from __future__ import annotations
 
 import heapq
 from enum import IntEnum, unique
+from typing import Final
+
+_SPARE: Final = 64  # entries of forgotten ones that are no matter
+_MOVED: Final = 4  # entries that are looked at for each that is set
 
 
 @unique
@@ -30,13 +35,18 @@ class Due(IntEnum):
 Key = tuple[Due, str | int]
 
 
-class Deadlines:
-    __slots__ = ("_heap", "_live", "_next_number")
+Entry = tuple[float, int, Key]  # when, number, whose
 
-    def __init__(self) -> None:
-        self._live: dict[Key, int] = {}  # key -> number of its entry
-        self._heap: list[tuple[float, int, Key]] = []
-        self._next_number = 0
+
+class Deadlines:
+    __slots__ = ("_heap", "_live", "_next_number", "_old")
+
+    def __init__(self, live: list[Entry] | None = None, next_number: int = 0) -> None:
+        """`live`: as `entries` gives them."""
+        self._heap: list[Entry] = live or []
+        self._old: list[Entry] = []  # a heap that is being emptied into the other
+        self._live: dict[Key, int] = {key: number for _, number, key in self._heap}  # number of its entry
+        self._next_number = next_number
 
     def __len__(self) -> int:
         return len(self._live)
@@ -47,14 +57,23 @@ class Deadlines:
     def keys(self) -> list[Key]:
         return list(self._live)
 
+    def entries(self) -> tuple[list[Entry], int]:
+        """The live ones, sorted, and the last number given: what is kept of all this."""
+        live = self._live
+        return sorted(entry for entry in self._heap + self._old if live.get(entry[2]) == entry[1]), self._next_number
+
     def set(self, key: Key, at: float) -> None:
         """Due at `at`, and no longer at any other time."""
         self._next_number += 1
         self._live[key] = self._next_number
         heapq.heappush(self._heap, (at, self._next_number, key))
-        if len(self._heap) > 64 + 2 * len(self._live):
-            self._heap = [entry for entry in self._heap if self._live.get(entry[2]) == entry[1]]
-            heapq.heapify(self._heap)
+        if self._old:
+            for entry in self._old[-_MOVED:]:  # of a heap the end can go: what is left is one
+                if self._live.get(entry[2]) == entry[1]:
+                    heapq.heappush(self._heap, entry)
+            del self._old[-_MOVED:]
+        elif len(self._heap) > _SPARE + 2 * len(self._live):
+            self._old, self._heap = self._heap, []
 
     def forget(self, key: Key) -> None:
         """Harmless if there is none."""
@@ -62,18 +81,22 @@ class Deadlines:
 
     def next(self) -> float | None:
         """When the next one is due."""
-        while self._heap:
-            at, number, key = self._heap[0]
-            if self._live.get(key) == number:
-                return at
-            heapq.heappop(self._heap)
-        return None
+        heap = self._first()
+        return heap[0][0] if heap else None
 
     def pop_due(self, now: float) -> Key | None:
         """One that is due, earliest first; it is forgotten."""
-        at = self.next()
-        if at is None or at > now:
+        heap = self._first()
+        if not heap or heap[0][0] > now:
             return None
-        key = heapq.heappop(self._heap)[2]
+        key = heapq.heappop(heap)[2]
         del self._live[key]
         return key
+
+    def _first(self) -> list[Entry]:
+        """The heap that has the next one, on top; an empty one if there is none."""
+        old, heap = self._old, self._heap
+        for one in (old, heap):
+            while one and self._live.get(one[0][2]) != one[0][1]:
+                heapq.heappop(one)
+        return old if old and (not heap or old[0] < heap[0]) else heap

@@ -6,6 +6,9 @@ after each input, and calls `tick` when `next_deadline()` has come.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Final
+
 from acd import (
     assignment,
     borrowing,
@@ -324,32 +327,31 @@ class Engine(AgentInputs, CallbackInputs):
         now = floor.advance(now)
         while (key := floor.deadlines.pop_due(now)) is not None:
             kind, name = key
-            if kind is Due.RESERVATION and isinstance(name, int):
-                self.fail(name, Outcome.NO_ANSWER, now)
-            elif kind is Due.ITEM and isinstance(name, str):
-                item = floor.items[name]
-                if item.state is ItemState.RESERVED:  # while it rings, the outcome of that decides
-                    offering.settled(floor, item)
-                elif item.state is ItemState.QUEUED:
-                    floor.lines.remove(item)
-                    floor.overflow(item)
-                elif item.state is ItemState.KEPT:
-                    kept_places.expire(floor, item)
-            elif kind is Due.CALLBACK:
-                callbacks.due(floor, str(name))
-            elif kind is Due.WORK:
-                written.due(floor, str(name))
-            elif kind is Due.WORK_OFFER:
-                written.fail(floor, int(name), Outcome.NO_ANSWER)
-            elif kind is Due.QUEUE:
-                rules.look(floor, floor.queues[str(name)])
-            elif kind is Due.BORROW:
-                borrowing.look(floor, floor.queues[str(name)])
-            elif kind is Due.FIT:
-                floor.refit(floor.items[str(name)])
-            elif kind is Due.RING:
-                offering.ring_another(floor, floor.items[str(name)])
-            elif kind is Due.GATHER:
-                assignment.settle(floor)
-            else:
-                self._agent_due(floor.roster.agents[str(name)])
+            _WHEN_DUE[kind](self, name)
+
+
+def _waited_too_long(engine: Engine, item_id: Any) -> None:
+    floor = engine.floor
+    item = floor.items[item_id]
+    if item.state is ItemState.RESERVED:  # while it rings, the outcome of that decides
+        offering.settled(floor, item)
+    elif item.state is ItemState.QUEUED:
+        floor.lines.remove(item)
+        floor.overflow(item)
+    elif item.state is ItemState.KEPT:
+        kept_places.expire(floor, item)
+
+
+_WHEN_DUE: Final[dict[Due, Callable[[Engine, Any], object]]] = {
+    Due.RESERVATION: lambda engine, number: engine.fail(number, Outcome.NO_ANSWER, engine.floor.now),
+    Due.ITEM: _waited_too_long,
+    Due.AGENT: lambda engine, name: engine._agent_due(engine.floor.roster.agents[name]),
+    Due.QUEUE: lambda engine, name: rules.look(engine.floor, engine.floor.queues[name]),
+    Due.FIT: lambda engine, item_id: engine.floor.refit(engine.floor.items[item_id]),
+    Due.RING: lambda engine, item_id: offering.ring_another(engine.floor, engine.floor.items[item_id]),
+    Due.BORROW: lambda engine, name: borrowing.look(engine.floor, engine.floor.queues[name]),
+    Due.GATHER: lambda engine, _: assignment.settle(engine.floor),
+    Due.CALLBACK: lambda engine, callback_id: callbacks.due(engine.floor, callback_id),
+    Due.WORK: lambda engine, item_id: written.due(engine.floor, item_id),
+    Due.WORK_OFFER: lambda engine, number: written.fail(engine.floor, number, Outcome.NO_ANSWER),
+}

@@ -26,7 +26,7 @@ Row = tuple[float, str, str | None, Mapping[str, Any]]  # at, kind, item, the ev
 
 
 @dataclass(slots=True)
-class Told:
+class Recorded:
     """How a queue's callers fared, as recorded."""
 
     offered: int = 0
@@ -55,7 +55,7 @@ class RecordedDay:
     def __init__(self, rows: Iterable[Row], midnight: float, day_s: float = DAY_S) -> None:
         self._midnight = midnight
         self._end = midnight + day_s
-        self.queues: dict[str, Told] = {}
+        self.queues: dict[str, Recorded] = {}
         self.calls: list[Call] = []
         self.shifts: list[Shift] = []
         self._live: dict[str, Call] = {}
@@ -112,8 +112,8 @@ class RecordedDay:
         if until > since:
             self.shifts.append(Shift(agent, since - self._midnight, until - self._midnight))
 
-    def _of(self, queue: str) -> Told:
-        return self.queues.setdefault(queue, Told())
+    def _of(self, queue: str) -> Recorded:
+        return self.queues.setdefault(queue, Recorded())
 
     # --- what to simulate -------------------------------------------------------------------------------------------
 

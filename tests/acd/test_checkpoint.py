@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
+import pkgutil
+import sys
 import types
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +19,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from pydantic import BaseModel
 
+import acd
+import config
 from acd import model
 from acd.audit import audit
-from acd.checkpoint import CheckpointError, _Keeper, keep, take_up
+from acd.checkpoint import CheckpointError, _Keeper, classes, keep, name_of, take_up
 from acd.reservation import Outcome
 from config.schema import Site
 from tests.acd.conftest import Scene
@@ -118,9 +123,9 @@ def _class(text: dict[str, Any], name: str) -> list[Any]:
 def test_a_later_version_has_another_field_and_lacks_one(scene: Scene) -> None:
     """`failures` came later: it has its default. `height` is of an earlier version."""
     text = json.loads(keep(scene.engine.floor))
-    names = _class(text, "acd.model:Agent")[1]
+    names = _class(text, "acd:Agent")[1]
     names[names.index("failures")] = "height"
-    floor_names = _class(text, "acd.floor:Floor")[1]
+    floor_names = _class(text, "acd:Floor")[1]
     floor_names[floor_names.index("items_made")] = "items_ever"
     found = take_up(json.dumps(text))
     assert {agent.failures for agent in found.roster.agents.values()} == {0}
@@ -129,18 +134,36 @@ def test_a_later_version_has_another_field_and_lacks_one(scene: Scene) -> None:
 
 def test_a_field_without_default_is_missed(scene: Scene) -> None:
     text = json.loads(keep(scene.engine.floor))
-    names = _class(text, "acd.model:Agent")[1]
+    names = _class(text, "acd:Agent")[1]
     names[names.index("slot")] = "place"
     with pytest.raises(CheckpointError, match=r"nothing is known of Agent\.slot"):
         take_up(json.dumps(text))
 
 
-@pytest.mark.parametrize("path", ["os:system", "builtins:eval", "acd.model:re", "acd.gone:Agent", "acd.model:Nobody"])
+@pytest.mark.parametrize("path", ["os:system", "builtins:eval", "acd:re", "pbx:Agent", "acd:Nobody", "Agent"])
 def test_only_our_classes_are_made(scene: Scene, path: str) -> None:
     text = json.loads(keep(scene.engine.floor))
-    _class(text, "acd.model:Agent")[0] = path
+    _class(text, "acd:Agent")[0] = path
     with pytest.raises(CheckpointError):
         take_up(json.dumps(text))
+
+
+def test_a_class_may_move_to_another_module(scene: Scene) -> None:
+    text = json.loads(keep(scene.engine.floor))
+    _class(text, "acd:Agent")[0] = "acd.model_of_old:Agent"
+    assert keep(take_up(json.dumps(text))) == keep(scene.engine.floor)
+
+
+def test_no_two_classes_of_a_package_have_one_name() -> None:
+    """By which a checkpoint knows them."""
+    for package in (acd, config):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    ours = {
+        found for path, module in list(sys.modules.items()) if path.partition(".")[0] in ("acd", "config")
+        for found in vars(module).values() if isinstance(found, type) and found.__module__ == path
+    }  # fmt: skip
+    assert Counter(name_of(one) for one in ours) == dict.fromkeys(classes(), 1)
 
 
 def test_another_form(scene: Scene) -> None:
