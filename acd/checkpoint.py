@@ -1,11 +1,11 @@
 """The floor as text, and the floor made again from it: exactly the same, in this version of the program or a later one.
 
 Nothing here knows the fields of the model: whatever is reachable from the floor is kept, an object by the names of its
-fields, so that a field that a later version adds has its default there, and one that it dropped is passed over; a class
-by its package and name, so that it may move to another module but not be named anew. Two that hold the same object hold
-the same one again. Fields may be plain values, tuples, lists, dicts, sets, deques, enums, named tuples, dataclasses and
-classes with `__slots__` of `acd` and `config`, and models of the site; anything else is a TypeError when it is kept, and
-a test looks for that.
+fields, so that a field that a later version adds has its default there, and one that it dropped is passed over. A class
+has the name of its package and its own: it may move to another module, but not be named anew. Two that hold the same
+object hold the same one again. Fields may be plain values, tuples, lists, dicts, sets, deques, enums, named tuples,
+dataclasses and classes with `__slots__` of `acd` and `config`, and models of the site; anything else is a TypeError
+when it is kept, and a test looks for that.
 
 Indices (`INDICES`) are made anew from what they index.
 """

@@ -6,7 +6,7 @@ a few names. It is made always, so it costs no more than the names it shows (`ac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from acd.agent_state import State
@@ -29,7 +29,7 @@ class Decision(NamedTuple):
     fits: int  # agents who may take it
     logged_in: int  # of these
     free: int  # of these, available: one of them was chosen. 0: the agent came free and took the best who waited
-    shown: Shown  # of the free ones, the chosen one first
+    shown: Shown  # the best of the free ones, the chosen one first
     kind: str  # of agents: "", "preferred" (waited for), "borrowed" (the chosen one is)
 
 
@@ -45,11 +45,12 @@ class Fitting(NamedTuple):
     named: Standing  # those who are logged in, or if nobody is, all; empty if they are too many
 
 
-def of(floor: Floor, item: WorkItem, agent: Agent, among: int) -> Decision:
-    """`agent`, of the set `among` of those available; an empty set: the agent chose, from those waiting."""
+def of(floor: Floor, item: WorkItem, agent: Agent, among: int, best: Sequence[Agent]) -> Decision:
+    """`agent`, of the set `among` of those available, whom the strategy puts in the order `best`; an empty set: the
+    agent chose, from those waiting."""
     roster, eligible, now = floor.roster, item.eligible, floor.now
     step = item.queue.steps[item.step]
-    shown = _shown(floor, item, agent, among, now) if among else ((agent.name, None, round(now - agent.idle_since, 1)),)
+    shown = _shown(floor, item, agent, best, now) if among else ((agent.name, None, round(now - agent.idle_since, 1)),)
     kind = ""
     if item.preferred is not None:
         kind = "preferred"
@@ -61,13 +62,13 @@ def of(floor: Floor, item: WorkItem, agent: Agent, among: int) -> Decision:
     )  # fmt: skip
 
 
-def _shown(floor: Floor, item: WorkItem, agent: Agent, among: int, now: float) -> Shown:
+def _shown(floor: Floor, item: WorkItem, agent: Agent, best: Sequence[Agent], now: float) -> Shown:
     most = floor.acd.explain_candidates
     if most == 0:
         return ()
     skills = skills_wanted(item.queue, item.attributes) if item.queue.strategy == "most skilled" else ()
-    found = [agent, *_some(floor, among & ~(1 << agent.slot), most - 1)]
-    return tuple([(one.name, _key(item, one, skills, now), round(now - one.idle_since, 1)) for one in found])
+    found = [agent, *(one for one in best if one is not agent)]
+    return tuple([(one.name, _key(item, one, skills, now), round(now - one.idle_since, 1)) for one in found[:most]])
 
 
 def _some(floor: Floor, agents: int, most: int) -> Iterator[Agent]:

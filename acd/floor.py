@@ -6,6 +6,8 @@ that no available agent and no waiting item who fit each other are ever left.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from acd import (
     assignment,
     borrowing,
@@ -164,10 +166,13 @@ class Floor:
         if waits:
             self.place(item)
 
-    def reserve(self, item: WorkItem, agent: Agent, why: str, among: int = 0) -> None:
-        """Hold the item for the agent, of the set `among` if he was chosen from one. Neither is in line any more when
-        this returns."""
+    def reserve(
+        self, item: WorkItem, agent: Agent, why: str, among: int = 0, best: Sequence[Agent] = ()
+    ) -> None:
+        """Hold the item for the agent, of the set `among` if he was chosen from one, whose `best` are to be shown.
+        Neither is in line any more when this returns."""
         now, queue = self.now, item.queue
+        because = tuple(decision.of(self, item, agent, among, best))
         number = self.next_reservation()
         reservation = Reservation(number, item.id, agent.name, queue.name, now, now + callbacks.held_s(self, item))
         self.reservations[number] = item.reservations[number] = agent.reservation = reservation
@@ -177,7 +182,6 @@ class Floor:
         agent.item_id = item.id
         self.deadlines.set((Due.RESERVATION, number), reservation.expires_at)
         waited_s = item.waited_s(now)
-        because = tuple(decision.of(self, item, agent, among))
         self.tell(ItemReserved(now, item.id, queue.name, agent.name, number, waited_s, why, because))
         self.apply(agent, Input.RESERVE)
         self.commands.append(OfferItem(item.id, agent.name, queue.name, number, queue.ring_s))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from acd.deadlines import Due
 from acd.model import ItemState, WorkItem
-from acd.strategies import choose
+from acd.strategies import ranked
 
 if TYPE_CHECKING:
     from acd.floor import Floor
@@ -35,17 +35,17 @@ def wanted(floor: Floor, item: WorkItem) -> bool:
 def ask(floor: Floor, item: WorkItem, agents: int) -> None:
     """Offer the item to one of these, all of whom are available; or to as many as the strategy rings at once."""
     queue, roster = item.queue, floor.roster
-    many = agents.bit_count()
+    many, shown = agents.bit_count(), floor.acd.explain_candidates
+    best = ranked(roster, item, agents, floor.now, max(1, shown))
     if queue.strategy != "ring all":
-        agent = choose(roster, item, agents, floor.now)
-        floor.reserve(item, agent, f"{queue.strategy} of {many} available who fit", agents)
+        floor.reserve(item, best[0], f"{queue.strategy} of {many} available who fit", agents, best)
         return
     why = f"all {many} available who fit" if many <= MOST_PHONES else f"{MOST_PHONES} of {many} available who fit"
     while agents and len(item.reservations) < MOST_PHONES:
         longest = roster.longest_idle(agents)
         if longest is None:  # the others share phones that ring by now
             break
-        floor.reserve(item, longest, why, agents)
+        floor.reserve(item, longest, why, agents, best)
         agents &= ~(1 << longest.slot)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from itertools import islice
 
 from acd.agent_set import packed, slots
 from acd.condition import as_number
@@ -40,15 +41,20 @@ class IdleOrder:
 
     def longest(self, eligible: int) -> int | None:
         """Slot of the one of `eligible` who has been idle longest; None if none of them is available."""
+        return next(iter(self.first(eligible, 1)), None)
+
+    def first(self, eligible: int, most: int) -> list[int]:
+        """Slots of those of `eligible` who have been idle longest; so many of them, or all who are available."""
         found = eligible & self.everyone
         if not found:
-            return None
+            return []
         count = found.bit_count()
-        if count * count < _LOOK * len(self._order):  # few fit: looking at them is quicker than looking for them
-            return min([self._keys[slot] for slot in slots(found)])[1]
+        if count * count < _LOOK * most * len(self._order):  # few fit: looking at them is quicker than for them
+            keys = [self._keys[slot] for slot in slots(found)]
+            return [min(keys)[1]] if most == 1 else [slot for _, slot in sorted(keys)[:most]]
         fits = packed(found)
         end = len(fits) << 3
-        return next(slot for _, slot in self._order if slot < end and fits[slot >> 3] >> (slot & 7) & 1)
+        return list(islice((slot for _, slot in self._order if slot < end and fits[slot >> 3] >> (slot & 7) & 1), most))
 
     def count(self, eligible: int) -> int:
         """How many of them are available."""

@@ -27,24 +27,38 @@ if TYPE_CHECKING:
 
 FEW = 40  # so many agents are quicker looked at one by one (measured: bench/acd)
 _MASK = (1 << 64) - 1
+_LATER = 1e9  # more than there are agents
 
 
 def choose(roster: Roster, item: WorkItem, agents: int, now: float) -> Agent:
     """One of `agents`, a set that is not empty, of whom all are available: by the levels of the item's queue, then by
     its strategy."""
+    return ranked(roster, item, agents, now, 1)[0]
+
+
+def ranked(roster: Roster, item: WorkItem, agents: int, now: float, most: int) -> list[Agent]:
+    """Whom `choose` chooses, then whom it would choose without him, and so on: so many of them, or all."""
+    found: list[int] = []
+    while agents and len(found) < most:
+        level = first_level(item.queue, agents)
+        found += _of_level(roster, item, level, now, most - len(found))
+        agents ^= level
+    return [roster.in_slot(slot) for slot in found]
+
+
+def _of_level(roster: Roster, item: WorkItem, agents: int, now: float, most: int) -> list[int]:
     queue = item.queue
-    found = first_level(queue, agents)
     strategy = queue.strategy
     if strategy == "most skilled":
-        found = most_skilled(roster.skills, skills_wanted(queue, item.attributes), found)
-    elif strategy == "round robin" or strategy == "top down":
-        return _in_turn(roster, queue, found)
-    elif strategy in _BY_KEY:
-        slot = _lowest(roster, item, found, now)
-        return roster.in_slot(slot)
-    agent = roster.longest_idle(found)
-    assert agent is not None
-    return agent
+        sums, found = skill_sums(roster.skills, skills_wanted(queue, item.attributes), agents), list[int]()
+        while sums and len(found) < most:
+            found += roster.idle.first(sums.pop(max(sums)), most - len(found))
+        return found
+    if strategy == "round robin" or strategy == "top down":
+        return _in_turn(roster, queue, agents, most)
+    if strategy in _BY_KEY:
+        return _lowest(roster, item, agents, now, most)
+    return roster.idle.first(agents, most)
 
 
 def first_level(queue: Queue, agents: int) -> int:
@@ -70,7 +84,13 @@ def skills_wanted(queue: Queue, attributes: Attributes) -> tuple[str, ...]:
 
 
 def most_skilled(index: SkillIndex, skills: Iterable[str], agents: int) -> int:
-    """Those with the highest sum of levels in the skills. Splits the set by level, skill by skill, so that it costs as
+    """Those with the highest sum of levels in the skills."""
+    sums = skill_sums(index, skills, agents)
+    return sums[max(sums)]
+
+
+def skill_sums(index: SkillIndex, skills: Iterable[str], agents: int) -> dict[int, int]:
+    """The agents by their sum of levels in the skills. Splits the set by level, skill by skill, so that it costs as
     much for many agents as for few."""
     sums = {0: agents}
     for skill in skills:
@@ -87,7 +107,7 @@ def most_skilled(index: SkillIndex, skills: Iterable[str], agents: int) -> int:
             if rest:
                 split[total] = split.get(total, 0) | rest
         sums = split
-    return sums[max(sums)]
+    return sums
 
 
 def skill_sum(agent: Agent, skills: Iterable[str]) -> int:
@@ -98,19 +118,17 @@ def skill_sum(agent: Agent, skills: Iterable[str]) -> int:
 # --- in turn --------------------------------------------------------------------------------------------------------
 
 
-def _in_turn(roster: Roster, queue: Queue, agents: int) -> Agent:
-    """The first in the queue's list (or the site file); with `round robin` the first after who was asked last."""
+def _in_turn(roster: Roster, queue: Queue, agents: int, most: int) -> list[int]:
+    """As in the queue's list (or the site file); with `round robin` from after who was asked last, and round."""
     last = roster.agents.get(queue.last or "") if queue.strategy == "round robin" else None
     after = -1 if last is None else place_in(queue, last)
     if not queue.order and agents.bit_count() > FEW:
         many = slots_array(agents)
         places = column(roster.columns.place, many)
-        later = places > after
-        if later.any():
-            many, places = many[later], places[later]
-        return roster.in_slot(int(many[places.argmin()]))
+        return _first(many, numpy.where(places > after, places - _LATER, places), places, most)
     found = [roster.in_slot(slot) for slot in slots(agents)]
-    return min(found, key=lambda agent: ((place := place_in(queue, agent)) <= after, place))
+    found.sort(key=lambda agent: ((place := place_in(queue, agent)) <= after, place))
+    return [agent.slot for agent in found[:most]]
 
 
 def place_in(queue: Queue, agent: Agent) -> int:
@@ -148,14 +166,22 @@ def occupancy(agent: Agent, now: float) -> float:
 _BY_KEY = ("fewest calls", "least talk time", "least occupied", "random", "weighted")
 
 
-def _lowest(roster: Roster, item: WorkItem, agents: int, now: float) -> int:
+def _lowest(roster: Roster, item: WorkItem, agents: int, now: float, most: int) -> list[int]:
     if agents.bit_count() <= FEW:
-        found = [roster.in_slot(slot) for slot in slots(agents)]
-        return min((key_of(item, agent, now), agent.idle_since, agent.slot) for agent in found)[2]
+        few = [roster.in_slot(slot) for slot in slots(agents)]
+        keys = sorted([(key_of(item, agent, now), agent.idle_since, agent.slot) for agent in few])
+        return [slot for _, _, slot in keys[:most]]
     many = slots_array(agents)
-    keys = _keys(roster, item, many, now)
-    many = many[keys == keys.min()]
-    return int(many[0] if len(many) == 1 else many[column(roster.columns.idle_since, many).argmin()])
+    return _first(many, _keys(roster, item, many, now), column(roster.columns.idle_since, many), most)
+
+
+def _first(many: Slots, keys: Numbers, idle_since: Numbers, most: int) -> list[int]:
+    """The slots with the lowest keys, of equals who has been idle longest."""
+    if most < len(many):
+        near = keys <= (keys.min() if most == 1 else numpy.partition(keys, most - 1)[most - 1])
+        many, keys, idle_since = many[near], keys[near], idle_since[near]
+    order = numpy.lexsort((many, idle_since, keys))[:most] if len(many) > 1 else (0,)
+    return [int(many[place]) for place in order]
 
 
 def _keys(roster: Roster, item: WorkItem, many: Slots, now: float) -> Numbers:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from acd.simulate.experiment import Estimate, Estimates, Results
 from acd.simulate.find_staff import Found, Task
-from acd.simulate.recorded import RecordedDay, Told
+from acd.simulate.recorded import Recorded, RecordedDay
 from acd.simulate.staff import model_of
 from acd.simulate.words import shown_s
 from config.queues import ServiceLevel
@@ -137,7 +137,7 @@ def recorded_values(day: RecordedDay, levels: Mapping[str, ServiceLevel]) -> dic
     return {name: _recorded(told, levels.get(name, ServiceLevel())) for name, told in day.queues.items()}
 
 
-def _recorded(told: Told, level: ServiceLevel) -> dict[str, Any]:
+def _recorded(told: Recorded, level: ServiceLevel) -> dict[str, Any]:
     counted = told.offered - sum(wait < level.short_abandon_s for wait in told.left)
     in_time = sum(wait <= level.within_s for wait in told.answered)
     return {

@@ -82,6 +82,35 @@ def test_each_strategy_has_its_number(stage: Stage, strategy: str, says: str) ->
     assert line.startswith(f"ann: {says}")
 
 
+@pytest.mark.parametrize("strategy", ["longest idle", "fewest calls", "least occupied", "random", "round robin"])
+@pytest.mark.parametrize("many", [12, 60])
+def test_the_others_shown_are_the_runners_up(stage: Stage, strategy: str, many: int) -> None:
+    """Not those who come first in the site file: who would be asked next, if the chosen one were not there."""
+    agents: dict[str, dict[str, Any]] = {f"a{number}": {} for number in range(many)}
+    scene = stage(agents, sales={"strategy": strategy, "wrap_up_s": 0})
+    for name in reversed(agents):
+        scene.ready(name)
+        scene.wait(1)
+    for number in range(4):  # some have had calls
+        scene.call(f"c{number}")
+        scene.answer(f"c{number}")
+    for number in range(4):
+        scene.engine.complete(f"c{number}", scene.now)
+        scene.wait(1)
+    scene.call("c")
+    shown = [name for name, *_ in decision(scene, "c").shown]
+    asked = [scene.offered_to("c")]
+    for _ in range(4):  # each of them refuses; a draw is another for another try
+        if strategy == "random":
+            break
+        scene.fail("c", Outcome.REJECTED)
+        asked.append(scene.offered_to("c"))
+    assert shown[: len(asked)] == asked
+    if strategy == "random":
+        keys = [key or 0.0 for _, key, _ in decision(scene, "c").shown]
+        assert keys == sorted(keys)
+
+
 def test_no_more_names_than_the_site_wants(stage: Stage, make_site: Any) -> None:
     agents: dict[str, dict[str, Any]] = {f"a{number}": {} for number in range(9)}
     scene = stage(agents, sales={})

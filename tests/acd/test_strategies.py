@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from acd.model import Agent, Phone, Queue, Step, WorkItem
 from acd.requirement import parse
 from acd.roster import Roster
 from acd.skills import SkillIndex
-from acd.strategies import choose, draw, key_of, most_skilled, occupancy, skill_sum
+from acd.strategies import choose, draw, key_of, most_skilled, occupancy, ranked, skill_sum
 
 NOW = 5000.0
 NEEDS = parse("asia >= 1 and (french or skill(call.destination) >= 1) and not trainee")
@@ -55,7 +55,7 @@ def roster_of(agents: list[Agent]) -> Roster:
     return roster
 
 
-def obvious(queue: Queue, item: WorkItem, agents: list[Agent]) -> Agent:
+def obvious(queue: Queue, item: WorkItem, agents: list[Agent], everyone: Sequence[Agent]) -> Agent:
     level = min(agent.level_in("q") for agent in agents) if queue.levels else 0
     left = [agent for agent in agents if not level or agent.level_in("q") == level]
     listed = queue.listed or ()
@@ -71,7 +71,7 @@ def obvious(queue: Queue, item: WorkItem, agents: list[Agent]) -> Agent:
             case "top down":
                 return place(agent)
             case "round robin":
-                last = next((one for one in agents if one.name == queue.last), None)
+                last = next((one for one in everyone if one.name == queue.last), None)
                 return (last is not None and place(agent) <= place(last), place(agent))
             case "fewest calls":
                 return agent.calls
@@ -112,7 +112,11 @@ def test_as_the_obvious(
     item.tries = data.draw(st.integers(0, 3))
     before, strategies.FEW = strategies.FEW, few
     try:
-        assert choose(roster, item, everyone, NOW) is obvious(queue, item, agents)
+        found, left = ranked(roster, item, everyone, NOW, data.draw(st.integers(1, 13))), list(agents)
+        assert choose(roster, item, everyone, NOW) is found[0]
+        for agent in found:
+            assert agent is obvious(queue, item, left, agents)
+            left.remove(agent)
     finally:
         strategies.FEW = before
 
