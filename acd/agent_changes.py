@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from acd import borrowing, fitting, written
 from acd.agent_state import AT_WORK, State
-from acd.errors import AgentCommandError, BadLevel, PhoneTaken, UnknownQueue
+from acd.errors import AgentCommandError, BadLevel, PhoneTaken, UnknownQueue, UnknownSkill
 from acd.events import AgentQueuesChanged, AgentSeated, AgentSkillsChanged
 from acd.model import ItemState, Queue
 from acd.skills import MAX_LEVEL
@@ -100,8 +100,28 @@ def _serves(floor: Floor, agent: Agent, changed: Sequence[str]) -> None:
 # --- skills ---
 
 
+def known_skills(floor: Floor) -> set[str]:
+    """Those that some agent has by the site file, or that a queue asks for."""
+    known = {skill for agent in floor.roster.agents.values() for skill in agent.trained}
+    for queue in floor.queues.values():
+        asked = [step.needs for step in queue.steps] + ([] if queue.borrow is None else [queue.borrow.needs])
+        known.update(skill for needs in asked if needs is not None for skill in needs.skills)
+    return known
+
+
+def check_skills(floor: Floor, levels: Mapping[str, int | None]) -> None:
+    """Raises `UnknownSkill`; whatever a supervisor has said may be taken back."""
+    named = [skill for skill, level in levels.items() if level is not None and skill not in floor.roster.skills]
+    if named:
+        known = known_skills(floor)
+        for skill in named:
+            if skill not in known:
+                raise UnknownSkill(skill, known)
+
+
 def change_skills(floor: Floor, agent: Agent, levels: Mapping[str, int | None], by: str) -> None:
     _check(levels)
+    check_skills(floor, levels)
     _overlay(agent.skill_changes, levels)
     floor.roster.learn(agent)
     floor.tell(AgentSkillsChanged(floor.now, agent.name, dict(agent.skills), dict(agent.skill_changes), by))

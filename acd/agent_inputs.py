@@ -107,7 +107,7 @@ class AgentInputs:
 
     def change_skills(self, name: str, levels: dict[str, int | None], now: float, by: str = "") -> None:
         """Other levels than the site file's, from now on and whatever is reloaded; 0: he has it not; None: as the file
-        says. Raises `BadLevel`."""
+        says. Raises `BadLevel` and `UnknownSkill`."""
         agent_changes.change_skills(self.floor, self._agent(name, now), levels, by)
 
     def change_queues(self, name: str, levels: dict[str, int | None], now: float, by: str = "") -> None:

@@ -5,6 +5,7 @@ AcdError
 ├── QueueNeedsError     ... that of a queue (queue, cause)
 ├── UnknownAgent        no such agent in the site
 ├── UnknownQueue        no such queue in the site (any more)
+├── UnknownSkill        no agent of the site has it, and no queue asks for it
 ├── UnknownReason       a not-ready reason that is not in the site's list (allowed)
 ├── UnknownDisposition  a disposition that is not in the queue's list (allowed)
 ├── BadLevel            a level that is none
@@ -19,6 +20,10 @@ AcdError
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
+
+from config.suggestion import did_you_mean
 
 
 class AcdError(Exception):
@@ -58,6 +63,15 @@ class UnknownQueue(AcdError):
     def __init__(self, queue: str) -> None:
         super().__init__(f"no queue {queue!r}")
         self.queue = queue
+
+
+class UnknownSkill(AcdError):
+    """No agent of the site has it, and no queue asks for it."""
+
+    def __init__(self, skill: str, known: Collection[str]) -> None:
+        hint = did_you_mean(skill, known)
+        super().__init__(f"no skill {skill!r}" + (f", {hint}" if hint else ""))
+        self.skill = skill
 
 
 class UnknownItem(AcdError):

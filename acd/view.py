@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from acd import agent_changes
 from acd.agent_state import State
 from acd.floor import Floor
 from acd.model import Agent, ItemState, Queue, WorkItem
@@ -54,12 +57,26 @@ def _agent(floor: Floor, agent: Agent) -> dict[str, object]:
 
 
 def serves(floor: Floor, agent: Agent) -> list[dict[str, object]]:
-    """The queues that an agent could serve: his level in each, and whether he serves it now."""
+    """The queues that are an agent's: his level, whether he serves it now and has skills for some call."""
     return [
-        {"name": name, "level": level, "joined": name not in agent.left, "changed": name in agent.queue_changes}
+        {"name": name, "level": level, "joined": name not in agent.left, "changed": name in agent.queue_changes,
+         "able": _able(floor, agent, queue)}
         for name, queue in floor.queues.items()
         if (level := agent.level_in(name)) and not queue.closed and (queue.listed is None or agent.name in queue.listed)
-    ]
+    ]  # fmt: skip
+
+
+def _able(floor: Floor, agent: Agent, queue: Queue) -> bool:
+    """Sooner or later, for some call."""
+    skills = floor.roster.skills
+    return any(step.needs is None or step.needs.bounds(skills)[1] >> agent.slot & 1 for step in queue.steps)
+
+
+def names(floor: Floor, kind: str) -> Collection[str]:
+    """What there is of a kind: queue, skill, agent."""
+    if kind == "skill":
+        return agent_changes.known_skills(floor)
+    return floor.queues if kind == "queue" else floor.roster.agents
 
 
 def notes(found: Notes, at_most_s: float) -> dict[str, object]:

@@ -22,6 +22,7 @@ from cti.matching import attributes_of
 from cti.models import SESSION_ID, Body, Reply
 from cti.ports import CallbackDesk
 from cti.replies import reply
+from cti.views import LiveView
 from cti.web_sessions import WebSession, WebSessions
 from pbx.call.clock import Clock
 
@@ -88,8 +89,8 @@ class CallbackCancelled(Reply):
 class CallbackRest:
     """Operations of the routes whose names begin with `callbacks.`."""
 
-    def __init__(self, desk: CallbackDesk | None, sessions: WebSessions, clock: Clock) -> None:
-        self._desk, self._sessions, self._clock = desk, sessions, clock
+    def __init__(self, desk: CallbackDesk | None, view: LiveView, sessions: WebSessions, clock: Clock) -> None:
+        self._desk, self._view, self._sessions, self._clock = desk, view, sessions, clock
 
     @property
     def _callbacks(self) -> CallbackDesk:
@@ -113,15 +114,17 @@ class CallbackRest:
             callback_id = self._callbacks.ask(post.queue, post.number, attributes, due_at=at)
         except (CallbackError, UnknownQueue) as error:
             raise _of(error) from None
-        return reply(self._view(callback_id), 201)
+        return reply(self._one(callback_id), 201)
 
     async def find(self, ask: Ask) -> web.StreamResponse:
         queue, limit = ask.request.query.get("queue"), ask.query["limit"]
+        if queue is not None:
+            self._view.must_know("queue", queue)
         found = [one for one in self._callbacks.views() if queue is None or one["queue"] == queue]
         return reply({"callbacks": found[:limit], "left_off": max(0, len(found) - limit)})
 
     async def get(self, ask: Ask) -> web.StreamResponse:
-        return reply(self._view(ask.path["id"]))
+        return reply(self._one(ask.path["id"]))
 
     async def put(self, ask: Ask) -> web.StreamResponse:
         put, callback_id = ask.body, ask.path["id"]
@@ -130,7 +133,7 @@ class CallbackRest:
             self._callbacks.reschedule(callback_id, self._time(put.at))
         except CallbackError as error:
             raise _of(error) from None
-        return reply(self._view(callback_id))
+        return reply(self._one(callback_id))
 
     async def delete(self, ask: Ask) -> web.StreamResponse:
         try:
@@ -150,7 +153,7 @@ class CallbackRest:
             raise InvalidBody([FieldError("at", "expected a time from now on, within 30 days, in seconds since 1970")])
         return at
 
-    def _view(self, callback_id: str) -> Mapping[str, Any]:
+    def _one(self, callback_id: str) -> Mapping[str, Any]:
         view = self._callbacks.view(callback_id)
         if view is None:
             raise UnknownResource("no such callback, or it is over")

@@ -17,6 +17,7 @@ from acd.errors import (
     UnknownDisposition,
     UnknownQueue,
     UnknownReason,
+    UnknownSkill,
 )
 from cti import agent_models as models
 from cti.errors import FieldError, Forbidden, InvalidBody, NotInList, StateConflict, UnknownCommand, UnknownResource
@@ -106,5 +107,7 @@ class AgentCommands:
             raise NotInList(str(e), e.allowed) from None
         except (UnknownAgent, UnknownQueue) as e:
             raise UnknownResource(str(e)) from None
+        except UnknownSkill as e:
+            raise InvalidBody([FieldError(f"levels.{e.skill}", str(e))]) from None
         except BadLevel as e:
             raise InvalidBody([FieldError("levels", str(e))]) from None

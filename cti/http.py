@@ -107,8 +107,8 @@ class HttpServer:
             health=health, clock=clock, recordings=RecordingRest(recordings, view),
             talks=TalkRest(conferences, supervision), queue=QueueRest(view, counters),
             explanation=ExplanationRest(view, records),
-            statistics=StatisticsRest(desk, records, clock),
-            callbacks=CallbackRest(callbacks, sessions, clock),
+            statistics=StatisticsRest(view, records, clock),
+            callbacks=CallbackRest(callbacks, view, sessions, clock),
             metrics_source=Metrics(
                 counters, gauges or {}, view, hub, sessions, () if quality is None else quality.histograms
             ),
@@ -170,6 +170,7 @@ Operation = Callable[[Ask], Awaitable[web.StreamResponse]]
 def _handler(route: Route, operation: Operation, stream: EventStream) -> problems.Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         who = _authorised(route, request, stream) if route.roles else ANYONE
+        _only_known(route, request)
         query = {query.name: _whole_number(query, request) for query in route.query if query.default is not None}
         return await operation(Ask(request, who, await _body(route, request), query))
 
@@ -184,6 +185,17 @@ def _authorised(route: Route, request: web.Request, stream: EventStream) -> Iden
     if who.role not in route.roles:
         raise Forbidden(f"role {who.role} may not do this; it takes: {', '.join(route.roles)}")
     return who
+
+
+def _only_known(route: Route, request: web.Request) -> None:
+    """A parameter that the route does not have is an error, so that a typing mistake is seen; so is one given twice."""
+    known = [query.name for query in route.query]
+    for name in request.query:
+        if name not in known:
+            expected = f"one of {', '.join(known)}" if known else "no parameters"
+            raise InvalidQuery(f"{name}: unknown parameter, expected {expected}")
+        if len(request.query.getall(name)) > 1:
+            raise InvalidQuery(f"{name}: expected once")
 
 
 def _whole_number(query: Query, request: web.Request) -> int:

@@ -273,8 +273,8 @@ class Agent(Reply):
     skills: dict[str, int] | None = Field(None, description="those in force")
     skill_changes: dict[str, int] | None = Field(None, description="by a supervisor; 0: not at all")
     queues: list[dict[str, Any]] | None = Field(
-        None, description="of one agent: those he could serve, as `name`, `level`, `joined` (he serves it now) and "
-        "`changed` (by a supervisor)"
+        None, description="of one agent: those that are his, as `name`, `level`, `joined` (he serves it now), "
+        "`changed` (by a supervisor) and `able` (his skills do for some call of it)"
     )  # fmt: skip
     not_ready_reasons: list[str] | None = Field(None, description="of one agent: those he may give; empty: any")
     channels: dict[str, int] | None = Field(None, description="how much of each he may have at once")

@@ -80,8 +80,7 @@ def _problem_statuses(route: Route) -> set[int]:
         statuses |= {401, 403}
     if route.body is not None:
         statuses |= {400, 413, 415, 422}
-    if any(query.default is not None for query in route.query):
-        statuses |= {400}
+    statuses.add(400)  # unknown parameters
     return statuses
 
 

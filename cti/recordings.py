@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
@@ -13,13 +12,13 @@ from aiohttp import web
 from cti.errors import Forbidden, InvalidQuery, UnknownResource
 from cti.models import LegalHold
 from cti.ports import Recordings
+from cti.replies import NOT_KEPT, reply
 from cti.views import LiveView
 
 if TYPE_CHECKING:
     from cti.rest import Ask
 
 STEP_BYTES: Final = 1 << 18  # read and sent in one go
-_NOT_KEPT: Final = {"Cache-Control": "no-store"}
 
 
 class RecordingRest:
@@ -39,23 +38,26 @@ class RecordingRest:
         found = await self._kept.find(
             ask.query["limit"], call_id=query.get("call"), queue=query.get("queue"), agent=query.get("agent")
         )
-        return _reply({"recordings": found})
+        for kind in ("queue", "agent"):
+            if kind in query and not found:
+                self._view.must_know(kind, query[kind])
+        return reply({"recordings": found})
 
     async def of_call(self, call_id: str) -> list[Mapping[str, Any]]:
         """All recordings of a call."""
         return [] if self._recordings is None else [*await self._recordings.find(100, call_id=call_id)]
 
     async def get(self, ask: Ask) -> web.StreamResponse:
-        return _reply(await self._kept.get(ask.path["id"]))
+        return reply(await self._kept.get(ask.path["id"]))
 
     async def start(self, ask: Ask) -> web.StreamResponse:
         call = self._view.call(ask.path["id"])
         if ask.who.role == "agent" and (call is None or call.get("with") != ask.who.name):
             raise Forbidden("an agent may record only the call that he has")
-        return _reply(self._kept.start(ask.path["id"], _by(ask)), 201)
+        return reply(self._kept.start(ask.path["id"], _by(ask)), 201)
 
     async def stop(self, ask: Ask) -> web.StreamResponse:
-        return _reply(self._kept.stop(ask.path["id"], _by(ask)))
+        return reply(self._kept.stop(ask.path["id"], _by(ask)))
 
     async def mask(self, ask: Ask) -> web.StreamResponse:
         return await self._mask(ask, True)
@@ -66,21 +68,21 @@ class RecordingRest:
     async def _mask(self, ask: Ask, masked: bool) -> web.StreamResponse:
         if ask.who.role == "agent" and (await self._kept.get(ask.path["id"]))["agent"] != ask.who.name:
             raise Forbidden("an agent may mask only the recording of his own call")
-        return _reply(self._kept.mask(ask.path["id"], masked, _by(ask)))
+        return reply(self._kept.mask(ask.path["id"], masked, _by(ask)))
 
     async def delete(self, ask: Ask) -> web.StreamResponse:
-        return _reply(await self._kept.delete(ask.path["id"], _by(ask)))
+        return reply(await self._kept.delete(ask.path["id"], _by(ask)))
 
     async def hold(self, ask: Ask) -> web.StreamResponse:
         assert isinstance(ask.body, LegalHold)
-        return _reply(await self._kept.hold(ask.path["id"], ask.body.on))
+        return reply(await self._kept.hold(ask.path["id"], ask.body.on))
 
     async def audio(self, ask: Ask) -> web.StreamResponse:
         """Deciphered; a part of it if asked for (RFC 9110 14.2)."""
         sound = await self._kept.read(ask.path["id"])
         with closing(sound):
             start, end = _range(ask.request, sound.size)
-            headers = {**_NOT_KEPT, "Accept-Ranges": "bytes", "X-Complete": "yes" if sound.complete else "no"}
+            headers = {**NOT_KEPT, "Accept-Ranges": "bytes", "X-Complete": "yes" if sound.complete else "no"}
             part = end - start < sound.size
             if part:
                 headers["Content-Range"] = f"bytes {start}-{end - 1}/{sound.size}"
@@ -111,8 +113,3 @@ def _range(request: web.Request, size: int) -> tuple[int, int]:
 def _by(ask: Ask) -> str:
     return f"{ask.who.role} {ask.who.name}"
 
-
-def _reply(body: Mapping[str, Any], status: int = 200) -> web.Response:
-    return web.Response(
-        text=json.dumps(body, separators=(",", ":")), status=status, content_type="application/json", headers=_NOT_KEPT
-    )

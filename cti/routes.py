@@ -123,7 +123,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           {200: models.WebSessionStored, 201: models.WebSessionStored}, body=models.WebSessionPost,
           cors=True, tag="web sessions"),
     Route("GET", "/v1/statistics", "statistics.get", "Figures of queues, skills or agents: now, or of a span of time",
-          _FLOOR, {200: models.Statistics}, problems=(400,), query=(
+          _FLOOR, {200: models.Statistics}, problems=(404,), query=(
               Query("by", "queue (so without it), skill or agent"), Query("name", "of this one only"),
               Query("from", "seconds since 1970; without it the last quarter and hour, and today", 0, least=0,
                     most=99_999_999_999),
@@ -137,7 +137,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           {201: callbacks.Callback}, body=callbacks.CallbackPost, problems=(404, 409, 503), cors=True, tag="callbacks"),
     Route("GET", "/v1/callbacks", "callbacks.find", "Who is to be called, next one first", _FLOOR,
           {200: callbacks.Callbacks}, query=(Query("limit", _LIMIT, 1000), Query("queue", "of this queue")),
-          tag="callbacks"),
+          problems=(404,), tag="callbacks"),
     Route("GET", "/v1/callbacks/{id}", "callbacks.get", "One callback", _SHOP, {200: callbacks.Callback},
           problems=(404,), tag="callbacks"),
     Route("PUT", "/v1/callbacks/{id}", "callbacks.put", "Call at another time", _SHOP, {200: callbacks.Callback},

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -13,6 +12,8 @@ from acd.statistics_view import BY
 from cti.errors import InvalidQuery
 from cti.events import Direct, EventHub
 from cti.ports import AgentDesk, CallRecords
+from cti.replies import reply
+from cti.views import LiveView
 from pbx.call.clock import Clock, Timer
 
 if TYPE_CHECKING:
@@ -25,15 +26,16 @@ LONGEST_S: Final = 366 * 86_400
 class StatisticsRest:
     """Operations of the routes whose names begin with `statistics.`."""
 
-    def __init__(self, desk: AgentDesk, records: CallRecords, clock: Clock) -> None:
-        self._desk, self._records, self._clock = desk, records, clock
+    def __init__(self, view: LiveView, records: CallRecords, clock: Clock) -> None:
+        self._view, self._desk, self._records, self._clock = view, view.desk, records, clock
 
     async def get(self, ask: Ask) -> web.StreamResponse:
         by, step, name = (_word(ask, *words) for words in (("by", "queue", BY), ("step", "interval", STEPS), ("name",)))
         since, before = ask.query["from"], ask.query["to"]
         if not since:
             live = [row for row in self._desk.statistics(by) if name in ("", row["name"])]
-            return _reply({"at": self._clock.now(), "by": by, "rows": live})
+            self._known(by, name, live)
+            return reply({"at": self._clock.now(), "by": by, "rows": live})
         before = before or int(self._clock.now()) + 1
         if not since < before <= since + LONGEST_S:
             raise InvalidQuery("from, to: expected seconds since 1970, `to` after `from` by at most 366 days")
@@ -42,8 +44,15 @@ class StatisticsRest:
         live_keys = {part[:3] for part in at_work}  # a rebuild may have written them, as they were then
         parts = [part for part in parts if part[:3] not in live_keys]
         parts += [part for part in at_work if since <= part.start < before and name in ("", part.name)]
+        self._known(by, name, parts)
         rows = report(parts, step, self._desk.timezone, agents=by == "agent")
-        return _reply({"at": self._clock.now(), "by": by, "from": since, "to": before, "step": step, "rows": rows})
+        return reply({"at": self._clock.now(), "by": by, "from": since, "to": before, "step": step, "rows": rows})
+
+
+    def _known(self, kind: str, name: str, found: Sequence[object]) -> None:
+        """One that has no figures is there, or was never. Raises UnknownResource."""
+        if name and not found:
+            self._view.must_know(kind, name)
 
 
 async def history(records: CallRecords, by: str, since: float, before: float, name: str | None) -> list[Part]:
@@ -87,7 +96,3 @@ def _word(ask: Ask, name: str, default: str = "", allowed: tuple[str, ...] = ())
     if allowed and word not in allowed:
         raise InvalidQuery(f"{name}: expected one of {', '.join(allowed)}")
     return word
-
-
-def _reply(body: Mapping[str, Any]) -> web.Response:
-    return web.Response(text=json.dumps(body), content_type="application/json", headers={"Cache-Control": "no-store"})

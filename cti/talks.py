@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from cti.errors import CtiError, FieldError, Forbidden, InvalidBody, StateConflict, TooManyCalls, UnknownResource
 from cti.models import ConferencePost, SupervisionPost, SupervisionPut
 from cti.ports import Conferences, Supervision
+from cti.replies import reply
 from pbx.call.originate import NotDialled
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class TalkRest:
         return self._supervision
 
     async def conferences(self, ask: Ask) -> web.StreamResponse:
-        return _reply({"conferences": self._rooms.view()})
+        return reply({"conferences": self._rooms.view()})
 
     async def add(self, ask: Ask) -> web.StreamResponse:
         post = ask.body
@@ -46,10 +45,10 @@ class TalkRest:
         except NotDialled as error:
             raise of_dialling(error) from None
         told = {"call_id": call.id, "extension": call.from_number, "to": post.to}
-        return _reply(told | {"destination": call.view()["destination"]}, 201)
+        return reply(told | {"destination": call.view()["destination"]}, 201)
 
     async def supervision(self, ask: Ask) -> web.StreamResponse:
-        return _reply({"supervision": self._listeners.view(ask.path["name"])})
+        return reply({"supervision": self._listeners.view(ask.path["name"])})
 
     async def supervise(self, ask: Ask) -> web.StreamResponse:
         post, agent = ask.body, ask.path["name"]
@@ -59,7 +58,7 @@ class TalkRest:
         except NotDialled as error:
             raise of_dialling(error) from None
         told = {"call_id": call.id, "agent": agent, "supervisor": post.supervisor, "mode": post.mode}
-        return _reply(told, 201)
+        return reply(told, 201)
 
     async def supervise_otherwise(self, ask: Ask) -> web.StreamResponse:
         put = ask.body
@@ -89,10 +88,3 @@ def of_dialling(error: NotDialled) -> CtiError:
     if error.why == "forbidden":
         return Forbidden(str(error))
     return StateConflict(str(error), error.why)
-
-
-def _reply(body: Mapping[str, Any], status: int = 200) -> web.Response:
-    text = json.dumps(body, separators=(",", ":"), default=str)
-    return web.Response(
-        text=text, status=status, content_type="application/json", headers={"Cache-Control": "no-store"}
-    )

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from acd.errors import UnknownAgent
+from config.suggestion import did_you_mean
 from cti.errors import UnknownResource
 from cti.ports import AgentDesk, Calls
 
@@ -44,6 +45,13 @@ class LiveView:
             return self.desk.agent(name)
         except UnknownAgent as error:
             raise UnknownResource(str(error)) from None
+
+    def must_know(self, kind: str, name: str) -> None:
+        """`kind` is queue, skill or agent. Raises UnknownResource, with the name that may be meant."""
+        known = self.desk.names(kind)
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise UnknownResource(f"no {kind} {name!r}" + (f", {hint}" if hint else ""))
 
     def everything(self) -> dict[str, Any]:
         """What a supervisor's client needs to start from."""

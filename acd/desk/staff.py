@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from acd import view
@@ -120,6 +120,10 @@ class Staff:
     def agent(self, name: str) -> dict[str, object]:
         """See `view.agent`. Raises `UnknownAgent`."""
         return view.agent(self._engine.floor, name)
+
+    def names(self, kind: str) -> Collection[str]:
+        """See `view.names`."""
+        return view.names(self._engine.floor, kind)
 
     def agent_at(self, extension: str) -> str | None:
         """Who is logged in at a phone; else whose it is."""

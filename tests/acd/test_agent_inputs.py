@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from acd import view
-from acd.errors import AgentCommandError, BadLevel, PhoneTaken, UnknownQueue, UnknownReason
+from acd.errors import AgentCommandError, BadLevel, PhoneTaken, UnknownQueue, UnknownReason, UnknownSkill
 from acd.events import AgentCommanded, AgentQueuesChanged, AgentSeated, AgentSkillsChanged
 from acd.reservation import Outcome
 from config.agents import Acd
@@ -264,7 +264,7 @@ SKILLED: dict[str, Any] = {"asia": {"needs": "asia >= 5"}, "any": {}}
 
 
 def test_a_skill_changed_live_is_obeyed_at_once_and_survives_a_reload(stage: Stage, make_site: MakeSite) -> None:
-    agents = {"ann": {"skills": {"asia": 3}}}
+    agents = {"ann": {"skills": {"asia": 3}}, "bob": {"skills": {"golf": 1}}}
     scene = stage(agents, **SKILLED)
     scene.ready("ann")
     scene.call("c1", "asia")
@@ -321,3 +321,36 @@ def test_levels_are_numbers_from_0_to_10(stage: Stage, level: Any) -> None:
     with pytest.raises(UnknownQueue):
         scene.engine.change_queues("ann", {"nowhere": 5}, scene.now)
     assert scene.listen() == []
+
+
+def test_a_skill_that_nobody_knows_is_no_skill(stage: Stage, make_site: MakeSite) -> None:
+    queues = {"asia": {"needs": "asia >= 5", "relax": [{"after_s": 60, "needs": "french >= 2"}]}}
+    scene = stage({"ann": {"skills": {"golf": 3}}, "bob": {}}, **queues)
+    for skill in ("asia", "french", "golf"):
+        scene.engine.change_skills("bob", {skill: 6}, scene.now)
+    scene.listen()
+    with pytest.raises(UnknownSkill, match="no skill 'golff', did you mean golf") as refused:
+        scene.engine.change_skills("bob", {"asia": 1, "golff": 5}, scene.now)
+    assert refused.value.skill == "golff"
+    assert scene.listen() == []
+    assert seen(scene, "bob")["skills"] == {"asia": 6, "french": 6, "golf": 6}, "all or nothing"
+    scene.engine.change_skills("ann", {"golf": 0}, scene.now)
+    scene.engine.reconfigure(make_site({"ann": {"skills": {"golf": 3}}, "bob": {}}, queues), scene.now)
+    scene.engine.change_skills("ann", {"golf": 5}, scene.now)  # it is the site file that knows skills
+    scene.engine.reconfigure(make_site({"ann": {}, "bob": {}}, {"sales": {}}), scene.now)
+    scene.engine.change_skills("bob", {"asia": None, "nonsense": None}, scene.now)  # what was said may be taken back
+    assert seen(scene, "bob")["skills"] == {"french": 6, "golf": 6}
+
+
+def test_queues_that_an_agents_skills_do_not_do_for_are_marked(stage: Stage) -> None:
+    relax = [{"after_s": 9, "needs": "asia >= 2"}]
+    queues = {
+        "asia": {"needs": "asia >= 5"}, "any": {}, "later": {"needs": "asia >= 5", "relax": relax},
+        "said": {"needs": "skill(call.language) >= 3"},
+    }  # fmt: skip
+    scene = stage({"ann": {"skills": {"asia": 3}}}, **queues)
+    able = {one["name"]: one["able"] for one in view.agent(scene.engine.floor, "ann")["queues"]}  # type: ignore[attr-defined]
+    assert able == {"asia": False, "any": True, "later": True, "said": True}
+    scene.engine.leave_queue("ann", "later", scene.now)
+    scene.engine.change_skills("ann", {"asia": 5}, scene.now)
+    assert all(one["able"] for one in view.agent(scene.engine.floor, "ann")["queues"])  # type: ignore[attr-defined]

@@ -24,6 +24,7 @@ from acd.errors import (
     UnknownItem,
     UnknownQueue,
     UnknownReason,
+    UnknownSkill,
 )
 from acd.events import AgentStateChanged
 from acd.explain import Moment
@@ -158,6 +159,9 @@ class FakeDesk:
     def change_skills(self, agent: str, levels: Mapping[str, int | None], *, by: str = "") -> None:
         if "bad" in levels:
             raise BadLevel("bad", levels["bad"], 10)
+        for skill in levels:
+            if skill not in self.names("skill"):
+                raise UnknownSkill(skill, self.names("skill"))
         self.told = ("change_skills", agent, dict(levels), by)
 
     def change_queues(self, agent: str, levels: Mapping[str, int | None], *, by: str = "") -> None:
@@ -169,6 +173,9 @@ class FakeDesk:
             raise UnknownAgent(name)
         return found | {"queues": [{"name": "asia", "level": 1, "joined": True, "changed": False}],
                         "not_ready_reasons": ["lunch", "training"], "wrap_up": None}  # fmt: skip
+
+    def names(self, kind: str) -> Sequence[str]:
+        return {"queue": ["asia"], "skill": ["asia", "golf"], "agent": [*self.states]}[kind]
 
     def agents(self) -> list[dict[str, Any]]:
         return [

@@ -54,6 +54,12 @@ async def test_bad_levels(api: Api, levels: dict[str, Any]) -> None:
     assert status == 422 and problem["errors"][0]["path"].startswith("levels")
 
 
+async def test_a_skill_that_is_none_is_told_with_the_nearest(api: Api) -> None:
+    status, problem, _ = await api.call("POST", "/v1/agents/marie/change-skills", json={"levels": {"aisa": 3}})
+    assert status == 422
+    assert problem["errors"] == [{"path": "levels.aisa", "message": "no skill 'aisa', did you mean asia?"}]
+
+
 async def test_words_that_are_not_in_the_list_come_back_with_it(api: Api) -> None:
     for command, body, allowed in (
         ("not-ready", {"reason": "sleep"}, ["lunch", "training"]), ("note", {"disposition": "x"}, ["sold", "no sale"]),

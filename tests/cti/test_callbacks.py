@@ -43,7 +43,9 @@ async def test_a_supervisor_asks_for_anybody(api: Api) -> None:
     status, body, _ = await api.call("POST", ADDRESS, json={**BODY, "attributes": {"tier": "gold"}})
     assert (status, body["attributes"]) == (201, {"tier": "gold"})
     assert (await api.call("GET", ADDRESS))[1]["callbacks"] == [body]
-    assert (await api.call("GET", f"{ADDRESS}?queue=europe"))[1] == {"callbacks": [], "left_off": 0}
+    assert (await api.call("GET", f"{ADDRESS}?queue=asia"))[1]["callbacks"] == [body]
+    status, body, _ = await api.call("GET", f"{ADDRESS}?queue=asi")
+    assert (status, body["detail"]) == (404, "no queue 'asi', did you mean asia?")
 
 
 async def test_who_may(api: Api) -> None:

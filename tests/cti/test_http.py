@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cti.codes import is_code
-from cti.routes import ROUTES
+from cti.routes import ROUTES, Route
 
 if TYPE_CHECKING:
     from tests.cti.conftest import Api, FakeCall
@@ -34,6 +34,18 @@ async def test_the_floor(api: Api, make_call: type[FakeCall]) -> None:
 async def test_bad_parameters(api: Api, limit: str) -> None:
     status, problem, _ = await api.call("GET", "/v1/cdrs", params={"limit": limit})
     assert status == 400 and problem["detail"] == "limit: expected a whole number from 1 to 1000"
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+async def test_parameters_that_a_route_does_not_have(api: Api, route: Route) -> None:
+    path = route.path.replace("{name}", "marie").replace("{id}", "x").replace("{extension}", "101")
+    role = route.roles[-1] if route.roles else None
+    status, problem, _ = await api.call(route.method, f"{path}?limti=5", role, json={})
+    assert status == 400 and problem["detail"].startswith("limti: unknown parameter, expected ")
+    for query in route.query:
+        assert query.name in problem["detail"]
+        status, twice, _ = await api.call(route.method, path, role, params=[(query.name, "1"), (query.name, "2")])
+        assert (status, twice["detail"]) == (400, f"{query.name}: expected once")
 
 
 async def test_agent_commands(api: Api) -> None:

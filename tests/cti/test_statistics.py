@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 async def test_now(api: Api) -> None:
     status, body, _ = await api.call("GET", "/v1/statistics")
     assert status == 200 and body["by"] == "queue" and [row["name"] for row in body["rows"]] == ["asia"]
-    assert (await api.call("GET", "/v1/statistics?name=nosuch"))[1]["rows"] == []
 
 
 async def test_a_span_is_history_and_the_quarter_at_work(api: Api) -> None:
@@ -32,7 +31,16 @@ async def test_a_span_is_history_and_the_quarter_at_work(api: Api) -> None:
     assert [(row["start"], row["offered"]) for row in day] == [(-3_600, 5)]  # midnight in Paris
     agents = (await api.call("GET", "/v1/statistics?by=agent&from=1&to=9000&name=marie&step=total"))[1]["rows"]
     assert agents[0]["not_ready_by_reason_s"] == {"lunch": 60.0} and agents[0]["offers"] == 2
-    assert (await api.call("GET", "/v1/statistics?from=900&to=9000&name=paris"))[1]["rows"] == []
+    assert (await api.call("GET", "/v1/statistics?from=9000&to=9900&name=asia"))[1]["rows"] == [], "known, and idle"
+
+
+@pytest.mark.parametrize("span", ["", "&from=900&to=9000"])
+@pytest.mark.parametrize(
+    ("by", "name", "meant"), [("queue", "aisa", "asia"), ("skill", "golff", "golf"), ("agent", "mario", "marie")]
+)
+async def test_a_name_that_is_none_is_told(api: Api, by: str, name: str, meant: str, span: str) -> None:
+    status, body, _ = await api.call("GET", f"/v1/statistics?by={by}&name={name}{span}")
+    assert (status, body["detail"]) == (404, f"no {by} '{name}', did you mean {meant}?")
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,9 @@ class FakeFloor:
     def calls(self) -> Iterator[FakeCall]:
         return iter(self.live)
 
+    def names(self, kind: str) -> Sequence[str]:
+        return {"queue": ["asia", "cruise"], "skill": ["asia"], "agent": [*self.states]}[kind]
+
     def agents(self) -> list[dict[str, Any]]:
         return [{"name": name, "display_name": name.title(), "state": state, "reason": None, "since": self.now,
                  "call_id": None} for name, state in self.states.items()]  # fmt: skip
