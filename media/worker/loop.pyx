@@ -109,6 +109,7 @@ cdef void serve(Loop *loop) noexcept nogil:
     count = epoll_wait(loop.epoll, loop.ready, MAX_EVENTS, timeout_ms)
     woken_ns = loop.now_ns = monotonic_ns()
     for i in range(count):
+        expect(loop, i, count)
         if loop.ready[i].data.u64 == <uint64_t>CONTROL_KEY:
             on_control(loop)
         elif loop.ready[i].data.u64 == <uint64_t>LISTENER_KEY:
@@ -135,6 +136,19 @@ cdef void serve(Loop *loop) noexcept nogil:
         if 0 <= due_ns < hold_ns:
             hold_ns = due_ns
         sleep_until_ns(hold_ns)
+
+
+cdef inline void expect(Loop *loop, int i, int count) noexcept nogil:
+    """Fetch the ports of the packets to come, then those they go to."""
+    cdef uint32_t index
+    if i + 2 < count:
+        index = <uint32_t>loop.ready[i + 2].data.u64 >> 1
+        if index < loop.port_count:  # else no port's
+            fetch_port(&loop.ports[index])
+    if i + 1 < count:
+        index = <uint32_t>loop.ready[i + 1].data.u64 >> 1
+        if index < loop.port_count and loop.ports[index].partner != NULL:
+            fetch_port(loop.ports[index].partner)
 
 
 cdef inline void on_ready(Loop *loop, uint64_t key) noexcept nogil:

@@ -278,8 +278,8 @@ cdef struct Latch:
     bint latched
     bint connected  # the kernel filters
     bint has_remote
-    sockaddr_storage negotiated
     sockaddr_storage source  # where RTP goes: negotiated, then latched
+    sockaddr_storage negotiated
     sockaddr_storage rtcp
     sockaddr_storage candidate
     uint32_t candidate_ssrc
@@ -320,50 +320,59 @@ cdef struct Conference  # mixer.pxi
 
 
 cdef struct Port:
+    # What packets touch comes first, in one piece: `fetch_port`
     int rtp_fd
-    int rtcp_fd
-    uint32_t index
     uint32_t generation  # 0: idle
     Source source
+    bint may_send
+    bint peer_sends
+    bint fed  # what the partner says comes through the mouth
     Port *partner
+    Guard *guard  # NULL: plain RTP
+    Ear *ear  # NULL: what arrives is not decoded
+    Mouth *mouth  # NULL: what leaves is relayed, or 20 ms of G.711
     Recording *recording
     uint8_t codec
     uint8_t payload_type
     uint8_t dtmf_type
-    bint may_send
-    bint peer_sends
-    Guard *guard  # NULL: plain RTP
-    Ear *ear  # NULL: what arrives is not decoded
-    Mouth *mouth  # NULL: what leaves is relayed, or 20 ms of G.711
-    Conference *conference
-    uint8_t seat
-    bint fed  # what the partner says comes through the mouth
-    bint in_band  # its keys are tones
-    bint held  # the last of its digits has no end yet
-    int64_t held_ns
     uint8_t receive_type
     uint8_t dtmf_receive_type
     uint8_t dtmf_khz
     uint8_t ptime_ms
     uint8_t max_ptime_ms
+    uint32_t packets_received
+    uint32_t packets_sent
+    uint32_t packets_dropped
+    bint in_band  # its keys are tones
+    Outgoing out
+    Incoming inc
+    # The 20 ms wheel
+    int64_t due_tick
+    Port *pace_next
+    Port *pace_previous
+    bint paced
+    # What it plays
+    bint play_loop
+    int play_once  # of a loop: prompts that are heard once, whose end is told
+    int play_loop_from  # the first prompt that is heard again
+    int play_count
+    int play_at
+    uint32_t play_frame  # the next one of playlist[play_at]
+    uint32_t play_id
+    Latch latch
+    int rtcp_fd
+    uint32_t index
+    Conference *conference
+    uint8_t seat
+    bint held  # the last of its digits has no end yet
+    int64_t held_ns
     bint fec
     int bitrate
     uint32_t concealed_ms  # with ears it had before
     uint32_t decode_errors
     uint32_t late
-    uint32_t packets_received
-    uint32_t packets_sent
-    uint32_t packets_dropped
     uint32_t rtcp_received
-    Outgoing out
-    Incoming inc
     PeerReport peer
-    Latch latch
-    # The 20 ms wheel
-    bint paced
-    int64_t due_tick
-    Port *pace_next
-    Port *pace_previous
     # The RTCP wheel
     bint reporting
     int report_slot
@@ -375,14 +384,6 @@ cdef struct Port:
     uint32_t heard
     bint silence_told
     int64_t heard_ns
-    # What it plays
-    uint32_t play_id
-    bint play_loop
-    int play_once  # of a loop: prompts that are heard once, whose end is told
-    int play_loop_from  # the first prompt that is heard again
-    int play_count
-    int play_at
-    uint32_t play_frame  # the next one of playlist[play_at]
     Prompt *playlist[MAX_PLAYLIST]
     QueuedDigit digits[MAX_DIGITS]
 

@@ -213,6 +213,10 @@ cdef inline void begin_pace(Loop *loop) noexcept nogil:
         loop.tick = (loop.now_ns - loop.epoch_ns) // TICK_NS
 
 
+cdef inline void fetch_port(Port *port) noexcept nogil:
+    fetch(port, &port.latch.negotiated)
+
+
 cdef void pace(Loop *loop, Port *port) noexcept nogil:
     """Put the port on the wheel or take it off, as its source and digits want."""
     cdef bint wanted = (port.source == QUIET or port.source == PROMPTS or port.out.digits_count > 0
@@ -253,6 +257,8 @@ cdef void run_pace(Loop *loop) noexcept nogil:
         port = loop.pace[loop.tick % FRAME_MS]
         while port != NULL:
             following = port.pace_next
+            if following != NULL:
+                fetch_port(following)
             if port.due_tick <= loop.tick:
                 play_out(loop, port)
             port = following

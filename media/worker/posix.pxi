@@ -37,6 +37,11 @@ cdef extern from *:
         return n;
     }
 
+    /* The memory is on its way while others' packets are sent: with thousands of ports none stays in the cache. */
+    static inline void fetch(const void *from, const void *to) {
+        for (const char *line = from; line < (const char *)to; line += 64) __builtin_prefetch(line);
+    }
+
     static void errno_set(int error) { errno = error; }
 
     static int64_t monotonic_ns(void) {
@@ -122,6 +127,7 @@ cdef extern from *:
     int epoll_wait(int, epoll_event *, int, int) nogil
     ssize_t getrandom(void *, size_t, unsigned int) nogil
 
+    void fetch(const void *, const void *) nogil
     ssize_t receive_message(int, void *, size_t, int *) nogil
     void errno_set(int) nogil
     int64_t monotonic_ns() nogil
