@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from config.fields import Destination
-from config.findings import Finding
+from config.findings import Finding, Names
 from config.schema import Site
 from config.suggestion import did_you_mean
 from config.values import Path
 
 
-def agents_and_work(site: Site) -> Iterator[Finding]:
+def agents_and_work(site: Site, names: Names) -> Iterator[Finding]:
     """Codes are an agent's own, everybody can be reached, dispositions can be given, phone codes say what there is."""
-    yield from _agents(site)
+    yield from _agents(site, names)
     for name, queue in site.queues.items():
         if queue.disposition_needed and not queue.dispositions:
             yield Finding(("queues", name, "disposition_needed"), "true without dispositions", "dispositions to choose")
@@ -27,7 +27,7 @@ def agents_and_work(site: Site) -> Iterator[Finding]:
         yield from _phone_code(site, to, ("numbers", number), "trunks")
 
 
-def _agents(site: Site) -> Iterator[Finding]:
+def _agents(site: Site, names: Names) -> Iterator[Finding]:
     codes: dict[str, str] = {}
     for name, agent in site.agents.items():
         path: Path = ("agents", name)
@@ -38,9 +38,9 @@ def _agents(site: Site) -> Iterator[Finding]:
         if nowhere and agent.login == "always":
             yield Finding((*path, "login"), '"always"', "an extension or a contact, to be at a phone")
         for queue in agent.queues or ():
-            if queue not in site.queues:
-                hint = did_you_mean(queue, site.queues)
-                yield Finding((*path, "queues", queue), f'"{queue}"', "an existing queue", hint, on_key=True)
+            if queue not in (known := names.of("queues")) and names.known("queues"):
+                hint, at = did_you_mean(queue, known), (*path, "queues", queue)
+                yield Finding(at, f'"{queue}"', "an existing queue", hint, on_key=True, certain=True)
         if not any(agent.channels.values()):
             yield Finding((*path, "channels"), "nothing", "at least one channel of 1 or more, as {call: 1}")
 

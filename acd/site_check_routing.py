@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from config.findings import Finding
+from config.findings import Finding, Names
 from config.schema import Site
 
 
-def routing(site: Site) -> Iterator[Finding]:
+def routing(site: Site, _: Names) -> Iterator[Finding]:
     """Settings of a queue that exclude each other, or have no effect."""
     for name, queue in site.queues.items():
         path = ("queues", name)

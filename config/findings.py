@@ -21,6 +21,8 @@ class Finding:
     hint: str = ""
     on_key: bool = False
     """Point at the key rather than at its value."""
+    certain: bool = False
+    """A mistake by itself, whatever else is wrong in the same entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +51,4 @@ class Names:
         if name not in names and self.known(section):
             listed = f" ({', '.join(names)})" if 0 < len(names) <= 8 else ""
             hint = did_you_mean(name, names) if names else f"the section {section} is empty"
-            yield Finding(path, f'"{name}"', f"an existing {word}{listed}", hint)
+            yield Finding(path, f'"{name}"', f"an existing {word}{listed}", hint, certain=True)

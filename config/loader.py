@@ -2,13 +2,14 @@
 
     text -> yaml_tree.parse -> nodes -> Values (text, places, secrets, ranges) -> Site (schema) -> references
 
-A wrong entry does not hide the others: it is set aside and the references are checked with what is left of the site.
+A wrong entry does not hide the others: it is set aside and the references are checked with what is left of the site;
+then once more with all of the entry but its wrong keys, for what is a mistake whatever these should be.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from config import references
 from config.errors import Problem, SiteError
-from config.findings import Finding
+from config.findings import Finding, Names
 from config.schema import Site, Speech
 from config.secret_file import Secrets
 from config.values import Path, TooMuch, Values
@@ -29,7 +30,7 @@ RANGES_IN: frozenset[Path] = frozenset({("extensions",), ("agents",)})
 MAX_BYTES = 32_000_000
 
 
-Check = Callable[[Site], Iterable[Finding]]
+Check = Callable[[Site, Names], Iterable[Finding]]
 
 
 def load(
@@ -49,12 +50,19 @@ def load(
         raise SiteError([error.problem]) from None
     problems = [*secrets.problems, *values.problems]
     raw = _without_empty_sections(values.value)
-    site, damaged = _validate(raw, file, values, problems)
+    site, damaged, rest = _validate(raw, file, values, problems)
+    names = Names(raw, damaged | values.unread)
+
+    def findings(site: Site) -> Iterator[Finding]:
+        yield from references.check(site, names)
+        for check in also:
+            yield from check(site, names)
+
     if site is not None:
         site = _with_absolute_paths(site, FilePath(file).absolute().parent)
-        findings = [*references.check(site, raw, damaged | values.unread)]
-        findings += [finding for check in also for finding in check(site)]
-        problems += [_located(finding, file, values) for finding in findings]
+        problems += [_located(finding, file, values) for finding in findings(site)]
+    if rest is not None:
+        problems += [_located(finding, file, values) for finding in findings(rest) if finding.certain]
     if problems or site is None:
         raise SiteError(problems)
     return site
@@ -94,19 +102,44 @@ def _without_empty_sections(value: object) -> dict[str, Any]:
 
 def _validate(
     raw: dict[str, Any], file: str, values: Values, problems: list[Problem]
-) -> tuple[Site | None, frozenset[Path]]:
-    """The site, or what is left of it without the wrong entries; and the paths of those."""
+) -> tuple[Site | None, frozenset[Path], Site | None]:
+    """The site, or what is left of it without the wrong entries; the paths of those; and, if there are any, the site
+    with these entries but without their wrong keys, as far as that makes one."""
     damaged: set[Path] = set()
+    keys: set[Path] = set()
     for _ in range(2):
         try:
-            return Site.model_validate(_without(raw, damaged)), frozenset(damaged)
+            site = Site.model_validate(_without(raw, damaged))
+            break
         except ValidationError as error:
             if not damaged:
                 problems += problems_of(error, file, values)
+                keys = {_key(values.written(detail["loc"])) for detail in error.errors(include_input=False)}
             damaged |= {_entry(detail["loc"]) for detail in error.errors(include_url=False, include_input=False)}
-    return None, frozenset(damaged)
+    else:
+        return None, frozenset(damaged), None
+    return site, frozenset(damaged), _with_the_rest(raw, keys) if damaged else None
 
 
+def _with_the_rest(raw: dict[str, Any], wrong: set[Path]) -> Site | None:
+    def keep(value: Any, path: Path) -> Any:
+        if isinstance(value, dict):
+            return {k: keep(v, (*path, k)) for k, v in value.items() if (*path, k) not in wrong}
+        return value
+
+    try:
+        return Site.model_validate(_NEEDED | keep(raw, ()))
+    except ValidationError:
+        return None
+
+
+def _key(path: Path) -> Path:
+    """The key that is left out for a mistake at `path`: of a list the whole list, that the others keep their places."""
+    return path[: next((n for n, part in enumerate(path) if isinstance(part, int)), len(path))]
+
+
+_NEEDED: dict[str, Any] = {"site": "-", "listen": {"sip": ["udp:127.0.0.1:5060"]}}
+"""What a site cannot do without."""
 _ENTRY_DEPTH = {"ivr": 3} | dict.fromkeys(
     ("extensions", "trunks", "numbers", "dial_plan", "hours", "agents", "queues"), 2
 )
@@ -131,7 +164,7 @@ def _without(raw: dict[str, Any], damaged: set[Path]) -> dict[str, Any]:
 
     kept: dict[str, Any] = keep(raw, ())
     kept["ivr"] = {name: flow for name, flow in kept.get("ivr", {}).items() if flow}
-    return {"site": "-", "listen": {"sip": ["udp:127.0.0.1:5060"]}} | kept
+    return _NEEDED | kept
 
 
 def _with_absolute_paths(site: Site, folder: FilePath) -> Site:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from config import queue_rules
+from config.circles import check_circles
 from config.destination_names import ACTS, check_destination
 from config.findings import Finding, Names
 from config.queue_rules import QueueRule
 from config.schema import Destination, Queue, Site
-from config.suggestion import did_you_mean
 from config.values import Path
-
-_NEEDS_IGNORED = re.compile(r"'[^']*'|\"[^\"]*\"|call\s*\.\s*\w+|skill\s*\(|(?<![\w-])(?:and|or|not)(?![\w-])")
-_NEEDS_SKILL = re.compile(r"[^\W\d][\w-]*")
 
 
 def check_queues(site: Site, names: Names) -> Iterator[Finding]:
-    skills = sorted({skill for agent in site.agents.values() for skill in agent.skills})
     for name, queue in site.queues.items():
         path: Path = ("queues", name)
         for i, agent in enumerate(queue.agents or ()):
@@ -29,10 +24,7 @@ def check_queues(site: Site, names: Names) -> Iterator[Finding]:
         yield from _rules(queue, path)
         yield from _calendars(queue, path, names)
         yield from _announcements(queue, path)
-        if names.known("agents") and names.whole("agents"):
-            for below, needs in needs_of(queue):
-                yield from _skills(needs, (*path, *below), skills)
-    yield from _circles(site)
+    yield from check_circles(site)
 
 
 def needs_of(queue: Queue) -> Iterator[tuple[Path, str]]:
@@ -43,13 +35,6 @@ def needs_of(queue: Queue) -> Iterator[tuple[Path, str]]:
         yield ("relax", i, "needs"), step.needs
     if queue.borrow is not None and queue.borrow.needs is not None:
         yield ("borrow", "needs"), queue.borrow.needs
-
-
-def _skills(needs: str, path: Path, skills: list[str]) -> Iterator[Finding]:
-    for word in _NEEDS_SKILL.findall(_NEEDS_IGNORED.sub(" ", needs)):
-        if word not in skills:
-            expected = "a skill that some agent has" + (f" ({', '.join(skills)})" if 0 < len(skills) <= 12 else "")
-            yield Finding(path, f'"{word}"', expected, did_you_mean(word, skills))
 
 
 def _lender(lender: str, path: Path, names: Names) -> Iterator[Finding]:
@@ -79,6 +64,9 @@ def _ways(name: str, queue: Queue, names: Names) -> Iterator[Finding]:
             yield Finding(path, f'"{to}"', "another destination than the queue itself")
         if to.kind in ACTS:
             yield Finding(path, f'"{to}"', "somebody or something that takes calls")
+    if queue.overflow is not None and queue.max_wait_s is None:
+        expected = "max_wait_s beside it: after how long a caller goes there"
+        yield Finding(("queues", name, "overflow"), "no max_wait_s", expected, on_key=True)
     if queue.callback is not None and queue.callback.key in queue.keys:
         expected = "a key that has no other meaning in the queue"
         yield Finding(("queues", name, "callback", "key"), f'"{queue.callback.key}"', expected)
@@ -107,9 +95,9 @@ def _rules(queue: Queue, path: Path) -> Iterator[Finding]:
 def _when(rule: QueueRule, path: Path, *, always: bool = False) -> Iterator[Finding]:
     """`always`: it may hold at all times."""
     if not rule.can_hold():
-        yield Finding(path, f'"{rule}"', "a rule that can hold")
+        yield Finding(path, f'"{rule}"', "a rule that can hold", certain=True)
     elif not always and rule.always_holds():
-        yield Finding(path, f'"{rule}"', "a rule that does not always hold: nobody would ever wait")
+        yield Finding(path, f'"{rule}"', "a rule that does not always hold: nobody would ever wait", certain=True)
 
 
 # --- hours, announcements ---------------------------------------------------------------------------------------------
@@ -140,41 +128,3 @@ def _announcements(queue: Queue, path: Path) -> Iterator[Finding]:
             yield Finding((*path, key), "no wait", "wait: true beside it", on_key=True)
     if announce.position is False and not announce.wait and not announce.messages:
         yield Finding(path, "nothing to say", "position, wait or messages", on_key=True)
-
-
-# --- circles ----------------------------------------------------------------------------------------------------------
-
-
-def _circles(site: Site) -> Iterator[Finding]:
-    """Ways that nobody waits on, from queue to queue: of each circle, one is told of."""
-    for what in ("closed", "emergency", "enter"):
-        told: set[str] = set()
-        for name in site.queues:
-            circle = _circle(site, name, what)
-            if circle and not told & set(circle):
-                told |= set(circle)
-                queue, below = site.queues[name], circle[name]
-                to = next(to for path, to in ways_of(queue) if path == below)
-                way = " -> ".join([*circle, name])
-                expected = "a destination that does not lead back to the queue at once"
-                yield Finding(("queues", name, *below), f'"{to}"', expected, way)
-
-
-def _circle(site: Site, start: str, what: str) -> dict[str, Path]:
-    """The queues from `start` back to it by ways of this kind, each with the place of its way; empty if there is no
-    such circle, or if the queue leads to itself, which is told anyhow."""
-    trail: dict[str, Path] = {}
-    dead: set[str] = set()
-
-    def follow(name: str) -> bool:
-        for below, to in ways_of(site.queues[name]):
-            if below[0] != what or to.kind != "queue" or to.name not in site.queues or to.name == name:
-                continue
-            trail[name] = below
-            if to.name == start or (to.name not in trail and to.name not in dead and follow(to.name)):
-                return True
-            del trail[name]
-        dead.add(name)
-        return False
-
-    return trail if follow(start) else {}

@@ -10,9 +10,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Protocol
 
@@ -38,7 +39,9 @@ FACTS: Final[dict[str, str]] = {
 #: Facts of one call, not of the queue.
 OF_CALL: Final = frozenset({"waited", "position", "ewt"})
 _MEASURED: Final = frozenset({"ewt", "service_level", "abandoned"})  # which nobody may know
+_OF_AGENTS: Final = ("free", "on_duty", "agents")  # none is more than those after it
 _COUNTS: Final = frozenset({"agents", "on_duty", "free", "waiting", "position"})
+MOST_TRIED: Final = 50_000  # situations, to find out whether a rule can hold
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
     ">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "==": operator.eq, "=": operator.eq,
@@ -83,40 +86,63 @@ class QueueRule:
         """What it asks."""
         return frozenset(one.fact for every in self.either for one in every)
 
+    def numbers(self, facts: Collection[str]) -> frozenset[float]:
+        """What these are compared with."""
+        return frozenset(one.number for every in self.either for one in every if one.fact in facts)
+
     def holds(self, facts: Known) -> bool:
         return any(all(one.holds(facts) for one in every) for every in self.either)
 
-    def can_hold(self) -> bool:
-        """Whether there could be a queue and a call for which it holds."""
-        return any(all(_possible(fact, every) for fact in {one.fact for one in every}) for every in self.either)
+    def values(self, *facts: str) -> frozenset[float]:
+        """The numbers that these are compared with."""
+        return frozenset(one.number for every in self.either for one in every if one.fact in facts)
+
+    def can_hold(self, waited_s: float | None = None) -> bool:
+        """Whether there could be a queue and a call (one that has waited for so long) for which it holds."""
+        for every in self.either:
+            part = QueueRule((every,))
+            tried = _situations(part, waited_s)
+            if tried is None or any(part.holds(facts) for facts in tried):
+                return True
+        return False
 
     def always_holds(self) -> bool:
-        """Whether one of its parts holds for every queue and call."""
-        return any(
-            all(one.fact not in _MEASURED and all(one.holds({one.fact: n}) for n in _values(one.fact, every))
-                for one in every)
-            for every in self.either
-        )  # fmt: skip
+        """Whether it holds for every queue and call."""
+        tried = _situations(self)
+        return tried is not None and all(self.holds(facts) for facts in tried)
 
     def __str__(self) -> str:
         return " or ".join(" and ".join(map(str, every)) for every in self.either)
 
 
-def _values(fact: str, every: tuple[Comparison, ...]) -> list[float]:
+def _situations(rule: QueueRule, waited_s: float | None = None) -> list[dict[str, float]] | None:
+    """Queues and calls, enough to try the rule on: each value that a fact could have with each of the others. What is
+    measured may be unknown. None if they are too many: then nobody says what holds."""
+    values: dict[str, Sequence[float | None]] = {fact: _values(fact, rule) for fact in sorted(rule.facts)}
+    if waited_s is not None and "waited" in values:
+        values["waited"] = [waited_s]
+    if math.prod(map(len, values.values())) > MOST_TRIED:
+        return None
+    found = []
+    for chosen in itertools.product(*values.values()):
+        facts = {fact: value for fact, value in zip(values, chosen, strict=True) if value is not None}
+        of_agents = [facts[fact] for fact in _OF_AGENTS if fact in facts]
+        if of_agents == sorted(of_agents):
+            found.append(facts)
+    return found
+
+
+def _values(fact: str, rule: QueueRule) -> Sequence[float | None]:
     """Values that a fact could have, enough to try what is said of it: the bounds, the numbers it is compared with, and
     one between each two."""
+    told = rule.numbers(_OF_AGENTS if fact in _OF_AGENTS else (fact,))
     lowest = 1.0 if fact == "position" else 0.0
-    highest = 100.0 if FACTS[fact] == "%" else max([one.number for one in every], default=0.0) + 2
-    numbers = sorted({lowest, highest, *(one.number for one in every if lowest <= one.number <= highest)})
+    highest = 100.0 if FACTS[fact] == "%" else max(told, default=0.0) + 2
+    numbers = sorted({lowest, highest, *(number for number in told if lowest <= number <= highest)})
     if fact in _COUNTS:
         around = {number for n in numbers for number in (float(int(n)) - 1, float(int(n)), float(int(n)) + 1)}
         return sorted(number for number in around if lowest <= number <= highest)
-    return [*numbers, *((a + b) / 2 for a, b in itertools.pairwise(numbers))]
-
-
-def _possible(fact: str, every: tuple[Comparison, ...]) -> bool:
-    of_fact = tuple(one for one in every if one.fact == fact)
-    return any(all(one.holds({fact: value}) for one in of_fact) for value in _values(fact, of_fact))
+    return [*numbers, *((a + b) / 2 for a, b in itertools.pairwise(numbers)), *([None] if fact in _MEASURED else [])]
 
 
 def parse(text: str) -> QueueRule:

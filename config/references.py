@@ -30,9 +30,9 @@ from config.values import Path
 _PROMPT_SUFFIXES = SOUND_SUFFIXES | {TEXT_SUFFIX}
 
 
-def check(site: Site, raw: Mapping[str, Any], damaged: frozenset[Path]) -> Iterator[Finding]:
-    """All findings of a site. `damaged` are the paths of entries set aside, absent from `site` but present in `raw`."""
-    names = Names(raw, damaged)
+def check(site: Site, names: Names) -> Iterator[Finding]:
+    """All findings of a site. `names` are of the file: they hold entries set aside, which are absent from `site`."""
+    raw, damaged = names.raw, names.damaged
     yield from _locale(site)
     yield from _listeners(site)
     yield from _records(site)

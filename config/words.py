@@ -6,10 +6,11 @@ value out of bounds read the same: `expected a number above 0, found "soon"`.
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import annotated_types as at
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -23,6 +24,10 @@ from config.suggestion import did_you_mean
 from config.values import Path, Values, in_words, kind_in_words, quoted
 
 KEYS_LISTED = 20  # beside a suggestion
+UNITS: Final = {"_ms": ("milliseconds", 20, 0.001), "_s": ("seconds", 15, 1.0), "_days": ("days", 30, 86_400.0)}
+"""By how a name ends: what it counts, an example, and how many seconds that is."""
+_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?|d|days?)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +170,26 @@ def _value_problem(detail: ErrorDetails, file: str, values: Values) -> Problem:
     elif kind in ("too_short", "string_too_short"):
         of_text = spot.type in (str, SecretStr)
         expected, found = (spot.words, "no text") if of_text else ("at least one entry", "none")
+    elif spot.type in (int, float) and not kind.startswith(("greater", "less")):
+        expected, hint = _amount(str(path[-1]), place.node.text, expected)
     elif kind == "literal_error":
         hint = did_you_mean(place.node.text, [str(a) for a in get_args(spot.type)])
     on_its_key = place.node.kind != "scalar" or place.node.is_null
     line, column = (place.key_line, place.key_column) if on_its_key else (place.line, place.column)
     return Problem(file, line, column, place.shown, found, expected, hint)
+
+
+def _amount(name: str, text: str, expected: str) -> tuple[str, str]:
+    """What is no number where one of seconds is expected, and which it may have been meant for: 3m is 180."""
+    unit = next((unit for unit in UNITS if name.endswith(unit)), None)
+    if unit is None or name.endswith("_per_s"):
+        return expected, ""
+    words, example, in_seconds = UNITS[unit]
+    meant = _DURATION.fullmatch(text.strip().lower())
+    if meant is None:
+        return f"a number of {words}, such as {example}", ""
+    seconds = float(meant[1]) * _SECONDS["ms" if meant[2] == "ms" else meant[2][0]]
+    return f"a number of {words}, such as {example}", f"did you mean {seconds / in_seconds:.6g}?"
 
 
 def _told(detail: ErrorDetails) -> str:

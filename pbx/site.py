@@ -8,7 +8,7 @@ from pathlib import Path
 from acd.site_check import queue_needs
 from acd.site_check_agents import agents_and_work
 from acd.site_check_routing import routing
-from config.findings import Finding
+from config.findings import Finding, Names
 from config.loader import load
 from config.schema import Site
 from media.prompts import Progress
@@ -20,14 +20,14 @@ def load_site(path: Path, *, with_files: bool = False, progress: Progress | None
     """Raises SiteError with every mistake at its line. `with_files`: certificates and prompts are read too (`progress`
     is told how far); the server does that by itself, since they change without the site file."""
 
-    def prompts(site: Site) -> Iterator[Finding]:
+    def prompts(site: Site, _: Names) -> Iterator[Finding]:
         return prompt_findings(site, progress)
 
     checks = (queue_needs, agents_and_work, routing)
     return load(path, also=(*checks, certificates, prompts) if with_files else checks)
 
 
-def certificates(site: Site) -> Iterator[Finding]:
+def certificates(site: Site, _: Names) -> Iterator[Finding]:
     """The files of `listen.tls` are read as the server will read them."""
     files = tls_files(site)
     if files is not None:

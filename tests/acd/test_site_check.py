@@ -56,6 +56,79 @@ def test_one_mistake(tmp_path: Path, queue: str, told: str | None) -> None:
     assert len(found) <= 2  # an unknown skill is one that nobody has, too
 
 
+SKILLS = """\
+site: x
+listen: {sip: udp:127.0.0.1:5060}
+agents: {a: {contact: "sip:a@h", skills: {asia: 5, far-east: 3, french: 4, far east: 1}}}
+"""
+
+
+@pytest.mark.parametrize(
+    "needs",
+    [
+        "asia >= 5 and (french or not far-east >= 7)",
+        "skill(call.destination) >= 5 or call.basket >= 2000",
+        "skill('far east') and call.language = \"english\"",
+    ],
+)
+def test_skills_that_agents_have(tmp_path: Path, needs: str) -> None:
+    file = tmp_path / "site.yaml"
+    quoted = needs.replace("'", "''")
+    file.write_text(SKILLS + f"queues: {{q: {{needs: '{quoted}'}}}}\n")
+    assert load_site(file)
+
+
+def _told(tmp_path: Path, text: str) -> list[str]:
+    file = tmp_path / "site.yaml"
+    file.write_text(text)
+    with pytest.raises(SiteError) as caught:
+        load_site(file)
+    return [str(problem).removeprefix(f"{file}:") for problem in caught.value.problems]
+
+
+def test_skills_that_no_agent_has(tmp_path: Path) -> None:
+    """In the order of the file; that nobody fulfils what asks for them goes without saying."""
+    assert _told(tmp_path, SKILLS + "queues: {q: {needs: asai >= 5 and english, agents: [b]}}\n") == [
+        '4:21: queues.q.needs: expected a skill that some agent has (asia, far east, far-east, french), '
+        'found "asai" - did you mean asia?',
+        '4:21: queues.q.needs: expected a skill that some agent has (asia, far east, far-east, french), '
+        'found "english"',
+        '4:53: queues.q.agents[0]: expected an existing agent (a), found "b"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("queue", "told"),
+    [
+        ("{needs: asia >= 5 and asia < 3}", '5:14: queues.q.needs: expected a requirement that can hold, found "asia'),
+        ("{needs: asia >= 12}", '5:14: queues.q.needs: expected a requirement that can hold, found "asia >= 12" - '
+                                "levels are from 0 to 10"),
+        ("{needs: call.basket > 9 and not call.basket > 5}", "5:14: queues.q.needs: expected a requirement that can "),
+        ("{needs: french or not french}", "5:14: queues.q.needs: expected a requirement that does not always hold, or"),
+        ("{needs: asia, relax: [{after_s: 9, needs: asia > 2 and asia <= 2}]}",
+         "5:48: queues.q.relax[0].needs: expected a requirement that can hold"),
+    ],
+)  # fmt: skip
+def test_what_holds_never_or_always(tmp_path: Path, queue: str, told: str) -> None:
+    """It is told once: that nobody fulfils what can't be fulfilled goes without saying."""
+    [problem] = _told(tmp_path, SKILLS + f"queues:\n  q: {queue}\n")
+    assert problem.startswith(told)
+
+
+def test_of_skills_nobody_knows_nothing_is_told(tmp_path: Path) -> None:
+    """An agent whose entry is wrong may be the one."""
+    [problem] = _told(tmp_path, SKILLS.replace("asia: 5", "asia: 50") + "queues: {q: {needs: asia >= 5 and thai}}\n")
+    assert problem.startswith("3:49: agents.a.skills.asia: expected a whole number from 1 to 10, found 50")
+
+
+def test_a_mistake_in_an_entry_hides_no_other_in_it(tmp_path: Path) -> None:
+    text = "queues: {q: {ring_s: 15s, needs: asai, overflow: queue z, max_wait_s: 3m, agents: [b]}}\n"
+    assert [one.split(": expected")[0] for one in _told(tmp_path, SKILLS + text)] == [
+        "4:22: queues.q.ring_s", "4:34: queues.q.needs", "4:50: queues.q.overflow", "4:71: queues.q.max_wait_s",
+        "4:84: queues.q.agents[0]",
+    ]  # fmt: skip
+
+
 def test_a_queue_that_nobody_serves_by_the_agents_own_lists(tmp_path: Path) -> None:
     file = tmp_path / "site.yaml"
     file.write_text(SITE.replace("french: 9}}", "french: 9}, queues: {anyone: 1}}") + "  q: {}\n")

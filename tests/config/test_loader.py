@@ -78,7 +78,7 @@ def test_a_section_with_all_lines_commented_out_is_absent(site: LoadSite) -> Non
 
 
 def test_what_is_written_may_differ_in_blanks(site: LoadSite) -> None:
-    assert site("queues: {q: {overflow: refuse  486 }}\n").queues["q"].overflow == Destination("refuse", "486")
+    assert site("queues: {q: {emergency: refuse  486 }}\n").queues["q"].emergency == Destination("refuse", "486")
 
 
 def test_the_prompt_folder_is_beside_the_site_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +125,7 @@ def test_anchors_merge_and_the_nearer_wins(site: LoadSite) -> None:
 
 def test_a_mistake_in_what_is_merged_stands_where_it_was_written(problems: Problems) -> None:
     assert problems("queues:\n  a: &a {ring_s: soon}\n  b: {<<: *a}\n") == [
-        'site.yaml:4:18: queues.a.ring_s: expected a number above 0, found "soon"'
+        'site.yaml:4:18: queues.a.ring_s: expected a number of seconds, such as 15, found "soon"'
     ]
 
 
@@ -162,7 +162,7 @@ locale: Paris
 
 def test_every_mistake_is_said_at_once_in_words(problems: Problems) -> None:
     assert [p.removeprefix("site.yaml:") for p in problems(SECTIONS)] == [
-        '5:13: queues.asia.ring_s: expected a number above 0, found "soon"',
+        '5:13: queues.asia.ring_s: expected a number of seconds, such as 15, found "soon"',
         '6:5: queues.asia.rings_s: expected another key, found "rings_s" - did you mean ring_s?',
         '7:19: queues.asia.value_weight: expected a number of at least 0, found ".inf"',
         "9:3: extensions.101: expected the key password, found none",
@@ -200,7 +200,7 @@ def test_mistakes_of_kind_and_of_reference_come_together(problems: Problems) -> 
     assert found == [
         'site.yaml:3:16: numbers.100: expected an existing queue (asia), found "asai" - did you mean asia?',
         'site.yaml:3:33: numbers.101: expected an existing ivr, found "x" - the section ivr is empty',
-        'site.yaml:4:25: queues.asia.ring_s: expected a number above 0, found "soon"',
+        'site.yaml:4:25: queues.asia.ring_s: expected a number of seconds, such as 15, found "soon"',
     ]
 
 

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from config import references
+from config.findings import Names
 from config.recordings import Recordings
 from config.schema import Site
 
@@ -39,7 +40,7 @@ def test_mistakes(wrong: dict[str, object]) -> None:
 
 def test_who_is_recorded_needs_a_folder() -> None:
     raw = {"site": "s", "listen": {"sip": ["udp:127.0.0.1:5060"]}, "queues": {"asia": {"record": True}}}
-    found = list(references.check(Site.model_validate(raw), raw, frozenset()))
+    found = list(references.check(Site.model_validate(raw), Names(raw, frozenset())))
     assert [(one.path, one.found) for one in found] == [(("queues", "asia", "record"), "no recordings.folder")]
     raw["recordings"] = {"folder": "/r"}
-    assert list(references.check(Site.model_validate(raw), raw, frozenset())) == []
+    assert list(references.check(Site.model_validate(raw), Names(raw, frozenset()))) == []

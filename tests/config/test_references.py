@@ -100,32 +100,6 @@ def test_prompts_are_files(site: LoadSite, problems: Problems, tmp_path: Path) -
     ]
 
 
-AGENTS = "agents: {a: {contact: 'sip:a@h', skills: {asia: 5, far-east: 3, french: 4, far east: 1}}}\n"
-
-
-@pytest.mark.parametrize(
-    "needs",
-    [
-        "asia >= 5 and (french or not far-east >= 7)",
-        "skill(call.destination) >= 5 or call.basket >= 2000",
-        "skill('far east') and call.language = \"english\"",
-    ],
-)
-def test_skills_that_agents_have(site: LoadSite, needs: str) -> None:
-    quoted = needs.replace("'", "''")
-    assert site(AGENTS + f"queues: {{q: {{needs: '{quoted}'}}}}\n")
-
-
-def test_skills_that_no_agent_has(problems: Problems) -> None:
-    assert problems(AGENTS + "queues: {q: {needs: asai >= 5 and english, agents: [b]}}\n") == [
-        'site.yaml:4:21: queues.q.needs: expected a skill that some agent has (asia, far east, far-east, french), '
-        'found "asai" - did you mean asia?',
-        'site.yaml:4:21: queues.q.needs: expected a skill that some agent has (asia, far east, far-east, french), '
-        'found "english"',
-        'site.yaml:4:53: queues.q.agents[0]: expected an existing agent (a), found "b"',
-    ]
-
-
 def test_trunks_that_cannot_be_told_apart(problems: Problems) -> None:
     text = (
         "extensions: {101: {password: x}}\n"
@@ -141,7 +115,7 @@ def test_trunks_that_cannot_be_told_apart(problems: Problems) -> None:
 
 
 def test_a_queue_does_not_overflow_into_itself(problems: Problems) -> None:
-    [problem] = problems("queues: {q: {overflow: queue q}}\n")
+    [problem] = problems("queues: {q: {max_wait_s: 9, overflow: queue q}}\n")
     assert "expected another destination than the queue itself" in problem
 
 
