@@ -172,7 +172,7 @@ def _with_absolute_paths(site: Site, folder: FilePath) -> Site:
         return {name: os.path.normpath(folder / path) for name in names if (path := getattr(part, name)) is not None}
 
     media = absolute(site.media, "prompts", "prompt_cache")
-    media["rtpengine"] = site.media.rtpengine.model_copy(update=absolute(site.media.rtpengine, "prompts"))
+    media["rtpengine"] = site.media.rtpengine.model_copy(update=absolute(site.media.rtpengine, "prompts", "spool"))
     changed: dict[str, Any] = {
         "media": site.media.model_copy(update=media),
         "recordings": site.recordings.model_copy(update=absolute(site.recordings, "folder")),

@@ -36,6 +36,12 @@ _ROOT: Final = str(Path(__file__).resolve().parents[1])
 log = structlog.get_logger("pbx.recordings")
 
 
+def key_of(site: Site) -> bytes:
+    """That recordings are enciphered with; empty: none."""
+    key = site.recordings.key
+    return b"" if key is None else bytes.fromhex(key.get_secret_value())
+
+
 class RecordingFiles:
     """The files below the site's folder and their rows."""
 
@@ -43,14 +49,14 @@ class RecordingFiles:
         self, site: Site, now: Callable[[], float], emit: Callable[[object], None], counters: Counter[str]
     ) -> None:
         self.site, self._now, self._emit, self._counters = site, now, emit, counters
+        self.makes: Callable[[str], bool] = lambda path: False  # the file is still to be made (media/rtpengine)
         self.store = RecordingStore(site.records.url, counters)
         self._waiting: asyncio.Queue[str] = asyncio.Queue(WAITING_MOST)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def key(self) -> bytes:
-        key = self.site.recordings.key
-        return b"" if key is None else bytes.fromhex(key.get_secret_value())
+        return key_of(self.site)
 
     def path(self, row: RecordingRow) -> str:
         return os.path.join(self.site.recordings.folder or "", row.file)
@@ -130,6 +136,8 @@ class RecordingFiles:
             self.finished(await asyncio.to_thread(self._as_found, row))
 
     def _grows(self, row: RecordingRow) -> bool:
+        if self.makes(row.file):
+            return True
         try:
             return abs(time.time() - os.stat(self.path(row)).st_mtime) < STILL_S
         except OSError:

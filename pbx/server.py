@@ -49,6 +49,7 @@ from pbx.call.targets import Targets
 from pbx.defence import Defence
 from pbx.descriptors import raise_limit
 from pbx.features import Features
+from pbx.recording_files import key_of
 from pbx.recordings import Recordings
 from pbx.recovery import Recovery
 from pbx.routing.admission import Admission
@@ -135,6 +136,7 @@ class Server:
             self.plane = RtpenginePlane(
                 theirs.daemons, self.prompts, self.counters, keys=theirs.keys, spare=theirs.spare_calls,
                 folder=None if theirs.prompts is None else Path(theirs.prompts),
+                spool=None if theirs.spool is None else Path(theirs.spool), recordings_key=key_of(site),
             )  # fmt: skip
             return
         self.plane = WorkerPlane(
@@ -160,6 +162,8 @@ class Server:
         self.features = Features(site, self.switch, self.location, self.pops, counters)
         self.watching = Watching(self.switch, self.location, self.features, counters)
         self.recordings = Recordings(site, self.switch, self.emit, counters)
+        if isinstance(self.plane, RtpenginePlane):
+            self.recordings.files.makes = self.plane.captures.makes
         self.recordings.phone_records = self.features.settings.records
         self.desk = Desk(site, driver, self.emit, self.pops, counters, waits=True)
         self.recovery = Recovery(site.records.url, site.records.buffer_events, self.desk, self.pops, counters)

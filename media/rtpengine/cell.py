@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Coroutine
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -24,6 +24,9 @@ from media.rtpengine.description import Voice, address_of
 from media.rtpengine.ng import NgError, NgTimeout, Reply, UnknownCall
 from media.rtpengine.report import local_address, stats_of
 from media.rtpengine.side import Side, Sound
+
+if TYPE_CHECKING:
+    from media.rtpengine.captures import Capture
 
 log = structlog.get_logger("media")
 
@@ -54,12 +57,13 @@ class Daemon(Protocol):
 class Cell:
     """`call_id` is the call's in rtpengine."""
 
-    __slots__ = ("_running", "call_id", "daemon", "made_s", "sides")
+    __slots__ = ("_capturing", "_running", "call_id", "captures", "daemon", "made_s", "sides")
 
     def __init__(self, daemon: Daemon, call_id: str, made_s: float) -> None:
         self.daemon, self.call_id, self.made_s = daemon, call_id, made_s
         self.sides = [Side(self, index) for index in range(SIDES)]
-        self._running = False
+        self.captures: list[Capture] = []  # recordings of its ports
+        self._running = self._capturing = False
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -95,6 +99,9 @@ class Cell:
 
     def forget(self) -> None:
         """The cell is gone: whoever waits for counters gets zeros. Without this it would be a cycle of references."""
+        captures, self.captures = self.captures, []
+        for capture in captures:
+            capture.complete()
         sides, self.sides = self.sides, []
         for side in sides:
             side.clear()
@@ -106,7 +113,8 @@ class Cell:
     async def _tell(self) -> None:
         try:
             while await self._step():
-                pass
+                for capture in self.captures:
+                    capture.note()
         except UnknownCall:
             self.daemon.lost(self)
         except NgTimeout:
@@ -123,6 +131,8 @@ class Cell:
         if self.over:
             await self._end()
             return False
+        if await self._capture():
+            return True
         for side in self.sides:
             if side.playing is not None and side.sound is None:
                 side.playing = None
@@ -140,6 +150,24 @@ class Cell:
                 await self._key(side)
                 return True
         return False
+
+    async def _capture(self) -> bool:
+        """Begin or end capturing, which rtpengine does for all of the call: what is masked in one recording of the cell
+        is so in the other. Each beginning makes a file. False: all is as it shall be."""
+        over = [capture for capture in self.captures if capture.over]
+        wanted = bool(self.captures) and not over and not any(capture.masked for capture in self.captures)
+        if wanted == self._capturing and not over:
+            return False
+        if wanted != self._capturing:
+            await self._try("start recording" if wanted else "stop recording")
+            self._capturing = wanted
+        self.captures = [capture for capture in self.captures if not capture.over]
+        for capture in over:
+            capture.complete()
+        if wanted:
+            for capture in self.captures:
+                capture.captured()
+        return True
 
     def _wanted(self, side: Side) -> tuple[str, Voice, str, Voice, bool]:
         """The offer and answer that the side is part of. The same for both sides of a bridge."""

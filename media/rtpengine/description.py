@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from media.plane import MediaError, RemoteMedia
 
 NAMES = {"PCMU": "PCMU/8000", "PCMA": "PCMA/8000", "G722": "G722/8000"}  # those of static payload types
+NOWHERE = ("0.0.0.0", "::")
 DTMF_TYPE = 101
 
 
@@ -23,6 +24,11 @@ class Voice:
     direction: str = "sendrecv"  # as that end would write it
     rtcp_port: int | None = None
     rtcp_mux: bool = False
+    clock_hz: int = 8000
+
+    @property
+    def nowhere(self) -> bool:
+        return self.host in NOWHERE
 
     def __str__(self) -> str:
         family = "IP6" if ":" in self.host else "IP4"
@@ -58,7 +64,7 @@ def voice_of(remote: RemoteMedia) -> Voice:
         raise MediaError(f"{remote.codec} can't be used with rtpengine 10.5: its payload types are not translated")
     if remote.security is not None:
         raise MediaError("rtpengine makes SRTP keys of its own, so a leg's SRTP can't be left to it")
-    nowhere = remote.port == 0 or remote.host in ("0.0.0.0", "::")
+    nowhere = remote.port == 0 or remote.host in NOWHERE
     return Voice(
         host="0.0.0.0" if nowhere else remote.host,
         port=remote.port or 9,
@@ -69,6 +75,7 @@ def voice_of(remote: RemoteMedia) -> Voice:
         direction=_DIRECTIONS[remote.sends, remote.receives],
         rtcp_port=remote.rtcp_port,
         rtcp_mux=remote.rtcp_mux,
+        clock_hz=remote.clock_hz,
     )
 
 

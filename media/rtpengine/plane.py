@@ -4,7 +4,7 @@ media/README.md for how ports are known before rtpengine is asked for them, and 
 from __future__ import annotations
 
 import asyncio
-import errno
+import contextlib
 import ipaddress
 import tempfile
 from collections import Counter
@@ -32,10 +32,12 @@ from media.plane import (
 )
 from media.prompt_slots import PromptSlots
 from media.prompts import Prompt, PromptChanges, PromptLibrary, Wanted
+from media.rtpengine.captures import Captures
 from media.rtpengine.cell import SIDES, Cell
 from media.rtpengine.daemon import RtpengineDaemon
 from media.rtpengine.description import voice_of
 from media.rtpengine.keys import KeySocket
+from media.rtpengine.ng import NgError
 from media.rtpengine.side import Side, Sound
 from media.rtpengine.sounds import Sounds
 from media.rtpengine.watch import Watch
@@ -45,6 +47,7 @@ from media.worker_plane import Backlog
 log = structlog.get_logger("media")
 
 _START_S = 3.0  # that the first daemon has to answer
+PROMPTS = "prompts"  # where they are in the spool, if the site names no folder for them
 _KEYS_MOST = 32  # that wait to be sent to one port
 
 
@@ -62,6 +65,8 @@ class RtpenginePlane:
         keys: tuple[str, int] | None = None,
         spare: int = 50,
         folder: Path | None = None,
+        spool: Path | None = None,
+        recordings_key: bytes = b"",
     ) -> None:
         self.counters = counters
         self.fingerprint = ""  # no DTLS
@@ -77,6 +82,8 @@ class RtpenginePlane:
             counters,
         )
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        if folder is None and spool is not None:
+            folder = spool / PROMPTS
         blobs = folder is None and not all(_is_here(host) for host, _ in daemons)
         if folder is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="plateau-prompts-", ignore_cleanup_errors=True)
@@ -84,8 +91,10 @@ class RtpenginePlane:
             folder.chmod(0o755)  # the daemons have users of their own
         self._sounds = Sounds(folder, blobs)
         self._keys = None if keys is None else KeySocket(keys, self._key, counters)
+        owner = "server" if keys is None else f"{keys[0]}-{keys[1]}"
+        self.captures = Captures(spool, owner, recordings_key, counters, self._release_capture)
         self._watches: dict[int, Watch] = {}  # by generation
-        self._generation = self._play_id = self._recording_id = 0
+        self._generation = self._play_id = 0
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -102,6 +111,7 @@ class RtpenginePlane:
                 await self._keys.open()
             for daemon in self.daemons:
                 await daemon.open()
+            await self._open_captures()
         except BaseException:
             await self.close()
             raise
@@ -117,9 +127,12 @@ class RtpenginePlane:
         await self._speech.close()
         for watch in self._watches.values():
             watch.cancel()
+        if stay:
+            self.captures.leave()
         await asyncio.gather(*(daemon.close(stay) for daemon in self.daemons))
         if self._keys is not None:
             await self._keys.close()
+        await self.captures.close()
         if self._temporary is not None:
             self._temporary.cleanup()
 
@@ -291,18 +304,17 @@ class RtpenginePlane:
         self._ask(self._side(port), on_stats)
 
     def record(self, port: MediaPort, order: RecordingOrder, on_event: Callable[[RecordingEvent], None]) -> int:
-        """Always fails, with an event: rtpengine in userspace writes captures of packets, on its own machine."""
-        self._recording_id += 1
-        self.counters["media_rtpengine_unsupported"] += 1
-        event = RecordingEvent("ended", self._recording_id, why="failed", error=errno.EOPNOTSUPP)
-        asyncio.get_running_loop().call_soon(self._call, on_event, event)
-        return self._recording_id
+        """`ended` comes once the recording was made of the daemon's capture. There is no beep."""
+        side = self._side(port)
+        if side is None:
+            return self.captures.refuse(on_event)
+        return self.captures.start(side, _name(self.daemons[port.worker]), order, on_event)
 
     def mask(self, recording_id: int, masked: bool) -> None:
-        """No recording runs."""
+        self.captures.mask(recording_id, masked)
 
     def stop_recording(self, recording_id: int) -> None:
-        """No recording runs."""
+        self.captures.stop(recording_id)
 
     def release(self, port: MediaPort, on_stats: Callable[[PortStats], None] | None = None) -> None:
         port.forget()
@@ -312,6 +324,8 @@ class RtpenginePlane:
         if side is not None:
             del self._sides[port.generation]
             self._unwatch(port)
+            if side.capture is not None:
+                self.captures.end(side.capture, "released")
             side.leave()
             side.cell.changed()
 
@@ -335,6 +349,20 @@ class RtpenginePlane:
         else:
             side.asked.append(partial(self._call, on_stats))
             side.cell.changed()
+
+    async def _open_captures(self) -> None:
+        try:
+            await self.captures.open()
+        except OSError as error:
+            raise MediaError(f"media.rtpengine.spool: {error.strerror}: {error.filename}") from None
+
+    async def _release_capture(self, name: str, call_id: str) -> None:
+        """An earlier server's: its end is written to the file only when it is stopped."""
+        daemon = next((one for one in self.daemons if _name(one) == name), None)
+        if daemon is not None:
+            with contextlib.suppress(NgError, TimeoutError):
+                await asyncio.wait_for(daemon.ready.wait(), _START_S)
+                await daemon.ask("stop recording", call_id=call_id)
 
     def _unwatch(self, port: MediaPort) -> None:
         watch = self._watches.pop(port.generation, None)
@@ -390,6 +418,11 @@ class RtpenginePlane:
         except Exception:
             self.counters["media_callback_errors"] += 1
             log.exception("a media callback failed")
+
+
+def _name(daemon: RtpengineDaemon) -> str:
+    """Its ng address."""
+    return f"{daemon.address[0]}:{daemon.address[1]}"
 
 
 def _is_here(host: str) -> bool:

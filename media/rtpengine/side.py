@@ -11,6 +11,7 @@ from media.plane import MediaPort, PortStats
 from media.rtpengine.description import Voice
 
 if TYPE_CHECKING:
+    from media.rtpengine.captures import Capture
     from media.rtpengine.cell import Cell
 
 OnStats = Callable[[PortStats], None]
@@ -48,6 +49,7 @@ class Side:
     told: tuple[str, Voice, str, Voice, bool] | tuple[()] = ()  # the last offer and answer
     playing: Sound | None = None  # what the daemon was told
     ends: asyncio.TimerHandle | None = None
+    capture: Capture | None = None  # its recording
 
     @property
     def tag(self) -> str:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import struct
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
 from media.prompts import Prompt
+from media.rtpengine.wav import wav
 
 FILES_MOST = 2000
 SILENCE_S = 10
-_FORMATS = {"PCMA": 6, "PCMU": 7}  # WAVE_FORMAT_ALAW, _MULAW
+SILENCE = "silence"  # the name of its file
 _A_LAW_SILENCE = b"\xd5"
 
 
@@ -39,12 +39,12 @@ class Sounds:
         return self._keep(name, wav(payload, codec)), duration_ms
 
     def silence(self) -> dict[str, str | bytes]:
-        path = self._files.get("silence")
+        path = self._files.get(SILENCE)
         if path is not None:
-            self._files.move_to_end("silence")
+            self._files.move_to_end(SILENCE)
             return {"file": str(path)}
         seconds = 1 if self._blobs else SILENCE_S
-        return self._keep("silence", wav(_A_LAW_SILENCE * 8000 * seconds, "PCMA"))
+        return self._keep(SILENCE, wav(_A_LAW_SILENCE * 8000 * seconds, "PCMA"))
 
     def _keep(self, name: str, file: bytes) -> dict[str, str | bytes]:
         if self._blobs:
@@ -59,11 +59,3 @@ class Sounds:
         if len(self._files) > FILES_MOST:
             self._files.popitem(last=False)[1].unlink(missing_ok=True)
         return {"file": str(path)}
-
-
-def wav(payload: bytes, codec: str) -> bytes:
-    """8 kHz, mono."""
-    form = struct.pack("<4sIHHIIHHH", b"fmt ", 18, _FORMATS[codec], 1, 8000, 8000, 1, 8, 0)
-    fact = struct.pack("<4sII", b"fact", 4, len(payload))
-    data = struct.pack("<4sI", b"data", len(payload)) + payload + b"\0" * (len(payload) % 2)
-    return struct.pack("<4sI4s", b"RIFF", 4 + len(form) + len(fact) + len(data), b"WAVE") + form + fact + data

@@ -461,6 +461,20 @@ cdef void copy_out(Recording *recording, int16_t *out, int count) noexcept nogil
         at = (at + 1) & mask
 
 
+cdef bint open_line(Recording *recording, int rate, bint stereo) noexcept nogil:
+    """False: no memory."""
+    cdef int side
+    recording.rate = rate
+    recording.stereo = stereo
+    recording.window = WINDOW_SAMPLES if rate == 8000 else 2 * WINDOW_SAMPLES
+    for side in range(2):
+        recording.tracks[side].window = <int16_t *>calloc(recording.window, sizeof(int16_t))
+        if recording.tracks[side].window == NULL:
+            return False
+        keys_reset(&recording.tracks[side].keys)
+    return True
+
+
 cdef class RecordingThread:
     """What the recorder thread may ask of the recordings that the loop makes. Each is known by its slot."""
 
@@ -493,16 +507,9 @@ cdef class RecordingThread:
     def open(self, slot: int, rate: int, stereo: bool, hide_keys: bool = False) -> None:
         """The file is open: sound may be taken. Raises MemoryError."""
         cdef Recording *recording = self.recorder.recordings[slot]
-        cdef int side
-        recording.rate = rate
-        recording.stereo = stereo
         recording.hide_keys = hide_keys
-        recording.window = WINDOW_SAMPLES if rate == 8000 else 2 * WINDOW_SAMPLES
-        for side in range(2):
-            recording.tracks[side].window = <int16_t *>calloc(recording.window, sizeof(int16_t))
-            if recording.tracks[side].window == NULL:
-                raise MemoryError
-            keys_reset(&recording.tracks[side].keys)
+        if not open_line(recording, rate, stereo):
+            raise MemoryError
         store_release(&recording.opened, 1)
         store_release(&self.recorder.news, 1)
 
@@ -533,3 +540,51 @@ cdef class RecordingThread:
         recording.size_bytes = size_bytes
         store_release(&recording.state, RECORDING_OVER)
         store_release(&self.recorder.news, 1)
+
+
+cdef class RecordingLine:
+    """The line of time of a recording whose packets were captured elsewhere (media/rtpengine/convert.py): put them in the
+    order of their arrival, take out what is complete. Raises MemoryError."""
+
+    cdef Recording *recording
+
+    def __cinit__(self, rate: int, stereo: bool, hide_keys: bool = False) -> None:
+        make_sound()
+        self.recording = <Recording *>calloc(1, sizeof(Recording))
+        if self.recording == NULL:
+            raise MemoryError
+        self.recording.order_fd = -1
+        self.recording.hide_keys = hide_keys
+        if not open_line(self.recording, rate, stereo):
+            raise MemoryError
+
+    def __dealloc__(self) -> None:
+        if self.recording != NULL:
+            free_recording(self.recording)
+
+    def put(self, side: int, codec: int, at_ns: int, timestamp: int, payload: bytes) -> bool:
+        """A payload of the left (0) or right (1) side that arrived `at_ns` after the start. False: it lies too far ahead,
+        `take` first. ValueError: longer than any packet."""
+        cdef uint8_t buffer[2064]  # RING_ENTRY_BYTES + MAX_PACKET
+        cdef RingEntry *entry = <RingEntry *>&buffer[0]
+        cdef const uint8_t *data = payload
+        cdef int size = len(payload)
+        if size > MAX_PACKET - 12:
+            raise ValueError(f"{size} bytes are no packet")
+        entry.size, entry.side, entry.codec = size, side, codec
+        entry.at_ns, entry.timestamp = at_ns, timestamp
+        memcpy(<uint8_t *>entry + RING_ENTRY_BYTES, data, size)
+        return lay(self.recording, entry)
+
+    def take(self, out: bytearray, samples: int) -> None:
+        """Fill `out` with the next `samples` samples of each side. ValueError: it is too short, or they are too many."""
+        cdef int16_t *into = <int16_t *><char *>out
+        if not 0 < samples <= self.recording.window or len(out) < samples * (4 if self.recording.stereo else 2):
+            raise ValueError("the buffer does not fit")
+        copy_out(self.recording, into, samples)
+        self.recording.written += samples
+
+    @property
+    def late(self) -> int:
+        """Packets that came too late for their place, or did not decode."""
+        return self.recording.late + self.recording.undecoded

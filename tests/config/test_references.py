@@ -145,13 +145,31 @@ def test_places_in_a_dial_plan_with_a_wrong_rule(problems: Problems) -> None:
     assert second.startswith("site.yaml:5:20: dial_plan[1].to: expected an existing queue")
 
 
-def test_rtpengine_records_nothing_whoever_asks(problems: Problems, tmp_path: Path) -> None:
+def test_rtpengine_records_into_a_spool(problems: Problems, tmp_path: Path) -> None:
     text = (
         "media: {backend: rtpengine}\n"
         "ivr: {f: {a: {record: start, then: b}, b: {hang_up: true}}}\n"
         f"recordings: {{folder: {tmp_path}, numbers: ['0180000001']}}\n"
     )
-    told = "expected none: media.backend rtpengine does not record, found recording"
+    told = "expected media.rtpengine.spool, the folder of rtpengine's captures, or none, found recording"
     found = [p.removeprefix("site.yaml:") for p in problems(PARTS + text)]
     assert [one.partition(" ")[2] for one in found] == [f"ivr.f.a.record: {told}", f"recordings.numbers: {told}"]
     assert [one.partition(":")[0] for one in found] == ["8", "9"]
+    text = text.replace("rtpengine}", "rtpengine, rtpengine: {spool: spool}}")
+    [told] = problems(PARTS + text.replace("numbers", "beep_every_s: 9, numbers"))
+    assert told.endswith("recordings.beep_every_s: expected 0: rtpengine has no beep, found 9")
+
+
+def test_rtpengine_mixes_nothing(problems: Problems) -> None:
+    text = (
+        "media: {backend: rtpengine}\n"
+        "conferences: {open: {}}\n"
+        "supervision: {supervisors: {101: {}}}\n"
+        "dial_plan: [{match: 1010, to: conference open}, {match: '*41XXX', to: 'supervise monitor {number:3}'}]\n"
+    )
+    found = [one.removeprefix("site.yaml:").split(" ", 1) for one in problems(PARTS + text)]
+    assert {told for _, told in found} == {
+        f"{place}: expected none: media.backend rtpengine does not mix sound, so there are no conferences and no "
+        "supervision, found a conference"
+        for place in ("conferences.open", "supervision.supervisors.101", "dial_plan[0].to", "dial_plan[1].to")
+    }

@@ -4,23 +4,49 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from bench.plateau import Plateau
 from bench.rtpengine import Rtpengine
+from bench.sites import Instead, read_site
 from bench.softphones import CallFailed, Phone, Softphones, answer
 from tests.wire.conftest import OFFICE, eventually
+from tests.wire.test_recording import loudest_hz, sound
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 
+MIXED = ("conference", "add", "supervise")
+
+
+def site_changes(daemons: tuple[Rtpengine, ...], spool: Path) -> dict[str, Any]:
+    """The office, without what must be mixed."""
+    rtpengine = {
+        "daemons": [f"{one.host}:{one.ng}" for one in daemons], "keys": f"127.0.0.1:{daemons[0].keys}",
+        "spare_calls": 5, "spool": str(spool),
+    }  # fmt: skip
+    rules = [rule for rule in read_site(OFFICE)["dial_plan"] if rule["to"].split()[0] not in MIXED]
+    return {
+        "media": {"backend": "rtpengine", "rtpengine": rtpengine},
+        "conferences": Instead({}), "supervision": Instead({}), "dial_plan": rules,
+        "recordings": {"folder": "kept", "key": "00ff" * 16, "format": "opus"},
+    }  # fmt: skip
+
 
 @pytest.fixture(scope="module")
-def daemons() -> Iterator[tuple[Rtpengine, Rtpengine]]:
+def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("spool")
+
+
+@pytest.fixture(scope="module")
+def daemons(spool: Path) -> Iterator[tuple[Rtpengine, Rtpengine]]:
     """The second does not run."""
-    first = Rtpengine()
-    second = Rtpengine(keys=first.keys)
+    options = (f"--recording-dir={spool}", "--recording-method=pcap")
+    first = Rtpengine(options=options)
+    second = Rtpengine(options=options, keys=first.keys)
     first.start()
     yield first, second
     first.kill()
@@ -28,13 +54,8 @@ def daemons() -> Iterator[tuple[Rtpengine, Rtpengine]]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def plateau(daemons: tuple[Rtpengine, Rtpengine]) -> AsyncIterator[Plateau]:
-    rtpengine = {
-        "daemons": [f"{one.host}:{one.ng}" for one in daemons],
-        "keys": f"127.0.0.1:{daemons[0].keys}",
-        "spare_calls": 5,
-    }
-    async with Plateau(OFFICE, changes={"media": {"backend": "rtpengine", "rtpengine": rtpengine}}) as plateau:
+async def plateau(daemons: tuple[Rtpengine, Rtpengine], spool: Path) -> AsyncIterator[Plateau]:
+    async with Plateau(OFFICE, changes=site_changes(daemons, spool)) as plateau:
         yield plateau
     assert plateau.exit_status == 0 and not plateau.left_over
 
@@ -107,6 +128,29 @@ async def test_a_menu_hears_keys(plateau: Plateau, looper: Phone, listener: Phon
     assert (await call.hear(620, within_s=5)).heard
     await there.hang_up()
     await call.ended()
+
+
+async def test_a_call_is_recorded(plateau: Plateau, looper: Phone, listener: Phone, spool: Path) -> None:
+    call = await listener.call("107")
+    there = await looper.next_call()
+    await call.established()
+    (live,) = (await plateau.get("/v1/calls"))["calls"]
+    begun = await plateau.post(f"/v1/calls/{live['id']}/recording", None, role="supervisor")
+    await call.hear(2000, within_s=1.5)
+    await call.hang_up()
+    await there.ended()
+
+    async def converted() -> bool:
+        row = await plateau.get(f"/v1/recordings/{begun['id']}")
+        return row["ended_at"] is not None and row["file"].endswith(".opus.aes")
+
+    await eventually(converted, 15.0)
+    row = await plateau.get(f"/v1/recordings/{begun['id']}")
+    assert (row["why"], row["encrypted"], row["state"]) == ("call ended", True, "kept")
+    left, right = await sound(plateau, begun["id"])
+    assert abs(len(left) / 48_000 - row["duration_s"]) < 0.1 and row["duration_s"] > 1
+    assert loudest_hz(left) == pytest.approx(620, abs=5) and loudest_hz(right) == pytest.approx(620, abs=5)
+    assert list((spool / "pcaps").iterdir()) == []
 
 
 async def test_a_call_moves_to_the_daemon_that_lives(
