@@ -5,6 +5,7 @@ For tests and for the operator's doubts: it looks at everything, so it is not fo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from acd import assignment, fitting, offering, written
@@ -139,6 +140,10 @@ def _totals(floor: Floor) -> Iterator[str]:
         waiting = sum(item.state is not ItemState.CONNECTED for item in queue.items.values())
         if queue.offered != queue.connected + queue.abandoned + queue.overflowed + queue.resumed + waiting:
             yield f"queue {queue.name}: {queue.offered} offered do not balance"
+        lives = [*queue.items.values(), *(one for one in floor.written.items.values() if one.queue is queue)]
+        without = Counter(item.channel for item in lives if item.state is ItemState.QUEUED)
+        if {channel: count for channel, count in queue.waiting.items() if count} != without:
+            yield f"queue {queue.name}: {without} wait, not {queue.waiting}"
         kept = {item.id for item in queue.items.values() if item.state is ItemState.KEPT}
         if kept != {item for places in queue.kept.values() for item in places} or not all(queue.kept.values()):
             yield f"queue {queue.name}: kept places are not those of {queue.kept}"

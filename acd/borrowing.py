@@ -64,7 +64,7 @@ def look(floor: Floor, queue: Queue) -> None:
     for item in sorted(queue.items.values(), key=lambda item: (item.rank, item.number)):
         if item.state is ItemState.QUEUED and _note(floor, item, _holds(floor, item, facts)):
             floor.refit(item)
-    if any(item.state is ItemState.QUEUED for item in queue.items.values()):
+    if queue.waiting_calls:
         watch(floor, queue)
 
 

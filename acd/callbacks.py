@@ -233,8 +233,7 @@ def _item_for(floor: Floor, callback: Callback, queue: Queue) -> WorkItem:
         caller=callback.number, channel=CHANNEL, callback=callback.id, priority_set=callback.priority_set,
     )  # fmt: skip
     item.score = base_score(item)
-    floor.items[item_id] = queue.items[item_id] = item
-    queue.offered += 1
+    floor.take_in(item)
     skills = () if queue.needs is None else tuple(queue.needs.skills)
     floor.tell(ItemQueued(floor.now, item_id, queue.name, item.attributes, item.score, CHANNEL, skills))
     fitting.begin(floor, item)
@@ -306,7 +305,7 @@ def held_s(floor: Floor, item: WorkItem) -> float:
 def taken(floor: Floor, item: WorkItem) -> None:
     """The agent answered before the customer was reached."""
     assert item.agent is not None and item.callback is not None
-    item.state = ItemState.DIALLING
+    item.turn(ItemState.DIALLING)
     floor.tell(CallbackTaken(floor.now, item.callback, item.id, item.queue.name, item.agent))
 
 

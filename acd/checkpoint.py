@@ -31,6 +31,7 @@ from acd.columns import Columns
 from acd.deadlines import Deadlines, Due
 from acd.errors import AcdError
 from acd.floor import Floor
+from acd.model import ByChannel, ItemState
 from acd.roster import Roster
 from acd.selection import IdleOrder
 from acd.skills import SkillIndex
@@ -39,7 +40,7 @@ from acd.waiting_line import WaitingLines
 FORM: Final = 1  # of the text; another is not read
 SAFE: Final = 1 << 53  # whole numbers below it are the same in every JSON
 _PACKAGES: Final = ("acd", "config")  # whose classes may be kept
-INDICES: Final = (Columns, IdleOrder, SkillIndex, WaitingLines)
+INDICES: Final = (ByChannel, Columns, IdleOrder, SkillIndex, WaitingLines)
 
 # What an array of the text is: its first element.
 _LIST, _TUPLE, _SET, _FROZENSET, _DICT, _COUNTER, _DEQUE = range(7)
@@ -103,6 +104,9 @@ def make_indices(floor: Floor) -> None:
     for agent in roster.agents.values():
         roster.update(agent)
     floor.lines = WaitingLines()
+    for item in (*floor.items.values(), *floor.written.items.values()):
+        if item.state is ItemState.QUEUED:
+            item.queue.count(item.channel, 1)
     for item in floor.items.values():
         if offering.wanted(floor, item):
             floor.lines.add(item)

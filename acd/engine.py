@@ -114,8 +114,7 @@ class Engine(AgentInputs, CallbackInputs):
         item.score = base_score(item)
         item.eligible = floor.roster.eligible(into, attributes)
         away = rules.turned_away(floor, item, is_open=is_open, again=place is not None or back is not None)
-        floor.items[item_id] = into.items[item_id] = item
-        into.offered += 1
+        floor.take_in(item)
         skills = () if into.needs is None else tuple(into.needs.skills)
         floor.tell(ItemQueued(now, item_id, queue, item.attributes, item.score, skills=skills))
         if place is not None:

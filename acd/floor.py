@@ -124,6 +124,12 @@ class Floor:
 
     # --- items ---
 
+    def take_in(self, item: WorkItem) -> None:
+        """A call, or a callback, is in its queue; in no line yet."""
+        self.items[item.id] = item.queue.items[item.id] = item
+        item.queue.offered += 1
+        item.queue.count(item.channel, 1)
+
     def place(self, item: WorkItem) -> None:
         """An item that is not in line: to the best agent, or into line at its place."""
         found = self.candidates(item)
@@ -176,7 +182,7 @@ class Floor:
         number = self.next_reservation()
         reservation = Reservation(number, item.id, agent.name, queue.name, now, now + callbacks.held_s(self, item))
         self.reservations[number] = item.reservations[number] = agent.reservation = reservation
-        item.state = ItemState.RESERVED
+        item.turn(ItemState.RESERVED)
         item.tries += 1
         queue.last = agent.name
         agent.item_id = item.id
@@ -196,7 +202,8 @@ class Floor:
         agent.reservation = None
         del item.reservations[reservation.number]
         if item.state is ItemState.RESERVED and not item.reservations:
-            item.state, item.picked_up = ItemState.QUEUED, False
+            item.turn(ItemState.QUEUED)
+            item.picked_up = False
             offering.settled(self, item)
         self.tell(
             ReservationEnded(self.now, item.id, reservation.queue, agent.name, reservation.number, outcome.value)
@@ -265,6 +272,8 @@ class Floor:
     def forget(self, item: WorkItem) -> None:
         """The item is over for this queue; so is a queue that was only kept for it."""
         del self.items[item.id], item.queue.items[item.id]
+        if item.state is ItemState.QUEUED:
+            item.queue.count(item.channel, -1)
         for what in (Due.ITEM, Due.FIT, Due.RING):
             self.deadlines.forget((what, item.id))
         callbacks.item_over(self, item)
@@ -280,7 +289,8 @@ class Floor:
     def connect(self, item: WorkItem) -> None:
         """Its customer and its agent talk from now on."""
         assert item.agent is not None
-        item.state, item.connected_at = ItemState.CONNECTED, self.now
+        item.turn(ItemState.CONNECTED)
+        item.connected_at = self.now
         item.queue.connected += 1
         queue, waited_s = item.queue, item.waited_s(self.now)
         in_time = waited_s <= queue.in_time_s

@@ -30,7 +30,8 @@ def keep(floor: Floor, item: WorkItem, keep_s: float) -> bool:
     for reservation in held:
         floor.end(reservation, Outcome.CALLER_HUNG_UP)
     floor.deadlines.forget((Due.FIT, item.id))
-    item.state, item.left_at = ItemState.KEPT, floor.now
+    item.turn(ItemState.KEPT)
+    item.left_at = floor.now
     queue.kept.setdefault(item.caller, []).append(item.id)
     floor.deadlines.set((Due.ITEM, item.id), floor.now + keep_s)
     floor.tell(ItemKept(floor.now, item.id, queue.name, item.waited_s(floor.now), floor.now + keep_s))

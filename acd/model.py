@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from acd.agent_state import State
+from acd.capacity import PHONE
 from acd.requirement import Requirement
 from acd.reservation import Reservation
 from acd.wrap_up import Notes
@@ -119,6 +120,12 @@ class Borrow:
     lenders: int = 0  # who serves one of these queues, as a set
 
 
+class ByChannel(dict[str, int]):
+    """How many, of each channel."""
+
+    __slots__ = ()
+
+
 @dataclass(slots=True, eq=False)
 class Queue:
     """A queue's settings and counters."""
@@ -152,6 +159,7 @@ class Queue:
     to_in_emergency: Destination | None = None
     emergency: bool = False  # the switch
     resume_s: float = 0.0
+    unlooked: list[str] = field(default_factory=list)  # items that its `leave` rules are still to be looked at for
     kept: dict[str, list[str]] = field(default_factory=dict)  # kept places: caller -> items, by when they were left
     members: int = 0  # who serves it, as a set
     able: int = 0  # of these, who could take some call of it, at the last step
@@ -161,12 +169,22 @@ class Queue:
     callback_rules: Callback | None = None  # what was offered last, for those who wait still
     callbacks: dict[str, str] = field(default_factory=dict)  # number -> callback: one each
     callbacks_open: bool = True  # the hours in which customers may be called
-    items: dict[str, WorkItem] = field(default_factory=dict)  # all live ones
+    items: dict[str, WorkItem] = field(default_factory=dict)  # all live ones at the phone
+    waiting: ByChannel = field(default_factory=ByChannel)  # without an agent; an index of items
     offered: int = 0
     connected: int = 0
     abandoned: int = 0
     overflowed: int = 0
     resumed: int = 0
+
+    def count(self, channel: str, more: int) -> None:
+        """So many more wait, or fewer."""
+        self.waiting[channel] = self.waiting.get(channel, 0) + more
+
+    @property
+    def waiting_calls(self) -> int:
+        """For calls and callbacks, which the same agents take at the same phones."""
+        return sum(self.waiting.get(channel, 0) for channel in PHONE)
 
 
 @dataclass(slots=True, eq=False)
@@ -203,6 +221,12 @@ class WorkItem:
     def rank(self) -> float:
         """Lowest first. All items gain one point a second, so score + age orders as age_from - score, for ever."""
         return self.age_from - self.score
+
+    def turn(self, state: ItemState) -> None:
+        """Into another state; its queue counts who waits."""
+        if (state is ItemState.QUEUED) is not (self.state is ItemState.QUEUED):
+            self.queue.count(self.channel, 1 if state is ItemState.QUEUED else -1)
+        self.state = state
 
     def waited_s(self, now: float) -> float:
         """In this queue."""

@@ -1,7 +1,8 @@
 """Who may wait, and how long: a queue's opening hours, its emergency switch, and its `enter` and `leave` rules.
 
 Facts are worked out only if a rule asks for them. `leave` rules are looked at every `LOOK_S` while somebody waits, the
-last in line first: of twenty who are too many by one, only the last one leaves.
+last in line first: of twenty who are too many by one, only the last one leaves. Where rules ask how long each will wait,
+a long line is looked at in pieces: a thousand estimates are ten milliseconds in which nobody is served.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from acd.floor import Floor
 
 LOOK_S: Final = 1.0  # how often `leave` rules are looked at
+AT_ONCE: Final = 100  # items whose expected wait is worked out at one moment; of a longer line the others come soon
+SOON_S: Final = 0.05
 _OF_AGENTS: Final = frozenset({"agents", "on_duty", "free", "waiting_per_agent"})
 
 
@@ -49,7 +52,7 @@ class Facts:
             case "agents" | "on_duty" | "free":
                 return self._agents(fact)
             case "waiting":
-                return float(len(waiting(self._queue)))
+                return float(self._queue.waiting_calls)
             case "waiting_per_agent":
                 return self._per_agent()
             case "longest":
@@ -147,8 +150,10 @@ def watch(floor: Floor, queue: Queue) -> None:
 def look(floor: Floor, queue: Queue) -> None:
     """Whoever a rule sends elsewhere goes there; while others wait, again after a while."""
     look_ = _Look(floor, queue)
-    line = sorted(waiting(queue), key=lambda item: (item.rank, item.number))
-    for place in range(len(line), 0, -1):
+    line = _to_be_looked_at(floor, queue)
+    rest = max(0, len(line) - AT_ONCE) if look_.estimates else 0
+    queue.unlooked = [item.id for item in line[:rest]]
+    for place in range(len(line), rest, -1):
         if not look_.rules:
             break
         item = line[place - 1]
@@ -156,20 +161,30 @@ def look(floor: Floor, queue: Queue) -> None:
         if rule is not None:
             floor.send_away(item, rule.to, f"rule: {rule.when}")
             look_.one_left()
-    if waiting(queue):
+    if queue.unlooked:
+        floor.deadlines.set((Due.QUEUE, queue.name), floor.now + max(SOON_S, LOOK_S * AT_ONCE / len(line)))
+    elif queue.waiting_calls:
         watch(floor, queue)
+
+
+def _to_be_looked_at(floor: Floor, queue: Queue) -> list[WorkItem]:
+    """The line, or what is left of it to look at."""
+    of_line = {one: queue.items[one] for one in queue.unlooked if one in queue.items}
+    left = [item for item in of_line.values() if item.state is ItemState.QUEUED]
+    return sorted(left or waiting(queue), key=lambda item: (item.rank, item.number))
 
 
 class _Look:
     """One look at all who wait in a queue. What is the same for all of them is worked out once, and again when one has
     left; `rules` are those that could hold for somebody."""
 
-    __slots__ = ("_asked", "_floor", "_known", "_of_each", "_queue", "rules")
+    __slots__ = ("_asked", "_floor", "_known", "_of_each", "_queue", "estimates", "rules")
 
     def __init__(self, floor: Floor, queue: Queue) -> None:
         self._floor = floor
         self._queue = queue
         self._asked = frozenset(fact for rule in queue.leave for fact in rule.when.facts)
+        self.estimates = "ewt" in self._asked
         by_call = any(step.fixed is None for step in queue.steps)  # then each call has agents of its own
         self._of_each = [fact for fact in self._asked if fact in OF_CALL or (by_call and fact in _OF_AGENTS)]
         self.one_left()

@@ -9,7 +9,7 @@ from acd.agent_set import packed, slots
 from acd.condition import as_number
 from acd.model import WorkItem
 
-_LOOK = 2  # what it costs to look at one in the order, against listing one of a set
+_LOOK = 0.5  # what it costs to look at one in the order, against listing one of a set
 
 
 class IdleOrder:

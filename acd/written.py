@@ -56,6 +56,7 @@ def begin(floor: Floor, item_id: str, queue: Queue, channel: str, attributes: At
     item = WorkItem(item_id, floor.items_made, queue, dict(attributes), floor.now, floor.now, channel=channel)
     item.score = base_score(item)
     floor.written.items[item_id] = item
+    queue.count(channel, 1)
     skills = () if queue.needs is None else tuple(queue.needs.skills)
     floor.tell(ItemQueued(floor.now, item_id, queue.name, item.attributes, item.score, channel, skills))
     if queue.max_wait_s is not None:
@@ -79,7 +80,7 @@ def reserve(floor: Floor, item: WorkItem, agent: Agent) -> None:
     number, queue, now = floor.next_reservation(), item.queue, floor.now
     held = Reservation(number, item.id, agent.name, queue.name, now, now + queue.ring_s)
     floor.written.reservations[number] = item.reservations[number] = held
-    item.state = ItemState.RESERVED
+    item.turn(ItemState.RESERVED)
     item.tries += 1
     agent.work[item.id] = item.channel
     floor.deadlines.set((Due.WORK_OFFER, number), held.expires_at)
@@ -97,7 +98,8 @@ def answer(floor: Floor, number: int) -> bool:
     floor.deadlines.forget((Due.WORK, held.item_id))
     item, agent, now = floor.written.items[held.item_id], floor.roster.agents[held.agent], floor.now
     item.reservations.clear()
-    item.state, item.agent, item.connected_at = ItemState.CONNECTED, agent.name, now
+    item.turn(ItemState.CONNECTED)
+    item.agent, item.connected_at = agent.name, now
     agent.failures = 0
     waited_s = item.waited_s(now)
     in_time = waited_s <= item.queue.in_time_s
@@ -133,7 +135,7 @@ def _end(floor: Floor, held: Reservation, outcome: Outcome) -> WorkItem:
     del floor.written.reservations[held.number]
     floor.deadlines.forget((Due.WORK_OFFER, held.number))
     item.reservations.clear()
-    item.state = ItemState.QUEUED
+    item.turn(ItemState.QUEUED)
     del agent.work[item.id]
     floor.tell(ReservationEnded(floor.now, item.id, held.queue, agent.name, held.number, outcome.value))
     floor.commands.append(WithdrawOffer(item.id, agent.name, held.number, outcome.value))
@@ -206,6 +208,8 @@ def complete(floor: Floor, item: WorkItem, by: str, to: str | None) -> None:
 
 def _forget(floor: Floor, item: WorkItem) -> None:
     del floor.written.items[item.id]
+    if item.state is ItemState.QUEUED:
+        item.queue.count(item.channel, -1)
     floor.deadlines.forget((Due.WORK, item.id))
 
 

@@ -11,7 +11,7 @@ from acd.commands import OfferItem, OverflowItem
 from acd.deadlines import Due
 from acd.errors import AcdError, UnknownQueue
 from acd.events import ItemOverflowed, ItemReserved, ReservationEnded
-from acd.rules import Facts, position
+from acd.rules import AT_ONCE, LOOK_S, Facts, position
 from config.schema import Destination
 
 Open = Callable[..., Any]
@@ -191,6 +191,35 @@ def test_of_too_many_the_last_one_leaves(stage: Open) -> None:
         s.call(f"c{n}")
     s.wait(1)
     assert [item for item, _, _ in reasons(s)] == ["c4", "c3", "c2"]
+
+
+def test_a_long_line_is_asked_for_its_waits_in_pieces(stage: Open) -> None:
+    """From its end; whoever leaves meanwhile by himself is not missed, and who comes is looked at the next time."""
+    s = stage({"ann": {}}, sales={"leave": [{"when": "ewt > 150s", "to": "extension 9"}], "wrap_up_s": 0})
+    s.ready("ann")
+    s.call("first")
+    s.answer("first")
+    s.wait(10)
+    s.engine.complete("first", s.now)
+    s.listen()
+    for number in range(350):
+        s.call(f"c{number}")
+    s.answer("c0")
+    s.engine.tick(s.now + LOOK_S)
+    s.listen()
+    gone = [item for item, *_ in reasons(s)]
+    assert gone == [f"c{number}" for number in range(349, 249, -1)]
+    assert s.engine.next_deadline() == pytest.approx(s.now + LOOK_S + LOOK_S * AT_ONCE / 349)
+    s.engine.abandon("c200", s.now + LOOK_S)
+    s.engine.set_priority("c190", 500.0, s.now + LOOK_S)
+    s.wait(2 * LOOK_S + 1)
+    left = [item.id for item in s.engine.floor.lines]
+    assert left[0] == "c190" and left[1:] == [f"c{number}" for number in range(1, len(left))]
+    assert 10 < len(left) < 20
+    assert not s.engine.floor.queues["sales"].unlooked
+    s.call("late")
+    s.wait(2 * LOOK_S)
+    assert reasons(s)[-1][0] == "late"
 
 
 def test_all_leave_when_the_last_agent_does(stage: Open) -> None:
