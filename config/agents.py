@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from config.conferences import Pin
-from config.fields import Level, Names, Seconds, SipUri, Skill
+from config.fields import Expected, Level, Names, Seconds, SipUri, Skill
 from config.model import Model
 
 CHANNELS = ("call", "callback", "chat", "mail")
@@ -24,8 +24,8 @@ class Agent(Model):
     code: Annotated[str, Field(pattern=r"^[0-9]{1,16}$")] | None = None
     pin: Pin | None = None
     name: str = ""
-    skills: dict[Skill, Level] = Field(default_factory=dict)
-    queues: dict[str, Level] | None = None
+    skills: Annotated[dict[Skill, Level], Expected("skills and levels, as {asia: 5}")] = Field(default_factory=dict)
+    queues: Annotated[dict[str, Level], Expected("queues and levels, as {asia: 1}")] | None = None
     weight: int = Field(1, ge=1, le=100)
     channels: dict[Channel, Annotated[int, Field(ge=0, le=50)]] = Field(default={"call": 1})
     wrap_up_s: float | None = Field(None, ge=0)

@@ -10,10 +10,11 @@ from config.findings import Finding, Names
 from config.schema import Destination, ParkingLot
 from config.values import Path
 
-_SECTIONS = {
+NAMED_IN = {
     "extension": "extensions", "queue": "queues", "ivr": "ivr", "trunk": "trunks", "group": "groups", "park": "park",
     "pickup": "extensions", "conference": "conferences",
 }  # fmt: skip
+"""In which section the name stands, by what comes before it."""
 _NAMELESS = (Destination("pickup", "group"), Destination("conference", NEW))
 ACTS = ("pickup", "set", "add", "supervise", "agent")  # destinations that act for who dials them
 PLACEHOLDER = re.compile(r"\{number(:\d+)?\}")
@@ -31,9 +32,9 @@ def check_destination(
         yield from _park_place(destination.name, path, names)
     elif destination.kind == "supervise" and name == destination.name:
         yield from _supervised(name.partition(" ")[2], path, names)
-    elif name == destination.name and destination.kind in _SECTIONS and destination not in _NAMELESS:
+    elif name == destination.name and destination.kind in NAMED_IN and destination not in _NAMELESS:
         word = "extension" if destination.kind == "pickup" else destination.kind
-        yield from names.check(_SECTIONS[destination.kind], name, path, word)
+        yield from names.check(NAMED_IN[destination.kind], name, path, word)
 
 
 def _park_place(name: str, path: Path, names: Names) -> Iterator[Finding]:

@@ -164,6 +164,8 @@ def _comparison(text: str) -> Comparison:
     if unit not in allowed:
         raise ValueError(f"expected {fact} as " + ("seconds, minutes or hours: 90, 90s, 3m, 1h" if kind == "s" else
                          "a share: 70 %" if kind == "%" else "a number without a unit"))  # fmt: skip
+    if kind == "%" and not unit and 0 < float(number) < 1:
+        raise ValueError(f"expected {fact} in %: {100 * float(number):.6g} %")
     return Comparison(fact, "==" if sign == "=" else sign, float(number) * _SECONDS.get(unit, 1.0))
 
 

@@ -10,11 +10,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.fields import AttributeName, DestinationText, Key, Names, OneOrMany, Seconds
+from config.fields import AttributeName, DestinationText, Expected, Key, Names, OneOrMany, Seconds
 from config.model import Model
 from config.queue_rules import QueueRuleText
 from config.sayings import Sayings
 
+Needs = Annotated[str, Expected("a requirement, as asia >= 5 and (french or english >= 7)")]
+Calendar = Annotated[str, Expected("the name of a calendar, that is an entry of the section hours")]
 Strategy = Literal[
     "longest idle", "most skilled", "least occupied", "round robin", "fewest calls", "least talk time", "top down",
     "random", "weighted", "ring all", "ring progressively",
@@ -26,7 +28,7 @@ class Relaxation(Model):
     who is logged in could fulfil what it needs before."""
 
     after_s: Seconds
-    needs: str
+    needs: Needs
 
 
 class Borrowing(Model):
@@ -35,7 +37,7 @@ class Borrowing(Model):
 
     when: QueueRuleText
     agents_of: Annotated[Names, Field(min_length=1)]
-    needs: str | None = None
+    needs: Needs | None = None
 
 
 class Rule(Model):
@@ -61,7 +63,7 @@ class Announcements(Model):
 
     first_after_s: float = Field(10, ge=0)
     every_s: Seconds = 60
-    position: bool | Annotated[int, Field(ge=1)] = False
+    position: Annotated[bool | Annotated[int, Field(ge=1)], Expected("true, false or up to which position")] = False
     wait: bool = False
     wait_at_most_s: Seconds = 1800
     your_position: Sayings = ()
@@ -90,7 +92,7 @@ class Callback(Model):
     retries: int = Field(2, ge=0, le=20)
     retry_after_s: Seconds = 600
     keep_s: Seconds = 86_400
-    hours: str | None = None
+    hours: Calendar | None = None
     most: int = Field(1000, ge=1)
 
 
@@ -110,7 +112,7 @@ class Queue(Model):
     `record`: calls are recorded from when an agent answers.
     """
 
-    needs: str | None = None
+    needs: Needs | None = None
     agents: Annotated[tuple[str, ...], OneOrMany] | None = None
     strategy: Strategy = "longest idle"
     ring_another_s: Seconds = 5
@@ -119,7 +121,7 @@ class Queue(Model):
     prefer: Preference | None = None
     assign: Literal["at once", "together"] = "at once"
 
-    hours: str | None = None
+    hours: Calendar | None = None
     closed: DestinationText | None = None
     emergency: DestinationText | None = None
     enter: tuple[Rule, ...] = ()

@@ -314,6 +314,8 @@ def _flow(site: Site, name: str, names: Names, *, whole: bool) -> Iterator[Findi
             if target not in raw_flow:
                 whole = False  # what that was to lead to is no second mistake
                 hint = did_you_mean(target, raw_flow)
+                if " " in target:
+                    hint = f"a state for it, as {target.replace(' ', '_')}: {{connect: {target}}}"
                 yield Finding((*path, *key), f'"{target}"', f"a state of the flow {name}", hint)
         yield from _verb(site, state, path, names)
     if whole:

@@ -17,8 +17,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from config.destination_names import NAMED_IN
 from config.errors import Problem
-from config.fields import Expected
+from config.fields import Destination, Expected
 from config.schema import VERBS, Site
 from config.suggestion import did_you_mean
 from config.values import Path, Values, in_words, kind_in_words, quoted
@@ -98,7 +99,7 @@ class Spot:
         if get_origin(self.type) is Literal:
             return _either([str(a) for a in get_args(self.type)])
         if self.model or get_origin(self.type) is dict:
-            return "keys and values" + (f", as {self.keys[0]}: ..." if self.keys else "")
+            return f"keys and values, as {self.keys[0] if self.keys else 'NAME'}: ..."
         return "a list" if get_origin(self.type) is tuple else "text"
 
 
@@ -162,6 +163,7 @@ def _value_problem(detail: ErrorDetails, file: str, values: Values) -> Problem:
     expected, hint = spot.words, ""
     if kind == "value_error":
         expected = _told(detail)
+        hint = _destination(place.node.text, values.value) if spot.type is Destination else ""
         if place.node.kind == "mapping":
             names = [key.text for key, _ in place.node.pairs()]
             found = ", ".join(names) or found
@@ -170,6 +172,10 @@ def _value_problem(detail: ErrorDetails, file: str, values: Values) -> Problem:
     elif kind in ("too_short", "string_too_short"):
         of_text = spot.type in (str, SecretStr)
         expected, found = (spot.words, "no text") if of_text else ("at least one entry", "none")
+    elif spot.model and place.node.is_null and not any(one.is_required() for one in spot.model.model_fields.values()):
+        hint = f"{path[-1]}: {{}} takes all as it is by default"
+    elif any(isinstance(note, at.Le) and note.le == 1 for note in spot.notes):
+        hint = _share(place.node.text)
     elif spot.type in (int, float) and not kind.startswith(("greater", "less")):
         expected, hint = _amount(str(path[-1]), place.node.text, expected)
     elif kind == "literal_error":
@@ -192,6 +198,22 @@ def _amount(name: str, text: str, expected: str) -> tuple[str, str]:
     return f"a number of {words}, such as {example}", f"did you mean {seconds / in_seconds:.6g}?"
 
 
+def _share(text: str) -> str:
+    """80, or 80 %, where 0.8 is expected."""
+    meant = re.fullmatch(r"(\d+(?:\.\d+)?) ?%?", text)
+    return f"did you mean {float(meant[1]) / 100:.6g}?" if meant and 1 < float(meant[1]) <= 100 else ""
+
+
+def _destination(text: str, site: object) -> str:
+    """A name without the word that says what it is."""
+    sections = site if isinstance(site, Mapping) else {}
+    for kind, section in NAMED_IN.items():
+        names = sections.get(section)
+        if isinstance(names, Mapping) and text in names:
+            return f"did you mean {kind} {text}?"
+    return did_you_mean(text, ["hang up"])
+
+
 def _told(detail: ErrorDetails) -> str:
     return str(detail["msg"]).removeprefix("Value error, ").removeprefix("expected ")
 
@@ -206,7 +228,7 @@ def _bounds(notes: Iterable[Any]) -> str:
         elif isinstance(note, at.Le):
             high = note.le
     if above is not None:
-        return f" above {above}"
+        return f" above {above}" + (f", at most {high}" if high is not None else "")
     if low is not None and high is not None:
         return f" from {low} to {high}"
     return f" of at least {low}" if low is not None else f" of at most {high}" if high is not None else ""

@@ -220,7 +220,7 @@ def test_mistakes_of_kind_and_of_reference_come_together(problems: Problems) -> 
             "site.yaml:3:19: locale.country: expected a plain value or !secret NAME, found the tag !include - "
             "quotes make it text: '!include'",
         ),
-        (MINIMAL + "numbers: [a]\n", "site.yaml:3:1: numbers: expected keys and values, found a list"),
+        (MINIMAL + "numbers: [a]\n", "site.yaml:3:1: numbers: expected keys and values, as NAME: ..., found a list"),
         (MINIMAL + "dial_plan: {}\n", "site.yaml:3:1: dial_plan: expected a list, found a mapping"),
         (
             "site: x\nlisten: {sip: []}\n",
@@ -249,3 +249,12 @@ def test_the_error_prints_as_its_problems(tmp_path: Path) -> None:
     assert str(error.value).splitlines() == [str(p) for p in error.value.problems]
     first = error.value.problems[0]
     assert (first.line, first.column, first.path, first.found) == (2, 15, "listen.sip[0]", '"udp:1"') or first.line == 2
+
+
+@pytest.mark.parametrize(
+    ("to", "meant"), [("a", "queue a"), ("101", "extension 101"), ("hangup", "hang up"), ("voicemail", None)]
+)
+def test_a_destination_without_the_word_that_says_what_it_is(problems: Problems, to: str, meant: str | None) -> None:
+    [problem] = problems(f"extensions: {{101: {{password: x}}}}\nqueues: {{a: {{emergency: {to}}}}}\n")
+    assert problem.startswith("site.yaml:4:25: queues.a.emergency: expected one of: extension NAME, ")
+    assert problem.partition(" - ")[2] == ("" if meant is None else f"did you mean {meant}?")
