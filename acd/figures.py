@@ -93,6 +93,10 @@ class Series:
         """Nothing counted yet."""
         return cls(width, slice_s, longest, int(at // slice_s), day_ends, [0] * width, {}, *_zeros(width))
 
+    def holds(self, at: float) -> bool:
+        """Whether the current slice is the one of `at`, or a later one: `roll` would do nothing."""
+        return at < (self.slot + 1) * self.slice_s
+
     def roll(self, at: float, day_ends: float) -> tuple[int, Row] | None:
         """Go on to the slice of `at`. If that ends an interval in which anything was counted: its start, and its
         figures."""

@@ -83,7 +83,7 @@ def entry(name: str, args: tuple[Any, ...], others: dict[str, Any]) -> bytes:
     what = [name, args, others] if others else [name, args]
     try:
         found = orjson.dumps(what)
-        if b"null" not in found:  # it may have been written for a number that is none
+        if found.count(b"null") <= args.count(None):  # else it may stand for a number that is none
             return found
     except TypeError:  # a lone surrogate, a number of more than 64 bits
         pass

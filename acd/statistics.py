@@ -45,6 +45,7 @@ _TIME_IN: Final = {
     State.READY.value: f.A_READY_MS, State.RESERVED.value: f.A_RESERVED_MS, State.BUSY.value: f.A_BUSY_MS,
     State.WRAP_UP.value: f.A_WRAP_UP_MS, State.NOT_READY.value: f.A_NOT_READY_MS,
 }  # fmt: skip
+_WRAP_UP: Final = State.WRAP_UP.value
 _LONGEST_GAP_S: Final = f.DAY_S  # a state that lasted longer unseen was not watched: the server was away
 _NOT_TAKEN: Final = {
     "no_answer": (f.A_NO_ANSWER, f.MISSED), "rejected": (f.A_REJECTED, f.MISSED), "busy": (f.A_BUSY, f.MISSED),
@@ -210,7 +211,7 @@ class Statistics:
         if series is None:
             ends = self.days.end(self.at)
             series = of_one[channel] = Series.begin(len(f.CALLS), CALLS_SLICE_S, self.at, ends, f.LONGEST)
-        elif (ended := series.roll(self.at, self.days.end(self.at))) is not None:
+        elif not series.holds(self.at) and (ended := series.roll(self.at, self.days.end(self.at))) is not None:
             self.closed.append((kind, name, channel, *ended, {}))
         return series.current
 
@@ -226,23 +227,24 @@ class Statistics:
             series = Series.begin(len(f.AGENTS), AGENTS_SLICE_S, self.at, self.days.end(self.at))
             agent = self.agents[name] = AgentTimes(series, State.LOGGED_OUT.value, self.at, ms(self.at))
             return agent
-        series, column = agent.series, _TIME_IN.get(agent.state)
-        if column is None:
-            agent.counted_ms = ms(self.at)
-        now_ms = ms(self.at)
-        agent.counted_ms = max(agent.counted_ms, now_ms - _LONGEST_GAP_S * 1000)
-        while True:
-            self._roll(name, agent, agent.counted_ms / 1000)
-            until = min(now_ms, (series.slot + 1) * series.slice_s * 1000)
-            if column is not None and until > agent.counted_ms:
-                series.current[column] += until - agent.counted_ms
-                if column == f.A_NOT_READY_MS:
-                    _add_reason(agent, until - agent.counted_ms)
-            agent.counted_ms = max(agent.counted_ms, until)
-            if until == now_ms:
-                break
-        self._roll(name, agent, self.at)
+        if agent.series.holds(self.at):
+            _count_until(agent, ms(self.at))
+        else:
+            self._catch_up(name, agent, ms(self.at))
         return agent
+
+    def _catch_up(self, name: str, agent: AgentTimes, now_ms: int) -> None:
+        """Count his times slice by slice, up to the one of now."""
+        series = agent.series
+        if agent.state not in _TIME_IN:
+            agent.counted_ms = now_ms
+        agent.counted_ms = max(agent.counted_ms, now_ms - _LONGEST_GAP_S * 1000)
+        self._roll(name, agent, agent.counted_ms / 1000)
+        while (ends_ms := (series.slot + 1) * series.slice_s * 1000) < now_ms:
+            _count_until(agent, ends_ms)
+            self._roll(name, agent, ends_ms / 1000)
+        _count_until(agent, now_ms)
+        self._roll(name, agent, self.at)
 
     def _roll(self, name: str, agent: AgentTimes, at: float) -> None:
         series = agent.series
@@ -363,13 +365,26 @@ class Statistics:
 
     def _state(self, event: AgentStateChanged) -> None:
         agent = self._agent(event.agent)
-        if agent.state == State.WRAP_UP.value != event.state and agent.after is not None:
+        if agent.state == _WRAP_UP != event.state and agent.after is not None:
             wrapped = ms(event.at) - ms(agent.since)
             for row in self._rows(Waiting(*agent.after, event.at)):
                 row[f.WRAPPED] += wrapped
         if agent.state != event.state:
             agent.since = event.at
         agent.state, agent.reason = event.state, event.reason
+
+
+def _count_until(agent: AgentTimes, until_ms: int) -> None:
+    """His state's time, within a slice."""
+    spent_ms = until_ms - agent.counted_ms
+    if spent_ms <= 0:
+        return
+    agent.counted_ms = until_ms
+    column = _TIME_IN.get(agent.state)
+    if column is not None:
+        agent.series.current[column] += spent_ms
+        if column == f.A_NOT_READY_MS:
+            _add_reason(agent, spent_ms)
 
 
 def _add_reason(agent: AgentTimes, spent_ms: int) -> None:
