@@ -13,7 +13,8 @@ from pbx.sip import stun
 from pbx.sip.hop import Hop
 from pbx.transport.local import host_of, socket_address
 
-BURST = 64  # datagrams read on one wake-up before others get their turn
+BURST = 64  # datagrams read in one turn of the loop before others get theirs
+COALESCING_S = 0.005  # datagrams that come faster than that are read together: waking up costs more than reading one
 GATHERED = 8  # messages that leave together while a burst is read: to wake their reader for each costs more than they
 BUFFER_BYTES = 4 << 20  # a burst of 2,000 INVITEs
 MOST_WAITING_S = 60.0
@@ -45,27 +46,52 @@ class UdpSocket:
         self._counters = counters
         self._gathered: list[tuple[bytes, Hop]] | None = None  # to be sent; None: no burst is being read
         self._loop = asyncio.get_running_loop()
+        self._woken_at = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None  # of the next turn; None: datagrams wake the loop
         self._loop.add_reader(self._socket.fileno(), self._readable)
 
     def _readable(self) -> None:
+        """A datagram woke the loop. When the last one did so a moment ago, they are read by the clock from now on."""
+        before, self._woken_at = self._woken_at, self._loop.time()
+        if self._woken_at - before < COALESCING_S:
+            self._loop.remove_reader(self._socket.fileno())
+            self._turn()
+        else:
+            self._read()
+
+    def _turn(self) -> None:
+        """By the clock, until a turn finds nothing."""
+        read = BURST  # should whoever receives them raise
+        try:
+            read = self._read()
+        finally:
+            if read:
+                self._timer = self._loop.call_later(COALESCING_S if read < BURST else 0.0, self._turn)
+            else:
+                self._timer = None
+                self._loop.add_reader(self._socket.fileno(), self._readable)
+
+    def _read(self) -> int:
         self._gathered = []
         try:
-            self._read_burst()
+            return self._read_burst()
         finally:
             self._send_gathered()
             self._gathered = None
 
-    def _read_burst(self) -> None:
+    def _read_burst(self) -> int:
+        """At most a burst; how many there were."""
         take, recvfrom = self._take, self._socket.recvfrom
-        for _ in range(BURST):
+        for read in range(BURST):
             try:
                 data, address = recvfrom(65_535)
             except (BlockingIOError, InterruptedError):
-                return
+                return read
             except OSError:  # an ICMP error of something sent before; SIP's timers deal with it
                 self._counters["udp_receive_errors"] += 1
                 continue
             take(data, address)
+        return BURST
 
     def _take(self, data: bytes, address: tuple[str, int] | tuple[str, int, int, int]) -> None:
         if len(data) <= 4:  # a keep-alive (RFC 5626 4.4.1)
@@ -117,5 +143,7 @@ class UdpSocket:
             self._counters["udp_send_errors"] += 1
 
     def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
