@@ -25,10 +25,11 @@ MAX_WORDS = 5_000
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of a body, however they end; empty ones at the end are dropped. BadSdp if there is no end of them."""
+    """The lines of a body, however they end; empty ones at the end are dropped, and the zeros of who sends his buffer
+    whole. BadSdp if there is no end of them."""
     if text.count("\n") + text.count("\r") > 2 * MAX_LINES or text.count(" ") > MAX_WORDS:
         raise BadSdp("SDP: too long")
-    return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n\0 ").split("\n")
+    return text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n").rstrip("\n ").split("\n")
 
 
 def text_of(body: str | bytes) -> str:
@@ -181,8 +182,8 @@ def _connection(number: int, value: str) -> str:
 
 
 def _attribute(value: str) -> tuple[str, str | None]:
-    name, colon, rest = value.partition(":")
-    return name, rest.strip() if colon else None
+    name, colon, rest = value.rstrip().partition(":")
+    return name, rest.lstrip() if colon else None
 
 
 def _attribute_lines(attributes: Attributes) -> str:

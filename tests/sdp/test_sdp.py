@@ -72,8 +72,17 @@ def test_tolerance() -> None:
         "c=IN IP4 192.0.2.1\nc=IN IP4 192.0.2.2\na=ptime: 20\n\0"
     )
     assert (session.origin, session.host, session.time) == (None, "224.2.1.1", "0 0")
-    assert session.first("sendonly") is None and session.attributes == (("sendonly ", None),)
+    assert session.first("sendonly") == "" and session.attributes == (("sendonly", None),)
     assert session.media == (Media("audio", 5004, "RTP/AVP", ("0", "8"), "192.0.2.1", (("ptime", "20"),), 2),)
+
+
+def test_what_stands_at_the_end_of_an_attribute_is_the_same_in_every_line() -> None:
+    """Found by the fuzzer: blanks and zeros were dropped at the end of a body only, so that the last line read by us
+    was another when we wrote it."""
+    session = parse("v=0\r\na=one \0\r\na=two:2 \0\r\nm=audio 5004 RTP/AVP 0\r\na=recvonly \r\na=ptime:20\0\r\n")
+    assert session.attributes == (("one", None), ("two", "2"))
+    assert session.media[0].attributes == (("recvonly", None), ("ptime", "20"))
+    assert parse(str(session)) == session
 
 
 @pytest.mark.parametrize(
