@@ -11,6 +11,7 @@ from config.calls import Reliable
 from config.fields import Codecs, DestinationText, Expected, Names, Seconds, Secret
 from config.media import Dtmf, OwnSrtp
 from config.model import Model
+from config.tolls import TollLimits
 
 MOST_SLOTS = 1000
 _SLOTS = "FIRST-LAST of slot numbers of the same length, as 701-709"
@@ -70,6 +71,7 @@ class Extension(Model):
     max_contacts: int = Field(5, ge=1, le=50)
     qualify_s: float | None = Field(None, ge=0)
     max_calls: int | None = Field(None, ge=1, le=100)
+    tolls: TollLimits | None = None
     do_not_disturb: bool = False
     forward: Forward = Forward()
     redirects: Literal["follow", "refuse"] = "follow"

@@ -16,7 +16,7 @@ from typing import Any
 import holidays
 import phonenumbers
 
-from config import dial_patterns, flows, rtpengine, tones
+from config import dial_patterns, flows, rtpengine, tolls, tones
 from config.conferences import NEW
 from config.destination_names import ACTS, PLACEHOLDER, check_destination
 from config.findings import Finding, Names
@@ -37,6 +37,7 @@ def check(site: Site, names: Names) -> Iterator[Finding]:
     yield from _listeners(site)
     yield from _records(site)
     yield from _trunks(site, names)
+    yield from _tolls(site, names)
     yield from _phones(site, names)
     yield from _numbers(site, names)
     yield from _supervision(site, names)
@@ -86,6 +87,14 @@ def _listeners(site: Site) -> Iterator[Finding]:
             expected = f"a UDP port outside media.ports ({site.media.ports.first}-{site.media.ports.last})"
             yield Finding(path, str(port), expected)
     yield from _advertised(site.listen.advertise)
+
+
+def _tolls(site: Site, names: Names) -> Iterator[Finding]:
+    for name, one in site.tolls.classes.items():
+        for i, extension in enumerate(one.only or ()):
+            yield from names.check("extensions", extension, ("tolls", "classes", name, "only", i), "extension")
+    for path, found, expected in tolls.unreachable(site):
+        yield Finding(path, found, expected)
 
 
 def _any_of(host: str) -> str:

@@ -48,6 +48,7 @@ from config.registration import Registration
 from config.sayings import Sayings, Spoken
 from config.security import Security
 from config.speech import Speech
+from config.tolls import Tolls
 from config.trace import Trace
 from config.trunks import Trunk
 
@@ -307,6 +308,7 @@ class Site(Model):
     trace: Trace = Trace()
     extensions: dict[Name, Extension] = Field(default_factory=dict)
     trunks: dict[Name, Trunk] = Field(default_factory=dict)
+    tolls: Tolls = Tolls()
     groups: dict[Name, Group] = Field(default_factory=dict)
     park: dict[Name, ParkingLot] = Field(default_factory=dict)
     conferences: dict[Name, Room] = Field(default_factory=dict)

@@ -46,6 +46,7 @@ from cti.screen_pop import ScreenPops
 from cti.statistics import StatisticsRest, WallBoards
 from cti.talks import TalkRest
 from cti.tokens import Identity, Tokens
+from cti.tolls import Spending, TollRest
 from cti.traces import Traces
 from cti.views import LiveView
 from cti.web_sessions import WebSessions
@@ -91,7 +92,7 @@ class HttpServer:
         clicks: Clicks | None = None, quality: Quality | None = None, gauges: Gauges | None = None,
         health: Health = dict, recordings: Recordings | None = None, callbacks: CallbackDesk | None = None,
         conferences: Conferences | None = None,
-        supervision: Supervision | None = None,
+        supervision: Supervision | None = None, spending: Spending | None = None,
         shop_origins: Collection[str] = (),
     ) -> None:  # fmt: skip
         """`health` says which parts work; `shop_origins`: web origins whose pages may post sessions themselves."""
@@ -108,7 +109,7 @@ class HttpServer:
             talks=TalkRest(conferences, supervision), queue=QueueRest(view, counters),
             explanation=ExplanationRest(view, records),
             statistics=StatisticsRest(view, records, clock),
-            callbacks=CallbackRest(callbacks, view, sessions, clock),
+            callbacks=CallbackRest(callbacks, view, sessions, clock), tolls=TollRest(spending),
             metrics_source=Metrics(
                 counters, gauges or {}, view, hub, sessions, () if quality is None else quality.histograms
             ),

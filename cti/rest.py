@@ -27,6 +27,7 @@ from cti.screen_pop import ScreenPops
 from cti.statistics import StatisticsRest
 from cti.talks import TalkRest, of_dialling
 from cti.tokens import Identity
+from cti.tolls import TollRest
 from cti.traces import Traces
 from cti.views import LiveView
 from cti.web_sessions import WebSessions
@@ -81,6 +82,7 @@ class Rest:
     explanation: ExplanationRest
     statistics: StatisticsRest
     callbacks: CallbackRest
+    tolls: TollRest
     quality: Quality | None
     metrics_source: Metrics
     health: Health

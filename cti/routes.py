@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from cti import callbacks, models, queue_models
+from cti import callbacks, models, queue_models, tolls
 from cti.commands import COMMANDS
 from cti.tokens import Role
 from cti.traces import JSON_LINES
@@ -188,6 +188,10 @@ ROUTES: Final[tuple[Route, ...]] = (
           tag="security"),
     Route("DELETE", "/v1/bans/{id}", "ban_lift", "Listen to a source again", _FLOOR, {200: models.BanLifted},
           problems=(404,), tag="security"),
+    Route("GET", "/v1/tolls", "tolls.list", "What calls out cost today, by account", _FLOOR, {200: tolls.TollAccounts},
+          tag="security"),
+    Route("DELETE", "/v1/tolls/{id}", "tolls.lift", "Forgive what an account has spent today", _FLOOR,
+          {200: tolls.TollLifted}, problems=(404,), tag="security"),
     Route("GET", "/v1/whoami", "whoami", "Whose token this is", ("agent", "supervisor", "shop"), {200: models.Who},
           tag="service"),
     Route("GET", "/v1/openapi.json", "openapi", "This document", OPEN, {200: "application/json"}, tag="service"),

@@ -36,7 +36,7 @@ from pbx.erlang_command import erlang
 from pbx.explain_command import explain
 from pbx.simulate_command import simulate
 from pbx.statistics_command import queue_log, stats
-from pbx.tables import bans_table, calls_table, cdr_table, phones_table, trunks_table
+from pbx.tables import bans_table, calls_table, cdr_table, phones_table, tolls_table, trunks_table
 
 app = typer.Typer(
     help="Plateau: SIP softswitch and contact centre. The web session follows the call.",
@@ -339,22 +339,33 @@ def bans(
 ) -> None:
     """Show the sources that a running server does not listen to, or lift a ban."""
     base, token = api_of(read_site(site))
-    run(lambda: show_bans(base, token, lift))
+    answer = run(lambda: ask_or_lift(base, token, "/v1/bans", lift, f"{lift} is not banned"))
+    out.print(bans_table(answer["bans"], time.time()) if lift is None else f"{lift} is listened to again")
 
 
-async def show_bans(base: str, token: str, lift: str | None) -> None:
-    method, path = ("GET", "/v1/bans") if lift is None else ("DELETE", f"/v1/bans/{quote(lift, safe='')}")
+@app.command()
+def tolls(
+    site: SiteFile,
+    lift: Annotated[str | None, typer.Option(metavar="ACCOUNT", help="forgive what this one has spent today")] = None,
+) -> None:
+    """Show what calls out by trunks cost today on a running server, or forgive an account."""
+    base, token = api_of(read_site(site))
+    answer = run(lambda: ask_or_lift(base, token, "/v1/tolls", lift, f"{lift} has spent nothing today"))
+    out.print(tolls_table(answer["accounts"]) if lift is None else f"{lift} may spend again")
+
+
+async def ask_or_lift(base: str, token: str, path: str, lift: str | None, unknown: str) -> Any:
+    method, path = ("GET", path) if lift is None else ("DELETE", f"{path}/{quote(lift, safe='')}")
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
         try:
             async with session.request(method, URL(base + path, encoded=True)) as reply:
                 if reply.status == 404:
-                    fail(f"{lift} is not banned", WRONG)
+                    fail(unknown, WRONG)
                 if reply.status != 200:
                     fail(f"{base} answered {reply.status}: {await reply.text()}")
-                answer = await reply.json()
+                return await reply.json()
         except aiohttp.ClientConnectionError:
             fail(f"nothing listens at {base}: is the server running? (plateau serve SITE)", WRONG)
-    out.print(bans_table(answer["bans"], time.time()) if lift is None else f"{lift} is listened to again")
 
 
 recording_app = typer.Typer(help="Recordings of calls.", no_args_is_help=True)

@@ -65,6 +65,7 @@ from pbx.sip.registrar import Registrar
 from pbx.site import load_site, tls_files
 from pbx.site_facts import Users, media_host, nameservers_of, realm_of, uris_of
 from pbx.sound import prompt_library, wanted
+from pbx.spending import LOOK_S, Spending
 from pbx.standing_calls import StandingCalls
 from pbx.store.bindings import BindingStore, Record
 from pbx.store.errors import StoreError
@@ -111,6 +112,7 @@ class Server:
         self.location = Location(on_change=self._registration_changed)
         self.bindings = BindingStore(site.records.url, self._contacts_of, self.counters)
         self.admission = Admission(site, self.counters)
+        self.spending = Spending(site, self.driver, self.emit, self.counters)
         self.defence = Defence(
             site, self.driver, self.location, self.resolver.hops, self.emit, self.counters
         )  # fmt: skip
@@ -212,8 +214,8 @@ class Server:
             site,
             DialPlan(site),
             Targets(
-                site, self.location, trunks, self.admission, self.resolver.hops, self.gateways, self.resolver.pick,
-                self.carriers.service_route,
+                site, self.location, trunks, self.admission, self.spending.tolls, self.resolver.hops, self.gateways,
+                self.resolver.pick, self.carriers.service_route,
             ),
             Screening(
                 self.digest, trunks, users.names, users.trunks, self.counters, self.defence.failed,
@@ -230,7 +232,7 @@ class Server:
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.driver, counters=self.counters,
             traces=self.tracing.traces, bans=self.defence, settings=self.features.settings,
             clicks=self.features.clicks, conferences=self.features.rooms, supervision=self.features.supervision,
-            recordings=self.recordings, callbacks=self.desk.callbacks,
+            recordings=self.recordings, callbacks=self.desk.callbacks, spending=self.spending,
             messages=self.watching.messages, trunks=self._trunk_views,
             phones=self.health.view, quality=self.quality,
             gauges={
@@ -355,7 +357,9 @@ class Server:
             await self.journal.open(self.standing.read)
             await self.recovery.open()
             await self._restore_bindings()
-            self.watching.restore(await self.features.open())
+            kept = await self.features.open()
+            self.watching.restore(kept)
+            self.spending.keep(kept, self.features.store.save)
             await self.recordings.files.open()
             await self.plane.start()
             await self.resolver.watch(uris_of(site))
@@ -376,6 +380,7 @@ class Server:
         self.carriers.configure(site)
         self._every(EXPIRY_S, self._expire)
         self._every(TICK_S, self.health.tick)
+        self._every(LOOK_S, lambda: self.spending.look(self.switch))
         gc.collect()
         gc.freeze()
         gc.disable()  # see pbx/call/README.md: a full collection under load stalls calls for a third of a second
@@ -520,6 +525,7 @@ class Server:
             log.error("certificates not reloaded", problem=str(error))
         self.site = site
         self.admission.reconfigure(site)
+        self.spending.reconfigure(site)
         self.defence.reconfigure(site)
         self.gateways.reconfigure(site, self.driver.now())
         self.switch.configure(self._rules(site))

@@ -113,6 +113,18 @@ def bans_table(rows: Sequence[dict[str, Any]], now: float) -> Table:
     return table
 
 
+def tolls_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """Who has spent the most comes first."""
+    table = _table("calls out, today")
+    table.add_column("account", overflow="fold")
+    for column in ("spent", "of", "calls now"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in sorted(rows, key=lambda row: -row["spent_today"]):
+        most = "" if row["spend_per_day"] is None else f"{row['spend_per_day']:.2f}"
+        _add(table, (row["account"], f"{row['spent_today']:.2f}", most, str(row["calls"])))
+    return table
+
+
 def _table(title: str) -> Table:
     return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
 

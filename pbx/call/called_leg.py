@@ -45,6 +45,7 @@ class CalledLeg(Leg):
         super().__init__(switch, call, attempt.number, dialog, target.extension, target.trunk)
         self.attempt = attempt
         self.target = target
+        self.bill = target.bill
         self.state = TRYING
         self._offer = ""
         self._prefer: tuple[str, ...] = ()  # the codecs to offer
@@ -197,6 +198,8 @@ class CalledLeg(Leg):
             self._send_bye(invite.reason)
             return
         self.state = ANSWERED
+        if self.bill is not None:
+            self.switch.targets.tolls.answered(self.bill, now)
         try:
             self._take_answer(early, response.description)
         except SipError as error:

@@ -17,6 +17,7 @@ from pbx.call.sent_invite import Acknowledger, SentInvite
 from pbx.call.sent_request import SentRequest
 from pbx.call.session_change import SDP, OurChange, PeerChange
 from pbx.call.session_timer import SessionWatch
+from pbx.routing.tolls import Bill
 from pbx.sip.dialog import Dialog
 from pbx.sip.errors import SipError
 from pbx.sip.hop import Hop
@@ -45,7 +46,7 @@ class Leg:
     it stands."""
 
     __slots__ = (
-        "_final", "_freed", "_peer_change", "_session", "attempt", "audio", "call", "confirmed", "dialog",
+        "_final", "_freed", "_peer_change", "_session", "attempt", "audio", "bill", "call", "confirmed", "dialog",
         "extension", "headers", "held", "methods", "min_session_s", "number", "our_change", "party", "refers",
         "reliable", "switch", "trunk",
     )  # fmt: skip
@@ -64,6 +65,7 @@ class Leg:
         self.dialog = dialog
         self.extension = extension
         self.trunk = trunk
+        self.bill: Bill | None = None  # what it costs us
         self.reliable = switch.capabilities.reliable(extension, trunk)
         codecs, tag = switch.codecs_of(extension, trunk), dialog.local_tag.encode()
         means = switch.means_of(extension, trunk, dialog.hop)
@@ -103,6 +105,8 @@ class Leg:
         if not self._freed:
             self._freed = True
             self._stop()
+            if self.bill is not None:
+                self.switch.targets.tolls.ended(self.bill, self.switch.clock.now())
             self.switch.leg_freed(self)
 
     def _stop(self) -> None:

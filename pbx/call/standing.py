@@ -18,6 +18,7 @@ from pbx.call.leg import Leg, Party
 from pbx.call.origin import Origin
 from pbx.call.reanchor import Reanchor
 from pbx.call.session_timer import Agreed
+from pbx.routing import tolls
 from pbx.sip.dialog import Dialog
 from pbx.sip.hop import Hop
 
@@ -46,6 +47,8 @@ class StandingLeg(Leg):
         trunk = switch.rules.site.trunks.get(kept["trunk"] or "")
         login = None if trunk is None or trunk.login is None or not kept["called"] else trunk.login
         self._login = None if login is None else (login.username, login.password.get_secret_value())
+        bill = kept.get("bill")
+        self.bill = None if bill is None else switch.targets.tolls.resumed(bill)
         self.audio.take_up(kept["audio"])
         self.watch(None if kept["session"] is None else Agreed(*kept["session"]))
 
@@ -92,6 +95,7 @@ def _keep_leg(leg: Leg) -> Kept:
         "number": leg.number, "extension": leg.extension, "trunk": leg.trunk, "party": list(leg.party),
         "methods": None if leg.methods is None else sorted(leg.methods), "called": leg.login is not None,
         "session": None if leg.agreed is None else list(leg.agreed), "audio": leg.audio.keep(),
+        "bill": tolls.kept(leg.bill),
         "dialog": {
             "call_id": dialog.call_id, "local": dialog.local, "remote": dialog.remote, "local_tag": dialog.local_tag,
             "remote_tag": dialog.remote_tag, "remote_target": dialog.remote_target, "contact": dialog.contact,

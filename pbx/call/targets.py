@@ -14,6 +14,7 @@ from pbx.routing.admission import Admission, Refuse
 from pbx.routing.gateways import Gateways
 from pbx.routing.header_policy import Facts, HeaderPolicy, Shown, diversions
 from pbx.routing.location import Device, Location
+from pbx.routing.tolls import Bill, Tolls
 from pbx.routing.trunk import TrunkTable, uri_with_user
 from pbx.sip.address import uri_of
 from pbx.sip.binding import gruu_instance
@@ -46,6 +47,7 @@ class Target:
     alternatives: tuple[Hop, ...] = ()  # of the same URI, best first: for when `hop` fails (RFC 3263 4.3)
     fallback: Target | None = None  # the trunk's next gateway, for when no hop of this one is left
     gateway: str = ""  # of the trunk, as the site has it: its health is learnt from this call
+    bill: Bill | None = None  # what it costs, if anybody asks
     try_s: float = 0.0  # how long a hop may say nothing while there is another to try; 0: as long as SIP allows
 
     def after_failure(self) -> Target | None:
@@ -68,6 +70,7 @@ class Targets:
         location: Location,
         trunks: TrunkTable,
         admission: Admission,
+        tolls: Tolls,
         hops: Callable[[str], tuple[Hop, ...] | None],
         gateways: Gateways,
         pick: Pick,
@@ -77,6 +80,7 @@ class Targets:
         self._location = location
         self._trunks = trunks
         self._admission = admission
+        self.tolls = tolls
         self._hops = hops
         self._gateways = gateways
         self.policy = HeaderPolicy(site)
@@ -151,7 +155,21 @@ class Targets:
         verdict = self._admission.seize(name)
         if isinstance(verdict, Refuse):
             return [], verdict.status, verdict.reason
-        return [target], 503, ""
+        if not self.tolls.active:
+            return [target], 503, ""
+        bill = self.tolls.admit(self._account(call), call.dialled, call.clock.now())
+        if isinstance(bill, Refuse):
+            self._admission.free(name)
+            return [], bill.status, bill.reason
+        return [target if bill is None else _billed(target, bill)], 503, ""
+
+    def _account(self, call: Call) -> str:
+        """Whose call out it is: of who forwarded it last, transferred it, dialled it, or of the trunk it came by."""
+        own = self._site.extensions
+        for who in (call.diversions[-1].number if call.diversions else "", call.referred_by, call.caller.extension):
+            if who and who in own:
+                return who
+        return "callbacks" if call.trunk is None else f"trunk {call.trunk}"
 
     def _way(self, call: Call, name: str, target: Target, facts: Facts) -> Target | None:
         """The gateways of a trunk, each the fallback of the one before; for a trunk without, where it registered."""
@@ -186,6 +204,11 @@ def _device_target(flows: Device, target: Target) -> Target:
         )
     assert found is not None
     return found
+
+
+def _billed(target: Target, bill: Bill) -> Target:
+    fallback = None if target.fallback is None else _billed(target.fallback, bill)
+    return replace(target, bill=bill, fallback=fallback)
 
 
 def _facts(call: Call, name: str, number: str) -> Facts:

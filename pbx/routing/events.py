@@ -39,3 +39,23 @@ class OverloadEnded:
 
     at: float
     lasted_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TollRefused:
+    """A call out by a trunk that an account may not make."""
+
+    at: float
+    account: str  # an extension, `trunk NAME`, `callbacks`
+    number: str  # as the trunk would have dialled it
+    toll_class: str  # "": none
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TollLimitReached:
+    """An account has no more to spend today: its calls under way that cost something are ended."""
+
+    at: float
+    account: str
+    calls: int

@@ -22,6 +22,7 @@ from pbx.routing.admission import Admission
 from pbx.routing.dial_plan import DialPlan
 from pbx.routing.gateways import Gateways
 from pbx.routing.location import Location
+from pbx.routing.tolls import Tolls
 from pbx.routing.trunk import TrunkTable
 from pbx.sip.binding import Binding
 from pbx.sip.digest import DigestServer
@@ -79,6 +80,7 @@ class World:
         self.plane = FakePlane(self.site.media.ports, prompts={"music"})
         self.location = Location()
         self.admission = Admission(self.site, self.counters)
+        self.tolls = Tolls(self.site, self.counters)
         self.gateways = Gateways()
         self.gateways.reconfigure(self.site, self.clock.time)
         local = Local({"udp": [("192.0.2.100", 5060)], "tcp": [("192.0.2.100", 5060)]})
@@ -94,7 +96,10 @@ class World:
             Rules(
                 self.site,
                 DialPlan(self.site),
-                Targets(self.site, self.location, trunks, self.admission, self.hops, self.gateways, lambda most: 0),
+                Targets(
+                    self.site, self.location, trunks, self.admission, self.tolls, self.hops, self.gateways,
+                    lambda most: 0,
+                ),
                 Screening(self.digest, trunks, {}, {}, self.counters, lambda *who: self.auth_failures.append(who)),
                 Registrar(self.location, self.digest, lambda user: 5 if user in self.site.extensions else None),
             )
@@ -148,6 +153,7 @@ class World:
             "calls": len(list(self.switch.calls())), "busy": self.switch.busy, "transactions": len(self.layer),
             "ports": len(self.plane.leased), "admitted": self.admission.calls,
             "trunk calls": sum(self.admission.trunk_calls(name) for name in self.site.trunks),
+            "bills": sum(row["calls"] for row in self.tolls.view(self.clock.time)),
             "extension legs": sum(self.switch.extension_legs(name) for name in self.site.extensions),
             "SIP timers": len(self.layer.timers),
             "other timers": self.clock.pending(),

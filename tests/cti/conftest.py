@@ -39,6 +39,7 @@ from cti.tokens import Tokens
 from cti.traces import Traces
 from cti.web_sessions import WebSessions
 from pbx.call.phone_settings import PhoneSettings
+from pbx.spending import Spending
 from pbx.store.intervals import AgentRow, CallsRow
 from pbx.store.records import JournalRow
 from pbx.subscriptions.message_summary import MessageSummary
@@ -394,6 +395,7 @@ class Floor:
         self.clicks = FakeClicks()
         self.talks = FakeTalks()
         self.callbacks = FakeCallbacks()
+        self.spending = Spending(Site.model_validate(SITE), clock, self.emit, self.counters)
         self.trunks: list[dict[str, Any]] = []
         self.settings = PhoneSettings(Site.model_validate(SITE))
         self.messages = MessageSummary({"101"}.__contains__)
@@ -413,7 +415,7 @@ class Floor:
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.clock, counters=self.counters,
             traces=self.traces, bans=self.bans, trunks=lambda: self.trunks, settings=self.settings,
             messages=self.messages, clicks=self.clicks, conferences=self.talks, supervision=self.talks,
-            callbacks=self.callbacks, **options,
+            callbacks=self.callbacks, spending=self.spending, **options,
         )  # fmt: skip
 
 
