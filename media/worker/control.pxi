@@ -228,6 +228,7 @@ cdef void lease(Loop *loop, Port *port, uint32_t generation, const uint8_t *tag)
     port.in_band = port.held = False
     port.concealed_ms = port.decode_errors = port.late = 0
     port.packets_received = port.packets_sent = port.packets_dropped = port.rtcp_received = 0
+    port.turns = port.met = 0
     begin_stream(loop, port)
     port.out.timestamp = <uint32_t>draw(loop)
     port.out.sent_ns = loop.now_ns
@@ -378,6 +379,7 @@ cdef void queue_digit(Loop *loop, Port *port, int event, uint32_t duration_ms) n
 cdef void release(Loop *loop, Port *port) noexcept nogil:
     send_report(loop, port, True)
     cancel_report(loop, port)
+    wake(loop, port)
     watch(loop, port, EPOLL_CTL_DEL)
     stop_source(loop, port)
     if port.recording != NULL:

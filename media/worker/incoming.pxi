@@ -190,7 +190,7 @@ cdef bint count_arrival(Loop *loop, Port *port, uint16_t seq, uint32_t timestamp
     port.packets_received += 1
     if kind != OUR_DTMF_TYPE:  # all packets of a key bear its first timestamp
         transit = <int32_t>(<uint32_t>(loop.now_ns * port.out.khz // 1_000_000) - timestamp)
-        if inc.received > 1 and inc.transit:
+        if inc.received > 1 and inc.transit and not port.dozing:
             difference = <int32_t>(<uint32_t>transit - <uint32_t>inc.transit)
             difference = -difference if difference < 0 else difference
             if difference < CLOCK_JUMP_MS * port.out.khz:  # else a jump of the source's clock, not jitter

@@ -351,6 +351,9 @@ cdef struct Port:
     Port *pace_next
     Port *pace_previous
     bint paced
+    bint dozing  # not in epoll: doze.pxi
+    int turns  # since it was last looked at
+    uint32_t met
     # What it plays
     bint play_loop
     int play_once  # of a loop: prompts that are heard once, whose end is told

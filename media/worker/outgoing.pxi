@@ -140,6 +140,7 @@ cdef void play_out(Loop *loop, Port *port) noexcept nogil:
     cdef const uint8_t *frame = NULL
     cdef int16_t sound[SOUND_FRAME]
     port.due_tick = loop.tick + FRAME_MS
+    take_turn(loop, port)
     if port.fed:
         hear(loop, port.partner, sound)
     elif pulled_here(port):

@@ -215,6 +215,7 @@ cdef void record_port(Loop *loop, Port *port, Command *command, int order_fd) no
         recording.beep_every_ns = <int64_t>order.beep_every_s * 1_000_000_000
         recording.beep_ns = loop.now_ns
         recording.beeped[0] = recording.beeped[1] = BEEPED
+    wake(loop, port)  # its time of arrival counts
     port.recording = recording
     recorder.recordings[i] = recording
     recorder.highest = max(recorder.highest, <uint32_t>i + 1)

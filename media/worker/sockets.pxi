@@ -145,11 +145,18 @@ cdef void drain(Loop *loop, int fd) noexcept nogil:
 
 
 cdef void watch(Loop *loop, Port *port, int operation) noexcept nogil:
-    """Put both sockets of a port into epoll, or take them out. The key bears the lease's generation, so that an event
-    gathered before a release is not taken for the next lease's."""
+    """Put both sockets of a port into epoll, or take them out."""
+    watch_rtp(loop, port, operation)
+    watch_socket(loop, port, operation, port.rtcp_fd, 1)
+
+
+cdef inline void watch_rtp(Loop *loop, Port *port, int operation) noexcept nogil:
+    watch_socket(loop, port, operation, port.rtp_fd, 0)
+
+
+cdef void watch_socket(Loop *loop, Port *port, int operation, int fd, int rtcp) noexcept nogil:
+    """The key bears the lease's generation, so that an event gathered before a release is not taken for the next lease's."""
     cdef epoll_event event
     event.events = EPOLLIN
-    event.data.u64 = <uint64_t>port.generation << 32 | port.index << 1
-    epoll_ctl(loop.epoll, operation, port.rtp_fd, &event)
-    event.data.u64 |= 1
-    epoll_ctl(loop.epoll, operation, port.rtcp_fd, &event)
+    event.data.u64 = <uint64_t>port.generation << 32 | port.index << 1 | rtcp
+    epoll_ctl(loop.epoll, operation, fd, &event)

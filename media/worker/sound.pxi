@@ -22,6 +22,7 @@ cdef void arrange(Loop *loop, Port *port) noexcept nogil:
     cdef bint keys = port.in_band and not (bridged and port.partner.in_band)  # somebody is to be told
     cdef bint heard = mixed or keys or bridged and needs_sound(port, port.partner)
     cdef bint speaks = mixed or fed or not is_g711(port.codec) or port.ptime_ms != FRAME_MS or port.in_band
+    wake(loop, port)
     if heard:
         if port.ear == NULL or port.ear.decoder.codec != port.codec:
             drop_ear(loop, port)
