@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 CHANNEL: Final = "callback"
 MARGIN_S: Final = 5.0  # the desk's own timers come first
+LET_GO_S: Final = 2.0  # in which a phone that the last server rang has certainly stopped
 _DEFAULTS: Final = queues.Callback()
 
 
@@ -411,9 +412,12 @@ def to_renew(floor: Floor, offered: Collection[str], calls: Collection[str]) -> 
 
 
 def renew(floor: Floor, item: WorkItem) -> None:
-    """It is in no line. The customer has another call, at once if it is his turn: what he had was not his to lose."""
+    """It is in no line. The customer has another call, at once if it is his turn: what he had was not his to lose. If
+    his phone rang, not before that call is let go of: nobody is called twice at once."""
     callback = _of_item(floor, item)
     if callback is not None:
+        if callback.dialled_until is not None:
+            callback.due_at = floor.now + LET_GO_S
         _postpone(floor, callback)
 
 

@@ -79,11 +79,13 @@ class Engine(AgentInputs, CallbackInputs):
         return events, commands
 
     def restarted(
-        self, calls: list[str], legs: dict[str, int], registered: list[str], keep_s: float, now: float
-    ) -> None:
+        self, calls: list[str], legs: dict[str, int], registered: list[str], keep_s: float, now: float,
+        lines: list[str] | None = None,
+    ) -> None:  # fmt: skip
         """The server that had this floor ended; the next one goes on with these of its calls, and so many legs are live
-        on extensions, and these are registered. Who waited in another call may call again within `keep_s`."""
-        restart(self, set(calls), legs, registered, keep_s, now)
+        on extensions, and these are registered, and the lines of these agents stand. Who waited in another call may
+        call again within `keep_s`."""
+        restart(self, set(calls), legs, registered, keep_s, now, lines or ())
 
     # --- items ---
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from acd import callbacks
 from acd.agent_state import State
+from acd.commands import DropLine
 from acd.model import ItemState, WorkItem
 from acd.reservation import Outcome
 from acd.waiting_line import WaitingLines
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def restart(
     engine: Engine, calls: Collection[str], legs: Mapping[str, int], registered: Collection[str], keep_s: float,
-    now: float,
+    now: float, lines: Collection[str] = (),
 ) -> None:  # fmt: skip
     """See `Engine.restarted`."""
     floor = engine.floor
@@ -42,7 +43,7 @@ def restart(
     floor.release(held)
     floor.advance(now)
     floor.first_reservation(int(now * 1000))
-    _phones(floor, legs, set(registered))
+    _phones(floor, legs, set(registered), set(lines))
     renewed = callbacks.to_renew(floor, {reservation.item_id for reservation in held}, calls)
     for item in waiting:
         if item not in renewed:
@@ -58,7 +59,7 @@ def _cut_off(engine: Engine, item: WorkItem, keep_s: float, down_s: float) -> No
     engine.abandon(item.id, floor.now, max(item.queue.resume_s, keep_s) + down_s)
 
 
-def _phones(floor: Floor, legs: Mapping[str, int], registered: set[str]) -> None:
+def _phones(floor: Floor, legs: Mapping[str, int], registered: set[str], lines: set[str]) -> None:
     """As they are now; agents by it."""
     roster = floor.roster
     for name in registered | set(legs):
@@ -68,6 +69,9 @@ def _phones(floor: Floor, legs: Mapping[str, int], registered: set[str]) -> None
         phone.other_call = phone.legs > 0 and phone.held_by is None
         roster.tidy(phone)
     for agent in roster.agents.values():
-        agent.line = agent.line_called = False  # who is ready is called again
+        agent.line, agent.line_called = agent.name in lines, False  # who is ready, and has none, is called again
+        if agent.line and (agent.state is State.LOGGED_OUT or not agent.nailed_up):
+            agent.line = False
+            floor.commands.append(DropLine(agent.name))
         if agent.state is State.READY:
             floor.enter(agent, State.READY, agent.reason if agent.resting else None)

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from pbx.call.call import Call
-from pbx.call.standing import keep, revive
+from pbx.call.standing import go_on, keep, revive
 from pbx.call.switch import Switch
 from pbx.store.standing_calls import StandingCallStore
 
@@ -44,14 +44,20 @@ class StandingCalls:
     def revive(self, now: float) -> None:
         """The calls are there again; what can't be is ended."""
         left, self._left = self._left, []
+        revived = []
         for call_id, kept in left:
+            call = None
             try:
-                revive(self._switch, kept, now)
-                self._counters["calls_revived"] += 1
+                call = revive(self._switch, kept, now)
             except (KeyError, TypeError, ValueError) as error:
                 self._counters["calls_not_revived"] += 1
                 log.error("call of the last server can't be taken up", call=call_id, reason=repr(error))
+            if call is None:
                 self._switch.lose(call_id, now)
                 self.store.ended(call_id)
+            else:
+                self._counters["calls_revived"] += 1
+                revived.append((call, kept))
+        go_on(self._switch, revived)
         if left:
             log.info("calls of the last server go on", calls=len(list(self._switch.calls())))

@@ -106,13 +106,19 @@ class Desk(Staff, QueueCommands):
 
     def revived(self, call: Call) -> bool:
         """A call that outlived the last server, before it goes anywhere; true if it is in our hands again."""
-        entry = None if self._takeover is None else entry_of(self._engine, call, self._clock.now())
+        if self._takeover is None:
+            return False
+        if self.lines.revived(call):
+            return True
+        entry = entry_of(self._engine, call, self._clock.now())
         if entry is None:
             return False
         call.controller = self
         self._calls[call.id] = entry
         if entry.talks is None:
             self._welcome(entry)
+        elif entry.agent is not None and self._engine.floor.roster.agents[entry.agent].line:
+            self.lines.revived_away(entry.agent, call, entry.talks)
         return True
 
     def open(self, site: Site) -> None:
@@ -121,7 +127,7 @@ class Desk(Staff, QueueCommands):
         if takeover is None:
             return
         now = self._clock.now()
-        takeover.over(self._engine, list(self._calls), now)
+        takeover.over(self._engine, list(self._calls), self.lines.up, now)
         if takeover.floor:
             self._engine.reconfigure(site, now)
         self.callbacks.open()

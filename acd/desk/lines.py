@@ -16,12 +16,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from acd.desk.ringing import outcome_of, place_of
+from config.schema import Destination
 from pbx.call.absent_caller import AbsentCaller
 from pbx.call.controller import Passive
 from pbx.call.originate import NotDialled, becomes_caller, call_from
 
 if TYPE_CHECKING:
-    from config.schema import Destination
     from pbx.call.attempt import Attempt
     from pbx.call.call import Call
     from pbx.call.switch import Switch
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 RING_S: Final = 30.0
 BEEP: Final = "tone:beep"  # what he hears before a caller
 LOST: Final = "line lost"
+_LINE: Final = "line "  # a line's call is at the destination `agent line NAME`, by which the next server knows it
 
 
 class Told(Protocol):
@@ -71,26 +72,30 @@ class Lines(Passive):
             brought.answer()
         if brought is not None and brought.answered and not brought.ended:
             self._begin(agent, brought)
+            brought.destination = _line_of(agent)
             brought.silence()
             self._told.line_up(agent)
             return
-        phone, switch = self._phone_of(agent), self.switch
-        if phone is None or switch is None or self._closing:
-            self._told.line_down(agent, "no phone")
-            return
-        to = place_of(phone)
-        extension = phone if to.kind == "extension" else None
-        now = switch.clock.now()
         try:
-            line = call_from(switch, phone, agent, extension, now)
+            line, to = self._new(agent)
         except NotDialled as error:
             self._told.line_down(agent, str(error))
             return
+        self._counters["agent_lines_called"] += 1
+        line.dial(to, ring_s=RING_S, agent=agent)
+
+    def _new(self, agent: str) -> tuple[Call, Destination]:
+        """A line's call in which nobody is yet, and where his phone is. Raises NotDialled."""
+        phone, switch = self._phone_of(agent), self.switch
+        if phone is None or switch is None or self._closing:
+            raise NotDialled("unknown", "no phone")
+        to = place_of(phone)
+        now = switch.clock.now()
+        line = call_from(switch, phone, agent, phone if to.kind == "extension" else None, now)
         self._begin(agent, line)
         line.destination = to
-        self._counters["agent_lines_called"] += 1
         switch.begin(line, now)
-        line.dial(to, ring_s=RING_S, agent=agent)
+        return line, to
 
     def bring(self, agent: str, call: Call) -> None:
         """He is about to log in by this call: it is his line."""
@@ -136,6 +141,7 @@ class Lines(Passive):
         if agent is None:
             call.hang_up("logged out")
             return
+        call.destination = _line_of(agent)
         becomes_caller(call, attempt)
         call.silence()
         self._told.line_up(agent)
@@ -155,6 +161,35 @@ class Lines(Passive):
             self._end(agent, call)
             self._counters["agent_lines_lost"] += 1
             self._told.line_down(agent, LOST)
+
+    # --- after the last server ---
+
+    @property
+    def up(self) -> list[str]:
+        """Whose lines stand, with a caller or without."""
+        return [agent for agent, line in self._lines.items() if line.answered]
+
+    def revived(self, call: Call) -> bool:
+        """Whether a call that outlived the last server is a line, on which nobody talks."""
+        if call.destination.kind != "agent" or not call.destination.name.startswith(_LINE):
+            return False
+        agent = call.destination.name.removeprefix(_LINE)
+        if self._phone_of(agent) is None:
+            call.hang_up("logged out")
+        else:
+            self._begin(agent, call)
+            call.silence()
+        return True
+
+    def revived_away(self, agent: str, call: Call, attempt: Attempt) -> None:
+        """A nailed-up agent still talks in a queue's call: his leg has a line to go back to."""
+        try:
+            line, _ = self._new(agent)
+        except NotDialled:
+            return  # the leg is hung up with the call, and he is called when he is ready
+        line.destination, line.answered = _line_of(agent), True
+        self._away[call.id] = _Away(agent, attempt, call.on_over)
+        call.on_over = self._call_over
 
     # --- callers ---
 
@@ -222,3 +257,7 @@ class Lines(Passive):
             self._end(agent, line)
             line.hang_up(LOST)
             self._told.line_down(agent, LOST)
+
+
+def _line_of(agent: str) -> Destination:
+    return Destination("agent", f"{_LINE}{agent}")

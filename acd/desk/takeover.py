@@ -29,9 +29,9 @@ class Takeover:
         self.legs: dict[str, int] = {}
         self.registered: dict[str, bool] = {}
 
-    def over(self, engine: Engine, calls: list[str], now: float) -> None:
+    def over(self, engine: Engine, calls: list[str], lines: list[str], now: float) -> None:
         registered = [name for name, there in self.registered.items() if there]
-        engine.restarted(calls, self.legs, registered, CALL_AGAIN_S, now)
+        engine.restarted(calls, self.legs, registered, CALL_AGAIN_S, now, lines)
 
 
 def entry_of(engine: Engine, call: Call, now: float) -> Entry | None:

@@ -360,10 +360,13 @@ class Call:
         """The caller's, and those that won their attempts."""
         return [self.caller, *[attempt.winner for attempt in self._attempts if attempt.winner is not None]]
 
+    def called(self) -> list[Leg]:
+        """Those that ring, and those that won."""
+        return [leg for attempt in self._attempts for leg in attempt.legs]
+
     def port_beside(self, leg: Leg) -> MediaPort | None:
         """A port of another leg, on whose media worker a port of this one is best."""
-        others = [self.caller, *[other for attempt in self._attempts for other in attempt.legs]]
-        ports = [other.audio.port for other in others if other is not leg]
+        ports = [other.audio.port for other in (self.caller, *self.called()) if other is not leg]
         return next((port for port in ports if port is not None), None)
 
     def ask_quality(self, told: Callable[[list[events.LegQuality]], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from pbx.call import sips
+from pbx.call.absent_caller import AbsentCaller
 from pbx.call.caller_leg import CallerLeg
 from pbx.call.credentials import credentials_for
 from pbx.call.early_dialog import MOST, EarlyDialog
@@ -12,7 +13,7 @@ from pbx.call.hop_limit import HopLimit
 from pbx.call.leg import Leg
 from pbx.call.options import RELIABLE
 from pbx.call.reanchor import LOST
-from pbx.call.sent_invite import SentInvite
+from pbx.call.sent_invite import SentInvite, acknowledge
 from pbx.call.session_change import SDP
 from pbx.call.session_timer import min_se
 from pbx.sip.dialog import Dialog
@@ -59,6 +60,11 @@ class CalledLeg(Leg):
     def login(self) -> tuple[str, str] | None:
         return self.target.login
 
+    @property
+    def rings(self) -> SentInvite | None:
+        """The INVITE that has no final response yet, and is wanted."""
+        return self._invite if self.state in (TRYING, RINGING) else None
+
     def _phase(self) -> str:
         return {TRYING: "trying", RINGING: "early", ANSWERED: "confirmed"}.get(self.state, "terminated")
 
@@ -78,6 +84,7 @@ class CalledLeg(Leg):
         self._invite = SentInvite(
             self.switch, self.dialog, self.target.hop, authorization, headers, self._offer, self, now
         )
+        self._kept()
         if self.target.try_s and not self._told and self.target.after_failure() is not None:
             HopLimit(self, self._invite, now)
 
@@ -190,7 +197,7 @@ class CalledLeg(Leg):
         if early is not None:  # 12.2: CSeqs go on from where they were
             self.dialog.remote_cseq = early.dialog.remote_cseq
             self.dialog.local_cseq = max(self.dialog.local_cseq, early.dialog.local_cseq)
-        invite.transaction.user = self.acknowledge(response, invite)
+        invite.transaction.user = acknowledge(self.switch, self.dialog, response, invite)
         self.confirmed = True
         if self.state == DROPPED:  # our CANCEL crossed the 200: the call stands and must be hung up (9.1, 15)
             self.switch.counters["sip_cancel_crossed_200"] += 1
@@ -212,6 +219,7 @@ class CalledLeg(Leg):
         self.session_agreed(response)
         self._tell_caller(response)
         self.switch.on_leg(self)
+        self._kept()
         if self.attempt is not None:
             self.attempt.leg_answered(self)
 
@@ -297,6 +305,7 @@ class CalledLeg(Leg):
         elif state in (TRYING, RINGING):
             if self.call is not None:
                 reason = reason or self.call.reason
+            self._kept()
             self.call = None
             self.state = DROPPED
             self.free()
@@ -314,7 +323,14 @@ class CalledLeg(Leg):
         self.drop(self.switch.clock.now())
         attempt.leg_failed(self, 503, LOST)
 
+    def _kept(self) -> None:
+        """The next server has another INVITE to let go of. Calls that die with this one's callers leave none."""
+        call = self.call
+        if call is not None and (call.answered or isinstance(call.caller, AbsentCaller)):
+            self.switch.on_standing(call)
+
     def _finish(self) -> None:
+        self._kept()
         self.attempt = None
         self._invite = None
         self._heard = self._early = None

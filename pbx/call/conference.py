@@ -141,6 +141,14 @@ class Conference:
         self._calls.update(calls)
         for one in calls:
             one.conference = self
+            self.switch.on_standing(one)
+        self.refresh()
+
+    def take_up(self, calls: list[Call]) -> None:
+        """Those of the last server, all at once: nobody is alone meanwhile."""
+        for call in calls:
+            self._calls[call] = None
+            call.conference = self
         self.refresh()
 
     def leave(self, call: Call) -> None:
@@ -217,6 +225,8 @@ class Conference:
     def _part(self, call: Call) -> None:
         del self._calls[call]
         call.conference = None
+        if not call.ended:
+            self.switch.on_standing(call)
 
     def _connect(self, legs: list[Leg]) -> None:
         plane = self.switch.plane

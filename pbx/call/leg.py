@@ -13,7 +13,6 @@ from pbx.call.options import methods_of
 from pbx.call.quality import told_at_end
 from pbx.call.reanchor import LOST, Reanchor
 from pbx.call.reason import CLEARED, EXPIRED, SILENT, reason_of
-from pbx.call.sent_invite import Acknowledger, SentInvite
 from pbx.call.sent_request import SentRequest
 from pbx.call.session_change import SDP, OurChange, PeerChange
 from pbx.call.session_timer import SessionWatch
@@ -435,14 +434,6 @@ class Leg:
         return not self.audio.takes_keys and (wanted == "info" or (wanted == "auto" and self.allows("INFO")))
 
     # --- requests we send -------------------------------------------------------------------------------------------
-
-    def acknowledge(self, response: Response, invite: SentInvite) -> Acknowledger:
-        """Send the ACK of a 2xx, with the credentials of its INVITE, and return who repeats it (13.2.2.4)."""
-        switch = self.switch
-        hop = self.switch.next_hop(self.dialog)
-        ack = self.dialog.request("ACK", invite.cseq, switch.via(hop, switch.ids.branch()), invite.authorization)
-        switch.layer.send(ack, hop)
-        return Acknowledger(switch, response, ack, hop)
 
     def _send_bye(self, reason: str = "", lines: str = "") -> None:
         SentRequest(self.switch, self.dialog, self.login, "BYE", f"Reason: {reason or CLEARED}\r\n{lines}")

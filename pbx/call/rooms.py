@@ -47,6 +47,7 @@ class Rooms:
         self._door = Door(self._admit)
         self._guests: dict[str, list[Call]] = {}  # that are rung, by the call they are to come to
         switch.focus = self.route
+        switch.meet_again = self._meet_again
 
     def view(self) -> list[dict[str, object]]:
         return [conference.view() for conference in self._live.values() if conference.several and not conference.empty]
@@ -85,7 +86,7 @@ class Rooms:
             conference: Conference | None = self._live.setdefault(name, Conference(call.switch, name, room=True))
         else:
             conference = self._room(name)
-            if conference is None and call.answered:  # it is kept from the last server, or was over a moment ago
+            if conference is None and call.answered:  # it was over a moment ago
                 conference = self._live[name] = Conference(call.switch, name, room=True)
         if conference is None:
             call.refuse(404, f"no conference {name}")
@@ -126,10 +127,19 @@ class Rooms:
         """Whoever has come takes part; without a mix for so many his call ends."""
         try:
             conference.enter(call, host=host)
-            call.switch.on_standing(call)
         except ConferencesExhausted:
             call.switch.counters["calls_without_conference"] += 1
             call.refuse(503, "no more conferences")
+
+    def _meet_again(self, name: str, room: bool, calls: list[Call]) -> None:
+        """A conference that outlived the last server."""
+        conference = self._room(name)
+        if conference is None:
+            conference = self._live[name] = Conference(self._switch, name, room=room)
+        for call in calls:
+            if call.connected is None:
+                call.controller = SEATED
+        conference.take_up(calls)
 
     # --- guests -----------------------------------------------------------------------------------------------------
 

@@ -26,31 +26,32 @@ UNHEARD = _Unheard()
 
 
 class SentInvite:
-    """An INVITE in or for a dialog, until its final response. `authorization` is the header line of a login, or ""."""
+    """An INVITE in or for a dialog, until its final response. `authorization` is the header line of a login, or "".
+    With a `branch` it is sent once more (see `left_behind`)."""
 
-    __slots__ = ("_branch", "_dialog", "_hop", "_switch", "authorization", "cseq", "reason", "transaction")
+    __slots__ = ("_dialog", "_hop", "_switch", "authorization", "branch", "cseq", "reason", "transaction")
 
     def __init__(
         self, switch: Switch, dialog: Dialog, hop: Hop, authorization: str, headers: str, body: str, user: ClientUser,
-        now: float,
+        now: float, branch: str = "",
     ) -> None:  # fmt: skip
         self._switch = switch
         self._dialog = dialog
         self._hop = hop
         self.authorization = authorization
         self.reason = ""  # of its CANCEL
-        self._branch = switch.ids.branch()
+        self.branch = branch or switch.ids.branch()  # "" once it is cancelled
         self.cseq = dialog.next_cseq()
-        data = dialog.request("INVITE", self.cseq, switch.via(hop, self._branch), authorization + headers, body)
-        self.transaction = switch.layer.request(data, self._branch, "INVITE", hop, user, now)
+        data = dialog.request("INVITE", self.cseq, switch.via(hop, self.branch), authorization + headers, body)
+        self.transaction = switch.layer.request(data, self.branch, "INVITE", hop, user, now)
 
     def cancel(self, now: float, reason: str = "") -> None:
         """CANCEL, once, and not before a provisional response (9.1): call it again when one comes. When the peer gives
         no final response for 64*T1 after it, the user hears of a failure. `reason`: RFC 3326, kept for that moment."""
         self.reason = reason or self.reason
-        if self.transaction.state != PROCEEDING or not self._branch:
+        if self.transaction.state != PROCEEDING or not self.branch:
             return
-        branch, self._branch = self._branch, ""
+        branch, self.branch = self.branch, ""
         line = f"Reason: {self.reason}\r\n" if self.reason else ""
         data = self._dialog.request("CANCEL", self.cseq, self._switch.via(self._hop, branch), line)
         self._switch.layer.request(data, branch, "CANCEL", self._hop, UNHEARD, now)
@@ -59,6 +60,14 @@ class SentInvite:
     def on_timer(self, kind: str, now: float) -> None:
         if self.transaction.input("abandoned", now):
             self._switch.counters["sip_cancel_unanswered"] += 1
+
+
+def acknowledge(switch: Switch, dialog: Dialog, response: Response, invite: SentInvite) -> Acknowledger:
+    """Send the ACK of a 2xx, with the credentials of its INVITE, and return who repeats it (13.2.2.4)."""
+    hop = switch.next_hop(dialog)
+    ack = dialog.request("ACK", invite.cseq, switch.via(hop, switch.ids.branch()), invite.authorization)
+    switch.layer.send(ack, hop)
+    return Acknowledger(switch, response, ack, hop)
 
 
 class Acknowledger:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pbx.call.credentials import credentials_for
-from pbx.call.sent_invite import SentInvite
+from pbx.call.sent_invite import SentInvite, acknowledge
 from pbx.call.sent_request import SentRequest
 from pbx.call.session_timer import min_se
 from pbx.sip.errors import SipError
@@ -149,7 +149,7 @@ class OurChange:
         leg.our_change = None
         leg.hear(response, hop)
         if invite is not None:
-            invite.transaction.user = leg.acknowledge(response, invite)
+            invite.transaction.user = acknowledge(leg.switch, leg.dialog, response, invite)
         if leg.call is None:  # hung up meanwhile
             return
         direction = ""

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 from config.schema import Destination
 from pbx.call import events
+from pbx.call.absent_caller import AbsentCaller
 from pbx.call.bridge import JOINED
 from pbx.call.call import Call
 from pbx.call.controller import NOBODY
+from pbx.call.kept_dialog import dialog_of, keep_dialog, login_of
+from pbx.call.left_behind import keep_called, let_go
 from pbx.call.leg import Leg, Party
 from pbx.call.origin import Origin
 from pbx.call.reanchor import Reanchor
 from pbx.call.session_timer import Agreed
 from pbx.routing import tolls
-from pbx.sip.dialog import Dialog
-from pbx.sip.hop import Hop
 
 if TYPE_CHECKING:
     from pbx.call.switch import Switch
 
 Kept = dict[str, Any]
 FORM: Final = 1  # of what is kept; another server may know another one
-CSEQ_AHEAD: Final = 1000  # more requests than a dialog has sent since it was kept (RFC 3261 12.2.1.1: it only grows)
 
 
 class StandingLeg(Leg):
@@ -36,17 +36,13 @@ class StandingLeg(Leg):
     __slots__ = ("_login",)
 
     def __init__(self, switch: Switch, call: Call, kept: Kept) -> None:
-        dialog = dict(kept["dialog"])
-        dialog["hop"] = Hop(*dialog["hop"])
-        dialog["route_set"] = tuple(dialog["route_set"])
-        dialog["local_cseq"] += CSEQ_AHEAD
-        super().__init__(switch, call, kept["number"], Dialog(**dialog), kept["extension"], kept["trunk"])
+        super().__init__(
+            switch, call, kept["number"], dialog_of(kept["dialog"]), kept["extension"], kept["trunk"]
+        )  # fmt: skip
         self.party = Party(*kept["party"])
         self.can(None if kept["methods"] is None else frozenset(kept["methods"]))
         self.confirmed = True
-        trunk = switch.rules.site.trunks.get(kept["trunk"] or "")
-        login = None if trunk is None or trunk.login is None or not kept["called"] else trunk.login
-        self._login = None if login is None else (login.username, login.password.get_secret_value())
+        self._login = login_of(switch, kept["trunk"]) if kept["called"] else None
         bill = kept.get("bill")
         self.bill = None if bill is None else switch.targets.tolls.resumed(bill)
         self.audio.take_up(kept["audio"])
@@ -66,18 +62,26 @@ class StandingLeg(Leg):
 
 
 def keep(call: Call) -> Kept | None:
-    """What is to be known of a call for it to outlive the server; None if it does not stand."""
-    if call.ended or not call.answered or not _stands(call.caller):
+    """What is to be known of a call for it to outlive the server, or for those who are called in it to be let go of;
+    None if there is nothing."""
+    if call.ended or not (call.answered or isinstance(call.caller, AbsentCaller)):
         return None
     attempt = call.connected
+    talks = None if attempt is None or attempt.winner is None or not _stands(attempt.winner) else attempt.winner
+    left = [keep_called(leg) for leg in call.called() if leg is not talks]
+    if not _stands(call.caller):
+        return {"form": FORM, "caller": None, "left": left} if left else None
     talking = None
-    if attempt is not None and attempt.winner is not None and _stands(attempt.winner):
+    if attempt is not None and talks is not None:
         talking = {
-            "leg": _keep_leg(attempt.winner), "number": attempt.number, "agent": attempt.agent,
+            "leg": _keep_leg(talks), "number": attempt.number, "agent": attempt.agent,
             "destination": list(attempt.destination),
         }  # fmt: skip
+    room = call.conference
+    listens = room is not None and room.part_of(call) is not None
     return {
-        "form": FORM, "id": call.id, "direction": call.direction, "from": call.from_number, "name": call.from_name,
+        "form": FORM, "left": left, "conference": None if room is None or listens else [room.name, room.room],
+        "id": call.id, "direction": call.direction, "from": call.from_number, "name": call.from_name,
         "to": call.to_number, "dialled": call.dialled, "destination": list(call.destination),
         "attributes": dict(call.attributes), "started_at": call.started_at, "connected_at": call.connected_at,
         "waited_s": call.waited_s, "max_forwards": call.max_forwards, "is_sips": call.is_sips,
@@ -90,27 +94,24 @@ def _stands(leg: Leg) -> bool:
 
 
 def _keep_leg(leg: Leg) -> Kept:
-    dialog = leg.dialog
     return {
         "number": leg.number, "extension": leg.extension, "trunk": leg.trunk, "party": list(leg.party),
         "methods": None if leg.methods is None else sorted(leg.methods), "called": leg.login is not None,
         "session": None if leg.agreed is None else list(leg.agreed), "audio": leg.audio.keep(),
-        "bill": tolls.kept(leg.bill),
-        "dialog": {
-            "call_id": dialog.call_id, "local": dialog.local, "remote": dialog.remote, "local_tag": dialog.local_tag,
-            "remote_tag": dialog.remote_tag, "remote_target": dialog.remote_target, "contact": dialog.contact,
-            "hop": list(dialog.hop), "route_set": list(dialog.route_set), "local_cseq": dialog.local_cseq,
-            "remote_cseq": dialog.remote_cseq, "max_forwards": dialog.max_forwards,
-        },
+        "bill": tolls.kept(leg.bill), "dialog": keep_dialog(leg.dialog),
     }  # fmt: skip
 
 
-def revive(switch: Switch, kept: Kept, now: float) -> Call:
-    """The call again. A leg whose port no media worker kept alive gets another, and its peer is told. Raises KeyError,
-    TypeError or ValueError for what was kept by another server and makes no sense here."""
+def revive(switch: Switch, kept: Kept, now: float) -> Call | None:
+    """The call again, and in its controller's hands, if it has one; `go_on`, then, once all are there. None: it does
+    not stand. Who was called and does not talk is let go of. Raises KeyError, TypeError or ValueError for what was kept
+    by another server and makes no sense here."""
     if kept["form"] != FORM:
         raise ValueError(f"form {kept['form']}")
+    let_go(switch, kept.get("left", ()), now)
     leg = kept["caller"]
+    if leg is None:
+        return None
     origin = Origin(
         kept["from"], kept["name"], kept["to"], leg["trunk"], leg["extension"], kept["max_forwards"], kept["is_sips"]
     )
@@ -134,9 +135,23 @@ def revive(switch: Switch, kept: Kept, now: float) -> Call:
         call.goes_on(callee, Destination(*talking["destination"]), talking["agent"])
         call.connected_at = kept["connected_at"]
     switch.on_revived(call)
-    if call.controller is NOBODY:
-        call.route(call.destination)
-    for one in (caller, callee):
-        if one is not None and one.audio.port is None:
-            Reanchor(one)
     return call
+
+
+def go_on(switch: Switch, revived: list[tuple[Call, Kept]]) -> None:
+    """All calls are there: who was in a conference is there again with the others, who talks with nobody goes where he
+    was, and a leg whose port no media worker kept alive gets another."""
+    rooms: dict[str, tuple[bool, list[Call]]] = {}
+    for call, kept in revived:
+        room = kept.get("conference")
+        if room is not None:
+            rooms.setdefault(room[0], (room[1], []))[1].append(call)
+    for name, (is_room, calls) in rooms.items():
+        switch.meet_again(name, is_room, calls)
+    for call, _ in revived:
+        if call.controller is NOBODY:
+            call.route(call.destination)
+    for call, _ in revived:
+        for leg in call.legs():
+            if leg.audio.port is None:
+                Reanchor(leg)

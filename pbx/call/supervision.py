@@ -166,6 +166,7 @@ class Supervision(Seat):
         if conference is None or part is None or mode == one.mode:
             return
         quiet, one.mode = one.mode == "monitor", mode
+        one.call.destination = Destination("supervise", f"{mode} {one.agent}")
         conference.enter(one.call, part._replace(mode=mode))
         now = one.call.clock.now()
         one.call.switch.emit(

@@ -100,6 +100,7 @@ class Switch:
         self.on_leg: Callable[[Leg], None] = lambda leg: None
         self.on_standing: Callable[[Call], None] = lambda call: None  # what outlives the server is another than before
         self.on_revived: Callable[[Call], None] = lambda call: None  # one that did; who takes it is its controller
+        self.meet_again: Callable[[str, bool, list[Call]], None] = lambda name, room, calls: None  # see `Rooms`
         self.on_hop_result: Callable[[Target, bool], None] = lambda target, ok: None  # `target.hop` answered, or failed
         self.focus: Callable[[str], Route | None] = lambda user: None  # where the URI of a conference leads
         self.capabilities = Capabilities()

@@ -156,6 +156,7 @@ class FakeCall:
         self.menu_s = 0.0
         self.from_number = ""
         self.to_number = ""
+        self.destination = Destination("queue", "sales")
         self.on_over: Any = None
         self.controller: Any = None
         self.connected: FakeAttempt | None = None  # as the desk finds it in a call of the last server

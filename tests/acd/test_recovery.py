@@ -12,7 +12,9 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import initialize, rule
 
+from acd.callbacks import LET_GO_S
 from acd.checkpoint import keep, take_up
+from acd.commands import CallLine, DropLine
 from acd.engine import Engine
 from acd.events import ItemAbandoned, ItemCompleted
 from acd.input_log import inputs_of, replay
@@ -105,13 +107,16 @@ KEEP_S = 300.0
 def next_server(stage: Any) -> Callable[..., Scene]:
     """The scene after a kill: `calls` outlived it."""
 
-    def go_on(scene: Scene, *calls: str, legs: dict[str, int] | None = None, phones: tuple[str, ...] = ()) -> Scene:
+    def go_on(
+        scene: Scene, *calls: str, legs: dict[str, int] | None = None, phones: tuple[str, ...] = (),
+        lines: tuple[str, ...] = (),
+    ) -> Scene:  # fmt: skip
         phones = phones or tuple(scene.engine.floor.roster.phones)
         scene.engine = Engine.on(take_up(keep(scene.engine.floor)))
         scene.now += DOWN_S
         scene.events.clear()
         scene.commands.clear()
-        scene.engine.restarted(list(calls), legs or {}, list(phones), KEEP_S, scene.now)
+        scene.engine.restarted(list(calls), legs or {}, list(phones), KEEP_S, scene.now, list(lines))
         scene.listen()
         return scene
 
@@ -226,6 +231,9 @@ def test_a_callback_whose_call_was_under_way_has_another(stage: Any, next_server
     scene.listen()
     next_server(scene)
     callback = scene.engine.floor.callbacks["cb"]
+    if order in ("taken", "dialled"):  # his phone rang: nobody is called twice at once
+        assert callback.item_id is None and callback.due_at == scene.now + LET_GO_S
+        scene.engine.tick(scene.now + LET_GO_S)
     assert callback.item_id == "cb-2" and callback.age_from == scene.engine.floor.items["cb-2"].age_from
     assert callback.dialled_until is None and not callback.reached
 
@@ -241,3 +249,26 @@ def test_a_customer_who_is_being_called_is_not_left_without_an_agent(stage: Any,
     callback = scene.engine.floor.callbacks["cb"]
     assert callback.item_id == "cb-2" and callback.dialled_until is None
     assert scene.engine.floor.items["cb-2"].state is ItemState.QUEUED
+
+
+@pytest.mark.parametrize("stands", [True, False])
+def test_lines_of_nailed_up_agents(stage: Any, next_server: Any, stands: bool) -> None:
+    """Whose line stands is available by it; whose does not is called again if he is ready."""
+    scene: Scene = stage(sales={})
+    for name in ("ann", "bob"):
+        agent = scene.engine.floor.roster.agents[name]
+        agent.nailed_up = True
+        scene.engine.login(name, scene.now)
+        scene.engine.line_up(name, scene.now)
+    scene.engine.ready("ann", scene.now)
+    scene.listen()
+    next_server(scene, lines=("ann", "bob") if stands else ())
+    called = [one.agent for one in scene.commands if isinstance(one, CallLine)]
+    assert called == ([] if stands else ["ann"])
+    assert [scene.engine.floor.roster.agents[name].line for name in ("ann", "bob")] == [stands, stands]
+
+
+def test_the_line_of_who_has_logged_out_is_hung_up(stage: Any, next_server: Any) -> None:
+    scene: Scene = stage(sales={})
+    next_server(scene, lines=("ann",))
+    assert DropLine("ann") in scene.commands and not scene.engine.floor.roster.agents["ann"].line

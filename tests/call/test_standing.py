@@ -8,16 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from config.schema import Destination
 from pbx.call.call import Call
 from pbx.call.events import CallRevived
+from pbx.call.originate import call_from
 from pbx.call.session_timer import Agreed
-from pbx.call.standing import keep, revive
+from pbx.call.standing import go_on, keep, revive
+from pbx.sip.message import Request
 
 from .test_early_media import the_call
 from .test_flows import DID, hang_up, ringing, talking
 from .test_reanchor import moved
 from .test_review import Recorder
-from .world import World, sdp
+from .world import Phone, World, sdp
 
 
 def waits(call: Call, name: str) -> None:
@@ -48,8 +51,8 @@ class Lives:
         for phone in new.phones.values():
             phone.world = new
         new.switch.handlers["ivr"] = waits
-        for one in kept:
-            revive(new.switch, json.loads(one), new.clock.time)
+        revived = [(revive(new.switch, one, new.clock.time), one) for one in map(json.loads, kept)]
+        go_on(new.switch, [(call, one) for call, one in revived if call is not None])
         return new
 
 
@@ -160,7 +163,7 @@ def test_a_call_that_rings_does_not_stand(lives: Lives) -> None:
     carrier.send(invite.replace("INVITE sip", "ACK sip", 1).replace(" INVITE\r\n", " ACK\r\n"))
 
 
-@pytest.mark.parametrize("change", [{"form": 99}, {"caller": {}}, {"caller": None}, {"destination": [1, 2, 3]}])
+@pytest.mark.parametrize("change", [{"form": 99}, {"caller": {}}, {"left": [{}]}, {"destination": [1, 2, 3]}])
 def test_what_makes_no_sense_is_told(lives: Lives, change: dict[str, object]) -> None:
     carrier, invite, tag, phone, _ = talking(lives.world)
     (kept,) = lives.kept()
@@ -183,6 +186,84 @@ def test_half_a_call_leaves_no_port(lives: Lives) -> None:
     assert len(plane.leased) == 1 and len(plane.adopted()) == 1  # the callee's, which the grace ends
     assert not new.clock.pending() and not new.leaks().get("calls")
     hang_up(carrier, invite, tag, phone)
+
+
+def rung(lives: Lives) -> tuple[Phone, str, str, Phone, Request]:
+    """The carrier's caller hears music while 101 rings."""
+    carrier, phone = lives.world.phone("198.51.100.1"), lives.world.phone("192.0.2.10")
+    lives.world.register("101", phone)
+    invite = carrier.invite(DID)
+    call = the_call(lives.world)
+    call.controller = Recorder()
+    phone.answer(phone.request("INVITE"), 486)
+    phone.request("ACK")
+    call.play(("music",), loop=True)
+    tag = carrier.response(200).to_tag or ""
+    carrier.follow("ACK", invite, tag)
+    call.destination = call.destination._replace(kind="ivr", name="welcome")
+    call.dial(Destination("extension", "101"), ring_s=20)
+    request = phone.request("INVITE")
+    phone.answer(request, 180)
+    return carrier, invite, tag, phone, request
+
+
+def test_a_phone_that_rang_rings_no_more(lives: Lives) -> None:
+    carrier, invite, tag, phone, request = rung(lives)
+    lives.next()
+    again = phone.request("INVITE")  # RFC 3261 17.2.3: the same once more
+    assert (again.branch, again.cseq, again.call_id) == (request.branch, request.cseq, request.call_id)
+    assert again.get("From") == request.get("From") and not again.body
+    phone.answer(again, 180)
+    cancel = phone.request("CANCEL")
+    assert (cancel.branch, cancel.cseq) == (request.branch, request.cseq)
+    phone.answer(cancel, 200)
+    phone.answer(again, 487)
+    phone.request("ACK")
+    carrier.follow("BYE", invite, tag, cseq=2)
+    carrier.response(200)
+    lives.next()
+    assert not phone.inbox
+
+
+def test_a_phone_that_was_answered_meanwhile_is_hung_up(lives: Lives) -> None:
+    carrier, invite, tag, phone, _ = rung(lives)
+    lives.next()
+    phone.answer(phone.request("INVITE"), 200, body=sdp(41000, host=phone.host))
+    phone.request("ACK")
+    phone.answer(phone.request("BYE"), 200)
+    carrier.follow("BYE", invite, tag, cseq=2)
+    carrier.response(200)
+
+
+def test_who_had_answered_and_did_not_talk_yet_is_hung_up(lives: Lives) -> None:
+    """An agent who hears a whisper, or his customer's phone ring."""
+    carrier, invite, tag, phone, request = rung(lives)
+    phone.answer(request, 200, body=sdp(41000, host=phone.host))
+    phone.request("ACK")
+    world = lives.next()
+    bye = phone.request("BYE")
+    assert bye.call_id == request.call_id and bye.cseq > request.cseq
+    phone.answer(bye, 200)
+    assert not phone.inbox and the_call(world).connected is None
+    carrier.follow("BYE", invite, tag, cseq=2)
+    carrier.response(200)
+
+
+def test_a_call_with_nobody_in_it_yet_leaves_only_whom_it_rang(lives: Lives) -> None:
+    """Click to dial, a callback."""
+    phone = lives.world.phone("192.0.2.10")
+    lives.world.register("101", phone)
+    switch, now = lives.world.switch, lives.world.clock.time
+    call = call_from(switch, "101", "102", "101", now)
+    assert keep(call) is None
+    switch.begin(call, now)
+    call.dial(Destination("extension", "101"), ring_s=20)
+    phone.answer(phone.request("INVITE"), 180)
+    world = lives.next()
+    assert not list(world.switch.calls())
+    phone.answer(phone.request("INVITE"), 486)
+    phone.request("ACK")
+    assert not phone.inbox
 
 
 def test_no_keys_of_encrypted_sound_are_kept(lives: Lives) -> None:

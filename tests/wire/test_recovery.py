@@ -46,6 +46,17 @@ async def agents_of(plateau: Plateau) -> dict[str, dict[str, Any]]:
     return {one["name"]: one for one in (await plateau.get("/v1/agents"))["agents"]}
 
 
+async def figures_of(plateau: Plateau) -> dict[tuple[str, str], dict[str, Any]]:
+    """All of the last hour, but for the times of agents, which go on."""
+    found = {}
+    for by in ("queue", "skill", "agent"):
+        for row in (await plateau.get(f"/v1/statistics?by={by}"))["rows"]:
+            figures = (row["hour"] or {}).items()
+            lasting = {name: one for name, one in figures if by != "agent" or not name.endswith(("_s", "occupancy"))}
+            found[by, f"{row['name']} {row.get('channel', '')}"] = lasting
+    return found
+
+
 async def full_house(plateau: Plateau, pjsip: Softphones) -> tuple[Sipp, PhoneCall]:
     """anna talks, bert is not ready, cleo notes down her call, dora was never there; `WAITING` calls wait."""
     phones = {}
@@ -86,6 +97,9 @@ async def test_a_killed_server_has_forgotten_nothing(pjsip: Softphones, answered
         await asyncio.sleep(1.0)  # so that all is written
         asked_at = time.time()
         queue, agents = await queue_of(plateau), await agents_of(plateau)
+        figures = await figures_of(plateau)
+        assert figures["queue", "sales call"]["offered"] == WAITING + 2
+        assert figures["agent", "cleo "]["completed"] == 1
         await plateau.crash_and_restart(workers=False)
         after_s = time.time() - asked_at
         again, agents_again = await queue_of(plateau), await agents_of(plateau)
@@ -98,6 +112,7 @@ async def test_a_killed_server_has_forgotten_nothing(pjsip: Softphones, answered
         assert all(abs(more - expected_s) < SOON_S for more in more_s), more_s
         for figure in ("offered", "answered", "abandoned", "overflowed"):
             assert again[figure] == queue[figure], figure
+        assert await figures_of(plateau) == figures
         for name, agent in agents.items():
             assert {key: agents_again[name][key] for key in ("state", "reason", "since", "call_id", "registered")} == {
                 key: agent[key] for key in ("state", "reason", "since", "call_id", "registered")

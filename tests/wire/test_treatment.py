@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bench.cti_client import desktop, supervisor
@@ -65,3 +67,40 @@ async def test_the_emergency_switch_empties_the_queue(office: Office, baresip: S
     assert (await plateau.put("/v1/queues/told", {"emergency": True}))["emergency"] is True
     await call.ended()
     assert (await plateau.put("/v1/emergency", {"on": False}))["queues"]
+
+
+async def test_outside_its_hours_a_queue_sends_callers_elsewhere(office: Office, baresip: Softphones) -> None:
+    plateau = office.plateau
+    caller = await baresip.phone("102", server=plateau.sip, password="wire", tone_hz=620)
+    async with supervisor(plateau) as screen:
+        call = await caller.call("3006")
+        left = await screen.until(lambda m: m.type == "item_overflowed")
+        assert (left["queue"], left["reason"], left["to"]) == ("shut", "closed", "ivr echo")
+        assert (await call.hear(620)).heard
+        await call.hang_up()
+
+
+async def test_moved_to_another_queue_he_hears_music_all_the_time_and_is_as_old(
+    office: Office, baresip: Softphones
+) -> None:
+    """He waits for `sales` first, and is so before who came to `both` in between."""
+    plateau = office.plateau
+    old, young = [await baresip.phone(name, server=plateau.sip, password="wire") for name in ("102", "104")]
+    first = await old.call("3000")
+    await first.established()
+    assert (await first.hear(None)).heard
+    [moved] = (await plateau.get("/v1/queues/sales"))["waiting"]
+    second = await young.call("3003")
+    await second.established()
+    loop = asyncio.get_running_loop()
+    begun, before = loop.time(), (await first.levels())["samples"]
+    path = f"/v1/queues/sales/calls/{moved['call_id']}/move"
+    await plateau.post(path, {"to": "queue both"}, role="supervisor", name="bench")
+    assert (await plateau.get("/v1/queues/sales"))["waiting"] == []
+    waiting = (await plateau.get("/v1/queues/both"))["waiting"]
+    assert waiting[0]["call_id"] == moved["call_id"] and len(waiting) == 2
+    await asyncio.sleep(1.0)
+    heard_s = ((await first.levels())["samples"] - before) / 8000
+    assert heard_s > 0.85 * (loop.time() - begun), heard_s
+    await first.hang_up()
+    await second.hang_up()
