@@ -4,15 +4,16 @@ by telephone, a nailed-up line, a supervisor who whispers on a queue's call."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
 
-from bench.cti_client import EventClient, desktop
+from bench.cti_client import EventClient, Received, desktop, supervisor
 from bench.plateau import PlateauError
-from bench.softphones import Softphones, answer, reject, ring_only
+from bench.softphones import SoftphoneError, Softphones, answer, reject, ring_only
 from bench.softphones.phone import Phone
 from tests.wire.conftest import Office, eventually
 
@@ -292,3 +293,70 @@ async def test_a_supervisor_whispers_on_a_queues_call(office: Office, baresip: S
         await served.ended()
         await becomes(office, "dora", "WRAP_UP")
         await screen.command("wrap_up_done", disposition="sold")
+
+
+def _changed_to(mode: str, message: Received) -> bool:
+    return message.type == "supervision_changed" and message["mode"] == mode
+
+
+async def test_a_supervisor_of_a_pjsip_agent_monitors_whispers_and_barges_in(
+    office: Office, pjsip: Softphones, baresip: Softphones
+) -> None:
+    """Only the supervisor's phone has a tone: whoever hears anything hears her."""
+    agent = await phone_of(pjsip, office, DORA, policy=answer(50))
+    caller = await phone_of(baresip, office, "102")
+    boss = await phone_of(baresip, office, "106", tone_hz=1000)
+    async with at_work(office, "dora") as screen, supervisor(office.plateau) as watching:
+        call = await caller.call(QUEUE)
+        served = await agent.next_call()
+        await served.established()
+        await becomes(office, "dora", "BUSY")
+        listening = await boss.call("*41111")
+        await listening.established()
+        assert await served.sounds() >= 10, "the agent hears the whisper"
+        assert not (await call.hear(1000, within_s=0.5, share=0.3)).heard, "the customer does not"
+        for key, mode in (("6", "barge"), ("4", "monitor")):
+            await listening.press(key)
+            await watching.until(partial(_changed_to, mode))
+            heard = await call.hear(1000, share=0.3) if mode == "barge" else None
+            assert heard is None or heard.heard, "both hear her"
+
+        async def nobody_hears() -> bool:
+            loud = (await served.levels())["received"], (await call.levels())["received"]
+            return loud[0] < 10 and loud[1] < -50
+
+        await eventually(nobody_hears)
+        await served.hang_up()
+        await listening.ended()
+        await call.ended()
+        await screen.command("wrap_up_done", disposition="sold")
+
+
+async def _meanwhile(command: Awaitable[None]) -> None:
+    """Of a phone whose call may just be over."""
+    with suppress(SoftphoneError):
+        await command
+
+
+async def test_the_caller_hangs_up_while_his_agent_gives_him_on(
+    office: Office, pjsip: Softphones, baresip: Softphones
+) -> None:
+    """REFER and BYE meet: whichever comes first, nobody is left over, and the agent has his notes to write."""
+    dora = await phone_of(pjsip, office, DORA, policy=answer(50))
+    caller = await phone_of(baresip, office, "102", tone_hz=CALLER)
+    async with at_work(office, "dora") as screen:
+        for order in (1, -1, 1):
+            call = await caller.call(QUEUE)
+            served = await dora.next_call()
+            await served.established()
+            await becomes(office, "dora", "BUSY")
+            meet = [_meanwhile(served.transfer_to_number("3003")), _meanwhile(call.hang_up())]
+            await asyncio.gather(*meet[::order])
+            await call.ended()
+            await served.hang_up()
+            await becomes(office, "dora", "WRAP_UP")
+            await office.plateau.until_idle()
+            queues = (await office.plateau.get("/v1/queues"))["queues"]
+            assert [one["waiting"] for one in queues if one["name"] in ("noted", "both")] == [[], []]
+            await screen.command("wrap_up_done", disposition="sold")
+            await becomes(office, "dora", "READY")

@@ -3,7 +3,8 @@ and they hear each other."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,11 @@ from bench.softphones import Phone, PhoneCall, SoftphoneError, Softphones, answe
 from tests.wire.conftest import OFFICE, eventually
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
-CUSTOMER = "0612345678"
+CUSTOMER, E164, OURS = "0612345678", "+33612345678", "+33180000009"
 
 
-def _changes(address: str) -> dict[str, Any]:
-    """Two queues, one of each order; customers are reached where their phones are."""
+def _changes(address: str, carrier: str) -> dict[str, Any]:
+    """Two queues, one of each order; customers are reached where their phones are, or by a carrier."""
     site = read_site(OFFICE)
     back = {"key": "1", "ring_s": 5, "retries": 1, "retry_after_s": 1}
     ours = {"music": "music", "ring_s": 5, "wrap_up_s": 0}
@@ -34,10 +35,14 @@ def _changes(address: str) -> dict[str, Any]:
             {"from": "anyone", "match": "3101", "to": "queue forth"},
             *site["dial_plan"],
         ],
-        "trunks": {"customers": {"registers_as": {"username": CUSTOMER, "password": "wire"}}},
+        "trunks": {
+            "customers": {"registers_as": {"username": CUSTOMER, "password": "wire"}},
+            "carrier": {"from": "127.0.0.3", "gateway": f"sip:{carrier}", "caller_id": OURS},
+        },
         "queues": {
             **site["queues"],
             "back": {**ours, "callback": back},
+            "through": {**ours, "callback": {**back, "through": "carrier"}},
             "forth": {**ours, "callback": {**back, "order": "customer first"}},
         },
     }
@@ -50,10 +55,10 @@ class Shop:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def running_shop() -> AsyncIterator[Shop]:
+async def running_shop(pjsip_process: Softphones) -> AsyncIterator[Shop]:
     async with Softphones("baresip") as customers:
-        address = customers.address("x").partition("@")[2]
-        async with Plateau(OFFICE, changes=_changes(address)) as plateau:
+        address, carrier = (one.address("x").partition("@")[2] for one in (customers, pjsip_process))
+        async with Plateau(OFFICE, changes=_changes(address, carrier)) as plateau:
             yield Shop(plateau, customers)
         assert plateau.exit_status == 0 and not plateau.left_over
 
@@ -187,6 +192,12 @@ async def test_the_agent_logs_out_while_the_customers_phone_rings(shop: Shop, pj
     assert await anna.unregister() == 200
 
 
+async def _meanwhile(command: Awaitable[None]) -> None:
+    """Of a phone whose call may just be over."""
+    with suppress(SoftphoneError):
+        await command
+
+
 async def _delete(plateau: Plateau, callback_id: str) -> None:
     await plateau._request("DELETE", f"/v1/callbacks/{callback_id}", None, "supervisor", "bench")
 
@@ -194,3 +205,70 @@ async def _delete(plateau: Plateau, callback_id: str) -> None:
         return not await _callbacks(plateau)
 
     await eventually(gone)
+
+
+async def test_asked_for_on_the_page_the_agent_sees_the_basket_before_his_phone_rings(
+    shop: Shop, pjsip: Softphones
+) -> None:
+    plateau = shop.plateau
+    phone = await pjsip.phone(E164, policy=answer(50), loops=True)
+    anna = await shop.customers.phone("103", server=plateau.sip, password="wire", policy=answer(50), tone_hz=620)
+    assert await anna.register() == 200
+    basket = {"amount": 2300, "items": [{"name": "Rail pass", "quantity": 2, "price": 205}]}
+    session = {"id": "session-of-zoe", "name": "Zoé Dupont", "basket": basket}
+    async with desktop(plateau, "anna") as annas, supervisor(plateau) as screen:
+        await plateau.post("/v1/web-sessions", session)
+        asked = {"queue": "through", "number": "06 12 34 56 78", "web_session": session["id"]}
+        found = await plateau.post("/v1/callbacks", asked)
+        await annas.command("login")
+        await annas.command("ready")
+        offer = await annas.pop("offer")
+        at_anna = await anna.next_call()
+        assert at_anna.arrived_at is not None and offer.arrived_at < at_anna.arrived_at
+        assert offer["match"] == {"method": "callback", "confidence": 0.9}
+        assert offer["session"]["basket"]["amount"] == 2300 and offer["session"]["name"] == "Zoé Dupont"
+        await annas.pop("connected")
+        at_customer = await phone.next_call()
+        assert OURS in at_customer.headers["From"], "the trunk's number is shown"
+        await _talk(at_anna, at_customer)
+        closed = await screen.until(lambda m: m.type == "callback_closed" and m["callback_id"] == found["id"])
+        assert closed["outcome"] == "done"
+        await annas.command("logout")
+    assert await anna.unregister() == 200
+
+
+@pytest.mark.parametrize("queue", ["back", "forth"])
+async def test_the_customer_answers_just_as_the_agent_hangs_up(shop: Shop, pjsip: Softphones, queue: str) -> None:
+    """Whichever comes first: both are free again, no call is left, the callback is over or called again."""
+    plateau = shop.plateau
+    phone = await _customer(shop, policy=ring_only())
+    anna = await pjsip.phone("103", server=plateau.sip, password="wire", policy=answer(50))
+    assert await anna.register() == 200
+    async with desktop(plateau, "anna") as annas, supervisor(plateau) as screen:
+        await annas.command("login")
+        await annas.command("ready")
+        body = {"queue": queue, "number": CUSTOMER}
+        asked = await plateau.post("/v1/callbacks", body, role="supervisor", name="bench")
+        at_customer = await phone.next_call()
+        if queue == "back":
+            at_anna = await anna.next_call()
+            await at_anna.established()
+            await asyncio.gather(_meanwhile(at_customer.answer()), at_anna.hang_up())
+        else:  # his agent's phone rings once he has answered
+            await anna.policy(ring_only())
+            await at_customer.answer()
+            at_anna = await anna.next_call()
+            await asyncio.gather(at_customer.hang_up(), _meanwhile(at_anna.answer()))
+        await at_customer.ended()
+        await at_anna.ended()
+        await annas.command("logout")
+        ends = ("callback_closed", "callback_missed")
+        over = await screen.until(lambda m: m.type in ends and m["callback_id"] == asked["id"])
+        if over.type == "callback_missed":
+            assert over["outcome"] == "agent_hung_up"
+            await _delete(plateau, asked["id"])
+        else:
+            assert over["outcome"] in ("done", "left")
+        await plateau.until_idle()
+    assert await anna.unregister() == 200
+    assert await _callbacks(plateau) == []
