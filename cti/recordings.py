@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
+from pydantic import Field
 
 from cti.errors import Forbidden, InvalidQuery, UnknownResource
-from cti.models import LegalHold
+from cti.models import LegalHold, Reply
 from cti.ports import Recordings
 from cti.replies import NOT_KEPT, reply
 from cti.views import LiveView
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
     from cti.rest import Ask
 
 STEP_BYTES: Final = 1 << 18  # read and sent in one go
+_PERSON_DIGITS: Final = 3  # in a number at least: an extension is a person, too
+
+
+class Erased(Reply):
+    """The recordings of a person's calls: which are gone, and which are not and why."""
+
+    deleted: list[str]
+    running: list[str] = Field(description="of calls under way: stop them, or wait, and ask again")
+    legal_hold: list[str]
 
 
 class RecordingRest:
@@ -72,6 +83,12 @@ class RecordingRest:
 
     async def delete(self, ask: Ask) -> web.StreamResponse:
         return reply(await self._kept.delete(ask.path["id"], _by(ask)))
+
+    async def erase(self, ask: Ask) -> web.StreamResponse:
+        number = ask.request.query.get("number", "").strip()
+        if len(re.sub(r"\D", "", number)) < _PERSON_DIGITS:
+            raise InvalidQuery("number: expected the number of a person, as +33612345678 (a plus is %2B here)")
+        return reply(await self._kept.erase(number, _by(ask)))
 
     async def hold(self, ask: Ask) -> web.StreamResponse:
         assert isinstance(ask.body, LegalHold)

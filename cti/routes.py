@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from cti import callbacks, models, queue_models, tolls
+from cti import callbacks, models, queue_models, recordings, tolls
 from cti.commands import COMMANDS
 from cti.tokens import Role
 from cti.traces import JSON_LINES
@@ -182,6 +182,9 @@ ROUTES: Final[tuple[Route, ...]] = (
           {200: models.Recording}, problems=(404, 409), tag="recordings"),
     Route("PUT", "/v1/recordings/{id}/legal-hold", "recordings.hold", "Keep it whatever its age", _FLOOR,
           {200: models.Recording}, body=models.LegalHold, problems=(404,), tag="recordings"),
+    Route("DELETE", "/v1/recordings", "recordings.erase", "Delete all of a person's calls", _FLOOR,
+          {200: recordings.Erased}, query=(Query("number", "whose: however it is written"),), problems=(400, 404),
+          tag="recordings"),
     Route("DELETE", "/v1/recordings/{id}", "recordings.delete", "Delete its file", _FLOOR, {200: models.Recording},
           problems=(404, 409), tag="recordings"),
     Route("GET", "/v1/bans", "banned", "Sources that are not listened to", _FLOOR, {200: models.Bans},

@@ -321,10 +321,10 @@ def phones(site: SiteFile) -> None:
         out.print(f"and {answer['left_off']} more")
 
 
-async def ask(base: str, token: str, path: str) -> Any:
+async def ask(base: str, token: str, path: str, method: str = "GET") -> Any:
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
         try:
-            async with session.get(base + path) as reply:
+            async with session.request(method, URL(base + path, encoded=True)) as reply:
                 if reply.status != 200:
                     fail(f"{base} answered {reply.status}: {await reply.text()}")
                 return await reply.json()
@@ -397,6 +397,23 @@ def export_recording(
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}")
     out.print(f"{target}: {size:,} bytes{'' if recorded.complete else ', cut off at its end'}")
+
+
+@recording_app.command("erase")
+def erase_recordings(
+    site: SiteFile,
+    number: Annotated[str, typer.Argument(help="the person's number, however it is written")],
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask again")] = False,
+) -> None:
+    """Delete all recordings of a person's calls, on a running server."""
+    if not yes:
+        typer.confirm(f"Delete all recordings of calls from and to {number}?", abort=True)
+    base, token = api_of(read_site(site))
+    answer = run(lambda: ask(base, token, f"/v1/recordings?number={quote(number, safe='')}", "DELETE"))
+    out.print(f"{len(answer['deleted'])} deleted")
+    for kind, why in (("running", "their calls are under way"), ("legal_hold", "on legal hold")):
+        if answer[kind]:
+            out.print(f"not deleted, {why}: {', '.join(answer[kind])}")
 
 
 @app.command()

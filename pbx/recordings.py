@@ -347,6 +347,24 @@ class Recordings:
             raise StateConflict("the recording is on legal hold", "legal_hold")
         return self._view(row if row.deleted_at is not None else await self.files.delete(row, by))
 
+    async def erase(self, number: str, by: str) -> dict[str, Any]:
+        """Delete all recordings of a person's calls but those that run or are on legal hold, which are named."""
+        erased: dict[str, Any] = {"deleted": [], "running": [], "legal_hold": []}
+        for row in await self.files.store.of_person(number, self._site.locale.country):
+            if row.id not in self._running and not row.legal_hold:
+                await self.files.delete(row, by)
+            kind = "running" if row.id in self._running else "legal_hold" if row.legal_hold else "deleted"
+            erased[kind].append(row.id)
+        erased["running"] += [
+            running.row.id for running in self._running.values() if self._is_of(running.row.call_id, number)
+        ]
+        return erased
+
+    def _is_of(self, call_id: str, number: str) -> bool:
+        call, country = self._switch.call(call_id), self._site.locale.country
+        ends = () if call is None else (call.from_number, call.to_number)
+        return normalise(number, country) in (normalise(end, country) for end in ends)
+
     async def hold(self, recording_id: str, on: bool) -> dict[str, Any]:
         """Legal hold: neither the retention job nor anybody deletes it."""
         row = (await self._row(recording_id))._replace(legal_hold=int(on))

@@ -7,11 +7,14 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
+from config.numbers import normalise
+
 from .engine import check_exists, create_engine, database_url, unreachable
 from .latest import LatestWriter
-from .tables import recordings
+from .tables import cdr, recordings
 
 MOST: Final = 1000  # rows of one answer
+_SURE_DIGITS: Final = 7  # at the end of a number, the same in all ways to write it
 
 
 class RecordingRow(NamedTuple):
@@ -108,10 +111,30 @@ class RecordingStore:
         rows = await self._read(query.order_by(c.started_at).limit(MOST))
         return [row for row in rows if self._writer.waiting((row.id,)) is None]
 
+    async def of_person(self, number: str, country: str) -> list[RecordingRow]:
+        """All that are not deleted of calls from or to a number, or of calls that these became by a transfer. However
+        the number was written: it is compared as E.164."""
+        wanted = normalise(number, country)
+        digits = wanted[-_SURE_DIGITS:] if wanted.startswith("+") else wanted
+        c, tail = recordings.c, f"%{digits}"
+        of_call = or_(cdr.c.call_id == c.call_id, cdr.c.call_id == c.linked_call_id)
+        query = select(recordings, cdr.c.from_number, cdr.c.to_number).join(cdr, of_call).where(
+            c.deleted_at.is_(None), or_(cdr.c.from_number.like(tail), cdr.c.to_number.like(tail))
+        )  # fmt: skip
+        found = [
+            RecordingRow(*row[:-2])
+            for row in await self._rows(query.order_by(c.started_at))
+            if wanted in (normalise(row[-2], country), normalise(row[-1], country))
+        ]
+        return [self._writer.waiting((row.id,)) or row for row in dict.fromkeys(found)]
+
     async def _read(self, query: Select[Any]) -> list[RecordingRow]:
+        return [RecordingRow(*row) for row in await self._rows(query)]
+
+    async def _rows(self, query: Select[Any]) -> list[Any]:
         try:
             check_exists(self._url)
             async with self._engine.connect() as connection:
-                return [RecordingRow(*row) for row in await connection.execute(query)]
+                return [*await connection.execute(query)]
         except Exception as error:
             raise unreachable(self._url, error) from error

@@ -78,6 +78,10 @@ class FakeRecordings:
     async def delete(self, recording_id: str, by: str) -> dict[str, Any]:
         return self._note("delete", recording_id, by)
 
+    async def erase(self, number: str, by: str) -> dict[str, Any]:
+        self.told.append(("erase", number, by))
+        return {"deleted": ["c1.1"], "running": [], "legal_hold": ["c2.1"]}
+
     async def hold(self, recording_id: str, on: bool) -> dict[str, Any]:
         return self._note("hold", recording_id, on)
 
@@ -120,6 +124,17 @@ async def test_every_route(desk: Api, recordings: FakeRecordings) -> None:
     assert (status, body) == (200, {"recordings": [ONE]})
     assert recordings.told[-1] == ("find", 5, {"queue": "asia"})
     assert (await desk.call("POST", "/v1/calls/c2/recording"))[0] == 409
+
+
+async def test_a_person_who_asks_to_be_forgotten(desk: Api, recordings: FakeRecordings) -> None:
+    status, body, _ = await desk.call("DELETE", "/v1/recordings?number=%2B33%206%2012%2034%2056%2078")
+    assert (status, body) == (200, {"deleted": ["c1.1"], "running": [], "legal_hold": ["c2.1"]})
+    assert recordings.told == [("erase", "+33 6 12 34 56 78", "supervisor boss")]
+    for path in ("/v1/recordings", "/v1/recordings?number=", "/v1/recordings?number=%25"):
+        status, body, _ = await desk.call("DELETE", path)
+        assert status == 400 and "expected the number of a person" in body["detail"], path
+    assert (await desk.call("DELETE", "/v1/recordings?number=0612345678", role="agent"))[0] == 403
+    assert len(recordings.told) == 1
 
 
 @pytest.mark.parametrize(

@@ -306,6 +306,33 @@ def test_legal_hold_and_deletion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     asyncio.run(scene())
 
 
+def test_a_person_who_asks_to_be_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, monkeypatch, {"folder": str(tmp_path / "kept")})
+    room.talk()
+    live = room.recordings.start(room.call_id, "zoe")
+    caller = room.office.switch.call(room.call_id)
+    assert caller is not None
+    old = room.rows[live["id"]]._replace(ended_at=5.0, file="d/old.wav")
+    found = [old._replace(id="old"), old._replace(id="held", legal_hold=1)]
+    path = tmp_path / "kept" / "d" / "old.wav"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+
+    async def of_person(number: str, country: str) -> list[RecordingRow]:
+        return found if number == caller.from_number else []
+
+    monkeypatch.setattr(room.recordings.files.store, "of_person", of_person)
+
+    async def scene() -> None:
+        assert await room.recordings.erase("0699999999", "zoe") == {"deleted": [], "running": [], "legal_hold": []}
+        assert path.exists()
+        erased = await room.recordings.erase(caller.from_number, "zoe")
+        assert erased == {"deleted": ["old"], "running": [live["id"]], "legal_hold": ["held"]}
+        assert not path.exists()
+
+    asyncio.run(scene())
+
+
 def test_an_event_of_a_recording_that_is_over_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     room = Room(tmp_path, monkeypatch)
     room.talk()

@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from pbx.store import latest
+from pbx.store.engine import create_engine, database_url
 from pbx.store.journal import Journal
 from pbx.store.recordings import RecordingRow, RecordingStore
+from pbx.store.tables import cdr
 
 ONE = RecordingRow(
     "c1.1", "c1", None, "asia", "ann", 1000.0, 1010.5, 10.5, "2026-01-01/c1.wav", "wav", 0, "[[1.0,2.5]]",
@@ -85,4 +88,33 @@ async def test_what_is_too_old(url: str) -> None:
     assert sorted(row.id for row in await store.expired(2000.0, {})) == ["c1.1", "europe", "none"]
     assert sorted(row.id for row in await store.expired(2000.0, {"asia": 500.0})) == ["europe", "none"]
     assert sorted(row.id for row in await store.expired(0.0, {"asia": 2000.0})) == ["c1.1"]
+    await store.close()
+
+
+async def test_all_of_a_person_however_the_number_was_written(url: str, target: Any) -> None:
+    rows = [
+        ONE, ONE._replace(id="c2.1", call_id="c2"), ONE._replace(id="c3.1", call_id="c3"),
+        ONE._replace(id="c4.1", call_id="c4", deleted_at=5.0),
+        ONE._replace(id="c5.1", call_id="c5", linked_call_id="c2"),
+        ONE._replace(id="c6.1", call_id="c6"),
+    ]  # fmt: skip
+    store, _ = await reopened(url, *rows)
+    ends = {
+        "c1": ("+33612345678", "101"), "c2": ("101", "0612345678"), "c3": ("+33712345678", "101"),
+        "c4": ("+33612345678", "101"), "c5": ("101", "102"), "c6": ("+49612345678", "101"),
+    }  # fmt: skip
+    engine = create_engine(database_url(target.url))
+    async with engine.begin() as connection:
+        for seq, (call_id, (caller, callee)) in enumerate(ends.items(), 1):
+            counts = ("waited_s", "talked_s", "packets_received", "packets_sent", "packets_lost", "jitter_ms")
+            zeros = dict.fromkeys(counts, 0)
+            record = zeros | dict.fromkeys(("seq", "started_at", "ended_at"), seq) | {
+                "call_id": call_id, "direction": "inbound", "from_number": caller, "to_number": callee,
+                "destination": "x", "cause": "x", "status": 200,
+            }  # fmt: skip
+            await connection.execute(insert(cdr).values(record))
+    await engine.dispose()
+    assert [row.id for row in await store.of_person("0033 6 12 34 56 78", "FR")] == ["c1.1", "c2.1", "c5.1"]
+    assert [row.id for row in await store.of_person("102", "FR")] == ["c5.1"]
+    assert await store.of_person("02", "FR") == [] and await store.of_person("%", "FR") == []
     await store.close()
