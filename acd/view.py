@@ -119,6 +119,7 @@ def _queue(floor: Floor, queue: Queue, now: float) -> dict[str, object]:
         "priority": queue.priority if queue.priority_set is None else queue.priority_set,
         "priority_set": queue.priority_set,
         "emergency": queue.emergency,
+        "callback": queue.callback is not None,
         "waiting": [_item(item, now) for item in waiting],
         "agents": {**counts, "available": roster.idle.count(able)},
         "offered": queue.offered,

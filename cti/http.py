@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import hdrs, web
 from pydantic import ValidationError
 
-from cti import openapi, problems
+from cti import openapi, pages, problems
 from cti.agents import AgentRest
 from cti.callbacks import CallbackRest
 from cti.commands import AgentCommands
@@ -52,29 +51,10 @@ from cti.views import LiveView
 from cti.web_sessions import WebSessions
 from cti.websocket import EventStream, bearer
 from pbx.call.clock import Clock, Timer
-from pbx.trace.svg import CSS as LADDER_CSS
 
 BODY_BYTES = 64 * 1024
 TRIM_S = 30.0
 SHUTDOWN_S = 3.0
-_PAGE: Final = {
-    "/": ("index.html", "text/html"),
-    "/calls/{id}": ("call.html", "text/html"),
-    "/common.js": ("common.js", "text/javascript"),
-    "/app.js": ("app.js", "text/javascript"),
-    "/wall-board": ("wall-board.html", "text/html"),
-    "/wall-board.css": ("wall-board.css", "text/css"),
-    "/wall-board.js": ("wall-board.js", "text/javascript"),
-    "/call.js": ("call.js", "text/javascript"),
-    "/style.css": ("style.css", "text/css"),
-}
-_PAGE_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    " connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
-}
 
 
 def _no_phones(limit: int) -> Mapping[str, Any]:
@@ -159,9 +139,7 @@ def build_app(
         app.router.add_route(route.method, route.path, _handler(route, operation, stream))
         if route.cors and shop_origins:
             app.router.add_route(hdrs.METH_OPTIONS, route.path, _preflight)
-    for path, (name, media_type) in _PAGE.items():
-        app.router.add_get(path, _content(files("cti.web").joinpath(name).read_bytes(), media_type))
-    app.router.add_get("/ladder.css", _content(LADDER_CSS.encode(), "text/css"))
+    pages.add_to(app.router)
     return app
 
 
@@ -242,13 +220,6 @@ async def _preflight(request: web.Request) -> web.StreamResponse:
         hdrs.ACCESS_CONTROL_MAX_AGE: "3600",
     }
     return web.Response(status=204, headers=headers)
-
-
-def _content(body: bytes, media_type: str) -> problems.Handler:
-    async def serve(request: web.Request) -> web.StreamResponse:
-        return web.Response(body=body, content_type=media_type, charset="utf-8", headers=_PAGE_HEADERS)
-
-    return serve
 
 
 def _version() -> str:

@@ -252,6 +252,7 @@ class Queue(Reply):
     resumed: int | None = Field(None, description="callers who hung up and had their place again")
     longest_wait_s: float | None = None
     open: bool | None = Field(None, description="by its hours")
+    callback: bool | None = Field(None, description="it offers callbacks")
     emergency: bool | None = Field(None, description="the switch: callers go where the queue says for that")
     priority: float | None = Field(None, description="that counts now")
     priority_set: float | None = Field(None, description="by a supervisor, in place of the site file's")

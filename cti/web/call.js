@@ -1,12 +1,12 @@
 // The page at "/calls/ID": what is known of one call, and its ladder while its messages are kept.
 "use strict";
 
-const REFRESH_MS = 2000;
+const EVERY_MS = 2000;
 const CALL = decodeURIComponent(location.pathname.split("/").pop());
-const shown = { token: null, picture: "", moments: "", texts: new Map(), chosen: null, timer: 0 };
+const shown = { picture: "", moments: "", texts: new Map(), chosen: null, timer: 0 };
 const address = (more) => `/v1/calls/${encodeURIComponent(CALL)}${more}`;
-const time = (at) => (at ? new Date(at * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : null);
-const seconds = (value) => (typeof value === "number" ? clock(value) : null);
+const stamp = (at) => (at ? new Date(at * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : null);
+const spell = (value) => (typeof value === "number" ? clock(value) : null);
 
 function fail(text) {
   for (const id of ["facts", "why", "messages", "message"]) $(id).hidden = true;
@@ -46,10 +46,10 @@ function facts({ id, live, record, traced, quality, recordings }) {
   const of = live || record || {};
   const known = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== ""));
   const times = known(live
-    ? { started: time(live.started_at ?? live.since), "for": seconds(Date.now() / 1000 - (live.started_at ?? live.since)) }
+    ? { started: stamp(live.started_at ?? live.since), "for": spell(Date.now() / 1000 - (live.started_at ?? live.since)) }
     : record ? {
-        started: time(record.started_at), answered: time(record.answered_at), connected: time(record.connected_at), ended: time(record.ended_at),
-        waited: record.queue ? seconds(record.waited_s) : null, talked: record.connected_at ? seconds(record.talked_s) : null,
+        started: stamp(record.started_at), answered: stamp(record.answered_at), connected: stamp(record.connected_at), ended: stamp(record.ended_at),
+        waited: record.queue ? spell(record.waited_s) : null, talked: record.connected_at ? spell(record.talked_s) : null,
       } : {});
   const way = known({
     destination: of.destination, queue: of.queue, agent: of.agent, "with": live ? live.with : null,
@@ -72,15 +72,15 @@ function facts({ id, live, record, traced, quality, recordings }) {
 
 /** The explanation, a line of time. Calls that were in no queue have none. */
 async function why() {
-  const { moments } = await (await ask(address("/explanation"), shown.token)).json();
+  const { moments } = await (await ask(address("/explanation"))).json();
   const text = JSON.stringify(moments);
   if (text === shown.moments) return;
   shown.moments = text;
   $("why").hidden = moments.length === 0;
-  $("moments").replaceChildren(...moments.map(moment));
+  $("moments").replaceChildren(...moments.map(step));
 }
 
-function moment({ at, after_s, kind, text, details }) {
+function step({ at, after_s, kind, text, details }) {
   const when = el("time", {
     text: `+${clock(after_s)}`, datetime: new Date(at * 1000).toISOString(), title: new Date(at * 1000).toLocaleTimeString(),
   });
@@ -91,7 +91,7 @@ function moment({ at, after_s, kind, text, details }) {
 // --- the ladder ------------------------------------------------------------------------------------------------------
 
 async function picture() {
-  const text = await (await ask(address("/ladder.svg"), shown.token)).text();
+  const text = await (await ask(address("/ladder.svg"))).text();
   if (text === shown.picture) return;
   shown.picture = text;
   // Its own style is for when it stands alone; here the page's policy forbids it and /ladder.css has the same.
@@ -129,7 +129,7 @@ async function choose(sequence) {
 }
 
 async function read() {
-  const answer = await ask(`/v1/trace?last_s=86400&call=${encodeURIComponent(CALL)}`, shown.token);
+  const answer = await ask(`/v1/trace?last_s=86400&call=${encodeURIComponent(CALL)}`);
   for (const line of (await answer.text()).split("\n")) {
     if (!line) continue;
     const message = JSON.parse(line);
@@ -147,7 +147,7 @@ function recorded({ id, state, format, duration_s }) {
 }
 
 async function save(path, name) {
-  const answer = await ask(path, shown.token);
+  const answer = await ask(path);
   const link = el("a", { href: URL.createObjectURL(await answer.blob()), download: name });
   link.click();
   URL.revokeObjectURL(link.href);
@@ -164,7 +164,7 @@ $("packets").onclick = async (event) => {
 async function refresh() {
   let live = false;
   try {
-    const known = await (await ask(address(""), shown.token)).json();
+    const known = await (await ask(address(""))).json();
     live = known.live !== null || known.record === null;
     facts(known);
     await why();
@@ -172,7 +172,7 @@ async function refresh() {
     say(live ? "on" : "off", live ? "live" : "");
   } catch (error) {
     if (error.status === 401 || error.status === 403) {
-      fail(`${error.message}. Sign in as a supervisor on the front page, then come back.`);
+      fail(`${error.message}. ${SIGN_IN}`);
       return;
     }
     if (error.status === 404 && !shown.picture) {
@@ -182,17 +182,18 @@ async function refresh() {
     live = true; // the server may be away for a moment
     say("lost", "connection lost, trying again");
   }
-  if (live) shown.timer = setTimeout(refresh, REFRESH_MS);
+  if (live) shown.timer = setTimeout(refresh, EVERY_MS);
 }
 
 function start() {
   clearTimeout(shown.timer);
-  shown.token = tokenOfTab();
-  if (shown.token) {
+  link.token = tokenOfTab();
+  if (link.token) {
+    $("pages").hidden = false;
     $("problem").hidden = true;
     refresh();
   } else {
-    fail("Sign in as a supervisor on the front page, then come back.");
+    fail(SIGN_IN);
   }
 }
 window.addEventListener("hashchange", start);

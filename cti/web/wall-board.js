@@ -1,40 +1,16 @@
 // The wall board at "/wall-board": what the queues do now and did today, large enough to be read from afar.
 "use strict";
 
-const LATER_MS = [500, 1000, 2000, 5000, 10000];
 const STALE_MS = 15000;
-const state = { token: "", tries: 0, heard: 0 };
+let heard = 0;
 
-const share = (value) => (typeof value === "number" ? `${Math.round(value * 100)} %` : "–");
-const time = (seconds) => (typeof seconds === "number" ? clock(seconds) : "–");
 const count = (value) => String(value ?? 0);
 
-function connect() {
-  const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const socket = new WebSocket(`${scheme}://${location.host}/v1/events?topics=statistics`);
-  socket.onopen = () => socket.send(JSON.stringify({ token: state.token }));
-  socket.onmessage = (message) => receive(JSON.parse(message.data));
-  socket.onclose = (event) => {
-    if ([4401, 4403, 4404].includes(event.code)) {
-      say("lost", event.reason || "this token is not accepted");
-      $("empty").hidden = false;
-      $("empty").textContent = "Open this page with the token of a supervisor: /wall-board#token=…";
-      return;
-    }
-    say("lost", "connection lost, trying again");
-    setTimeout(connect, LATER_MS[Math.min(state.tries++, LATER_MS.length - 1)]);
-  };
-}
-
 function receive(message) {
-  if (message.type === "hello") {
-    state.tries = 0;
-    say("on", "live");
-  } else if (message.type === "statistics") {
-    state.heard = Date.now();
-    say("on", "live");
-    show(message.queues);
-  }
+  if (message.type !== "statistics") return;
+  heard = Date.now();
+  say("on", "live");
+  show(message.queues);
 }
 
 function show(queues) {
@@ -100,12 +76,7 @@ function card(queue) {
 
 setInterval(() => {
   $("time").textContent = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  if (state.heard && Date.now() - state.heard > STALE_MS) say("lost", "no figures for a while");
+  if (heard && Date.now() - heard > STALE_MS) say("lost", "no figures for a while");
 }, 1000);
 
-state.token = tokenOfTab();
-if (state.token) {
-  connect();
-} else {
-  $("empty").textContent = "Open this page with the token of a supervisor: /wall-board#token=…";
-}
+supervise("statistics", receive);
