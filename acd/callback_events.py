@@ -3,11 +3,12 @@ has the events of any item; `item_id` begins with the callback's id."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from config.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class CallbackAsked:
     """A customer wants to be called."""
 
@@ -22,7 +23,7 @@ class CallbackAsked:
     instead_of: str | None  # the call that gave up its place in the queue for it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallbackRescheduled:
     """It will be at another time."""
 
@@ -34,7 +35,7 @@ class CallbackRescheduled:
     due_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallbackTaken:
     """An agent has answered; the customer is called next."""
 
@@ -47,7 +48,7 @@ class CallbackTaken:
     agent: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallbackDialled:
     """The customer's phone is called. The call has the item's id."""
 
@@ -60,7 +61,7 @@ class CallbackDialled:
     attempt: int  # 1 is the first
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallbackReached:
     """The customer answered."""
 
@@ -72,7 +73,7 @@ class CallbackReached:
     queue: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallbackMissed:
     """The customer was not reached: no_answer, busy, refused, unreachable, no_route, agent_hung_up."""
 
@@ -87,7 +88,7 @@ class CallbackMissed:
     next_at: float | None  # None: it was the last attempt
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallbackClosed:
     """It is over: done, left, not_reached, expired, cancelled, called_in."""
 

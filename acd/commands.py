@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from config.frozen import frozen
 from config.schema import Destination
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OfferItem:
     """Show the item on the agent's screen, then ring the phone."""
 
@@ -19,7 +18,7 @@ class OfferItem:
     channel: str = "call"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WithdrawOffer:
     """The offer is over without an answer: stop the phone, take the item off the screen."""
 
@@ -29,7 +28,7 @@ class WithdrawOffer:
     outcome: str  # as in `events.ReservationEnded`
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OverflowItem:
     """The item is no longer in the queue: send it on."""
 
@@ -40,7 +39,7 @@ class OverflowItem:
     reason: str  # as in `events.ItemOverflowed`
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowWrapUp:
     """The conversation is over; the agent notes it down."""
 
@@ -48,7 +47,7 @@ class ShowWrapUp:
     item_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CloseWork:
     """The agent is done with the item."""
 
@@ -56,14 +55,14 @@ class CloseWork:
     item_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallLine:
     """Call a nailed-up agent, whose phone then stays connected."""
 
     agent: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropLine:
     """He is logged out: hang up."""
 

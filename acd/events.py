@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from acd.callback_events import CallbackEvent
+from config.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AgentStateChanged:
     """LOGGED_OUT NOT_READY READY RESERVED BUSY WRAP_UP."""
 
@@ -22,7 +22,7 @@ class AgentStateChanged:
     call_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AgentSeated:
     """He is reached at another phone: he logged in there, or left it."""
 
@@ -32,7 +32,7 @@ class AgentSeated:
     phone: str | None  # None: at none
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AgentQueuesChanged:
     """Which queues he serves."""
 
@@ -44,7 +44,7 @@ class AgentQueuesChanged:
     by: str  # the supervisor; "": himself
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AgentSkillsChanged:
     """A supervisor changed what he can do."""
 
@@ -56,7 +56,7 @@ class AgentSkillsChanged:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AgentCommanded:
     """A supervisor did it in the agent's place; what came of it is told by other events."""
 
@@ -67,7 +67,7 @@ class AgentCommanded:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AgentRepaired:
     """He was at work on something that is not there any more, and is free of it."""
 
@@ -79,7 +79,7 @@ class AgentRepaired:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorkNoted:
     """How a call ended, in a word of its queue's list. Told again when the agent changes it: the last one counts."""
 
@@ -91,7 +91,7 @@ class WorkNoted:
     disposition: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WrapUpExtended:
     """The agent needs longer for his notes."""
 
@@ -103,7 +103,7 @@ class WrapUpExtended:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemQueued:
     """A call began to wait."""
 
@@ -116,7 +116,7 @@ class ItemQueued:
     skills: tuple[str, ...] = ()  # that its queue's `needs` names
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemRescored:
     """What is known of the call changed while it waited, and with it its score or who fits."""
 
@@ -127,7 +127,7 @@ class ItemRescored:
     score: float  # before age
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemReserved:
     """An item is held for one agent until accepted, refused or expired."""
 
@@ -141,7 +141,7 @@ class ItemReserved:
     decision: tuple[object, ...] = ()  # as `decision.Decision`
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemWaits:
     """Nobody takes the item now: when it comes, comes to another step, or leaves for having waited too long."""
 
@@ -151,7 +151,7 @@ class ItemWaits:
     fitting: tuple[object, ...]  # as `decision.Fitting`
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReservationEnded:
     """Not accepted: outcome is no_answer, rejected, busy, unregistered, failed, caller_hung_up, withdrawn or,
     when a colleague was quicker, answered_elsewhere."""
@@ -164,7 +164,7 @@ class ReservationEnded:
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemConnected:
     """Agent and caller talk."""
 
@@ -178,7 +178,7 @@ class ItemConnected:
     channel: str = "call"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemCompleted:
     """The conversation ended."""
 
@@ -193,7 +193,7 @@ class ItemCompleted:
     channel: str = "call"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemAbandoned:
     """The caller hung up while waiting."""
 
@@ -205,7 +205,7 @@ class ItemAbandoned:
     channel: str = "call"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemOverflowed:
     """The item left the queue by its rules, or by somebody's decision."""
 
@@ -218,7 +218,7 @@ class ItemOverflowed:
     channel: str = "call"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemKept:
     """The caller hung up while waiting; the place is kept. Abandoned then, or resumed."""
 
@@ -229,7 +229,7 @@ class ItemKept:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemResumed:
     """The place is another's now: of the call with which the caller is back, or of his callback."""
 
@@ -241,7 +241,7 @@ class ItemResumed:
     channel: str = "call"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallsInterval:
     """The figures of a queue, or of a skill, in a quarter of an hour that is over."""
 
@@ -254,7 +254,7 @@ class CallsInterval:
     figures: list[int]  # the columns of `figures.CALLS`
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AgentInterval:
     """The figures of an agent in a quarter of an hour that is over."""
 
@@ -266,7 +266,7 @@ class AgentInterval:
     not_ready_ms: dict[str, int]  # by reason
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemPrefers:
     """The item waits for one agent."""
 
@@ -277,7 +277,7 @@ class ItemPrefers:
     until: float  # for as long as this at most
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemRelaxed:
     """Others may take the item from now on: a step of `relax`, agents borrowed or no longer borrowed, or the end of
     waiting for one agent."""
@@ -290,7 +290,7 @@ class ItemRelaxed:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PriorityChanged:
     """A supervisor gave a queue, or one item, another priority, or (None) its own again."""
 
@@ -300,7 +300,7 @@ class PriorityChanged:
     priority: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EmergencySwitched:
     """Somebody switched a queue to emergency, or back."""
 

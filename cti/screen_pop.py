@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
+from config.frozen import frozen
 from cti.events import EventHub
 from cti.ports import CallView
 from cti.web_sessions import WebSession, WebSessions
@@ -45,7 +46,7 @@ _NEXT: Final[dict[tuple[str, str], str | None]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PopSent:
     """One message of a pop's life, for one agent."""
 

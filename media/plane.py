@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from config.frozen import frozen
 from media.security import Dtls, IceCredentials, SrtpKeys
 
 
@@ -56,7 +57,7 @@ MEMBERS_MOST = 64  # of one conference
 SPEAKERS_MOST = 4  # that are summed, the loudest of those a member hears
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemoteMedia:
     """Where a leg's peer wants its sound, as negotiated by SDP."""
 
@@ -81,7 +82,7 @@ class RemoteMedia:
     in_band_keys: bool = False  # the peer has no telephone-event: its keys are tones, and so are those for it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PortStats:
     """Counters of one port from lease to release."""
 

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from config.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class CallStarted:
     """A new call was admitted and routed."""
 
@@ -23,7 +24,7 @@ class CallStarted:
     sip_call_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallRefused:
     """An INVITE that never became a call."""
 
@@ -35,7 +36,7 @@ class CallRefused:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallAnswered:
     """The caller's leg got its 200: by an IVR, a queue or the callee."""
 
@@ -43,7 +44,7 @@ class CallAnswered:
     call_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallRevived:
     """A call that outlived the server it began in."""
 
@@ -51,7 +52,7 @@ class CallRevived:
     call_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LegStarted:
     """An INVITE left for somebody."""
 
@@ -63,7 +64,7 @@ class LegStarted:
     sip_call_id: str = ""  # its Call-ID
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallConnected:
     """Two parties hear each other."""
 
@@ -73,7 +74,7 @@ class CallConnected:
     agent: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LegEnded:
     """A called leg is over; `status` is its final SIP status (200 after a conversation)."""
 
@@ -84,7 +85,7 @@ class LegEnded:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LegQuality:
     """How a leg sounded from its beginning to its end, or to now."""
 
@@ -103,7 +104,7 @@ class LegQuality:
     peer_mos: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LegSilent:
     """The peer of a leg has sent nothing for `silent_s`, though it should."""
 
@@ -113,7 +114,7 @@ class LegSilent:
     silent_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallAttributesSet:
     """Attributes were added: by an IVR state, by the match of a web session."""
 
@@ -122,7 +123,7 @@ class CallAttributesSet:
     attributes: dict[str, str | int | float]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallEnded:
     """The caller's leg is over and every leg with it."""
 
@@ -136,7 +137,7 @@ class CallEnded:
     jitter_ms: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Registered:
     """A contact was bound, refreshed (not journalled) or removed (`expires_s` 0)."""
 
@@ -146,7 +147,7 @@ class Registered:
     expires_s: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LegMoved:
     """An answered leg takes part in this call from now on, hung up by nobody: a transfer, a pickup, a parked call that
     was fetched. Inside one call it changed its part."""
@@ -159,7 +160,7 @@ class LegMoved:
     sip_call_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallTransferred:
     """Somebody gave his party on, and is out of the call."""
 
@@ -173,7 +174,7 @@ class CallTransferred:
     to_agent: str | None = None  # who talks now
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallForwarded:
     """An extension does not take the call and says who shall."""
 
@@ -184,7 +185,7 @@ class CallForwarded:
     reason: str  # unconditional, user-busy, no-answer, unavailable, do-not-disturb, deflection
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallPickedUp:
     """A ringing phone's call was taken at another one."""
 
@@ -194,7 +195,7 @@ class CallPickedUp:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallParked:
     """The caller waits in a slot."""
 
@@ -204,7 +205,7 @@ class CallParked:
     by: str  # number of who parked it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallUnparked:
     """Fetched from its slot, sent back after too long a time, given to somebody else, or over: then its CallEnded is
     next."""
@@ -215,7 +216,7 @@ class CallUnparked:
     by: str | None  # who fetched it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConferenceJoined:
     """Somebody is heard in a conference: he came to it, or his call became one."""
 
@@ -226,7 +227,7 @@ class ConferenceJoined:
     members: int  # with him
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConferenceLeft:
     """Somebody is heard no more there: gone, transferred, or those who are left are an ordinary call."""
 
@@ -237,7 +238,7 @@ class ConferenceLeft:
     members: int  # that are left
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SupervisionStarted:
     """Somebody listens to an agent's call from now on."""
 
@@ -249,7 +250,7 @@ class SupervisionStarted:
     supervisor_call_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SupervisionChanged:
     """Others hear him, or nobody, from now on."""
 
@@ -261,7 +262,7 @@ class SupervisionChanged:
     supervisor_call_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SupervisionEnded:
     """He listens no more: he or the agent has hung up, or the agent gave his call on."""
 
@@ -274,7 +275,7 @@ class SupervisionEnded:
     listened_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GatewayDown:
     """A gateway of a trunk does not answer, or says 503: calls go elsewhere."""
 
@@ -285,7 +286,7 @@ class GatewayDown:
     usable: int  # gateways that the trunk has left
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GatewayUp:
     """It answers again."""
 
@@ -296,7 +297,7 @@ class GatewayUp:
     usable: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrunkDown:
     """No gateway of a trunk answers. Calls to it are tried all the same."""
 
@@ -305,7 +306,7 @@ class TrunkDown:
     trunk: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrunkUp:
     """One of its gateways answers again."""
 
@@ -314,7 +315,7 @@ class TrunkUp:
     trunk: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PhoneUnreachable:
     """A registered phone does not answer OPTIONS: no call of a queue is offered to its agent."""
 
@@ -323,7 +324,7 @@ class PhoneUnreachable:
     extension: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PhoneReachable:
     """It answers again."""
 
@@ -332,7 +333,7 @@ class PhoneReachable:
     extension: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrunkRegistered:
     """A carrier took our registration; refreshes are not told."""
 
@@ -343,7 +344,7 @@ class TrunkRegistered:
     expires_s: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrunkRegistrationFailed:
     """A carrier did not take it; told at every try."""
 
@@ -355,7 +356,7 @@ class TrunkRegistrationFailed:
     retry_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrunkUnregistered:
     """A carrier has our contact no more: taken away, or its time is over."""
 
@@ -364,7 +365,7 @@ class TrunkUnregistered:
     trunk: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordingStarted:
     """The call is recorded from here on; its file is open."""
 
@@ -374,7 +375,7 @@ class RecordingStarted:
     by: str  # the rule or who wanted it: "queue asia", "trunk carrier", "number +33...", "flow", "supervisor x"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordingMasked:
     """Nothing but silence is recorded until it is unmasked, at the latest after the site's `mask_at_most_s`."""
 
@@ -386,7 +387,7 @@ class RecordingMasked:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordingStopped:
     """The recording is complete."""
 
@@ -397,7 +398,7 @@ class RecordingStopped:
     why: str  # stopped, call ended, too long, replaced, media lost
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordingFailed:
     """The file can't be written (any longer). The call goes on; what was recorded stays."""
 
@@ -408,7 +409,7 @@ class RecordingFailed:
     reason: str  # as the system says: "No space left on device"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordingDeleted:
     """The file is gone: it was too old, or somebody deleted it."""
 

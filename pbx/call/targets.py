@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from config.frozen import frozen
 from config.schema import Destination, Site
 from pbx.call import history_info, sips
 from pbx.call.diversion import Diversion
@@ -29,7 +30,7 @@ NOWHERE = Hop("", "", 0)
 NOT_BY_TLS = (480, "sips, and no way by TLS")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """One phone to ring."""
 
@@ -137,7 +138,11 @@ class Targets:
         if not hops:
             return [], 503, f"unknown host in {uri}"
         shown = self.policy.to_stranger(_facts(call, call.from_name, call.from_number))
-        return [_shown(Target(uri, hops[0], "", alternatives=hops[1:]), shown)], 503, ""
+        target = Target(
+            uri, hops[0], shown.caller, from_host=shown.host, headers=shown.headers, history=shown.history,
+            alternatives=hops[1:],
+        )  # fmt: skip
+        return [target], 503, ""
 
     def _trunk(self, call: Call, name: str) -> Found:
         trunk = self._site.trunks.get(name)

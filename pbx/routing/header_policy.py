@@ -15,9 +15,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from config.frozen import frozen
 from config.schema import Site
 from config.trunks import HeaderRules
 from pbx.sip.address import display_name_of, split_values, uri_of
@@ -44,7 +44,7 @@ class Caller(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """What is known of a call that is to be sent on."""
 
@@ -123,8 +123,10 @@ class HeaderPolicy:
     def crossing(self, headers: Headers, by: str | None, to: str | None, *, user_to_user: bool) -> str:
         """The header lines of any message but the INVITE that cross with it: X- headers, and User-to-User where RFC
         7433 4 has it. `by`, `to`: a trunk, "" for a phone, None for who is neither."""
+        if by is None or to is None or not (by or to):
+            return ""
         found = [pair for pair in headers if pair[0][:2] in ("X-", "x-") or _is_user_to_user(pair[0])]
-        if not found or by is None or to is None or not (by or to):
+        if not found:
             return ""
         for rules in (self._entering.get(by) if by else None, self._leaving.get(to) if to else None):
             if rules is not None:
@@ -198,7 +200,10 @@ def caller_of(name: str, number: str) -> str:
 
 
 def _first(headers: Headers, name: str) -> str | None:
-    return next((value for key, value in headers if key.lower() == name), None)
+    for key, value in headers:
+        if key.lower() == name:
+            return value
+    return None
 
 
 def _people(headers: Headers, name: str) -> Iterator[tuple[str, str]]:
