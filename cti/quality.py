@@ -20,7 +20,9 @@ class _Call(Protocol):
 
 
 class Quality:
-    """`call_of` finds a live call. Give it every event."""
+    """`call_of` finds a live call."""
+
+    FOLLOWS = (LegQuality,)
 
     def __init__(self, call_of: Callable[[str], _Call | None]) -> None:
         self._call_of = call_of
@@ -29,6 +31,7 @@ class Quality:
         self.histograms: Sequence[Histogram] = (self._scores, self._trips)
 
     def event(self, event: object) -> None:
+        """An event of a kind that it follows."""
         if type(event) is LegQuality:
             if event.mos is not None:
                 self._scores.observe(event.mos)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 class Features:
     """One a server; survives reloads."""
 
+    FOLLOWS = (events.CallEnded, events.CallParked, events.CallTransferred)
+
     def __init__(
         self, site: Site, switch: Switch, location: Location, pops: ScreenPops, counters: Counter[str]
     ) -> None:

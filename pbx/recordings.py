@@ -60,6 +60,11 @@ class _Running:
 class Recordings:
     """One a server; survives reloads. What programs ask for raises UnknownResource or StateConflict."""
 
+    FOLLOWS = (
+        events.CallAnswered, events.CallConnected, events.CallEnded, events.CallTransferred, events.LegMoved,
+        ItemConnected,
+    )  # fmt: skip
+
     def __init__(
         self, site: Site, switch: Switch, emit: Callable[[object], None], counters: Counter[str]
     ) -> None:
@@ -83,7 +88,7 @@ class Recordings:
     # --- rules ------------------------------------------------------------------------------------------------------
 
     def event(self, event: object) -> None:
-        """Every domain event."""
+        """An event of a kind that it follows."""
         kind = type(event)
         if kind is events.CallEnded:
             self._counts.pop(event.call_id, None)  # type: ignore[attr-defined]

@@ -9,10 +9,11 @@ import itertools
 import os
 import secrets
 import signal
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -100,6 +101,7 @@ class Server:
         self.site = site = load_site(site_file)
         self.drain_s = drain_s
         self.counters: Counter[str] = Counter()
+        self._followers: defaultdict[type, list[Callable[[Any], None]]] = defaultdict(list)  # of events of a kind
         self.driver = Driver(self.counters)
         self.journal = Journal(site.records.url, site.records.buffer_events, self.counters)
         self.hub = EventHub(self.driver.now(), self.counters)
@@ -152,7 +154,7 @@ class Server:
         self.switch = Switch(
             driver.layer, driver.local, driver, self.plane, self.admission, self.emit, counters
         )  # fmt: skip
-        self.quality = Quality(self.switch.call)  # before agents of fixed contacts log in: their events go there too
+        self.quality = Quality(self.switch.call)
         driver.layer.core = self.switch
         self.switch.media_host = media_host(site)
         driver.on_closed = self._connection_closed
@@ -197,6 +199,10 @@ class Server:
         )  # fmt: skip
         self.carriers = Carriers(self.switch, self.resolver.resolve, self._told_of_health)
         self.switch.configure(self._rules(site))
+        for part in (self.features, self.quality, self.watching, self.recordings):
+            for kind in part.FOLLOWS:
+                self._followers[kind].append(part.event)
+        self._followers[events.CallEnded].append(self._call_ended)
 
     def _rules(self, site: Site) -> Rules:
         """What a reload replaces."""
@@ -266,17 +272,16 @@ class Server:
     # --- what the parts tell each other -----------------------------------------------------------------------------
 
     def emit(self, event: object) -> None:
-        """Every domain event passes here: to the journal and to whoever listens."""
+        """Every domain event passes here: to the journal, to whoever listens, and to the parts that follow its kind."""
         self.journal.append(event)
         self.hub.publish(event)
         self.tracing.event(event)
-        self.features.event(event)
-        self.quality.event(event)
-        self.watching.event(event)
-        self.recordings.event(event)
-        if type(event) is events.CallEnded:
-            self.matching.on_ended(event.call_id)
-            self.counters["calls_ended"] += 1
+        for follow in self._followers.get(type(event), ()):
+            follow(event)
+
+    def _call_ended(self, event: events.CallEnded) -> None:
+        self.matching.on_ended(event.call_id)
+        self.counters["calls_ended"] += 1
 
     def _call_started(self, call: Call) -> None:
         self.counters["calls_started"] += 1

@@ -22,6 +22,8 @@ from pbx.subscriptions.reg_info import RegInfo
 class Watching:
     """One a server; survives reloads."""
 
+    FOLLOWS = (events.CallParked, events.CallUnparked)
+
     def __init__(self, switch: Switch, location: Location, features: Features, counters: Counter[str]) -> None:
         self._switch = switch
         self._location = location

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from pbx.sip.hop import Hop
@@ -17,6 +19,13 @@ MESSAGE_COST_BYTES: Final = 400  # of an entry besides the message: tuple, time,
 EVENT_COST_BYTES: Final = 500
 MAX_CALLS: Final = 200_000  # calls whose Call-IDs are known, live ones included
 MAX_LEGS: Final = 64  # Call-IDs of one call
+
+
+_Kind = tuple[Callable[[Any], str | None], bool]  # of events: whose call they are of, whether they begin a leg
+
+
+def _nothing(_event: object) -> None:
+    return None
 
 
 class Entry(NamedTuple):
@@ -40,6 +49,7 @@ class Ring:
         self._now = now
         self._counters = counters
         self._entries: deque[tuple[float, str, Any, Hop | None]] = deque()
+        self._kinds: dict[type, _Kind] = {}
         self._legs: dict[str, list[bytes]] = {}  # call -> its SIP Call-IDs, the caller's first
         self._call_of: dict[bytes, str] = {}  # SIP Call-ID -> call
 
@@ -58,17 +68,25 @@ class Ring:
 
     def event(self, event: Any) -> None:
         """Every domain event; those of no call are not kept."""
-        call_id = getattr(event, "call_id", None) or getattr(event, "item_id", None)
-        if call_id is None:
+        call_id_of, begins_leg = self._kinds.get(type(event)) or self._kind(type(event))
+        call_id = call_id_of(event)
+        if not call_id:
             return
-        sip_call_id = getattr(event, "sip_call_id", None)
-        if sip_call_id:
-            self._learn(call_id, sip_call_id.encode("utf-8", "surrogateescape"))
+        if begins_leg and event.sip_call_id:
+            self._learn(call_id, event.sip_call_id.encode("utf-8", "surrogateescape"))
         self._entries.append((event.at, "", event, None))
         self.next += 1
         self.bytes += EVENT_COST_BYTES
         if self.bytes > self.max_bytes:
             self._make_room()
+
+    def _kind(self, kind: type) -> _Kind:
+        """Found once: to ask an event for what it has not costs more than all the rest."""
+        names = {field.name for field in fields(kind)}
+        id_name = next((name for name in ("call_id", "item_id") if name in names), None)
+        found = _nothing if id_name is None else attrgetter(id_name), "sip_call_id" in names
+        self._kinds[kind] = found
+        return found
 
     def _learn(self, call_id: str, sip_call_id: bytes) -> None:
         legs = self._legs.get(call_id)
