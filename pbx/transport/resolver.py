@@ -104,8 +104,9 @@ class Resolver:
         return hops[0].host if hops else None
 
     async def watch(self, uris: Iterable[str]) -> None:
-        """Keep the answers for these, in place of those watched before; done when they are there, or WAIT_S later."""
-        self._watched = tuple(sorted(set(uris)))
+        """Keep the answers for these, in place of those watched before; done when they are there, or WAIT_S later. An
+        address needs none."""
+        self._watched = tuple(sorted(uri for uri in set(uris) if self._walk(uri)[1]))
         self._dns = self._client()
         loop = asyncio.get_running_loop()
         self.cache.hosts = await loop.run_in_executor(None, self._read_hosts)
@@ -133,19 +134,22 @@ class Resolver:
         known = self._numeric.get(uri)
         if known is not None:
             return known
-        now, by_name = self._now(), False
-
-        def records(question: Question) -> Records | None:
-            nonlocal by_name
-            by_name = True
-            return self.cache.records(question, now)
-
-        selection = select(uri, records, self._speaks, self.pick)
-        if not by_name and len(uri) <= MAX_NUMERIC_LENGTH:
+        selection, asked = self._walk(uri)
+        if not asked and len(uri) <= MAX_NUMERIC_LENGTH:
             if len(self._numeric) >= MAX_NUMERIC:
                 self._numeric.clear()
             self._numeric[uri] = selection
         return selection
+
+    def _walk(self, uri: str) -> tuple[Selection, set[Question]]:
+        """Where it leads by what is known now, and all that was asked on the way: nothing, if it has an address."""
+        now, asked = self._now(), set[Question]()
+
+        def records(question: Question) -> Records | None:
+            asked.add(question)
+            return self.cache.records(question, now)
+
+        return select(uri, records, self._speaks, self.pick), asked
 
     def _wait_for(self, one: _Resolve, missing: Iterable[Question]) -> None:
         one.missing = set(missing)
@@ -207,14 +211,7 @@ class Resolver:
     def _prefetch(self) -> None:
         """Ask again for what ends soon. What the watched names need is walked anew each time: records come and go."""
         now = self._now()
-        used: set[Question] = set()
-
-        def answers(question: Question) -> Records | None:
-            used.add(question)
-            return self.cache.records(question, now)
-
-        for uri in self._watched:
-            select(uri, answers, self._speaks, self.pick)
+        used = set[Question]().union(*(self._walk(uri)[1] for uri in self._watched))
         self.cache.kept = frozenset(used)
         for question in used:
             if self.cache.ends_within(question, 2 * PREFETCH_S + ANSWER_S, now):

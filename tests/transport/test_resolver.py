@@ -204,6 +204,20 @@ def test_a_dead_name_service_delays_the_start_by_a_bound(run: Run) -> None:
     run(main)
 
 
+def test_addresses_are_not_watched(run: Run) -> None:
+    """Ten thousand phones at fixed addresses would be walked through every two seconds, for nothing."""
+
+    async def main() -> None:
+        async with rig() as one:
+            await one.resolver.watch(["sip:ann@127.0.0.1:5090", "sip:ben@[::1]"])
+            assert (one.resolver._watched, one.resolver._timer) == ((), None)
+            await one.resolver.watch(["sip:ann@127.0.0.1:5090", URI])
+            assert one.resolver._watched == (URI,) and one.resolver._timer is not None
+            assert one.resolver.hops(URI) == HOPS
+
+    run(main)
+
+
 def test_hosts_of_the_machine(run: Run, tmp_path: Path) -> None:
     async def main() -> None:
         async with rig("192.0.2.50 gateway.example gw\n", tmp_path) as one:
