@@ -136,17 +136,20 @@ class Link:
         self._batch.clear()
 
     def _read(self) -> None:
-        while self._socket is not None:
-            try:
-                message = self._socket.recv(records.MESSAGE_BYTES)
-            except BlockingIOError:
-                return
-            except OSError:
-                message = b""
-            if not message:
-                self._end("it is gone")
-                return
+        """One message: the worker puts all it has to say into it, and what comes meanwhile wakes us again. To look for
+        more in vain costs more than that."""
+        if self._socket is None:
+            return
+        try:
+            message = self._socket.recv(records.MESSAGE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            message = b""
+        if message:
             self._on_message(message)
+        else:
+            self._end("it is gone")
 
     def _end(self, why: str) -> None:
         self.close()

@@ -153,18 +153,22 @@ class OneWorker:
 
     def holds(self, port: MediaPort) -> bool:
         """The lease is not over."""
-        live = self.leased.get(self.place_of(port))
-        return live is not None and live.generation == port.generation
+        return self._held(port) is not None
 
     def place_of(self, port: MediaPort) -> int:
         return (port.number - self.ports.first) >> 1
 
+    def _held(self, port: MediaPort) -> int | None:
+        place = self.place_of(port)
+        live = self.leased.get(place)
+        return place if live is not None and live.generation == port.generation else None
+
     def index(self, port: MediaPort) -> int | None:
         """The port's place in the range; None, counted, if this lease is over."""
-        if self.holds(port):
-            return self.place_of(port)
-        self.counters["media_unknown_port"] += 1
-        return None
+        place = self._held(port)
+        if place is None:
+            self.counters["media_unknown_port"] += 1
+        return place
 
     def ask(self, port: MediaPort, on_stats: OnStats) -> None:
         """The counters so far."""

@@ -31,7 +31,6 @@ _BARE_VALUE = re.compile(BARE)
 _PARAM = re.compile(rf"{WS};{WS}({TOKEN})(?:{WS}={WS}({BARE}|{QUOTED}))?+")
 _TRAILING = re.compile(rf"{WS}\Z")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-_NEEDS_BACKSLASH = re.compile(r'(["\\])')
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NOT_TOP_LEVEL_PLAIN = re.compile(r'[,"<]')
 _END_OF_QUOTED = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
@@ -43,7 +42,8 @@ def is_token(text: str) -> bool:
 
 def quote(text: str) -> str:
     """`a "b"` -> `"a \\"b\\""`. Control characters are left out: a line end would forge a header."""
-    return '"' + _NEEDS_BACKSLASH.sub(r"\\\1", _CONTROL.sub("", text)) + '"'
+    plain = _CONTROL.sub("", text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{plain}"'
 
 
 def unquote(text: str) -> str:
