@@ -14,7 +14,7 @@ from config.values import Path
 if TYPE_CHECKING:
     from config.schema import Site
 
-_CODECS = ("PCMA", "PCMU", "G722")
+_CODECS = ("PCMA", "PCMU", "G722", "OPUS")
 _MIXED = ("conference", "add", "supervise")  # kinds of destinations
 _NOT_MIXED = "none: media.backend rtpengine does not mix sound, so there are no conferences and no supervision"
 _NOT_RECORDED = "media.rtpengine.spool, the folder of rtpengine's captures, or none"

@@ -175,7 +175,10 @@ class Cell:
         assert side.voice is not None
         if other is None or other.voice is None:
             return side.tag, side.voice, side.inner_tag, side.inner_voice(), side.injects
-        first, second = (side, other) if side.index < other.index else (other, side)
+        first, second = self.sides  # whoever has a payload type of his own makes the offer
+        assert first.voice is not None and second.voice is not None
+        if first.voice.static and not second.voice.static:
+            first, second = second, first
         assert first.voice is not None and second.voice is not None
         return first.tag, first.voice, second.tag, second.voice, first.injects or second.injects
 
@@ -186,7 +189,7 @@ class Cell:
             one.told = wanted
         mux = {(True, True): "accept", (True, False): "demux", (False, True): "offer", (False, False): "reject"}
         values: dict[str, Writable] = {"rtcp_mux": [mux[voice.rtcp_mux, to_voice.rtcp_mux]]}
-        if voice.codec != to_voice.codec:
+        if voice.format != to_voice.format:
             values["codec"] = {"transcode": [to_voice.codec]}
         try:
             await self._say("offer", tag, to_tag, voice, injects, **values)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from media.plane import MediaError, RemoteMedia
 
-NAMES = {"PCMU": "PCMU/8000", "PCMA": "PCMA/8000", "G722": "G722/8000"}  # those of static payload types
 NOWHERE = ("0.0.0.0", "::")
 DTMF_TYPE = 101
 
 
+STATIC = {"PCMU": 0, "PCMA": 8, "G722": 9}  # codecs whose payload type is always the same (RFC 3551 6)
+
+
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One end of a stream. rtpengine 10.5 relays payload types as they are, so a codec has its static one."""
+    """One end of a stream."""
 
     host: str = "0.0.0.0"  # that address: nothing is sent there, what comes is not passed on
     port: int = 9
@@ -25,16 +27,40 @@ class Voice:
     rtcp_port: int | None = None
     rtcp_mux: bool = False
     clock_hz: int = 8000
+    dtmf_clock_hz: int = 8000  # that the peer really counts keys in
+    fmtp: str = ""
 
     @property
     def nowhere(self) -> bool:
         return self.host in NOWHERE
 
+    @property
+    def static(self) -> bool:
+        return self.codec in STATIC
+
+    @property
+    def format(self) -> str:
+        """As a=rtpmap and rtpengine name it."""
+        return "opus/48000/2" if self.codec == "OPUS" else f"{self.codec}/{self.clock_hz}"
+
+    def joins(self, other: Voice) -> bool:
+        """rtpengine can put both ends together. It chooses the payload type of what it makes, and relays types as they
+        are, so that one of them must have a static one, if they have not the same."""
+        return self.static or other.static or (self.format, self.payload_type) == (other.format, other.payload_type)
+
+    def between(self, other: Voice) -> Voice:
+        """What the way between two ends speaks that are not put together: the same for `other`, asked for this."""
+        if (self.format, self.payload_type) == (other.format, other.payload_type):
+            return self
+        static = sorted({one.codec for one in (self, other) if one.static}) or ["G722"]
+        return replace(self, codec=static[0], payload_type=STATIC[static[0]], clock_hz=8000, fmtp="")
+
     def __str__(self) -> str:
         family = "IP6" if ":" in self.host else "IP4"
-        types = [(self.payload_type, NAMES[self.codec])]
+        types = [(self.payload_type, self.format)]
         if self.dtmf_type is not None:
-            types.append((self.dtmf_type, "telephone-event/8000"))
+            # Of another clock than the codec's (RFC 4733 2.1 forbids that) rtpengine knows no keys when it transcodes.
+            types.append((self.dtmf_type, f"telephone-event/{self.clock_hz}"))
         lines = [
             "v=0",
             f"o=- 1 1 IN {family} {self.host}",
@@ -43,6 +69,7 @@ class Voice:
             "t=0 0",
             f"m=audio {self.port} RTP/AVP {' '.join(str(number) for number, _ in types)}",
             *[f"a=rtpmap:{number} {name}" for number, name in types],
+            *([f"a=fmtp:{self.payload_type} {self.fmtp}"] if self.fmtp else []),
             f"a=ptime:{self.ptime_ms}",
             f"a={self.direction}",
         ]
@@ -60,8 +87,8 @@ _DIRECTIONS = {  # (we may send, the peer sends): as the peer writes it
 
 def voice_of(remote: RemoteMedia) -> Voice:
     """Raises MediaError for what can't be left to rtpengine."""
-    if remote.codec not in NAMES:
-        raise MediaError(f"{remote.codec} can't be used with rtpengine 10.5: its payload types are not translated")
+    if remote.codec not in (*STATIC, "OPUS"):
+        raise MediaError(f"rtpengine 10.5 has no {remote.codec}")
     if remote.security is not None:
         raise MediaError("rtpengine makes SRTP keys of its own, so a leg's SRTP can't be left to it")
     nowhere = remote.port == 0 or remote.host in NOWHERE
@@ -76,6 +103,8 @@ def voice_of(remote: RemoteMedia) -> Voice:
         rtcp_port=remote.rtcp_port,
         rtcp_mux=remote.rtcp_mux,
         clock_hz=remote.clock_hz,
+        dtmf_clock_hz=remote.dtmf_clock_hz,
+        fmtp=remote.fmtp,
     )
 
 

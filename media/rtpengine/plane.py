@@ -391,7 +391,10 @@ class RtpenginePlane:
         for daemon in self.daemons:
             cell = daemon.cell_of(call_id)
             if cell is not None:
-                port = next((side.port for side in cell.sides if side.tag == tag), None)
+                side = next((side for side in cell.sides if side.tag == tag), None)
+                port = None if side is None else side.port
+                if side is not None and side.voice is not None:
+                    duration_ms = duration_ms * side.voice.clock_hz // side.voice.dtmf_clock_hz
                 if port is not None:
                     port.keys += 1
                 if port is not None and port.on_digit is not None:

@@ -61,11 +61,11 @@ class Side:
 
     @property
     def neighbour(self) -> Side | None:
-        """It is bridged with that one, inside the cell, and both have peers."""
+        """It is bridged with that one, inside the cell; both have peers, and they can be put together."""
         other = self.other
         if other is None or other.cell is not self.cell or other.voice is None or self.voice is None:
             return None
-        return other
+        return other if self.voice.joins(other.voice) else None
 
     @property
     def partner_tag(self) -> str:
@@ -81,12 +81,9 @@ class Side:
         if self.echoing:
             return replace(inner, host=self.inner_host, port=self.inner)
         other = self.other
-        if other is None or other.voice is None or other.cell is self.cell:
+        if other is None or other.voice is None or self.neighbour is not None:
             return inner
-        first = self.voice if self.cell.call_id < other.cell.call_id else other.voice  # the hop speaks its codec
-        return replace(
-            inner, host=other.inner_host, port=other.inner, codec=first.codec, payload_type=first.payload_type,
-        )  # fmt: skip
+        return replace(inner.between(other.voice), host=other.inner_host, port=other.inner)
 
     def clear(self) -> None:
         """Whatever it did, it stops."""
