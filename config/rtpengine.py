@@ -48,10 +48,10 @@ def beyond(site: Site) -> Iterator[tuple[Path, str, str]]:
     if site.media.backend != "rtpengine":
         return
     everybody = [
-        (("media",), site.media.srtp.policy, site.media.codecs, False),
-        *[(("extensions", name), one.srtp, one.codecs, one.record) for name, one in site.extensions.items()],
-        *[(("trunks", name), one.srtp, one.codecs, one.record) for name, one in site.trunks.items()],
-        *[(("queues", name), None, None, one.record) for name, one in site.queues.items()],
+        (("media",), site.media.codecs, False),
+        *[(("extensions", name), one.codecs, one.record) for name, one in site.extensions.items()],
+        *[(("trunks", name), one.codecs, one.record) for name, one in site.trunks.items()],
+        *[(("queues", name), None, one.record) for name, one in site.queues.items()],
     ]
     states = [(flow, name, one) for flow, all_of in site.ivr.items() for name, one in all_of.items()]
     recorded: list[Path] = [("ivr", flow, name, "record") for flow, name, one in states if hasattr(one, "record")]
@@ -60,14 +60,12 @@ def beyond(site: Site) -> Iterator[tuple[Path, str, str]]:
     mixed += [("supervision", "supervisors", name) for name in site.supervision.supervisors]
     yield from ((place, "a conference", _NOT_MIXED) for place in mixed)
     recorded += [("recordings", "numbers")] if site.recordings.numbers else []
-    recorded += [(*path, "record") for path, _, _, record in everybody if record]
+    recorded += [(*path, "record") for path, _, record in everybody if record]
     if site.media.rtpengine.spool is None:
         yield from ((place, "recording", _NOT_RECORDED) for place in recorded)
     if site.recordings.beep_every_s:
         yield ("recordings", "beep_every_s"), str(site.recordings.beep_every_s), "0: rtpengine has no beep"
-    for path, srtp, codecs, _ in everybody:
-        if srtp not in (None, "off"):
-            yield (*path, "srtp"), srtp, "off: with media.backend rtpengine sound is not encrypted"
+    for path, codecs, _ in everybody:
         for codec in codecs or ():
             if codec not in _CODECS:
                 yield (*path, "codecs"), codec, f"{', '.join(_CODECS)} alone with media.backend rtpengine"

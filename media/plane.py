@@ -6,7 +6,7 @@ so an SDP answer needs no round trip. Commands of one turn of the loop leave in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -116,6 +116,8 @@ class MediaPort:
     doing: str = ""  # what an adopted port does: nothing, silence, prompts, bridge, echo
     ice_ufrag: str = ""  # ours, for SDP; empty if the plane has no DTLS
     ice_pwd: str = field(default="", repr=False)
+    fingerprint: str = ""  # of the certificate that DTLS shows here, if it is not the plane's
+    srtp_keys: Mapping[str, bytes] | None = field(default=None, repr=False)  # ours, by suite; None: any will do
     on_digit: Callable[[str], None] | None = field(default=None, repr=False)  # once a key, when it begins
     keys: int = 0  # that have been heard in the sound: as events, or as tones
     on_key_end: Callable[[str, int], None] | None = field(default=None, repr=False)  # and when it ends: held so many ms

@@ -36,7 +36,7 @@ from media.plane import MediaError
 from media.prompts import Progress
 from media.rtpengine.plane import RtpenginePlane
 from media.runtime import folder_of
-from media.security import SecurityPolicy
+from media.security import SecurityPolicy, wants_srtp
 from media.worker_plane import WorkerPlane
 from pbx.call import events
 from pbx.call.call import Call
@@ -141,6 +141,7 @@ class Server:
                 theirs.daemons, self.prompts, self.counters, keys=theirs.keys, spare=theirs.spare_calls,
                 folder=None if theirs.prompts is None else Path(theirs.prompts),
                 spool=None if theirs.spool is None else Path(theirs.spool), recordings_key=key_of(site),
+                srtp=wants_srtp(site),
             )  # fmt: skip
             return
         self.plane = WorkerPlane(

@@ -22,6 +22,7 @@ from media.plane import PortStats
 from media.rtpengine.bencode import Writable
 from media.rtpengine.description import Voice, address_of
 from media.rtpengine.ng import NgError, NgTimeout, Reply, UnknownCall
+from media.rtpengine.own import Own
 from media.rtpengine.report import local_address, stats_of
 from media.rtpengine.side import Side, Sound
 
@@ -67,13 +68,15 @@ class Cell:
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
-    async def make(self) -> None:
-        """Raises NgError, MediaError."""
-        held = Voice()
+    async def make(self, srtp: bool = False) -> None:
+        """`srtp`: peers may have it. Raises NgError, MediaError."""
+        shown: dict[str, Writable] = {"replace": ("zero address",), "transport_protocol": "RTP/AVP"}
+        if srtp:
+            shown |= {"transport_protocol": "UDP/TLS/RTP/SAVPF", "ICE": "force", "rtcp_mux": ["offer"]}
         for side in self.sides:
-            await self._say("offer", side.tag, "", held)
-            answered = await self._say("answer", side.tag, side.inner_tag, held, replace=("zero address",))
-            side.host, side.number = address_of(answered.get("sdp"))
+            offered = await self._say("offer", side.inner_tag, side.tag, Voice(), False, **shown)
+            side.host, side.number = address_of(offered.get("sdp"))
+            side.own = Own.read(offered.get("sdp")) if srtp else Own()
         reply = await self.daemon.ask("query", call_id=self.call_id)
         for side in self.sides:
             side.inner_host, side.inner = local_address(reply, side.inner_tag)
@@ -174,6 +177,8 @@ class Cell:
         other = side.neighbour
         assert side.voice is not None
         if other is None or other.voice is None:
+            if side.unkeyed:
+                return side.inner_tag, side.inner_voice(), side.tag, side.voice, side.injects
             return side.tag, side.voice, side.inner_tag, side.inner_voice(), side.injects
         first, second = self.sides  # whoever has a payload type of his own makes the offer
         assert first.voice is not None and second.voice is not None
@@ -188,12 +193,17 @@ class Cell:
         for one in involved:
             one.told = wanted
         mux = {(True, True): "accept", (True, False): "demux", (False, True): "offer", (False, False): "reject"}
-        values: dict[str, Writable] = {"rtcp_mux": [mux[voice.rtcp_mux, to_voice.rtcp_mux]]}
+        values: dict[str, Writable] = {
+            "rtcp_mux": [mux[voice.rtcp_mux, to_voice.rtcp_mux]], "transport_protocol": to_voice.proto,
+            "ICE": "force" if to_voice.ice else "remove",
+        }  # fmt: skip
         if voice.format != to_voice.format:
             values["codec"] = {"transcode": [to_voice.codec]}
         try:
             await self._say("offer", tag, to_tag, voice, injects, **values)
-            await self._say("answer", tag, to_tag, to_voice, injects)
+            await self._say("answer", tag, to_tag, to_voice, injects, ICE="force" if voice.ice else "remove")
+            for one in involved:
+                one.keyed = True
         except NgTimeout:
             for one in involved:
                 one.told = ()
@@ -210,7 +220,8 @@ class Cell:
             values["to_tag"] = to_tag
         flags = (*_FLAGS, "inject DTMF") if injects else _FLAGS
         return await self.daemon.ask(
-            command, call_id=self.call_id, from_tag=tag, sdp=str(voice), flags=flags, ICE="remove", **values
+            command, call_id=self.call_id, from_tag=tag, sdp=str(voice), flags=flags,
+            **({"ICE": "remove", "ICE_lite": "both"} | values),
         )
 
     async def _play(self, side: Side, sound: Sound) -> None:

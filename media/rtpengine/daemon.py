@@ -29,12 +29,13 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
 
     def __init__(
         self, number: int, address: tuple[str, int], spare: int, counters: Counter[str],
-        on_lost: Callable[[Iterable[Cell]], None],
+        on_lost: Callable[[Iterable[Cell]], None], srtp: bool = False,
     ) -> None:  # fmt: skip
         self.number, self.address, self.counters = number, address, counters
         self.up = False
         self.ready = asyncio.Event()  # it had all its spare cells once
-        self._spare_most, self._on_lost = spare, on_lost
+        self.fingerprint = ""  # of its certificate, if there may be SRTP
+        self._spare_most, self._on_lost, self._srtp = spare, on_lost, srtp
         self._spare: deque[Cell] = deque()
         self._used: dict[str, Cell] = {}
         self._orphans: deque[str] = deque(maxlen=ORPHANS_MOST)
@@ -225,13 +226,14 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
                 self._made += 1
                 self._making = cell = Cell(self, f"{self._prefix}-{self._made}", time.monotonic())
                 try:
-                    await cell.make()
+                    await cell.make(self._srtp)
                 except MediaError as error:
                     self.counters["media_rtpengine_cells_refused"] += 1
                     log.warning("rtpengine has no port to spare", reason=str(error))
                     cell.forget()
                     await self._delete(cell.call_id)
                     return  # `_renew` tries again
+                self.fingerprint = cell.sides[0].own.fingerprint
                 self._spare.append(cell)
                 self._making = None
             self.ready.set()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from media.plane import MediaError, RemoteMedia
+from media.rtpengine.own import Own
+from media.security import Dtls, IceCredentials, SrtpKeys
 
 NOWHERE = ("0.0.0.0", "::")
 DTMF_TYPE = 101
@@ -29,6 +33,16 @@ class Voice:
     clock_hz: int = 8000
     dtmf_clock_hz: int = 8000  # that the peer really counts keys in
     fmtp: str = ""
+    security: SrtpKeys | Dtls | None = None
+    ice: IceCredentials | None = None
+    crypto_tag: str = "1"  # of the suite in rtpengine's offer
+
+    @property
+    def proto(self) -> str:
+        """Of the m-line, and as rtpengine names it."""
+        if self.security is None:
+            return "RTP/AVP"
+        return "RTP/SAVP" if isinstance(self.security, SrtpKeys) else "UDP/TLS/RTP/SAVPF"
 
     @property
     def nowhere(self) -> bool:
@@ -45,7 +59,10 @@ class Voice:
 
     def joins(self, other: Voice) -> bool:
         """rtpengine can put both ends together. It chooses the payload type of what it makes, and relays types as they
-        are, so that one of them must have a static one, if they have not the same."""
+        are, so that one of them must have a static one, if they have not the same. Where both have SDES it would pass
+        on the one's key to the other."""
+        if isinstance(self.security, SrtpKeys) and isinstance(other.security, SrtpKeys):
+            return False
         return self.static or other.static or (self.format, self.payload_type) == (other.format, other.payload_type)
 
     def between(self, other: Voice) -> Voice:
@@ -67,7 +84,7 @@ class Voice:
             "s=-",
             f"c=IN {family} {self.host}",
             "t=0 0",
-            f"m=audio {self.port} RTP/AVP {' '.join(str(number) for number, _ in types)}",
+            f"m=audio {self.port} {self.proto} {' '.join(str(number) for number, _ in types)}",
             *[f"a=rtpmap:{number} {name}" for number, name in types],
             *([f"a=fmtp:{self.payload_type} {self.fmtp}"] if self.fmtp else []),
             f"a=ptime:{self.ptime_ms}",
@@ -77,7 +94,19 @@ class Voice:
             lines.append(f"a=rtcp:{self.rtcp_port}")
         if self.rtcp_mux:
             lines.append("a=rtcp-mux")
+        lines += self._security_lines()
         return "".join(line + "\r\n" for line in lines)
+
+    def _security_lines(self) -> Iterator[str]:
+        if isinstance(self.security, SrtpKeys):
+            key = base64.b64encode(self.security.receive).decode()
+            yield f"a=crypto:{self.crypto_tag} {self.security.suite} inline:{key}"
+        elif self.security is not None:
+            yield f"a=fingerprint:{self.security.hash} {self.security.digest.hex(':').upper()}"
+            yield f"a=setup:{'passive' if self.security.active else 'active'}"
+        if self.ice is not None:
+            yield f"a=ice-ufrag:{self.ice.ufrag}"
+            yield f"a=ice-pwd:{self.ice.pwd}"
 
 
 _DIRECTIONS = {  # (we may send, the peer sends): as the peer writes it
@@ -85,12 +114,13 @@ _DIRECTIONS = {  # (we may send, the peer sends): as the peer writes it
 }  # fmt: skip
 
 
-def voice_of(remote: RemoteMedia) -> Voice:
-    """Raises MediaError for what can't be left to rtpengine."""
+def voice_of(remote: RemoteMedia, own: Own) -> Voice:
+    """`own`: what rtpengine shows at the port. Raises MediaError for what can't be left to it."""
+    suite = remote.security.suite if isinstance(remote.security, SrtpKeys) else ""
+    if (suite and suite not in own.keys) or (isinstance(remote.security, Dtls) and not own.fingerprint):
+        raise MediaError("rtpengine was not asked for SRTP here")
     if remote.codec not in (*STATIC, "OPUS"):
         raise MediaError(f"rtpengine 10.5 has no {remote.codec}")
-    if remote.security is not None:
-        raise MediaError("rtpengine makes SRTP keys of its own, so a leg's SRTP can't be left to it")
     nowhere = remote.port == 0 or remote.host in NOWHERE
     return Voice(
         host="0.0.0.0" if nowhere else remote.host,
@@ -105,6 +135,9 @@ def voice_of(remote: RemoteMedia) -> Voice:
         clock_hz=remote.clock_hz,
         dtmf_clock_hz=remote.dtmf_clock_hz,
         fmtp=remote.fmtp,
+        security=remote.security,
+        ice=remote.ice,
+        crypto_tag=own.tags.get(suite, "1"),
     )
 
 

@@ -67,11 +67,12 @@ class RtpenginePlane:
         folder: Path | None = None,
         spool: Path | None = None,
         recordings_key: bytes = b"",
+        srtp: bool = False,
     ) -> None:
         self.counters = counters
-        self.fingerprint = ""  # no DTLS
         self.daemons = [
-            RtpengineDaemon(number, address, spare, counters, self._lost) for number, address in enumerate(daemons)
+            RtpengineDaemon(number, address, spare, counters, self._lost, srtp)
+            for number, address in enumerate(daemons)
         ]
         self._sides: dict[int, Side] = {}  # leased, by generation
         self._prompts = PromptSlots(prompts)
@@ -158,6 +159,11 @@ class RtpenginePlane:
         return None
 
     @property
+    def fingerprint(self) -> str:
+        """Of some daemon; each port has its own."""
+        return next((daemon.fingerprint for daemon in self.daemons if daemon.fingerprint), "")
+
+    @property
     def free_ports(self) -> int:
         """Ready now: more are made as they are taken."""
         return sum(SIDES * daemon.spare for daemon in self.daemons)
@@ -189,7 +195,11 @@ class RtpenginePlane:
             raise PortsExhausted("no rtpengine has a port ready")
         self._generation += 1
         number = side.cell.daemon.number
-        side.port = port = MediaPort(side.number, side.host, self._generation, number, advertised=side.host)
+        own = side.own
+        side.port = port = MediaPort(
+            side.number, side.host, self._generation, number, advertised=side.host, ice_ufrag=own.ufrag,
+            ice_pwd=own.pwd, fingerprint=own.fingerprint, srtp_keys=own.keys or None,
+        )  # fmt: skip
         self._sides[self._generation] = side
         return port
 
@@ -199,10 +209,9 @@ class RtpenginePlane:
 
     def connect(self, port: MediaPort, remote: RemoteMedia) -> None:
         """Raises MediaError for codecs and security that rtpengine can't be given."""
-        voice = voice_of(remote)
         side = self._side(port)
         if side is not None:
-            side.voice, side.used = voice, True
+            side.voice, side.used = voice_of(remote, side.own), True
             side.cell.changed()
             if side.other is not None:
                 side.other.cell.changed()
@@ -215,7 +224,8 @@ class RtpenginePlane:
             return
         first.clear()
         second.clear()
-        if first.cell is not second.cell:
+        apart = first.voice is not None and second.voice is not None and not first.voice.joins(second.voice)
+        if first.cell is not second.cell or apart:
             self.counters["media_rtpengine_hops"] += 1
         if first.voice and second.voice and first.voice.dtmf_type != second.voice.dtmf_type:
             self.counters["media_rtpengine_key_types_differ"] += 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from media.plane import MediaPort, PortStats
 from media.rtpengine.description import Voice
+from media.rtpengine.own import Own
 
 if TYPE_CHECKING:
     from media.rtpengine.captures import Capture
@@ -37,6 +38,8 @@ class Side:
     number: int = 0
     inner_host: str = ""
     inner: int = 0
+    own: Own = field(default_factory=Own)
+    keyed: bool = False  # rtpengine knows what the peer took of that
     port: MediaPort | None = None  # while leased
     used: bool = False  # a peer knows it: not leased again
     voice: Voice | None = None  # the peer's end; None: not connected
@@ -65,7 +68,12 @@ class Side:
         other = self.other
         if other is None or other.cell is not self.cell or other.voice is None or self.voice is None:
             return None
-        return other if self.voice.joins(other.voice) else None
+        return other if self.voice.joins(other.voice) and not self.unkeyed and not other.unkeyed else None
+
+    @property
+    def unkeyed(self) -> bool:
+        """First of all rtpengine must hear how the peer answers what it showed: later it may make offers, too."""
+        return self.voice is not None and self.voice.security is not None and not self.keyed
 
     @property
     def partner_tag(self) -> str:
@@ -76,8 +84,11 @@ class Side:
         """Where the inner end leads."""
         assert self.voice is not None
         inner = replace(
-            self.voice, host="0.0.0.0", port=9, direction="sendrecv", rtcp_port=None, rtcp_mux=False
+            self.voice, host="0.0.0.0", port=9, direction="sendrecv", rtcp_port=None, rtcp_mux=False, security=None,
+            ice=None,
         )  # fmt: skip
+        if self.unkeyed:
+            return inner
         if self.echoing:
             return replace(inner, host=self.inner_host, port=self.inner)
         other = self.other
@@ -103,7 +114,7 @@ class Side:
         self.clear()
         self.port = None
         if self.voice is not None:
-            self.voice = replace(self.voice, host="0.0.0.0", port=9, rtcp_port=None, rtcp_mux=False)
+            self.voice = replace(self.voice, host="0.0.0.0", port=9, rtcp_port=None)
 
     def ends_after(self, sound: Sound) -> None:
         """Playing began: `on_end` is told when it is over."""

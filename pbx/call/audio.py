@@ -247,7 +247,7 @@ class Audio:
                 raise SipError(str(error), error.status) from None
             self.host = port.advertised or self.host
             port.on_lost, port.on_secure, port.on_silent = self._lost, self.on_secure, self.on_silent
-            self._local.secure.ice_ufrag, self._local.secure.ice_pwd = port.ice_ufrag, port.ice_pwd
+            self._local.secure.prescribe(port.ice_ufrag, port.ice_pwd, port.fingerprint, port.srtp_keys)
         return self.port
 
     def _lost(self) -> None:

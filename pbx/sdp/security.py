@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from pbx.sdp.errors import BadSdp, NotSecure
@@ -117,12 +118,13 @@ def security_of(session: Session, media: Media) -> Security:
 class Secure:
     """Our side of one stream's security. `form` is how it is secured since the last offer or answer."""
 
-    __slots__ = ("_bundled", "_ice", "_mid", "_mux", "_proto", "form", "ice_pwd", "ice_ufrag", "means")
+    __slots__ = ("_bundled", "_ice", "_mid", "_mux", "_prescribed", "_proto", "form", "ice_pwd", "ice_ufrag", "means")
 
     def __init__(self, means: Means = OFF) -> None:
         self.means = means
         self.ice_ufrag = self.ice_pwd = ""  # ours; to be set before anything is said, if `means` has DTLS
         self.form = self._first_form()
+        self._prescribed = False  # our keys are those of the media plane
         self._proto = ""  # of the session as it stands
         self._mid = "0" if means.web else ""
         self._mux = self._ice = self._bundled = means.web
@@ -133,6 +135,23 @@ class Secure:
         self._mid = "0" if means.web else ""
         self._mux = self._ice = self._bundled = means.web
         self.form = self._first_form()
+
+    def prescribe(self, ufrag: str, pwd: str, fingerprint: str, keys: Mapping[str, bytes] | None) -> None:
+        """What the media plane shows at this port: `fingerprint` "" leaves that of the site, `keys` None our own."""
+        self.ice_ufrag, self.ice_pwd = ufrag, pwd
+        means = self.means
+        if fingerprint and means.fingerprint:
+            means = means._replace(fingerprint=fingerprint)
+        self._prescribed = keys is not None
+        if keys is not None:
+            suites = tuple([suite for suite in means.suites if suite in keys])
+            means = means._replace(suites=suites, keys=tuple([keys[suite] for suite in suites]))
+        self.means = means
+
+    def _keep_to(self, agreed: Agreed) -> None:
+        """A plane that makes keys has none but that of the suite agreed from now on."""
+        if self._prescribed:
+            self.means = self.means._replace(suites=(agreed.suite,), keys=(agreed.send,))
 
     def _first_form(self) -> str:
         means = self.means
@@ -169,6 +188,7 @@ class Secure:
             return Parts(proto, "", mux), None
         if agreed.suite:
             self.form = SDES
+            self._keep_to(agreed)
             tag = next(one.tag for one in theirs.cryptos if one.suite == agreed.suite)
             return Parts(proto, "", _crypto_line(tag, agreed.suite, agreed.send) + mux), agreed
         self.form = DTLS
@@ -186,6 +206,8 @@ class Secure:
             if self.form == SDES and (self.means.policy == "required" or proto in SECURED):
                 raise NotSecure("no key in the answer")
             self.form = PLAIN
+        else:
+            self._keep_to(agreed)
         self._proto = proto
         return agreed
 

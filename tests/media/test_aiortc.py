@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from media.plane import MediaPort, RemoteMedia
+from media.plane import MediaPlane, MediaPort, RemoteMedia
 from media.security import Dtls, IceCredentials, SecurityPolicy
 from media.worker_plane import WorkerPlane
 from pbx.sdp.audio import read_audio
@@ -59,13 +59,14 @@ async def heard(track: Any, frames: int = 40) -> float:
 class Peer:
     """aiortc at one port of the plane, which echoes."""
 
-    def __init__(self, plane: WorkerPlane, means: Means | None = None) -> None:
+    def __init__(self, plane: MediaPlane, means: Means | None = None) -> None:
         self.plane, self.port = plane, plane.lease()
         self.secure: asyncio.Queue[bool] = asyncio.Queue()
         self.port.on_secure = self.secure.put_nowait
         self.local = LocalDescription(1)
         self.local.secure = Secure(means or Means("optional", fingerprint=plane.fingerprint, web=True))
-        self.local.secure.ice_ufrag, self.local.secure.ice_pwd = self.port.ice_ufrag, self.port.ice_pwd
+        port = self.port
+        self.local.secure.prescribe(port.ice_ufrag, port.ice_pwd, port.fingerprint, port.srtp_keys)
         self.connection = aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
         self.tracks: asyncio.Queue[Any] = asyncio.Queue()
         self.connection.on("track", self.tracks.put_nowait)

@@ -9,7 +9,7 @@ import pytest
 from pbx.sdp.audio import read_audio
 from pbx.sdp.errors import BadSdp, NotSecure
 from pbx.sdp.offer_answer import LocalDescription, Negotiated, answer
-from pbx.sdp.security import DTLS, KEY_BYTES, PLAIN, SDES, Means, Secure, fingerprint_line
+from pbx.sdp.security import DTLS, KEY_BYTES, PLAIN, SDES, Crypto, Means, Secure, Security, fingerprint_line
 
 HEAD = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
 GCM, CM80, CM32 = "AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"
@@ -244,3 +244,20 @@ def test_plain_rtcp_mux() -> None:
 def test_forms() -> None:
     assert [Secure(means).form for means in (Means(), OPTIONAL, REQUIRED, WEB)] == [PLAIN, SDES, SDES, DTLS]
     assert Secure(Means("optional", fingerprint=FINGERPRINT)).form == PLAIN
+
+
+def test_keys_that_the_media_plane_prescribes() -> None:
+    """It has SRTP for some suites, with keys of its own; once one is agreed it has no other."""
+    theirs = Security((Crypto("7", CM80, bytes(30)), Crypto("8", "AEAD_AES_128_GCM", bytes(28))))
+    suites = "AES_256_CM_HMAC_SHA1_80", CM80, "AEAD_AES_128_GCM"
+    secure = Secure(Means("optional", suites, (bytes(46), bytes(30), bytes(28))))
+    secure.prescribe("oUrF", "oUrPaSs", "", {CM80: b"1" * 30, "AEAD_AES_128_GCM": b"2" * 28})
+    assert secure.means.suites == (CM80, "AEAD_AES_128_GCM")
+    _, agreed = secure.answer(theirs, "RTP/SAVP", "192.0.2.1", 4000)
+    assert agreed is not None and (agreed.suite, agreed.send) == (CM80, b"1" * 30)
+    assert secure.offer("192.0.2.1", 4000).stream.count("a=crypto:") == 1
+    secure.prescribe("oUrF", "oUrPaSs", "", {CM80: b"3" * 30, "AEAD_AES_128_GCM": b"4" * 28})  # another port
+    assert secure.means.keys == (b"3" * 30,)
+    browsers = Secure(Means("optional", fingerprint=FINGERPRINT, web=True))
+    browsers.prescribe("oUrF", "oUrPaSs", "sha-256 AA:BB", None)
+    assert browsers.means.fingerprint == "sha-256 AA:BB"

@@ -125,6 +125,7 @@ async def test_a_hop_a_prompt_and_a_release(
         await asyncio.sleep(0.6)
         plane.bridge(first, second)
         press(a, first, 5)  # keys are in no recording
+        await settle(plane, first, second)
         await asyncio.sleep(0.8)
     plane.release(first)
     await until(lambda: len(told) == 2, 10)
