@@ -1,8 +1,8 @@
 """Who may wait, and how long: a queue's opening hours, its emergency switch, and its `enter` and `leave` rules.
 
 Facts are worked out only if a rule asks for them. `leave` rules are looked at every `LOOK_S` while somebody waits, the
-last in line first: of twenty who are too many by one, only the last one leaves. Where rules ask how long each will wait,
-a long line is looked at in pieces: a thousand estimates are ten milliseconds in which nobody is served.
+last in line first: of twenty who are too many by one, only the last one leaves. Where rules ask how long each will
+wait, a long line is looked at in pieces: a thousand estimates are ten milliseconds in which nobody is served.
 """
 
 from __future__ import annotations

@@ -317,6 +317,7 @@ class FakePlane:
     def restart(self) -> None:
         """The server dies and another comes: its callbacks are void, ports with a tag are to be adopted."""
         self.found = {}
+        self.conferences.clear()  # its members hear each other until they are joined elsewhere
         for number, port in list(self.leased.items()):
             port.forget()
             if number in self.tags:

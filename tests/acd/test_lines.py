@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from acd.audit import audit
+from acd.checkpoint import keep, take_up
 from acd.desk import Desk
+from pbx.call.call import Call
 from tests.call.office import SITE, Office, Talk
+from tests.call.test_standing_rooms import next_office
 from tests.call.test_transfer_queue import Screens
 
 AGENTS = """
@@ -26,15 +29,34 @@ CODES = """dial_plan:
 
 
 class Floor(Office):
-    def __init__(self, folder: Path) -> None:
+    """`last`: the floor of a server that died."""
+
+    def __init__(self, folder: Path, last: Floor | None = None) -> None:
         super().__init__(folder, SITE.replace("dial_plan:\n", CODES) + AGENTS)
         self.plane.prompts |= {"tone:beep", "tone:sit"}
         self.screens = Screens()
-        self.desk = Desk(self.site, self.clock, self.events.append, self.screens, self.counters)
+        waits = last is not None
+        self.desk = Desk(self.site, self.clock, self.events.append, self.screens, self.counters, waits=waits)
+        if last is not None:
+            self.desk.take_up(take_up(keep(last.desk.engine.floor)))
+            for aor, _ in last.location:
+                self.location.replace(aor, last.location.contacts(aor, last.clock.time), last.clock.time)
+        self.switch.on_revived = self._revived
         self.desk.lines.switch = self.switch
         self.switch.handlers |= self.desk.handlers
         self.switch.on_extension_legs = self.desk.phone_calls
         self.location.on_change = self.desk.phone_registered
+
+    def _revived(self, call: Call) -> None:
+        self.desk.revived(call)
+
+    def next(self, folder: Path) -> Floor:
+        """The server dies; the next one is at work."""
+        new = next_office(self, folder, make=lambda: Floor(folder, self))
+        assert isinstance(new, Floor)
+        new.desk.open(new.site)
+        new.settle()
+        return new
 
     def state(self, agent: str = "nina") -> tuple[object, object]:
         assert audit(self.desk.engine.floor) == []
@@ -211,3 +233,53 @@ def test_the_server_ends(floor: Floor) -> None:
     assert floor.hear_each_other(caller, line), "who talks goes on"
     caller.bye()
     assert line.ended
+
+
+@pytest.mark.parametrize("talks", [False, True])
+def test_lines_outlive_the_server(tmp_path: Path, talks: bool) -> None:
+    """With and without a caller: the next one comes to the same leg, and who logs out is hung up."""
+    floor = Floor(tmp_path)
+    line = floor.line()
+    other = floor.telephone("104")
+    if talks:
+        caller = other.dial("81")
+        floor.beep(line)
+    floor = floor.next(tmp_path)
+    if talks:
+        assert floor.state() == ("BUSY", None) and floor.hear_each_other(caller, line)
+        caller.bye()
+        assert floor.state()[0] == "WRAP_UP" and not line.ended
+        floor.pass_time(6)
+    assert floor.state() == ("READY", None) and floor.desk.agent("nina")["available"]
+    again = other.dial("81")
+    floor.beep(line)
+    assert floor.hear_each_other(again, line) and len(line.phone.talks) == 1
+    floor.desk.hang_up("nina")
+    floor.settle()
+    floor = floor.next(tmp_path)
+    floor.desk.logout("nina")
+    floor.settle()
+    assert again.ended and line.ended and floor.state() == ("LOGGED_OUT", None)
+    floor.pass_time(100)
+    assert floor.leaks() == {}
+    floor.plane.check_no_leaks()
+
+
+def test_a_line_that_is_lost_after_the_server_is_told(tmp_path: Path) -> None:
+    line = Floor(tmp_path).line()
+    assert isinstance(line.phone.office, Floor)
+    floor = line.phone.office.next(tmp_path)
+    line.bye()
+    assert floor.state() == ("NOT_READY", "line lost")
+
+
+def test_an_agent_who_heard_the_beep_when_the_server_died_is_called_again(tmp_path: Path) -> None:
+    """His leg is in no call that stands: it is hung up."""
+    floor = Floor(tmp_path)
+    line = floor.line()
+    caller = floor.telephone("104").dial("81")
+    floor = floor.next(tmp_path)
+    assert line.ended and not caller.ended
+    again = line.phone.rings.answer()
+    floor.beep(again)
+    assert floor.hear_each_other(caller, again)
