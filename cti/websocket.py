@@ -15,6 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from cti import problems
@@ -269,8 +270,8 @@ def bearer(request: web.Request) -> str | None:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        body = json.loads(text)
-    except (ValueError, RecursionError):
+        body = orjson.loads(text)  # no NaN, no infinity, no half of a character: none of them may come back in a reply
+    except ValueError:
         raise MalformedBody('expected JSON, as {"command": "ready", "id": 1}') from None
     if not isinstance(body, dict):
         raise MalformedBody('expected a JSON object, as {"command": "ready", "id": 1}')

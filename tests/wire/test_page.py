@@ -102,6 +102,36 @@ async def test_an_agent_works_with_the_page(browser: Browser, base: str, site: S
     assert await browser.complaints() == []
 
 
+async def test_who_asked_for_a_call_on_the_page_is_on_the_screen_before_the_phone_rings(
+    browser: Browser, base: str, site: Site
+) -> None:
+    """The shop asks by REST for a call to its visitor; what is in his basket is on the agent's screen, and follows."""
+    headers = {"Authorization": f"Bearer {site.token('shop', 'shop')}"}
+    body = {"queue": "asia", "number": "0688776655", "web_session": "session-1"}
+    async with browser.http.post(f"{base}/v1/callbacks", json=body, headers=headers) as answer:
+        assert answer.status == 201
+        asked = await answer.json()
+    assert asked["attributes"]["basket"] == 2300
+    call = FakeCall("call-9", asked["number"])  # as the desk makes one, with what was asked for
+    call.attributes |= asked["attributes"]
+    site.floor.live.append(call)
+    await browser.go(f"{base}/#token={site.token('agent', 'marie')}")
+    await browser.until("#link", "live")
+    site.matching.on_callback(call)
+    rung = asyncio.Event()
+    site.pops.offer(call, "marie", "asia", 1, rung.set)
+    await asyncio.wait_for(rung.wait(), WAIT_S)
+    card = await browser.until("#pop", "Tokyo and Kyoto")
+    assert "+33688776655" in card and "€2,300" in card and "asked for a call on the page, 90 % sure" in card
+    site.post({"id": "session-1", "basket": {"amount": 2890}})
+    await browser.until("#pop-amount", "€2,890")
+    site.pops.retract(call, "marie", "not_reached")
+    await browser.until("#notice", "the customer was not reached")
+    site.pops.transferred(call, "marie")
+    await browser.until("#pop", "from a colleague")
+    await browser.picture("pop-transferred")
+
+
 async def test_an_agent_notes_how_the_call_ended(browser: Browser, base: str, site: Site) -> None:
     words = ["sold", "no sale", "<b>call back</b>"]
     work = {"call_id": "call-1", "queue": "asia", "began": None, "until": None, "at_most_until": None,
