@@ -26,7 +26,8 @@ class KeySocket(asyncio.DatagramProtocol):
         try:
             await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, local_addr=self.address)
         except OSError as error:
-            raise MediaError(f"media.rtpengine.keys {self.address[0]}:{self.address[1]}: {error.strerror}") from None
+            why = error.strerror or str(error)
+            raise MediaError(f"media.rtpengine.keys {self.address[0]}:{self.address[1]}: {why}") from None
 
     async def close(self) -> None:
         if self._transport is not None:
