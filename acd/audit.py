@@ -55,7 +55,7 @@ def _agents(floor: Floor) -> Iterator[str]:
             yield f"agent {agent.name}: idle order is wrong"
         if agent.state in AT_WORK and agent.phone.held_by is None:
             yield f"agent {agent.name}: phone not held"
-        if agent.retired and agent.state not in (State.BUSY, State.WRAP_UP):
+        if agent.retired and agent.state not in (State.BUSY, State.WRAP_UP) and not agent.work:
             yield f"agent {agent.name}: retired but {agent.state}"
         if (agent.notes is not None) is not (agent.state in (State.BUSY, State.WRAP_UP)):
             yield f"agent {agent.name}: {agent.state} with notes {agent.notes}"

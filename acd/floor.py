@@ -357,9 +357,14 @@ class Floor:
             fitting.someone_left(self, agent)
         if state is State.LOGGED_OUT:
             if agent.retired:
-                self.roster.forget(agent)
+                self.dismiss(agent)
             else:
                 stand_up(self, agent)
+
+    def dismiss(self, agent: Agent) -> None:
+        """One who is no longer in the site is forgotten when he is logged out and has written his last word."""
+        if agent.retired and agent.state is State.LOGGED_OUT and not agent.work:
+            self.roster.forget(agent)
 
     def update(self, agent: Agent) -> None:
         """Something that decides on availability changed; if he is available now, he gets the best item that fits."""

@@ -138,12 +138,12 @@ def _remeasure(floor: Floor) -> None:
 
 
 def _dismiss(floor: Floor, agent: Agent) -> None:
-    """An agent who is no longer in the site: after the call, if he talks; else at once."""
+    """An agent who is no longer in the site: after the call, if he talks, and the chats he has; else at once."""
     if agent.reservation is not None:
         floor.end(agent.reservation, Outcome.WITHDRAWN)  # the item is placed with all others
     if agent.state is State.BUSY:
         agent.wish, agent.wish_reason = State.LOGGED_OUT, "removed"
     elif agent.state is State.LOGGED_OUT:
-        floor.roster.forget(agent)
+        floor.dismiss(agent)
     else:
         floor.apply(agent, Input.LOGOUT, "removed")

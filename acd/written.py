@@ -59,10 +59,18 @@ def begin(floor: Floor, item_id: str, queue: Queue, channel: str, attributes: At
     queue.count(channel, 1)
     skills = () if queue.needs is None else tuple(queue.needs.skills)
     floor.tell(ItemQueued(floor.now, item_id, queue.name, item.attributes, item.score, channel, skills))
-    if queue.max_wait_s is not None:
-        floor.deadlines.set((Due.WORK, item_id), floor.now + queue.max_wait_s)
+    _limit(floor, item)
     place(floor, item)
     return item
+
+
+def _limit(floor: Floor, item: WorkItem) -> None:
+    """How long it may wait, by the site of now."""
+    longest = item.queue.max_wait_s
+    if longest is None:
+        floor.deadlines.forget((Due.WORK, item.id))
+    else:
+        floor.deadlines.set((Due.WORK, item.id), max(floor.now, item.queued_at + longest))
 
 
 def place(floor: Floor, item: WorkItem) -> None:
@@ -204,6 +212,7 @@ def complete(floor: Floor, item: WorkItem, by: str, to: str | None) -> None:
     )
     if agent is not None and agent.work.pop(item.id, None) is not None:
         floor.update(agent)
+        floor.dismiss(agent)
 
 
 def _forget(floor: Floor, item: WorkItem) -> None:
@@ -222,7 +231,7 @@ def update(floor: Floor, agent: Agent) -> None:
     _note_open(floor, agent)
     if agent.state in (State.LOGGED_OUT, State.NOT_READY):
         for held in [one for one in written.reservations.values() if one.agent == agent.name]:
-            place(floor, _end(floor, held, Outcome.WITHDRAWN))
+            _give_back(floor, _end(floor, held, Outcome.WITHDRAWN))
     while (best := _best(floor, agent)) is not None:
         written.lines[best.channel].remove(best)
         reserve(floor, best, agent)
@@ -255,6 +264,9 @@ def refit(floor: Floor) -> None:
     written = floor.written
     waiting = [item for item in written.items.values() if item.state is ItemState.QUEUED]
     written.lines, written.open = {}, {}
+    for item in written.items.values():
+        if item.state is not ItemState.CONNECTED:
+            _limit(floor, item)
     for item in waiting:
         if item.queue.closed or floor.queues.get(item.queue.name) is not item.queue:
             _send_on(floor, item, "withdrawn")

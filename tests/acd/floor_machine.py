@@ -1,8 +1,9 @@
 """A floor with everything at once in random histories: `python -m tests.acd.floor_machine [FIRST SEED] [SEEDS]`.
 
 Every strategy, steps, waited-for and borrowed agents, kept places, callbacks both ways, rules, hours, the emergency
-switch, levels, seats, dispositions, reloads, restarts. After every input `audit` must find nothing, the events alone
-must tell the whole story in a possible order, and what this module works out by itself, the slow way, must agree.
+switch, levels, seats, nailed-up lines, chats and mails, dispositions, reloads, restarts. After every input `audit` must
+find nothing, the events alone must tell the whole story in a possible order, and what this module works out by itself,
+the slow way, must agree.
 """
 
 from __future__ import annotations
@@ -23,64 +24,20 @@ from acd import events as ev
 from acd import figures
 from acd.agent_state import State
 from acd.audit import audit
+from acd.capacity import PHONE
 from acd.checkpoint import keep, take_up
 from acd.commands import OfferItem, WithdrawOffer
 from acd.engine import Engine
 from acd.errors import AcdError
 from acd.input_log import replay
 from acd.model import Agent, ItemState, WorkItem
-from acd.reservation import Outcome
+from acd.reservation import Outcome, Reservation
 from acd.skills import SkillIndex
-from config.schema import Site
+from tests.acd.floor_sites import CALLERS, DESTINATIONS, EXTENSIONS, NAMES, QUEUES, SITES, site
 
 T0 = 1_700_040_000.0  # a morning, so that no history gets to midnight
-AGENTS: dict[str, dict[str, Any]] = {
-    "ann": {"extension": "101", "skills": {"asia": 8, "french": 1}, "wrap_up_s": 0},
-    "bob": {"extension": "102", "skills": {"asia": 3, "french": 5}, "queues": {"all": 1, "kin": 2, "ring": 1}},
-    "cy": {"extension": "102", "skills": {"french": 9}, "weight": 5},  # shares a phone with bob
-    "dee": {"contact": "sip:dee@192.0.2.1", "skills": {"asia": 6, "french": 2}, "login": "always"},
-    "eve": {"extension": "104", "skills": {"asia": 5}, "queues": {"kin": 1, "back": 1, "steps": 3}},
-    "fay": {"code": "77", "skills": {"asia": 2, "french": 2}},
-}
-_CALLBACK = {"ring_s": 20, "retries": 1, "retry_after_s": 30, "keep_s": 600, "most": 3}
-QUEUES: dict[str, dict[str, Any]] = {
-    "all": {"ring_s": 5, "wrap_up_s": 5, "max_wait_s": 8, "overflow": "queue kin", "strategy": "round robin"},
-    "steps": {"needs": "asia >= 8", "value_weight": 0.1, "ring_s": 10, "wrap_up_s": 20, "max_wait_s": 60,
-              "relax": [{"after_s": 10, "needs": "asia >= 5"}, {"after_s": 25, "needs": "asia or french"}],
-              "strategy": "most skilled", "dispositions": ["sold", "lost"], "disposition_needed": True},
-    "kin": {"needs": "skill(call.destination) >= 2", "prefer": {"wait_s": 12, "last_agent_days": 1}, "ring_s": 8,
-            "strategy": "fewest calls", "resume_s": 40, "priority": 20},
-    "lent": {"agents": ["ann"], "borrow": {"when": "waiting >= 2 or waited > 15s", "agents_of": ["kin", "all"]},
-             "strategy": "least occupied", "max_wait_s": 90, "leave": [{"when": "waited > 40s", "to": "queue all"}]},
-    "ring": {"strategy": "ring all", "ring_s": 6, "max_wait_s": 30, "wrap_up_s": 0, "resume_s": 10},
-    "more": {"strategy": "ring progressively", "ring_another_s": 3, "ring_s": 9, "wrap_up_s": 0, "priority": 5},
-    "pairs": {"assign": "together", "needs": "asia or french", "strategy": "weighted", "emergency": "queue all"},
-    "back": {"needs": "asia", "callback": {**_CALLBACK, "order": "agent first"}, "ring_s": 7, "wrap_up_s": 3},
-    "back2": {"callback": {**_CALLBACK, "order": "customer first"}, "resume_s": 20, "max_wait_s": 50,
-              "strategy": "random", "enter": [{"when": "waiting >= 4", "to": "queue all"}], "closed": "queue all"},
-}  # fmt: skip
-SITES: list[dict[str, Any]] = [
-    {"agents": AGENTS, "queues": QUEUES},
-    {"agents": {name: agent for name, agent in AGENTS.items() if name not in ("ann", "fay")}, "queues": QUEUES,
-     "acd": {"not_answered": {"no_answer": "rest", "unregistered": "not ready"}, "not_ready_reasons": ["lunch"]}},
-    {"agents": {**AGENTS, "bob": {"extension": "103", "skills": {"asia": 9}}, "gil": {"extension": "105"}},
-     "queues": {name: queue for name, queue in QUEUES.items() if name not in ("back", "steps", "all")} |
-               {"all": {"strategy": "ring all", "wrap_up_s": 0}}},
-    {"agents": dict(reversed(AGENTS.items())),
-     "queues": QUEUES | {"kin": {"needs": "french", "strategy": "top down"}, "back2": {"max_wait_s": 5},
-                         "ring": {"strategy": "least talk time", "assign": "together"}}},
-]  # fmt: skip
-NAMES = [*AGENTS, "gil"]
-EXTENSIONS = ["101", "102", "103", "104", "105", "999"]
-CALLERS = ["", "+491701", "+491702", "+491703"]
-DESTINATIONS = ["asia", "french", "none"]
-
 names, extensions, queues = st.sampled_from(NAMES), st.sampled_from(EXTENSIONS), st.sampled_from(sorted(QUEUES))
 picks = st.integers(0, 30)  # one of what there is at the moment
-
-
-def site(number: int) -> Site:
-    return Site.model_validate({"site": "t", "listen": {"sip": ["udp:127.0.0.1:5060"]}, **SITES[number]})
 
 
 class FloorMachine(RuleBasedStateMachine):
@@ -100,6 +57,13 @@ class FloorMachine(RuleBasedStateMachine):
         self.look()
         for name in ("ann", "bob", "dee", "eve"):
             self.work(name)
+
+    def items(self) -> dict[str, WorkItem]:
+        """Of all channels."""
+        return self.engine.floor.items | self.engine.floor.written.items
+
+    def held(self) -> dict[int, Reservation]:
+        return self.engine.floor.reservations | self.engine.floor.written.reservations
 
     def do(self, what: Callable[..., Any], *args: Any, **others: Any) -> Any:
         """One input. What is refused must have changed nothing but the time."""
@@ -127,21 +91,26 @@ class FloorMachine(RuleBasedStateMachine):
                 self.offers[command.reservation] = command
             elif isinstance(command, WithdrawOffer):
                 assert self.offers.pop(command.reservation).agent == command.agent
-        self.offers = {n: offer for n, offer in self.offers.items() if n in floor.reservations}
-        assert set(self.offers) == set(floor.reservations)
+        held = self.held()
+        self.offers = {n: offer for n, offer in self.offers.items() if n in held}
+        assert set(self.offers) == set(held)
         problems = audit(floor)
         assert not problems, problems
-        assert self.live == {name: item.state.value for name, item in floor.items.items()}
+        assert self.live == {name: item.state.value for name, item in self.items().items()}
         assert self.callbacks == set(floor.callbacks)
         for agent in floor.roster.agents.values():
             assert self.states.get(agent.name, "LOGGED_OUT") == agent.state.value
         self.nobody_is_left()
+        self.no_work_is_left()
         self.in_order()
         self.totals_balance()
         if one_input:
             for event in events:
                 if isinstance(event, ev.ItemReserved):
                     self.was_next(event)
+                    if (chat := floor.written.reservations.get(event.reservation)) is not None:
+                        agent, channel = floor.roster.agents[event.agent], floor.written.items[chat.item_id].channel
+                        assert list(agent.work.values()).count(channel) <= agent.channels[channel], "more than he may"
 
     def follow(self, event: object) -> None:
         match event:
@@ -154,7 +123,7 @@ class FloorMachine(RuleBasedStateMachine):
                 self.live[item] = "RESERVED"
             case ev.ReservationEnded(item_id=item, outcome=outcome):
                 if outcome != Outcome.ANSWERED_ELSEWHERE and item in self.live:
-                    left = any(r.item_id == item for r in self.engine.floor.reservations.values())
+                    left = any(r.item_id == item for r in self.held().values())
                     self.live[item] = "RESERVED" if left else self.live[item]
                     if self.live[item] == "RESERVED" and not left:
                         self.live[item] = "QUEUED"
@@ -206,18 +175,40 @@ class FloorMachine(RuleBasedStateMachine):
     def nobody_is_left(self) -> None:
         """No agent who is free and no caller who waits, where the one can take the other."""
         floor = self.engine.floor
-        held = {offer.agent for offer in self.offers.values()}
+        held = {offer.agent for offer in self.offers.values() if offer.channel in PHONE}
         rung = {floor.roster.agents[name].phone.name for name in held}
         rung |= {a.phone.name for a in floor.roster.agents.values() if a.state is State.BUSY}
         free = [
             agent for agent in floor.roster.agents.values()
-            if agent.state is State.READY and not agent.resting and agent.phone.reachable and not agent.phone.legs
-            and agent.phone.name not in rung and not floor.gathered >> agent.slot & 1
+            if agent.state is State.READY and not agent.resting and agent.phone.name not in rung
+            and (agent.line if agent.nailed_up else agent.phone.reachable) and agent.phone.legs <= agent.nailed_up
+            and not floor.gathered >> agent.slot & 1 and set(agent.work.values()) <= self.goes_with("call")
         ]  # fmt: skip
         for item in floor.items.values():
             if item.state is ItemState.QUEUED and item.preferred is None:
                 for agent in free:
-                    assert not self.can_take(agent, item), f"{item.id} waits, {agent.name} is free"
+                    able = agent.channels.get("call") and agent.channels.get(item.channel, 1)
+                    assert not able or not self.can_take(agent, item), f"{item.id} waits, {agent.name} is free"
+
+    def goes_with(self, channel: str) -> set[str]:
+        """Work of which other channels an agent may have who gets something of this one."""
+        return set(self.engine.floor.roster.interrupts.get(channel, ()))
+
+    def no_work_is_left(self) -> None:
+        """No chat or mail waits while somebody may have one more."""
+        floor = self.engine.floor
+        for agent in floor.roster.agents.values():
+            for channel, most in agent.channels.items():
+                has, beside = list(agent.work.values()), self.goes_with(channel)
+                if channel in PHONE or has.count(channel) >= most or agent.resting or agent.wish is not State.READY:
+                    continue
+                at_phone = agent.state in (State.RESERVED, State.BUSY, State.WRAP_UP) or agent.phone.legs
+                if agent.state in (State.LOGGED_OUT, State.NOT_READY) or (at_phone and "call" not in beside):
+                    continue
+                if set(has) <= beside | {channel}:
+                    for item in floor.written.items.values():
+                        left = item.state is ItemState.QUEUED and item.channel == channel
+                        assert not left or not self.can_take(agent, item), f"{item.id} waits, {agent.name} may have it"
 
     def in_order(self) -> None:
         waiting = list(self.engine.floor.lines)
@@ -239,7 +230,7 @@ class FloorMachine(RuleBasedStateMachine):
 
     def totals_balance(self) -> None:
         floor = self.engine.floor
-        waits = Counter(item.queue.name for item in floor.items.values() if item.state is not ItemState.CONNECTED)
+        waits = Counter(item.queue.name for item in self.items().values() if item.state is not ItemState.CONNECTED)
         for queue, count in self.counted.items():
             ended = count["answered"] + count["abandoned"] + count["overflowed"] + count["resumed"]
             assert count["offered"] == ended + waits[queue], (queue, count, waits[queue])
@@ -264,6 +255,19 @@ class FloorMachine(RuleBasedStateMachine):
     def one_of(self, pick: int, *states: ItemState) -> WorkItem | None:
         found = [item for item in self.engine.floor.items.values() if item.state in states]
         return found[pick % len(found)] if found else None
+
+    @rule(queue=queues, channel=st.sampled_from(["chat", "chat", "mail"]), destination=st.sampled_from(DESTINATIONS))
+    def writes(self, queue: str, channel: str, destination: str) -> None:
+        self.made += 1
+        self.do(self.engine.enqueue_work, f"{channel}{self.made}", queue, channel, {"destination": destination})
+
+    @rule(pick=picks, what=st.sampled_from(["complete", "complete", "abandon", "withdraw"]))
+    def writes_no_more(self, pick: int, what: str) -> None:
+        found = [item for item in self.engine.floor.written.items.values()
+                 if (item.state is ItemState.CONNECTED) is (what == "complete")]  # fmt: skip
+        if found:
+            args = ["queue all"] if what == "withdraw" else []
+            self.do(getattr(self.engine, what), found[pick % len(found)].id, *args)
 
     @rule(pick=picks)
     def caller_hangs_up(self, pick: int) -> None:
@@ -316,7 +320,7 @@ class FloorMachine(RuleBasedStateMachine):
     @rule(pick=picks)
     def answer(self, pick: int) -> None:
         held = self.offers.get(self.an_offer(pick))
-        item = None if held is None else self.engine.floor.items[held.item_id]
+        item = None if held is None else self.items()[held.item_id]
         assert self.do(self.engine.answer, self.an_offer(pick)) is (held is not None)
         if item is not None:
             assert not item.reservations and not [o for o in self.offers.values() if o.item_id == item.id]
@@ -380,8 +384,19 @@ class FloorMachine(RuleBasedStateMachine):
         agent = self.engine.floor.roster.agents.get(name)
         if agent is not None and agent.home and not agent.fixed:
             self.do(self.engine.phone_registered, agent.phone.name, True)
-        self.do(self.engine.login, name)
+        seat = None if agent is None or agent.home else EXTENSIONS[self.made % len(EXTENSIONS)]
+        self.do(self.engine.login, name, phone=seat)
         self.do(self.engine.ready, name)
+        self.line(name, is_up=self.made % 4 > 0)
+
+    @rule(name=names, is_up=st.booleans())
+    def line(self, name: str, is_up: bool) -> None:
+        """Of a nailed-up agent, as the desk tells it."""
+        agent = self.engine.floor.roster.agents.get(name)
+        if agent is not None and agent.nailed_up and is_up and agent.line_called:
+            self.do(self.engine.line_up, name)
+        elif agent is not None and agent.nailed_up and not is_up:
+            self.do(self.engine.line_down, name, "line lost")
 
     @rule(name=names, what=st.sampled_from(["login", "logout", "ready", "not_ready", "wrap_up_done"]),
           by=st.sampled_from(["", "boss"]))  # fmt: skip
@@ -527,6 +542,9 @@ def a_step(machine: FloorMachine, rng: random.Random) -> tuple[str, dict[str, An
         (2, "joins_or_leaves", {"name": name, "queue": queue, "joins": rng.random() < 0.6}),
         (2, "change_skills", {"name": name, "skill": one(["asia", "french"]), "level": one((None, 0, 2, 9))}),
         (2, "change_queues", {"name": name, "queue": queue, "level": one((None, 0, 1, 4))}),
+        (9, "writes", {"queue": queue, "channel": one(["chat", "chat", "mail"]), "destination": one(DESTINATIONS)}),
+        (7, "writes_no_more", {"pick": pick, "what": one(["complete", "complete", "abandon", "withdraw"])}),
+        (3, "line", {"name": one(["ann", "gus"]), "is_up": rng.random() < 0.7}),
         (5, "phone_registered", {"extension": extension, "registered": rng.random() < 0.7}),
         (4, "phone_calls", {"extension": extension, "legs": one((0, 0, 1, 2))}),
         (14, "time_passes", {"seconds": one((0.1, 0.5, 3.0, 6.0, 12.0, 35.0))}), (1, "clock_steps_back", {}),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from acd import view
 from acd.agent_state import State
+from acd.audit import audit
 from acd.capacity import capacity, load
 from acd.checkpoint import keep, take_up
 from acd.engine import Engine
@@ -283,3 +284,38 @@ def _touch(scene: Work, item: str, what: str) -> None:
     elif not found.agent and what == "abandon":
         scene.engine.abandon(item, scene.now)
         scene.listen()
+
+
+def test_a_reload_limits_the_wait_also_of_who_is_offered(work: Callable[..., Work], make_site: MakeSite) -> None:
+    scene = work()
+    scene.chat("early")
+    scene.ready("ann")
+    scene.chat("second")
+    scene.chat("third")
+    site = make_site({"ann": BOTH}, {"sales": {"ring_s": 60, "max_wait_s": 5, "overflow": "extension 9"}})
+    scene.engine.reconfigure(site, scene.now)
+    scene.wait(5)
+    assert scene.with_("early") == "ann" and "third" not in scene.engine.floor.written.items
+    scene.refuse("early", Outcome.REJECTED)
+    assert "early" not in scene.engine.floor.written.items  # nor does the other: both were offered to him
+    assert not scene.engine.floor.written.items and audit(scene.engine.floor) == []
+
+
+def test_who_is_no_longer_in_the_site_ends_his_chats(work: Callable[..., Work], make_site: MakeSite) -> None:
+    """And is the same agent, should he be in it again meanwhile."""
+    scene = work()
+    scene.ready("ann")
+    for item in ("a", "b"):
+        scene.chat(item)
+        scene.take(item)
+    without = make_site({"bob": {}}, {"sales": {}})
+    scene.engine.reconfigure(without, scene.now)
+    ann = scene.engine.floor.roster.agent("ann")
+    assert (ann.state, ann.retired, list(ann.work)) == (State.LOGGED_OUT, True, ["a", "b"])
+    scene.engine.reconfigure(make_site({"ann": BOTH}, {"sales": {}}), scene.now)
+    assert scene.engine.floor.roster.agent("ann") is ann and not ann.retired
+    scene.engine.reconfigure(without, scene.now)
+    scene.done("a")
+    assert audit(scene.engine.floor) == [] and "ann" in scene.engine.floor.roster.agents
+    scene.done("b")
+    assert audit(scene.engine.floor) == [] and "ann" not in scene.engine.floor.roster.agents
