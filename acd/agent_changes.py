@@ -74,13 +74,13 @@ def serve_only(floor: Floor, agent: Agent, queues: Sequence[str] | None) -> None
     leave_queues(floor, agent, left)
 
 
-def leave_queues(floor: Floor, agent: Agent, left: set[str]) -> None:
+def leave_queues(floor: Floor, agent: Agent, left: set[str], by: str = "") -> None:
     """All that he does not serve for now."""
     if left == agent.left:
         return
     changed = sorted(left ^ agent.left)
     agent.left = left
-    floor.tell(AgentQueuesChanged(floor.now, agent.name, sorted(left), dict(agent.queue_changes), ""))
+    floor.tell(AgentQueuesChanged(floor.now, agent.name, sorted(left), dict(agent.queue_changes), by))
     _serves(floor, agent, changed)
 
 

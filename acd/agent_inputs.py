@@ -71,39 +71,47 @@ class AgentInputs:
 
     # --- notes ---
 
-    def note(self, name: str, disposition: str, now: float) -> None:
+    def note(self, name: str, disposition: str, now: float, by: str = "") -> None:
         """How the call ended, while it lasts or while it is noted down; given again, it changes. Raises
         `UnknownDisposition`."""
-        wrap_up.note(self.floor, self._agent(name, now), disposition)
+        agent = self._agent(name, now)
+        wrap_up.check_note(agent, disposition)
+        self._commanded(agent, "note", by)
+        wrap_up.note(self.floor, agent, disposition)
 
     def wrap_up_done(self, name: str, now: float, disposition: str | None = None, by: str = "") -> None:
         """Raises `UnknownDisposition`, and `DispositionNeeded` if none was given where one must be."""
         agent = self._agent(name, now)
         self._refused(agent, Input.WRAP_UP_DONE)
         if disposition is not None:
+            wrap_up.check_note(agent, disposition)
             wrap_up.note(self.floor, agent, disposition, ends=False)
         wrap_up.check(agent, Input.WRAP_UP_DONE, by)
         self._commanded(agent, "wrap_up_done", by)
         self.floor.apply(agent, Input.WRAP_UP_DONE)
 
-    def extend_wrap_up(self, name: str, seconds: float, now: float) -> None:
+    def extend_wrap_up(self, name: str, seconds: float, now: float, by: str = "") -> None:
         """So much longer, within the site's `wrap_up_at_most_s`. Raises `WrapUpTooLong` when that is used up."""
-        wrap_up.extend(self.floor, self._agent(name, now), seconds)
+        agent = self._agent(name, now)
+        wrap_up.extend(self.floor, agent, seconds)
+        self._commanded(agent, "extend_wrap_up", by)
 
     # --- queues and skills ---
 
-    def join_queue(self, name: str, queue: str, now: float) -> None:
+    def join_queue(self, name: str, queue: str, now: float, by: str = "") -> None:
         """He serves it again. Raises `UnknownQueue`."""
         agent = self._agent(name, now)
         agent_changes.check_queues(self.floor, (queue,))
-        agent_changes.leave_queues(self.floor, agent, agent.left - {queue})
+        self._commanded(agent, "join_queue", by)
+        agent_changes.leave_queues(self.floor, agent, agent.left - {queue}, by)
 
-    def leave_queue(self, name: str, queue: str, now: float) -> None:
+    def leave_queue(self, name: str, queue: str, now: float, by: str = "") -> None:
         """He serves it no longer, until he joins it or logs in anew; a call that rings goes on ringing. Raises
         `UnknownQueue`."""
         agent = self._agent(name, now)
         agent_changes.check_queues(self.floor, (queue,))
-        agent_changes.leave_queues(self.floor, agent, agent.left | {queue})
+        self._commanded(agent, "leave_queue", by)
+        agent_changes.leave_queues(self.floor, agent, agent.left | {queue}, by)
 
     def change_skills(self, name: str, levels: dict[str, int | None], now: float, by: str = "") -> None:
         """Other levels than the site file's, from now on and whatever is reloaded; 0: he has it not; None: as the file

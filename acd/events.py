@@ -63,7 +63,7 @@ class AgentCommanded:
     topic: ClassVar[str] = "agents"
     at: float
     agent: str
-    command: str  # as in the API: login, logout, ready, not_ready, wrap_up_done
+    command: str  # as in the API: login, logout, ready, hang_up, note ...
     by: str
 
 

@@ -72,13 +72,19 @@ def over(floor: Floor, agent: Agent) -> None:
         floor.apply(agent, Input.WRAP_UP_OVER)
 
 
-def note(floor: Floor, agent: Agent, disposition: str, *, ends: bool = True) -> None:
-    """How the call ended. Ends a wrap-up that lasted for the want of it alone, if it `ends`."""
+def check_note(agent: Agent, disposition: str) -> None:
+    """Raises `AgentCommandError`, `UnknownDisposition`."""
     notes = agent.notes
     if notes is None or agent.state not in (State.BUSY, State.WRAP_UP):
         raise AgentCommandError(agent.name, "a disposition", agent.state.value)
     if disposition not in notes.dispositions:
         raise UnknownDisposition(disposition, notes.queue, notes.dispositions)
+
+
+def note(floor: Floor, agent: Agent, disposition: str, *, ends: bool = True) -> None:
+    """How the call ended. Ends a wrap-up that lasted for the want of it alone, if it `ends`."""
+    notes = agent.notes
+    assert notes is not None
     if disposition != notes.disposition:
         notes.disposition = disposition
         floor.tell(WorkNoted(floor.now, notes.item_id, notes.queue, agent.name, disposition))

@@ -18,6 +18,12 @@ class NoMore(Body):
     """Nothing but the command itself."""
 
 
+class Logout(Body):
+    """The agent leaves."""
+
+    now: bool = Field(False, description="for supervisors: ends his conversation, rather than wait for its end")
+
+
 class Login(Body):
     """The agent is here."""
 
@@ -28,6 +34,7 @@ class NotReady(Body):
     """Why the agent pauses."""
 
     reason: str = Field("", max_length=100, description="one of the site's `not_ready_reasons`, if it has some")
+    now: bool = Field(False, description="for supervisors: ends his conversation, rather than wait for its end")
 
 
 class Note(Body):

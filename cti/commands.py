@@ -42,22 +42,24 @@ class Command:
 COMMANDS: Final[Mapping[str, Command]] = {
     "login": Command("The agent is here; not ready yet", models.Login,
                      lambda desk, agent, body, by: desk.login(agent, body.queues, by=by)),
-    "logout": Command("The agent leaves", models.NoMore, lambda desk, agent, body, by: desk.logout(agent, by=by)),
+    "logout": Command("The agent leaves; while he talks, when the call is over", models.Logout,
+                      lambda desk, agent, body, by: desk.logout(agent, at_once=body.now, by=by)),
     "ready": Command("The agent takes calls", models.NoMore, lambda desk, agent, body, by: desk.ready(agent, by=by)),
-    "not_ready": Command("The agent pauses", models.NotReady,
-                         lambda desk, agent, body, by: desk.not_ready(agent, body.reason, by=by)),
+    "not_ready": Command("The agent pauses; while he talks, when the call is over", models.NotReady,
+                         lambda desk, agent, body, by: desk.not_ready(agent, body.reason, at_once=body.now, by=by)),
     "hang_up": Command("The agent ends his conversation; a nailed-up agent's line stays", models.NoMore,
-                       lambda desk, agent, body, by: desk.hang_up(agent)),
+                       lambda desk, agent, body, by: desk.hang_up(agent, by=by)),
     "note": Command("How the call ended", models.Note,
-                    lambda desk, agent, body, by: desk.note(agent, body.disposition), body_required=True),
+                    lambda desk, agent, body, by: desk.note(agent, body.disposition, by=by), body_required=True),
     "wrap_up_done": Command("The work after a call is done", models.WrapUpDone,
                             lambda desk, agent, body, by: desk.wrap_up_done(agent, body.disposition, by=by)),
     "extend_wrap_up": Command("The work after a call takes longer", models.ExtendWrapUp,
-                              lambda desk, agent, body, by: desk.extend_wrap_up(agent, body.seconds)),
+                              lambda desk, agent, body, by: desk.extend_wrap_up(agent, body.seconds, by=by)),
     "join_queue": Command("The agent serves a queue again", models.OfQueue,
-                          lambda desk, agent, body, by: desk.join_queue(agent, body.queue), body_required=True),
+                          lambda desk, agent, body, by: desk.join_queue(agent, body.queue, by=by), body_required=True),
     "leave_queue": Command("The agent serves a queue no longer, until he joins it or logs in anew", models.OfQueue,
-                           lambda desk, agent, body, by: desk.leave_queue(agent, body.queue), body_required=True),
+                           lambda desk, agent, body, by: desk.leave_queue(agent, body.queue, by=by),
+                           body_required=True),
     "change_skills": Command("What the agent can do, whatever the site file says", models.Change,
                              lambda desk, agent, body, by: desk.change_skills(agent, body.levels, by=by),
                              supervisors=True, body_required=True),
@@ -91,6 +93,8 @@ class AgentCommands:
             body = more if isinstance(more, Body) else command.body.model_validate(more or {})
         except ValidationError as e:
             raise of_validation(e) from None
+        if not supervisor and getattr(body, "now", False):
+            raise Forbidden("`now` is for supervisors")
         self._tell(command, agent, body, who.name if supervisor else "")
         self._counters["agent_commands"] += 1
         return self._view.agent(agent)

@@ -40,6 +40,7 @@ from acd.desk.voice import Voice
 from acd.desk.whisper import AT_MOST_S, Whisper
 from acd.engine import Engine
 from acd.errors import AgentCommandError
+from acd.events import AgentCommanded
 from acd.explain import Moment, at_present
 from acd.floor import Floor
 from acd.report import Part
@@ -280,13 +281,15 @@ class Desk(Staff, QueueCommands):
             self._engine.fail(offer.reservation, Outcome.REJECTED, self._clock.now())
             self._pump()
 
-    def hang_up(self, agent: str) -> None:
+    def hang_up(self, agent: str, *, by: str = "") -> None:
         """The agent ends his conversation, by his desktop: the line of one who is nailed up stays."""
         floor = self._engine.floor
         found = floor.roster.agent(agent)
         entry = self._calls.get(found.item_id or "")
         if entry is None or entry.talks is None or entry.agent != agent:
             raise AgentCommandError(agent, "hang up", found.state.value)
+        if by:
+            self._emit(AgentCommanded(self._clock.now(), agent, "hang_up", by))
         if entry.customer is not None:
             self.callbacks.agent_hung_up(entry)
             return

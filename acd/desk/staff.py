@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from acd import view
+from acd.agent_state import State
 from acd.desk.suspects import suspects
 
 if TYPE_CHECKING:
@@ -35,38 +36,52 @@ class Staff:
         self._engine.login(agent, self._clock.now(), None if queues is None else list(queues), phone, by)
         self._pump()
 
-    def logout(self, agent: str, *, by: str = "") -> None:
-        """While talking: after the call and its wrap-up."""
+    def logout(self, agent: str, *, at_once: bool = False, by: str = "") -> None:
+        """While talking: after the call and its wrap-up; `at_once`, for supervisors: it ends his conversation."""
         self._engine.logout(agent, self._clock.now(), by)
-        self._pump()
+        self._end_work(agent, at_once, by)
 
     def ready(self, agent: str, *, by: str = "") -> None:
         self._engine.ready(agent, self._clock.now(), by)
         self._pump()
 
-    def not_ready(self, agent: str, reason: str, *, by: str = "") -> None:
-        """While talking: after the call and its wrap-up; while ringing: at once, the caller goes to the next agent."""
+    def not_ready(self, agent: str, reason: str, *, at_once: bool = False, by: str = "") -> None:
+        """While talking: after the call and its wrap-up, or `at_once` as `logout`; while ringing: at once, the caller
+        goes to the next agent."""
         self._engine.not_ready(agent, reason, self._clock.now(), by)
-        self._pump()
+        self._end_work(agent, at_once, by)
 
-    def note(self, agent: str, disposition: str) -> None:
-        self._engine.note(agent, disposition, self._clock.now())
+    def _end_work(self, agent: str, at_once: bool, by: str) -> None:
+        """What he wished for does not wait until his call is over, but ends it."""
+        self._pump()
+        found = self._engine.floor.roster.agents.get(agent)
+        if at_once and found is not None and found.state is State.BUSY:
+            self.hang_up(agent, by=by)
+            if found.notes is not None:  # the wrap-up
+                self._engine.wrap_up_done(agent, self._clock.now(), None, by)
+                self._pump()
+
+    def hang_up(self, agent: str, *, by: str = "") -> None:
+        raise NotImplementedError
+
+    def note(self, agent: str, disposition: str, *, by: str = "") -> None:
+        self._engine.note(agent, disposition, self._clock.now(), by)
         self._pump()
 
     def wrap_up_done(self, agent: str, disposition: str | None = None, *, by: str = "") -> None:
         self._engine.wrap_up_done(agent, self._clock.now(), disposition, by)
         self._pump()
 
-    def extend_wrap_up(self, agent: str, seconds: float) -> None:
-        self._engine.extend_wrap_up(agent, seconds, self._clock.now())
+    def extend_wrap_up(self, agent: str, seconds: float, *, by: str = "") -> None:
+        self._engine.extend_wrap_up(agent, seconds, self._clock.now(), by)
         self._pump()
 
-    def join_queue(self, agent: str, queue: str) -> None:
-        self._engine.join_queue(agent, queue, self._clock.now())
+    def join_queue(self, agent: str, queue: str, *, by: str = "") -> None:
+        self._engine.join_queue(agent, queue, self._clock.now(), by)
         self._pump()
 
-    def leave_queue(self, agent: str, queue: str) -> None:
-        self._engine.leave_queue(agent, queue, self._clock.now())
+    def leave_queue(self, agent: str, queue: str, *, by: str = "") -> None:
+        self._engine.leave_queue(agent, queue, self._clock.now(), by)
         self._pump()
 
     def change_skills(self, agent: str, levels: Mapping[str, int | None], *, by: str = "") -> None:

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from acd import view
-from acd.errors import AgentCommandError, BadLevel, PhoneTaken, UnknownQueue, UnknownReason, UnknownSkill
+from acd.errors import (
+    AgentCommandError,
+    BadLevel,
+    PhoneTaken,
+    UnknownDisposition,
+    UnknownQueue,
+    UnknownReason,
+    UnknownSkill,
+)
 from acd.events import AgentCommanded, AgentQueuesChanged, AgentSeated, AgentSkillsChanged
 from acd.reservation import Outcome
 from config.agents import Acd
@@ -51,6 +59,27 @@ def test_what_a_supervisor_does_is_told(stage: Stage) -> None:
         scene.engine.ready("ann", scene.now, by="boss")
     scene.listen()
     assert len(scene.said(AgentCommanded)) == 3, "what is refused was not done"
+
+
+def test_whatever_a_supervisor_does_is_told_with_his_name(stage: Stage) -> None:
+    scene = stage(sales={"dispositions": ["sold"], "wrap_up_s": 30})
+    scene.ready("ann")
+    scene.call("c1")
+    scene.answer("c1")
+    scene.engine.complete("c1", scene.now)
+    scene.engine.note("ann", "sold", scene.now, by="boss")
+    scene.engine.extend_wrap_up("ann", 20.0, scene.now, by="boss")
+    scene.engine.leave_queue("ann", "sales", scene.now, by="boss")
+    scene.engine.join_queue("ann", "sales", scene.now, by="boss")
+    with pytest.raises(UnknownDisposition):
+        scene.engine.note("ann", "gone", scene.now, by="boss")
+    scene.listen()
+    commands = ["note", "extend_wrap_up", "leave_queue", "join_queue"]
+    assert scene.said(AgentCommanded) == [AgentCommanded(scene.now, "ann", one, "boss") for one in commands]
+    assert [one.by for one in scene.said(AgentQueuesChanged) if isinstance(one, AgentQueuesChanged)] == ["boss"] * 2
+    scene.engine.note("ann", "sold", scene.now)
+    scene.listen()
+    assert len(scene.said(AgentCommanded)) == 4, "himself"
 
 
 # --- offers that were not taken ---

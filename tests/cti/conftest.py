@@ -115,22 +115,22 @@ class FakeDesk:
         self.told = ("login", agent, queues, by)
         self._go(agent, "login", "LOGGED_OUT", "NOT_READY", "login")
 
-    def logout(self, agent: str, *, by: str = "") -> None:
-        self.told = ("logout", agent, by)
+    def logout(self, agent: str, *, at_once: bool = False, by: str = "") -> None:
+        self.told = ("logout", agent, by, *(["now"] if at_once else []))
         self._go(agent, "logout", "NOT_READY READY WRAP_UP", "LOGGED_OUT")
 
     def ready(self, agent: str, *, by: str = "") -> None:
         self._go(agent, "ready", "NOT_READY WRAP_UP", "READY")
 
-    def not_ready(self, agent: str, reason: str, *, by: str = "") -> None:
+    def not_ready(self, agent: str, reason: str, *, at_once: bool = False, by: str = "") -> None:
         if reason == "sleep":
             raise UnknownReason(reason, ("lunch", "training"))
         self._go(agent, "not_ready", "READY WRAP_UP", "NOT_READY", reason)
 
-    def hang_up(self, agent: str) -> None:
+    def hang_up(self, agent: str, *, by: str = "") -> None:
         self._go(agent, "hang up", "BUSY", "WRAP_UP")
 
-    def note(self, agent: str, disposition: str) -> None:
+    def note(self, agent: str, disposition: str, *, by: str = "") -> None:
         self.told = ("note", agent, disposition)
         if disposition not in ("sold", "no sale"):
             raise UnknownDisposition(disposition, "asia", ("sold", "no sale"))
@@ -141,7 +141,7 @@ class FakeDesk:
         self.told = ("wrap_up_done", agent, disposition, by)
         self._go(agent, "wrap_up_done", "WRAP_UP", "READY")
 
-    def extend_wrap_up(self, agent: str, seconds: float) -> None:
+    def extend_wrap_up(self, agent: str, seconds: float, *, by: str = "") -> None:
         self.told = ("extend_wrap_up", agent, seconds)
         if self.states[agent] != "WRAP_UP":
             raise AgentCommandError(agent, "extend wrap-up", self.states[agent])
@@ -151,10 +151,10 @@ class FakeDesk:
             raise UnknownQueue(queue)
         self.told = (command, agent, queue)
 
-    def join_queue(self, agent: str, queue: str) -> None:
+    def join_queue(self, agent: str, queue: str, *, by: str = "") -> None:
         self._queue("join_queue", agent, queue)
 
-    def leave_queue(self, agent: str, queue: str) -> None:
+    def leave_queue(self, agent: str, queue: str, *, by: str = "") -> None:
         self._queue("leave_queue", agent, queue)
 
     def change_skills(self, agent: str, levels: Mapping[str, int | None], *, by: str = "") -> None:

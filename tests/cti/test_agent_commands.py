@@ -105,3 +105,15 @@ async def test_hang_up(api: Api) -> None:
 async def test_an_agents_own_view_has_his_queues_and_reasons(api: Api) -> None:
     agent = (await api.call("GET", "/v1/agents/marie", "agent", "marie"))[1]
     assert agent["queues"][0]["name"] == "asia" and agent["not_ready_reasons"] == ["lunch", "training"]
+
+
+async def test_now_is_for_supervisors(api: Api) -> None:
+    """An agent who talks is told that it is pending; only a supervisor may end the conversation by it."""
+    for command in ("logout", "not-ready"):
+        status, problem, _ = await api.call(
+            "POST", f"/v1/agents/marie/{command}", "agent", "marie", json={"now": True}
+        )
+        assert status == 403 and problem["detail"] == "`now` is for supervisors"
+    api.floor.desk.states["marie"] = "READY"
+    assert (await api.call("POST", "/v1/agents/marie/logout", json={"now": True}))[0] == 200
+    assert told(api) == ("logout", "marie", "boss", "now")

@@ -187,32 +187,32 @@ class FakeFloor:
         self.told.append(("login", agent, queues))
         self.go(agent, "NOT_READY", "login")
 
-    def logout(self, agent: str, *, by: str = "") -> None:
+    def logout(self, agent: str, *, at_once: bool = False, by: str = "") -> None:
         self.go(agent, "LOGGED_OUT")
 
     def ready(self, agent: str, *, by: str = "") -> None:
         self.go(agent, "READY")
 
-    def not_ready(self, agent: str, reason: str, *, by: str = "") -> None:
+    def not_ready(self, agent: str, reason: str, *, at_once: bool = False, by: str = "") -> None:
         self.go(agent, "NOT_READY", reason)
 
     def wrap_up_done(self, agent: str, disposition: str | None = None, *, by: str = "") -> None:
         self.told.append(("wrap_up_done", agent, disposition))
         self.go(agent, "READY")
 
-    def hang_up(self, agent: str) -> None:
+    def hang_up(self, agent: str, *, by: str = "") -> None:
         self.told.append(("hang_up", agent))
 
-    def note(self, agent: str, disposition: str) -> None:
+    def note(self, agent: str, disposition: str, *, by: str = "") -> None:
         self.told.append(("note", agent, disposition))
 
-    def extend_wrap_up(self, agent: str, seconds: float) -> None:
+    def extend_wrap_up(self, agent: str, seconds: float, *, by: str = "") -> None:
         self.told.append(("extend_wrap_up", agent, seconds))
 
-    def join_queue(self, agent: str, queue: str) -> None:
+    def join_queue(self, agent: str, queue: str, *, by: str = "") -> None:
         self.told.append(("join_queue", agent, queue))
 
-    def leave_queue(self, agent: str, queue: str) -> None:
+    def leave_queue(self, agent: str, queue: str, *, by: str = "") -> None:
         self.told.append(("leave_queue", agent, queue))
 
     def change_skills(self, agent: str, levels: Mapping[str, int | None], *, by: str = "") -> None:
