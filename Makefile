@@ -60,6 +60,7 @@ lint: install-test
 
 fuzz: install-test
 	$(BIN)/python -m tests.fuzz message --runs $(RUNS)
+	$(BIN)/python -m tests.fuzz readers --runs $(RUNS)
 	$(BIN)/python -m tests.fuzz flows --runs $$(( $(RUNS) / 1000 ))
 
 fuzz-media: install-test  # the media loop with sanitizers: RUNS packets and orders

@@ -13,6 +13,7 @@ from media.worker.recording_file import (
     NotARecording,
     RecordingError,
     WrongKey,
+    is_sound,
     wav_header,
 )
 
@@ -56,6 +57,8 @@ class RecordedFile:
         if start[:4] == b"RIFF" and start[8:16] == b"WAVEfmt " and len(start) == WAV_HEADER_BYTES:
             self.channels = int.from_bytes(start[22:24], "little")
             self.rate_hz = int.from_bytes(start[24:28], "little")
+            if not is_sound(self.channels, self.rate_hz):
+                raise NotARecording(f"{path} has a damaged header")
             # A crash may have cut between sound and header: what is there counts.
             self._head = wav_header(self.rate_hz, self.channels, self.size - WAV_HEADER_BYTES)
             self.media_type = WAV

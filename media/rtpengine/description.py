@@ -146,10 +146,11 @@ def address_of(sdp: object) -> tuple[str, int]:
     host, port = "", 0
     if isinstance(sdp, bytes):
         for line in sdp.decode("ascii", "replace").splitlines():
+            words = line.split()
             if line.startswith("c=IN IP"):
-                host = line.split()[-1]
-            elif line.startswith("m=audio "):
-                port = int(line.split()[1]) if line.split()[1].isdigit() else 0
-    if not host or not port:
+                host = words[-1]
+            elif line.startswith("m=audio ") and len(words) > 1:
+                port = int(words[1]) if words[1].isdigit() and len(words[1]) <= 5 else 0
+    if not host or not 0 < port < 65536:
         raise MediaError("rtpengine's SDP has no port for audio")
     return host, port

@@ -56,7 +56,7 @@ def read_key(data: bytes) -> tuple[str, str, str, int]:
         number = event["event"]
         key = KEYS[number] if number >= 0 else ""
         found = str(event["callid"]), str(event["source_tag"]), key, int(event["duration"])
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"no key of rtpengine: {data[:80]!r}") from error
     if not key:
         raise ValueError(f"no key of rtpengine: {data[:80]!r}")

@@ -109,6 +109,7 @@ class RecorderThread:
     def __init__(self) -> None:
         self.recordings = RecordingThread()
         self._files: dict[int, RecordedFile | None] = {}  # by slot; None: failed, to be closed
+        self._failed_bytes: dict[int, int] = {}  # what they hold all the same
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
@@ -160,11 +161,13 @@ class RecorderThread:
             except OSError as error:
                 self.recordings.fail(slot, error.errno or errno.EIO)
                 self._files[slot] = None
+                self._failed_bytes[slot] = file.size_bytes
                 with contextlib.suppress(OSError):
                     file.close()
         if stopping:
             del self._files[slot]
-            self.recordings.close(slot, 0 if file is None else file.size_bytes)
+            held = self._failed_bytes.pop(slot, 0) if file is None else file.size_bytes
+            self.recordings.close(slot, held)
 
     def _write(self, slot: int, file: RecordedFile, stopping: bool) -> None:
         while True:

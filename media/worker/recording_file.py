@@ -79,12 +79,17 @@ class Header(NamedTuple):
         if len(data) < _HEADER.size or not data.startswith(MAGIC):
             raise NotARecording("not an enciphered recording")
         _, content, channels, _, rate_hz, chunk_bytes, key_id, salt = _HEADER.unpack_from(data)
-        if content not in (PCM, OGG_OPUS) or not 0 < chunk_bytes <= 1 << 24 or not 0 < channels <= 2 or not rate_hz:
+        if content not in (PCM, OGG_OPUS) or not 0 < chunk_bytes <= 1 << 24 or not is_sound(channels, rate_hz):
             raise NotARecording("not an enciphered recording of this version")
         return cls(content, channels, rate_hz, chunk_bytes, key_id, salt)
 
 
 HEADER_BYTES = _HEADER.size
+
+
+def is_sound(channels: int, rate_hz: int) -> bool:
+    """What a recording can be."""
+    return 1 <= channels <= 2 and 8000 <= rate_hz <= 48_000
 
 
 def wav_header(rate_hz: int, channels: int, data_bytes: int) -> bytes:

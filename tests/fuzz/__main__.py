@@ -2,6 +2,7 @@
 
     message   one input as message, stream and session description, and every value in it (fuzz_message)
     flows     a whole switch, its peers and its network by the input (fuzz_flows)
+    readers   one input of a reader of the media plane, which the first octet names (fuzz_readers)
 
 New inputs go to .fuzz/TARGET, those that fail to .fuzz/findings; the exit status is 1 if there are any.
 """
@@ -25,7 +26,7 @@ from tests.fuzz.mutator import TOKENS, mutate
 ROOT = Path(__file__).parents[2]
 KEPT = Path(__file__).parent / "corpus"
 WORK = ROOT / ".fuzz"
-TARGETS = ("message", "flows")
+TARGETS = ("message", "flows", "readers")
 MAX_WORD = 64  # of libFuzzer
 PROGRESS_S = 30.0  # from one line to the next
 

@@ -13,7 +13,7 @@ import atheris
 from tests.fuzz.findings import Findings
 from tests.fuzz.mutator import mutate
 
-INSTRUMENTED = ["pbx.sip", "pbx.sdp", "pbx.call"]
+INSTRUMENTED = ["pbx.sip", "pbx.sdp", "pbx.call", "media"]
 
 
 def mutation(data: bytes, max_size: int, seed: int) -> bytes:

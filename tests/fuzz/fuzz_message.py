@@ -31,6 +31,7 @@ from pbx.sip.errors import BadResponse, SipError
 from pbx.sip.framing import Framer
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request, Response, parse, respond
+from pbx.sip.refusal import TAG, is_acknowledgement, new_call, refusal
 from pbx.sip.uri import Uri, host_port_of, user_of, validate_request_uri
 from pbx.sip.via import Via, branch_of, reply_to, validate_via, via_stamp
 
@@ -56,16 +57,29 @@ CHALLENGES: Final = frozenset(("WWW-Authenticate", "Proxy-Authenticate"))
 def run(data: bytes) -> None:
     """Raises what should never be raised."""
     _stream(data)
+    unread = _unread(data)
     try:
         message = parse(data)
     except SipError as error:
         _refused(error)
     else:
+        if unread is not None and isinstance(message, Request):
+            assert (unread.status, unread.call_id, unread.cseq) == (503, message.call_id, message.cseq)
+            assert (unread.from_tag, unread.branch, unread.to_tag) == (message.from_tag, message.branch, TAG)
         _message(message)
         if message.body:
             _description(message.body)
     if data[:2] == b"v=":
         _description(data)
+
+
+def _unread(data: bytes) -> Response | None:
+    """The answer to an INVITE that is not read when there are too many; what the parser takes, it must be right for."""
+    call = new_call(data)
+    made = refusal(call, SOURCE, 5) if call is not None else None
+    answer = tried(parse, made[0]) if made is not None else None
+    assert not is_acknowledgement(data) or not call
+    return answer if isinstance(answer, Response) else None
 
 
 def tried(function: Callable[..., T], *args: object) -> T | None:

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import fuzz_flows, fuzz_message
+from tests.fuzz import fuzz_flows, fuzz_message, fuzz_readers
 from tests.fuzz.budget import TooSlow, checked
 from tests.fuzz.mutator import MAX_BYTES, mutate
 
 CORPUS = Path(__file__).parent / "corpus"
 MUTATIONS = 16_000
+LEAST = {"message": 50, "readers": 20}  # kept inputs
 MAX_CORPUS_BYTES = 1_000_000
 
 
 def inputs(target: str) -> list[bytes]:
     files = sorted((CORPUS / target).iterdir())
-    assert len(files) >= 50, "the kept corpus is gone"
+    assert len(files) >= LEAST[target], "the kept corpus is gone"
     return [file.read_bytes() for file in files]
 
 
@@ -32,6 +33,12 @@ def test_mutations(seed: int) -> None:
     kept, dice = inputs("message"), random.Random(seed)
     for _ in range(MUTATIONS // 4):
         checked(fuzz_message.run, mutate(dice.choice(kept), dice, kept), fuzz_message.LIMIT_S)
+
+
+def test_readers() -> None:
+    kept, dice = inputs("readers"), random.Random(1)
+    for data in [*kept, *(mutate(dice.choice(kept), dice, kept) for _ in range(MUTATIONS // 4))]:
+        checked(fuzz_readers.run, data, fuzz_readers.LIMIT_S)
 
 
 @pytest.mark.parametrize("seed", range(60))

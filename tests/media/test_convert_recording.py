@@ -91,6 +91,12 @@ def test_what_can_not_be_read(tmp_path: Path) -> None:
     path.write_bytes(b"no sound")
     with pytest.raises(NotARecording):
         RecordedFile(str(path))
+    for at, damage in ((22, bytes(2)), (24, b"\xff" * 4)):  # no channels; a rate that no header can hold
+        head = bytearray(wav_header(RATE, 2, 100))
+        head[at : at + len(damage)] = damage
+        path.write_bytes(head)
+        with pytest.raises(NotARecording, match="damaged"):
+            RecordedFile(str(path))
     with pytest.raises(WrongKey, match=r"has no recordings\.key"):
         RecordedFile(enciphered)
     with pytest.raises(WrongKey, match="another key"):

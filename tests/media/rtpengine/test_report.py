@@ -64,7 +64,10 @@ def test_a_key() -> None:
     assert read_key(json.dumps(KEY).encode()) == ("plateau-1", "a0", "#", 100)
 
 
-@pytest.mark.parametrize("changes", [{"event": 16}, {"event": -1}, {"event": "1"}, {"duration": None}, {"callid": ...}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"event": 16}, {"event": -1}, {"event": "1"}, {"duration": None}, {"duration": float("inf")}, {"callid": ...}],
+)
 def test_no_key(changes: dict[str, object]) -> None:
     event = {name: value for name, value in (KEY | changes).items() if value is not ...}
     with pytest.raises(ValueError):

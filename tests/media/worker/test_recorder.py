@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import resource
 import shutil
 import signal
 import stat
@@ -279,6 +280,26 @@ async def test_a_folder_that_is_gone(plane: WorkerPlane, leg: MakeLeg, folder: P
         await talk(a, b, 5)
     ended = recorded.told.events[-1]
     assert (ended.kind, ended.why, ended.error) == ("ended", "failed", errno.ENOENT)
+    b.phone.forget_heard()
+    await talk(a, b, 1)
+    await b.phone.receive()  # the call goes on
+
+
+async def test_a_file_that_can_not_grow(plane: WorkerPlane, leg: MakeLeg, folder: Path) -> None:
+    """The kernel takes a part of a half second and then nothing, as of a full disk; what is whole can be heard."""
+    a, b = leg(), leg(ssrc=77)
+    plane.bridge(a.port, b.port)
+    assert plane.worker_pid is not None
+    resource.prlimit(plane.worker_pid, resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY))
+    recorded = Recorded(plane, a.port, folder)
+    await recorded.told.wait("started")
+    for _ in range(100):
+        if recorded.told.events[-1].kind == "ended":
+            break
+        await talk(a, b, 5)
+    ended = recorded.told.events[-1]
+    assert (ended.kind, ended.why, ended.error) == ("ended", "failed", errno.EFBIG)
+    assert ended.size_bytes == 44 + recorded.sound().nbytes == 44 + 32_000
     b.phone.forget_heard()
     await talk(a, b, 1)
     await b.phone.receive()  # the call goes on
