@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+from pbx.call.originate import ClickToDial
 from pbx.sip.message import Request
 
 from .scene import HOME, Person, Scene
@@ -111,6 +112,26 @@ def test_2_17_automatic_redial(scene: Scene) -> None:
 
 
 def test_2_18_click_to_dial(scene: Scene) -> None:
+    """The RFC's REFER goes from the page to the phone; here the page asks us, and we call the phone."""
+    alice, bob = scene.people_of("101", "102")
+    ClickToDial(scene.switch, scene.location.is_registered).dial("101", "102")
+    scene.settle()
+    a = alice.rings.answer()
+    b = bob.rings.answer()
+    scene.ladder.shows("""
+        Alice <- INVITE
+        Alice 180 INVITE ->
+        Alice 200 INVITE ->
+        Alice <- ACK
+        Bob   <- INVITE
+        Bob   180 INVITE ->
+        Bob   200 INVITE ->
+        Bob   <- ACK
+    """)
+    assert (scene.hears(a), scene.hears(b)) == ("Bob", "Alice")
+
+
+def test_2_18_click_to_dial_by_refer(scene: Scene) -> None:
     """The RFC's REFER goes to the phone itself, which then calls as always. One that comes to us names no call of the
     sender's, and nobody is called for it."""
     alice, bob = scene.people_of("101", "102")
@@ -120,11 +141,3 @@ def test_2_18_click_to_dial(scene: Scene) -> None:
     a = alice.dial("102", f"Referred-By: <sip:pc@{HOME}>\r\n")
     b = bob.rings.answer()
     assert (scene.hears(a), scene.hears(b)) == ("Bob", "Alice")
-
-
-def test_2_11_join_is_refused_in_so_many_words(scene: Scene) -> None:
-    """Nothing here mixes the sound of three; who insists on Join (RFC 3911) is told so."""
-    _, _, a, _ = talking(scene)
-    (carol,) = scene.people_of("103")
-    c = carol.dial("102", f"Join: {a.replaces}\r\nRequire: join\r\n")
-    assert c.status == 420 and c.final is not None and c.final.get("Unsupported") == "join"
