@@ -72,8 +72,8 @@ class Address:
     def __str__(self) -> str:
         name = ""
         if self.display_name is not None:
-            name = self.display_name if _PLAIN_NAME.fullmatch(self.display_name) else quote(self.display_name)
-            name += " "
+            name = quote(self.display_name)  # without control characters: what is left may need no quotes
+            name = f"{name[1:-1] if _PLAIN_NAME.fullmatch(name, 1, len(name) - 1) else name} "
         return f"{name}<{self.uri}>{format_params(self.params)}"
 
 

@@ -109,6 +109,13 @@ def test_quoting_can_not_forge_a_header() -> None:
     assert "\r" not in quote("a\r\nEvil: 1") and "\n" not in quote("a\r\nEvil: 1")
 
 
+def test_a_name_without_its_control_characters_is_written_as_any_other() -> None:
+    """Found by the fuzzer: it was quoted, and not quoted when it was read and written again."""
+    address = Address.parse('"An\\\x02 Martin" <sip:anna@example.com>')
+    assert str(address) == "An Martin <sip:anna@example.com>"
+    assert str(Address.parse(str(address))) == str(address)
+
+
 GOOD = [
     "sip:vivekg@chair-dnrc.example.com ;   tag    = 1918181833n",  # RFC 4475 wsinv
     '"J Rosenberg \\\\\\""       <sip:jdrosen@example.com>  ;  tag = 98asjd8',
