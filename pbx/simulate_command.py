@@ -194,8 +194,8 @@ def find(task: Task, dice: range, as_json: bool) -> Results:
         except (NobodyServes, NotEnough) as error:
             fail(str(error), WRONG)
     if as_json:
-        staff = {"cost": found.cost, "compared": found.tried, "staff": staff_rows(task, found)}
-        out.print_json(json.dumps({**staff, **plain(found.results)}))
+        told = {"cost": found.cost, "compared": found.tried, "searched_to_its_end": found.whole}
+        out.print_json(json.dumps({**told, "staff": staff_rows(task, found), **plain(found.results)}))
         return found.results
     out.print(staff_table(task, found))
     show(found.results, False)

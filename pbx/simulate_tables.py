@@ -98,8 +98,11 @@ def clock(at: float) -> str:
 
 
 def staff_table(task: Task, found: Found) -> Table:
-    title = f"cheapest staff: {found.cost:,.6g} for {sum(found.staff):,} agents; {found.tried} staffs compared"
-    table = Table(title=title, title_justify="left")
+    title = f"cheapest staff found: {found.cost:,.6g} for {sum(found.staff):,} agents; {found.tried} staffs compared"
+    said = "a search, no proof: no exchange of one or two agents that promised anything makes it cheaper"
+    if not found.whole:
+        said = "a search that ended by its limit: cheaper staffs may well be near"
+    table = Table(title=title, title_justify="left", caption=f"{said}; on {found.days} days it is enough")
     for heading in ("agents like", "skills", "number", "cost each", "cost"):
         table.add_column(heading, justify="left" if heading in ("agents like", "skills") else "right")
     for row in staff_rows(task, found):

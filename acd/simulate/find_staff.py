@@ -9,23 +9,26 @@ specialists and one of agents who can do most:
     exchange    one agent, or two, for a cheaper one, or an equally cheap one who helps more, as long as that is enough
     check       with as many days again, of other dice; where all days together are not enough, it goes on with all
 
-More agents are taken never to be worse: a staff within one that was not enough isn't tried. That is a rule of thumb,
-and so is the whole search; what it finds is enough, and no single exchange makes it cheaper, unless
-`EFFORT` was spent before.
+The first two on a part of the days. Which exchanges are tried is said by marginal analysis: what one agent more or less
+of each option changed in the service level of each queue, added up. More agents are taken never to be worse: a staff
+within one that was not enough isn't tried. These are rules of thumb, and so is the whole search: what it finds is
+enough, and no exchange that promised anything makes it cheaper, unless `WORK` was spent before (`Found.whole`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from acd.erlang import agents_needed, wait_a
 from acd.simulate.demand import Caller, Demand
 from acd.simulate.distributions import Streams
 from acd.simulate.experiment import Plan, Results, run, run_day, serving
 from acd.simulate.staff import AgentType, Shift, team
-from acd.simulate.tally import HOUR_S, Day
+from acd.simulate.tally import HOUR_S, Day, Floats
 from acd.simulate.world import Conduct
 from config.schema import Site
 
@@ -33,8 +36,11 @@ Staff = tuple[int, ...]
 ENOUGH_CALLS = 600.0  # of a queue, that a comparison be worth something
 MOST_DAYS = 50
 ROUNDS = 3  # of checks
-EFFORT = 200  # staffs tried, before it is content with what it has
+WORK = 600_000  # calls simulated, half a minute, before it is content with what it has
 FAR = 0.1  # so far below its target after some days, a queue will not reach it by the others
+FEW = 4  # times fewer days are compared at first, before exchanges
+BEST = 3  # options tried to grow by, where it is known what they promise
+EXCHANGES = 40  # tried around one staff, those that promise most
 
 
 class NobodyServes(Exception):
@@ -93,6 +99,7 @@ class Found:
     staff: Staff
     cost: float
     tried: int
+    whole: bool  # the search came to its end, not to that of the work it may do
     days: int  # compared in the end: with the first seed and those after it
     results: Results  # of days that had no say in it
 
@@ -100,19 +107,21 @@ class Found:
 def find(task: Task, seeds: Sequence[int], told: Callable[[int, float], None] | None = None) -> Found:
     """`seeds`, one after the other: of the days compared; those of the checks follow. `told`: staffs tried, cheapest
     cost so far. Raises NobodyServes, NotEnough."""
-    search = Search(task, list(seeds), told)
+    search = Search(task, seeds[: math.ceil(len(seeds) / FEW)], told)
     starts = dict.fromkeys((first_guess(task), first_guess(task, generalists=True)))
-    staff = min((search.exchanged(search.shrunk(search.grown(start))) for start in starts), key=task.cost)
+    staff = min((search.shrunk(search.grown(start)) for start in starts), key=task.cost)
+    search.add(seeds[search.days :])
+    staff = search.exchanged(search.shrunk_by_one(search.grown(staff)))
     fresh = max(seeds) + 1
     for _ in range(ROUNDS):
         search.add(range(fresh, fresh + search.days))
         fresh += search.days
-        search.limit = search.tried + EFFORT // 4
-        if search.enough(staff):
+        search.left = max(search.left, WORK // 4)
+        if search.short(staff) <= 0:
             break
         staff = search.exchanged(search.shrunk_by_one(search.grown(staff)))
     results = run(task.plan(staff), range(fresh, fresh + search.days))
-    return Found(staff, task.cost(staff), search.tried, search.days, results)
+    return Found(staff, task.cost(staff), search.tried, search.left > 0, search.days, results)
 
 
 def days_needed(demand: Demand) -> int:
@@ -126,72 +135,90 @@ def days_needed(demand: Demand) -> int:
     return min(MOST_DAYS, math.ceil(ENOUGH_CALLS / fewest))
 
 
-def missing(task: Task, days: Sequence[Day]) -> float:
-    """How many calls were not answered in time that should have been, over all queues (and hours) and days."""
+def margins(task: Task, days: Sequence[Day]) -> Margins:
+    """How many calls were answered in time beyond what the service level wants (below 0: missing), of each queue, and
+    hour if each is to reach it; over all days. With them, of how many calls."""
     hours: list[int | None] = list(range(len(days[0].hours))) if task.every_hour else [None]
-    short = 0.0
+    found, counts = [], []
     for name, queue in task.site.queues.items():
         for hour in hours:
             figures = [day.of_queue(name, hour) for day in days]
             counted = sum(one.offered - one.short_abandoned for one in figures)
-            short += max(0.0, queue.service_level.target * counted - sum(one.in_time for one in figures))
-    return short
+            found.append(sum(one.in_time for one in figures) - queue.service_level.target * counted)
+            counts.append(counted)
+    return Margins(np.array(found), np.array(counts))
 
 
-def slack(task: Task, days: Sequence[Day], least: float = 1.0) -> float:
-    """How far above its target the service level of the worst queue is, of those with `least` calls or more."""
-    margins = [1.0]
-    for name, queue in task.site.queues.items():
-        figures = [day.of_queue(name) for day in days]
-        counted = sum(one.offered - one.short_abandoned for one in figures)
-        if counted >= least:
-            margins.append(sum(one.in_time for one in figures) / counted - queue.service_level.target)
-    return min(margins)
+def missing(task: Task, days: Sequence[Day]) -> float:
+    """How many calls were not answered in time that should have been, over all queues (and hours) and days."""
+    return margins(task, days).short
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Margins:
+    """Calls answered in time beyond those wanted, and calls, of each queue (and hour)."""
+
+    calls: Floats
+    of: Floats
+
+    @property
+    def short(self) -> float:
+        return float(-np.minimum(self.calls, 0.0).sum())
+
+    @property
+    def slack(self) -> float:
+        """How far above its target the service level of the worst is."""
+        return float(np.min(self.calls[self.of > 0] / self.of[self.of > 0], initial=1.0))
+
+    def hopeless(self) -> bool:
+        """What has some calls is so far below its target that the other days won't bring it there."""
+        enough = self.of >= ENOUGH_CALLS / 4
+        return bool(np.any(self.calls[enough] < -FAR * self.of[enough]))
 
 
 class Search:
     """Tries staffs, and remembers."""
 
-    def __init__(self, task: Task, seeds: list[int], told: Callable[[int, float], None] | None) -> None:
+    def __init__(self, task: Task, seeds: Sequence[int], told: Callable[[int, float], None] | None) -> None:
         self.task = task
         self.tried = 0
-        self.limit = EFFORT  # of `tried`
+        self.left = WORK  # calls that may still be simulated to make the staff cheaper
         self._told = told
         self._days: list[tuple[Streams, list[Caller]]] = []
-        self._known: dict[Staff, tuple[float, float]] = {}  # short, slack
+        self._known: dict[Staff, Margins] = {}
         self._failed: list[Staff] = []
         self._cheapest = math.inf
+        self._effects: dict[int, Floats] = {}  # by option: what one agent more changes, by what was seen last
         self.add(seeds)
 
     def add(self, seeds: Sequence[int]) -> None:
         """More days to compare on; what was enough may be no longer."""
         self._days += [(Streams(seed), self.task.demand.callers(Streams(seed))) for seed in seeds]
         self._known.clear()
+        self._failed.clear()
+        self._effects.clear()
         self._cheapest = math.inf
 
     @property
     def days(self) -> int:
         return len(self._days)
 
-    def slack(self, staff: Staff) -> float:
-        """How far above its target the service level of the worst queue is."""
-        self.short(staff)
-        return self._known[staff][1]
-
-    def short(self, staff: Staff) -> float:
-        """Calls not answered in time that should have been; 0: it is enough."""
+    def margins(self, staff: Staff) -> Margins:
+        """Over all days; of a staff that is far from enough, by those it was tried on."""
         known = self._known.get(staff)
         if known is not None:
-            return known[0]
+            return known
         plan, days = self.task.plan(staff), []
         for _, callers in self._days:
             days.append(run_day(plan, callers, Streams(1)))
-            if slack(self.task, days, ENOUGH_CALLS / 4) < -FAR:
-                break  # no need to see the others
-        found = missing(self.task, days) * len(self._days) / len(days)
-        self._known[staff] = found, slack(self.task, days)
+            self.left -= len(callers)
+            found = margins(self.task, days)
+            if found.hopeless():
+                break
+        share = len(self._days) / len(days)
+        found = self._known[staff] = Margins(found.calls * share, found.of * share)
         self.tried += 1
-        if found > 0:
+        if found.short > 0:
             self._failed.append(staff)
         else:
             self._cheapest = min(self._cheapest, self.task.cost(staff))
@@ -199,9 +226,12 @@ class Search:
             self._told(self.tried, self._cheapest)
         return found
 
+    def short(self, staff: Staff) -> float:
+        """Calls not answered in time that should have been; 0: it is enough."""
+        return self.margins(staff).short
+
     def enough(self, staff: Staff) -> bool:
-        known = self._known.get(staff)
-        if known is None and (self.tried >= self.limit or any(_within(staff, failed) for failed in self._failed)):
+        if staff not in self._known and (self.left <= 0 or any(_within(staff, failed) for failed in self._failed)):
             return False
         return self.short(staff) <= 0
 
@@ -213,17 +243,25 @@ class Search:
         while (short := self.short(staff)) > 0:
             step = max(1, sum(staff) // 20)
             best: tuple[float, Staff] | None = None
-            for n, option in enumerate(options):
-                more = min(step, option.most - staff[n])
-                if more > 0:
-                    tried = _with(staff, n, more)
-                    gain = (short - self.short(tried)) / max(option.cost * more, 1e-9)
-                    if best is None or gain > best[0]:
-                        best = (gain, tried)
+            for n in self._helpful(staff):
+                more = min(step, options[n].most - staff[n])
+                tried = _with(staff, n, more)
+                gain = (short - self.short(tried)) / max(options[n].cost * more, 1e-9)
+                if best is None or gain > best[0]:
+                    best = (gain, tried)
             if best is None:
                 raise NotEnough("all agents there may be are not enough for the service levels")
             staff = best[1] if best[0] > 0 else _more_of_all(staff, options, step)
         return staff
+
+    def _helpful(self, staff: Staff) -> list[int]:
+        """Options of which there may be more: those that promise most for their cost, if their effects are known."""
+        options = [n for n, option in enumerate(self.task.options) if staff[n] < option.most]
+        if not all(n in self._effects for n in options):
+            return options
+        now = self.margins(staff).calls
+        left = {n: _short(now + self._effects[n]) - _short(now) for n in options}  # below 0
+        return sorted(options, key=lambda n: left[n] / max(self.task.options[n].cost, 1e-9))[:BEST]
 
     def shrunk(self, staff: Staff) -> Staff:
         low, high = 0.0, 1.0  # shares of the staff: not enough, enough
@@ -243,28 +281,31 @@ class Search:
             step //= 2
         return staff
 
-    def exchanged(self, staff: Staff) -> Staff:
-        """Until no exchange is enough that is cheaper, or as cheap and better."""
-        while True:
-            now = self.task.cost(staff)
-            for tried, cost in self._exchanges(staff):
-                if self.enough(tried) and (cost < now - 1e-9 or self.slack(tried) > self.slack(staff) + 1e-9):
-                    staff = self.shrunk_by_one(tried)
-                    break
-            else:
-                return staff
-
     def shrunk_by_one(self, staff: Staff) -> Staff:
         for n in sorted(range(len(staff)), key=lambda n: -self.task.options[n].cost):
             while staff[n] and self.enough(less := _with(staff, n, -1)):
                 staff = less
         return staff
 
-    def _exchanges(self, staff: Staff) -> Iterator[tuple[Staff, float]]:
-        """Those near this that cost no more, cheapest first, with the cost: one or two agents less, one other more."""
-        options = self.task.options
-        found: dict[Staff, float] = {}
-        now = self.task.cost(staff)
+    def exchanged(self, staff: Staff) -> Staff:
+        """Until no exchange that promises anything is enough and cheaper, or as cheap and better."""
+        while self.left > 0:
+            now = self.task.cost(staff)
+            for tried in self._exchanges(staff):
+                cheaper = self.task.cost(tried) < now - 1e-9
+                if self.enough(tried) and (cheaper or self.margins(tried).slack > self.margins(staff).slack + 1e-9):
+                    staff = self.shrunk_by_one(tried)
+                    break
+            else:
+                break
+        return staff
+
+    def _exchanges(self, staff: Staff) -> list[Staff]:
+        """One or two agents less, one other more, for no more cost: those that are short by least, by what one agent
+        changes (marginal analysis), and of equals the cheapest."""
+        self._measure(staff)
+        now, cost_now, options = self.margins(staff), self.task.cost(staff), self.task.options
+        found: dict[Staff, tuple[float, float]] = {}
         numbers = range(len(staff))
         for goes in numbers:
             for goes_too in (-1, *range(goes, len(staff))):
@@ -272,12 +313,26 @@ class Search:
                 left = left if goes_too < 0 else _with(left, goes_too, -1)
                 if min(left) < 0:
                     continue
+                lost = self._effects[goes] + (self._effects[goes_too] if goes_too >= 0 else 0.0)
                 for comes in numbers:
                     tried = _with(left, comes, 1)
                     cost = self.task.cost(tried)
-                    if comes not in (goes, goes_too) and tried[comes] <= options[comes].most and cost <= now + 1e-9:
-                        found[tried] = cost
-        return iter(sorted(found.items(), key=lambda one: one[1]))
+                    may = comes not in (goes, goes_too) and tried[comes] <= options[comes].most
+                    if may and cost <= cost_now + 1e-9:
+                        found[tried] = (_short(now.calls - lost + self._effects[comes]), cost)
+        return sorted(found, key=lambda one: found[one])[:EXCHANGES]
+
+    def _measure(self, staff: Staff) -> None:
+        """What one agent of each option changes here: by how much it is worse without him, better with him."""
+        now = self.margins(staff).calls
+        for n in range(len(staff)):
+            near = _with(staff, n, -1 if staff[n] else 1)
+            if near in self._known or n not in self._effects:
+                self._effects[n] = np.maximum((self.margins(near).calls - now) * (-1 if staff[n] else 1), 0.0)
+
+
+def _short(calls: Floats) -> float:
+    return float(-np.minimum(calls, 0.0).sum())
 
 
 # --- a first guess --------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from acd.erlang import agents_needed, wait_c
+from acd.simulate import find_staff
 from acd.simulate.demand import Demand, Habits, Span
 from acd.simulate.distributions import NEVER, Exponential, Streams
 from acd.simulate.experiment import A_MONDAY, run, run_day
@@ -62,6 +63,16 @@ def test_what_it_finds_is_enough_for_every_queue(make_floor: MakeFloor) -> None:
     assert len(found.results.days) == found.days  # others
     assert found.cost == pytest.approx(sum(n * c for n, c in zip(found.staff, (10, 11, 10), strict=True)))
     assert found.staff[1] > 0  # who can do both is worth a tenth more
+
+
+def test_a_search_that_may_not_work_ends_and_says_so(make_floor: MakeFloor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With types in shifts there are too many staffs to try; what it has then is enough all the same."""
+    monkeypatch.setattr(find_staff, "WORK", 1_000)
+    options = (always("a", 10, a=5), always("b", 10, b=5), always("both", 13, a=5, b=5))
+    wanted = task(make_floor, *options, hours=2)
+    found = find(wanted, range(4))
+    assert not found.whole and found.tried < 40
+    assert missing(wanted, run(wanted.plan(found.staff), range(found.days)).days) == 0
 
 
 def test_who_does_everything_at_the_same_price_is_taken(make_floor: MakeFloor) -> None:
