@@ -10,17 +10,17 @@ simulation after its own warm-up, so that what is averaged is independent howeve
 Of many true claims of 99 % some fail by chance. What is claimed of the grid is therefore said before it is simulated,
 each with at most 1 % to fail by chance:
 
-* **count**: of the 42 points of a figure, those outside their intervals are binomial, 42 x 1 %. With seven figures
-  (Bonferroni) no figure may have more than `most_outside` points outside: 3;
+* **count**: of the (at most 42) points of a figure, those outside their intervals are binomial, 1 % each. With seven
+  figures (Bonferroni) none may have more than `most_outside` points outside: 3 of 42;
 * **all together**: no value at all is outside its interval of 1 - 1 % / 294 (Bonferroni again);
 * **no bias**: over the points of a figure, the simulated value is as often above the formula's as below (sign test). An
   error that is the same everywhere but smaller than the intervals would show here: a queue that begins empty, one that
   is cut off at the end.
 
-Where hardly anybody ever waits, the spread of the runs says nothing of what none of them saw. Callers wait in spells,
-while all agents are busy, each spell with 1 / (1 - load) callers in the mean; what was not seen once in n calls (that
-one waits, is late, hangs up) may still be as frequent as 5.3 spells in n (Poisson, 99 %). No interval is narrower;
-where that decides, the point has no say in the sign test.
+Callers wait in spells, while all agents are busy: what happens to them (to wait, to wait long, to hang up) comes
+in spells with 1 / (1 - load) callers in the mean. Each run is long enough for `SPELLS` of the rarest, as far as that
+can be paid; a figure of which fewer than `SEEN` spells are to be expected in all runs is shown and not judged: its runs
+are no sample from anything near a normal distribution (most of them saw nothing).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import csv
 import math
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -54,7 +54,8 @@ HANDLE_S, PATIENCE_S, WITHIN_S = 180.0, 90.0, 20.0
 AGENTS = (1, 2, 5, 10, 30, 100, 200)
 LOADS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 RUNS = 20
-SPELLS = 5  # so many in each run, that their mean be anywhere near normal
+SPELLS = 5  # so many in each run
+SEEN = 40  # so many in all runs, for a figure to be judged
 MOST_CALLS = 30_000  # of a run for that; where three times as many would not do, none are added
 FIGURES = {"C": ("waits", "asa_s", "service_level"), "A": ("waits", "asa_s", "service_level", "abandons")}
 CHANCE = 0.01  # that a claim of the whole grid fails though all is right
@@ -77,14 +78,28 @@ class Point:
         forgets = max(agents, (1 - math.sqrt(load)) ** -2 if model == "C" else 20.0)
         calls = max(3000.0, 3 * forgets)
         if load < 1:
-            waits = wait_a(agents, load * agents, HANDLE_S, PATIENCE_S if model == "A" else math.inf, WITHIN_S).waits
-            wanted = SPELLS / max(waits * (1 - load), 1e-300)
+            rarest = min(share for share in _shares(_formula(model, agents, load)).values() if share > 0)
+            wanted = SPELLS / max(rarest * (1 - load), 1e-300)
             calls = max(calls, min(wanted, MOST_CALLS)) if wanted < 3 * MOST_CALLS else calls
         return cls(model, agents, load, int(thorough * calls), int(3 * forgets + 100))
 
-    def unseen(self, runs: int, sure: float) -> float:
-        """The share of callers to whom a thing may happen though it was not seen to."""
-        return -math.log((1 - sure) / 2) / (runs * self.calls * max(1 - self.load, 0.01))
+    @property
+    def formula(self) -> Wait:
+        return _formula(self.model, self.agents, self.load)
+
+    def judged(self, figure: str, runs: int) -> bool:
+        """Whether there is enough of it to be seen."""
+        return runs * self.calls * _shares(self.formula)[figure] * max(1 - self.load, 0.01) >= SEEN
+
+
+def _formula(model: str, agents: int, load: float) -> Wait:
+    return wait_a(agents, load * agents, HANDLE_S, PATIENCE_S if model == "A" else math.inf, WITHIN_S)
+
+
+def _shares(said: Wait) -> dict[str, float]:
+    """To which share of callers happens what makes each figure; a mean wait is made by those who wait long."""
+    late = 1.0 - said.service_level
+    return {"waits": said.waits, "asa_s": late, "service_level": late, "abandons": said.abandons}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +115,7 @@ class Row:
     margin: float  # of the 99 % confidence interval
     widest: float  # of that of ALL_SURE
     calls: int  # of each run
-    rare: bool  # the margin is that of what no run saw
+    judged: bool
     runs: str  # the value of each
 
     @property
@@ -116,7 +131,6 @@ def compare(point: Point, runs: int = RUNS, seed: int = 1) -> list[Row]:
     """Simulate the point, hold its figures against the formula's. `seed`: of the first run."""
     patience_s = PATIENCE_S if point.model == "A" else math.inf
     per_s = point.load * point.agents / HANDLE_S
-    said = wait_a(point.agents, point.load * point.agents, HANDLE_S, patience_s, WITHIN_S)
     site = _site(point.agents)
     demand = Demand(
         {"queue": [Span(0.0, (point.calls + point.warm_up) / per_s, per_s)]},
@@ -124,19 +138,15 @@ def compare(point: Point, runs: int = RUNS, seed: int = 1) -> list[Row]:
     )
     plan = Plan(site, demand, always(site.agents), warm_up_s=point.warm_up / per_s)
     days = [day.all() for day in run(plan, range(seed, seed + runs)).days]
-    return [_row(point, figure, said, [getattr(day, figure) for day in days]) for figure in FIGURES[point.model]]
+    return [_row(point, figure, [getattr(day, figure) for day in days]) for figure in FIGURES[point.model]]
 
 
-def _row(point: Point, figure: str, said: Wait, values: Sequence[float | None]) -> Row:
+def _row(point: Point, figure: str, values: Sequence[float | None]) -> Row:
     there = [value for value in values if value is not None]
     found, widest = estimate(there), estimate(there, ALL_SURE).margin
-    formula, runs = getattr(said, figure), len(values)
-    each = 1.0 if not figure.endswith("_s") else formula / said.waits if said.waits > 0 else 0.0  # a share, or a wait
-    least, least_widest = each * point.unseen(runs, CONFIDENCE), each * point.unseen(runs, ALL_SURE)
     return Row(
-        point.model, point.agents, point.load, figure, formula, found.mean,
-        max(found.margin, least), max(widest, least_widest), point.calls, found.margin < least,
-        " ".join(f"{value:.6g}" for value in there),
+        point.model, point.agents, point.load, figure, getattr(point.formula, figure), found.mean, found.margin, widest,
+        point.calls, point.judged(figure, len(values)), " ".join(f"{value:.6g}" for value in there),
     )  # fmt: skip
 
 
@@ -154,27 +164,62 @@ def _site(agents: int) -> Site:
 
 
 def grid() -> list[Point]:
-    """The longest first: they are to be spread over the cores."""
-    points = [Point.of(model, agents, load) for model in FIGURES for agents in AGENTS for load in LOADS]
-    return sorted(points, key=lambda point: -point.calls)
+    return [Point.of(model, agents, load) for model in FIGURES for agents in AGENTS for load in LOADS]
 
 
-def measure(points: Sequence[Point], bar: Progress, seed: int = 1) -> list[Row]:
-    """On all cores. No two runs have the same dice."""
-    task = bar.add_task("simulated", total=len(points))
-    rows: list[Row] = []
+def measure(points: Sequence[Point], bar: Progress, done: Done, seed: int = 1) -> list[Row]:
+    """On all cores, those that take longest first. No two runs have the same dice."""
+    seeds = {point: seed + n * RUNS for n, point in enumerate(points)}
+    left = sorted((point for point in points if point not in done.points), key=lambda point: -point.calls)
+    task = bar.add_task("simulated", total=len(points), completed=len(points) - len(left))
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        tasks = [pool.submit(compare, point, RUNS, seed + n * RUNS) for n, point in enumerate(points)]
-        for done in as_completed(tasks):
-            rows += done.result()
+        for one in as_completed([pool.submit(compare, point, RUNS, seeds[point]) for point in left]):
+            done.add(one.result())
             bar.advance(task)
-    return sorted(rows, key=lambda row: (row.model, row.figure, row.agents, row.load))
+    return sorted(done.rows, key=lambda row: (row.model, row.figure, row.agents, row.load))
+
+
+class Done:
+    """What was simulated, in a file: a run that was broken off goes on where it was."""
+
+    def __init__(self, file: Path, go_on: bool) -> None:
+        self.file = file
+        self.rows: list[Row] = []
+        if go_on and file.exists():
+            with file.open(newline="") as lines:
+                self.rows = [_read(line) for line in csv.DictReader(lines)]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._write(self.rows, "w")
+
+    @property
+    def points(self) -> set[Point]:
+        return {Point.of(row.model, row.agents, row.load) for row in self.rows}
+
+    def add(self, rows: Sequence[Row]) -> None:
+        self.rows += rows
+        self._write(rows, "a")
+
+    def _write(self, rows: Iterable[Row], mode: str) -> None:
+        with self.file.open(mode, newline="") as file:
+            writer = csv.DictWriter(file, [one.name for one in fields(Row)])
+            if mode == "w":
+                writer.writeheader()
+            writer.writerows(asdict(row) for row in rows)
+
+
+def _read(line: Mapping[str, str]) -> Row:
+    formula, simulated, margin, widest = (float(line[name]) for name in ("formula", "simulated", "margin", "widest"))
+    return Row(
+        line["model"], int(line["agents"]), float(line["load"]), line["figure"], formula, simulated, margin, widest,
+        int(line["calls"]), line["judged"] == "True", line["runs"],
+    )  # fmt: skip
 
 
 def judge(rows: Sequence[Row]) -> Checks:
     """The three claims of the grid."""
     checks = Checks()
     kinds: dict[str, list[Row]] = {}
+    rows = [row for row in rows if row.judged]
     for row in rows:
         kinds.setdefault(f"{row.model} {row.figure}", []).append(row)
     for name, some in kinds.items():
@@ -184,10 +229,9 @@ def judge(rows: Sequence[Row]) -> Checks:
     far = [row for row in rows if not row.possible]
     checks.that(f"none of {len(rows)} is outside the interval in which all are in 99 % of grids", not far, _where(far))
     for name, some in kinds.items():
-        frequent = [row for row in some if not row.rare]
-        above, least = sum(row.simulated > row.formula for row in frequent), fewest_above(len(frequent), len(kinds))
-        checks.that(f"{name}: of {len(frequent)} points {least} to {len(frequent) - least} are above the formula",
-                    least <= above <= len(frequent) - least, above)  # fmt: skip
+        above, least = sum(row.simulated > row.formula for row in some), fewest_above(len(some), len(kinds))
+        checks.that(f"{name}: of {len(some)} points {least} to {len(some) - least} are above the formula",
+                    least <= above <= len(some) - least, above)  # fmt: skip
     return checks
 
 
@@ -226,7 +270,8 @@ def tables(rows: Sequence[Row]) -> Iterable[Table]:
 def _shown(row: Row) -> str:
     scale = 1.0 if row.figure.endswith("_s") else 100.0
     formula, simulated, margin = (scale * value for value in (row.formula, row.simulated, row.margin))
-    return f"{formula:.2f}: {simulated:.2f} ± {margin:.2f}{'' if row.inside else ' !'}"
+    shown = f"{formula:.2f}: {simulated:.2f} ± {margin:.2f}"
+    return f"({shown})" if not row.judged else shown if row.inside else f"{shown} !"
 
 
 def series(rows: Sequence[Row]) -> Series:
@@ -241,22 +286,18 @@ def series(rows: Sequence[Row]) -> Series:
 
 def main(
     seed: Annotated[int, typer.Option(help="of the first run; the others have those after it")] = 1,
+    go_on: Annotated[bool, typer.Option("--go-on", help="with the points that the CSV file has already")] = False,
     results: Annotated[Path, typer.Option(help="where the CSV file and the plot go")] = RESULTS,
 ) -> None:
     """Simulate the grid. Exit status 1: it does not agree."""
     console = Console(width=None if sys.stdout.isatty() else 160)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        rows = measure(grid(), bar, seed)
+        rows = measure(grid(), bar, Done(results / "acd-erlang.csv", go_on), seed)
     for table in tables(rows):
         console.print(table)
     checks = judge(rows)
     console.print(checks.table())
-    results.mkdir(parents=True, exist_ok=True)
-    with (results / "acd-erlang.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, [one.name for one in fields(Row)])
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
     write_svg(results / "acd-erlang.svg", series(rows))
     raise typer.Exit(0 if checks.ok else 1)
 

@@ -24,7 +24,7 @@ def test_agrees_with_the_formula(model: str, agents: int, load: float) -> None:
 
 
 def _row(agents: int, load: float, simulated: float, *, margin: float = 0.05, widest: float = 0.2) -> Row:
-    return Row("C", agents, load, "waits", 0.5, simulated, margin, widest, calls=1, rare=False, runs="")
+    return Row("C", agents, load, "waits", 0.5, simulated, margin, widest, calls=1, judged=True, runs="")
 
 
 def _grid(*values: float) -> list[Row]:
