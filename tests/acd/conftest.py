@@ -20,7 +20,7 @@ from config.schema import Destination, Site
 from tests.virtual_clock import VirtualClock
 
 T0 = 1_000.0
-T1 = 1_700_000_000.0
+T1 = 1_700_046_000.0  # Wednesday, 15 November 2023, noon in Paris: no test gets to midnight
 SALES: dict[str, dict[str, Any]] = {"sales": {"ring_s": 10, "wrap_up_s": 30}}
 
 MakeSite = Callable[[Mapping[str, Mapping[str, Any]], Mapping[str, Mapping[str, Any]]], Site]

@@ -79,7 +79,7 @@ def test_asterisk_1255_a_reload_logs_nobody_out_and_resets_nothing(stage: Stage,
     assert scene.offered_to("c2") == "cy"
 
 
-def test_freeswitch_2540_an_agent_locked_in_a_call_that_is_gone_is_freed(stage: Stage) -> None:
+def test_freeswitch_2540_1973_2529_an_agent_locked_in_a_call_that_is_gone_is_freed(stage: Stage) -> None:
     scene = stage({"ann": {}})
     scene.ready("ann")
     scene.call("c1")

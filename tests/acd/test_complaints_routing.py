@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -79,3 +81,54 @@ def test_asterisk_202_a_change_of_priority_reorders(stage: Stage) -> None:
     s.engine.set_priority("c3", 20, s.now)
     s.listen()
     assert [item.id for item in s.engine.floor.lines] == ["c3", "c2", "c1"]
+
+
+# --- what it costs ---------------------------------------------------------------------------------------------------
+
+
+def functions_called(what: Callable[[], object]) -> int:
+    """A measure of work that does not depend on the machine."""
+    count = 0
+
+    def called(frame: FrameType, event: str, _: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(called)
+    try:
+        what()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def test_asterisk_1972_a_change_at_one_phone_costs_as_much_with_a_thousand_queues(stage: Stage) -> None:
+    """There, each change of a device went over all members of all queues."""
+    costs = []
+    for queues in (10, 1000):
+        s = stage(**{f"q{n}": {} for n in range(queues)})
+        s.ready("ann", "bob", "cy")
+
+        def lifts_and_puts_down(s: Any = s) -> None:
+            s.engine.phone_calls("x-ann", 1, s.now)
+            s.engine.phone_calls("x-ann", 0, s.now)
+            s.engine.phone_registered("x-bob", False, s.now)
+            s.engine.phone_registered("x-bob", True, s.now)
+
+        lifts_and_puts_down()
+        costs.append(functions_called(lifts_and_puts_down))
+    assert costs[1] < 1.5 * costs[0]
+
+
+def test_freeswitch_2458_nothing_is_polled(stage: Stage) -> None:
+    """There, a query ten times a second looked for somebody to call. Here nothing is to be done before something
+    happens: with agents who wait, and with callers for whom there is nobody."""
+    s = stage()
+    s.ready("ann")
+    s.wait(3600)
+    assert s.engine.next_deadline() is None
+    s.engine.logout("ann", s.now)
+    s.call("c1")
+    s.wait(3600)
+    assert s.engine.next_deadline() is None

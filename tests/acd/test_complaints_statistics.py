@@ -102,7 +102,7 @@ def test_freepbx_124_talk_after_a_transfer_is_not_the_agents(floor: Callable[...
     site.clock.run(90)
     call.over(call.attempts[-1])
     site.desk.on_taken(cast(Any, call), "extension x-bob")
-    site.clock.run(1_200)  # not over midnight
+    site.clock.run(1_200)
     call.close()
     figures, now = site.desk._engine.floor, site.clock.now()
     ann = of_agent(figures, "ann", now)
@@ -121,7 +121,9 @@ def test_who_hung_up_is_told(floor: Callable[..., FakeFloor], who: str, by: str)
     assert [event.by for event in site.events if isinstance(event, ItemCompleted)] == [by]
 
 
-def test_figures_are_there_after_a_reload(floor: Callable[..., FakeFloor], make_site: Any) -> None:
+def test_freeswitch_pr_39_qpanel_113_figures_are_there_after_a_reload(
+    floor: Callable[..., FakeFloor], make_site: Any
+) -> None:
     """There, a reload set them to zero."""
     site = floor({"ann": {}}, sales={"wrap_up_s": 0})
     site.agents("ann")

@@ -70,3 +70,21 @@ def test_a_wait_that_became_shorter_is_never_said_to_have_grown(floor: Open) -> 
     f.call("c1")
     f.clock.run(60)
     assert [line for line in f.what() if "[" in line] == []
+
+
+def test_yaai_147_180_83_finesse_12_a_pop_is_in_time_and_where_the_call_is(floor: Open) -> None:
+    """There, it came late, at the wrong agent, and never closed. Here it comes before the phone rings, goes with a
+    reason when somebody else is asked, comes once, and ends with the notes."""
+    f = floor({"ann": {}, "bob": {}}, sales={"ring_s": 10, "wrap_up_s": 30, "strategy": "top down"})
+    f.agents("ann", "bob")
+    call = f.call("c1")
+    f.clock.run(11)  # ann does not answer
+    call.phone_answers()
+    call.agent_hangs_up()
+    f.clock.run(60)
+    of_screens = ("offer", "retract", "dial", "connected", "wrap_up", "ended")
+    told = [line for line in f.what() if line.split()[1] in of_screens]
+    assert told == [
+        "c1 offer ann sales", "c1 dial extension x-ann", "c1 retract ann no_answer",
+        "c1 offer bob sales", "c1 dial extension x-bob", "c1 connected bob", "c1 wrap_up bob", "c1 ended bob",
+    ]  # fmt: skip

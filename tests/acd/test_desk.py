@@ -12,8 +12,8 @@ from acd import events
 from acd.desk import AgentCommandError, UnknownAgent, outcome_of
 from acd.reservation import Outcome
 from config.schema import Site
+from tests.acd.conftest import T1
 
-T0 = 1_700_000_000.0
 Open = Callable[..., Any]  # conftest.floor: agents, then queues by name; returns a FakeFloor
 
 
@@ -137,7 +137,7 @@ def test_no_answer(floor: Open) -> None:
     assert f.state("ann") == ("NOT_READY", "no answer")
     c1.phone_answers()
     assert f.what(7) == ["c1 bridge bob", "c1 connected bob"]
-    assert f.pops.reservations == [int(T0 * 1000), int(T0 * 1000) + 1]
+    assert f.pops.reservations == [int(T1 * 1000), int(T1 * 1000) + 1]
 
 
 @pytest.mark.parametrize(
@@ -463,7 +463,7 @@ def test_views(floor: Open) -> None:
         "logged_out": 1, "not_ready": 0, "ready": 0, "reserved": 1, "busy": 0, "wrap_up": 0, "available": 0,
     }  # fmt: skip
     ann, bob = f.desk.agents()
-    assert (ann["state"], ann["call_id"], ann["since"], ann["registered"]) == ("RESERVED", "c1", T0, True)
+    assert (ann["state"], ann["call_id"], ann["since"], ann["registered"]) == ("RESERVED", "c1", T1, True)
     assert (bob["state"], bob["display_name"], bob["available"]) == ("LOGGED_OUT", "bob", False)
     f.calls["c1"].phone_answers()
     f.calls["c1"].caller_hangs_up()

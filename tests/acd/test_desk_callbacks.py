@@ -398,19 +398,19 @@ def test_no_way_to_the_number_when_it_is_its_turn(shop: Open) -> None:
 
 
 def test_hours(floor: Open, make_site: Callable[..., Any]) -> None:
-    """Asked for at night, called in the morning."""
+    """Asked for before, called when they begin."""
     site = make_site({"ann": {}}, sales(hours="day"))
-    open_hours = {"hours": {"day": {"open": {"mon-sun": "09:00-18:00"}}}}
+    open_hours = {"hours": {"day": {"open": {"mon-sun": "12:00-18:00"}}}}
     site = type(site).model_validate({
         "site": "t", "listen": {"sip": ["udp:127.0.0.1:5060"]}, "locale": {"timezone": "UTC"},
         "agents": {"ann": {"extension": "x-ann"}}, "queues": sales(hours="day"), **open_hours,
     })  # fmt: skip
     f = FakeFloor(site)
     f.desk.callbacks.dialler = cast(Any, FakeDialler(f))
-    f.agents("ann")  # 1,700,000,000 is 22:13 UTC
+    f.agents("ann")  # T1 is 11:00 UTC
     ask(f)
     assert states(f) == ["SCHEDULED"]
-    f.clock.run(38_799)
+    f.clock.run(3_599)
     assert states(f) == ["SCHEDULED"]
     f.clock.run(6)
     assert states(f) == ["RESERVED"]

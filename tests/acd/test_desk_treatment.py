@@ -13,10 +13,10 @@ from acd import events
 from acd.desk.whisper import AT_MOST_S
 from acd.errors import ItemCommandError, UnknownDestination, UnknownItem, UnknownQueue
 from config.schema import Destination, Site
+from tests.acd.conftest import T1
 from tests.acd.test_announcer import FakeVoice
 
 Open = Callable[..., Any]
-T0 = 1_700_000_000.0  # Tuesday, 14 November 2023, 23:13 in Paris
 
 
 def overflows(floor: Any) -> list[tuple[str, str]]:
@@ -115,7 +115,7 @@ def test_an_exit_into_a_queue_that_takes_nobody(floor: Open) -> None:
     f.clock.run(30)
     f.desk.on_digit(c1, "2")
     assert f.what()[-3:] == ["c1 route queue other", "c1 route queue third", "c1 silence"]
-    assert f.desk._engine.floor.items["c1"].age_from == T0 and f.desk._ages == {}
+    assert f.desk._engine.floor.items["c1"].age_from == T1 and f.desk._ages == {}
 
 
 def test_moved_and_withdrawn_from_outside(floor: Open) -> None:

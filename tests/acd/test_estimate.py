@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from acd.checkpoint import keep, take_up
 from acd.commands import OfferItem
 from acd.engine import Engine
 from acd.estimate import Rates, until_served_s
@@ -198,6 +199,21 @@ def test_ewt_wrong_half_of_the_agents_go_to_lunch(floor_of: Callable[..., Engine
         engine.not_ready(f"any-{i}", "lunch", day.now)
     day.run(86_400 + 900)  # those who talked are gone to lunch by now
     assert 1.5 < eighth() / before_s < 2.2  # not quite twice: more give up meanwhile
+
+
+def test_ewt_wrong_only_answered_calls_only_since_restart(floor_of: Callable[..., Engine]) -> None:
+    """Complaint: who hangs up does not count, and after a restart nothing is known. Here eight who wait are gone sooner
+    where callers hang up, and the restarted floor expects what the other did."""
+    waits: list[float] = []
+    for patience_s in (None, 300.0):
+        day = Day(floor_of(people(any=4), sales={}), Random(1), {"sales": 70}, {"sales": 180.0}, patience_s)
+        day.run(6 * 3600)
+        for engine in (day.engine, Engine.on(take_up(keep(day.engine.floor)))):
+            wait_s = engine.floor.estimates.wait_s("sales", 8, day.now)
+            assert wait_s is not None
+            waits.append(wait_s)
+    assert waits[0] == waits[1] and waits[2] == waits[3]
+    assert waits[2] < 0.8 * waits[0]
 
 
 # --- the parts -------------------------------------------------------------------------------------------------------
