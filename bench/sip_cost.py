@@ -49,7 +49,7 @@ class SipStep:
 
 
 CALLS = SipWork("bridged call", "call", "uac", "2001")
-QUEUED = SipWork("queued call", "call", "uac", "3000")
+QUEUED = SipWork("queued call", "call", "uac", "3001")
 REGISTRATIONS = SipWork("registration", "registration", HERE / "register.xml", "", ("reg", "secret"), 1000)
 
 
