@@ -22,14 +22,14 @@ class Rtpengine:
 
     def __init__(
         self, host: str = "127.0.0.1", ports: tuple[int, int] = (32000, 39999), options: Sequence[str] = (),
-        keys: int | None = None,
+        keys: int | None = None, interface: str | None = None,
     ) -> None:  # fmt: skip
         self._program = shutil.which("rtpengine") or "/usr/sbin/rtpengine"
         if not Path(self._program).exists():
             raise FileNotFoundError("no rtpengine: Debian package rtpengine-daemon")
         self.host = host
         self.ng, self.keys = _free_port(host), keys or _free_port(host)
-        self._ports, self._options = ports, options
+        self._ports, self._options, self._interface = ports, options, interface or host
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -42,7 +42,7 @@ class Rtpengine:
         self._process = subprocess.Popen(
             [
                 self._program, "--config-file=none", "--table=-1", "--foreground", "--log-stderr", "--log-level=3",
-                f"--interface={self.host}", f"--listen-ng={self.host}:{self.ng}",
+                f"--interface={self._interface}", f"--listen-ng={self.host}:{self.ng}",
                 f"--dtmf-log-dest={self.host}:{self.keys}", f"--port-min={self._ports[0]}",
                 f"--port-max={self._ports[1]}", "--delete-delay=0", *self._options,
             ],

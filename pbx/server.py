@@ -141,7 +141,7 @@ class Server:
                 theirs.daemons, self.prompts, self.counters, keys=theirs.keys, spare=theirs.spare_calls,
                 folder=None if theirs.prompts is None else Path(theirs.prompts),
                 spool=None if theirs.spool is None else Path(theirs.spool), recordings_key=key_of(site),
-                srtp=wants_srtp(site),
+                srtp=wants_srtp(site), ipv6=all(":" in listener.host for listener in site.listen.sip),
             )  # fmt: skip
             return
         self.plane = WorkerPlane(

@@ -20,7 +20,7 @@ import structlog
 
 from media.plane import PortStats
 from media.rtpengine.bencode import Writable
-from media.rtpengine.description import Voice, address_of
+from media.rtpengine.description import NOWHERE, Voice, address_of
 from media.rtpengine.ng import NgError, NgTimeout, Reply, UnknownCall
 from media.rtpengine.own import Own
 from media.rtpengine.report import local_address, stats_of
@@ -56,12 +56,12 @@ class Daemon(Protocol):
 
 
 class Cell:
-    """`call_id` is the call's in rtpengine."""
+    """`call_id` is the call's in rtpengine; `nowhere` (description.NOWHERE) says of which IP version its ports are."""
 
-    __slots__ = ("_capturing", "_running", "call_id", "captures", "daemon", "made_s", "sides")
+    __slots__ = ("_capturing", "_running", "call_id", "captures", "daemon", "made_s", "nowhere", "sides")
 
-    def __init__(self, daemon: Daemon, call_id: str, made_s: float) -> None:
-        self.daemon, self.call_id, self.made_s = daemon, call_id, made_s
+    def __init__(self, daemon: Daemon, call_id: str, made_s: float, nowhere: str = NOWHERE[0]) -> None:
+        self.daemon, self.call_id, self.made_s, self.nowhere = daemon, call_id, made_s, nowhere
         self.sides = [Side(self, index) for index in range(SIDES)]
         self.captures: list[Capture] = []  # recordings of its ports
         self._running = self._capturing = False
@@ -74,7 +74,7 @@ class Cell:
         if srtp:
             shown |= {"transport_protocol": "UDP/TLS/RTP/SAVPF", "ICE": "force", "rtcp_mux": ["offer"]}
         for side in self.sides:
-            offered = await self._say("offer", side.inner_tag, side.tag, Voice(), False, **shown)
+            offered = await self._say("offer", side.inner_tag, side.tag, Voice(self.nowhere), False, **shown)
             side.host, side.number = address_of(offered.get("sdp"))
             side.own = Own.read(offered.get("sdp")) if srtp else Own()
         reply = await self.daemon.ask("query", call_id=self.call_id)

@@ -14,6 +14,7 @@ import structlog
 from media.plane import MediaError
 from media.rtpengine.bencode import Writable
 from media.rtpengine.cell import Cell
+from media.rtpengine.description import NOWHERE
 from media.rtpengine.ng import NgClient, NgError, NgTimeout, Reply
 from media.rtpengine.side import Side
 
@@ -29,13 +30,13 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
 
     def __init__(
         self, number: int, address: tuple[str, int], spare: int, counters: Counter[str],
-        on_lost: Callable[[Iterable[Cell]], None], srtp: bool = False,
+        on_lost: Callable[[Iterable[Cell]], None], srtp: bool = False, nowhere: str = NOWHERE[0],
     ) -> None:  # fmt: skip
         self.number, self.address, self.counters = number, address, counters
         self.up = False
         self.ready = asyncio.Event()  # it had all its spare cells once
         self.fingerprint = ""  # of its certificate, if there may be SRTP
-        self._spare_most, self._on_lost, self._srtp = spare, on_lost, srtp
+        self._spare_most, self._on_lost, self._srtp, self._nowhere = spare, on_lost, srtp, nowhere
         self._spare: deque[Cell] = deque()
         self._used: dict[str, Cell] = {}
         self._orphans: deque[str] = deque(maxlen=ORPHANS_MOST)
@@ -224,7 +225,7 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
         try:
             while self.up and len(self._spare) < self._spare_most:
                 self._made += 1
-                self._making = cell = Cell(self, f"{self._prefix}-{self._made}", time.monotonic())
+                self._making = cell = Cell(self, f"{self._prefix}-{self._made}", time.monotonic(), self._nowhere)
                 try:
                     await cell.make(self._srtp)
                 except MediaError as error:

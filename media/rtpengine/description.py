@@ -10,7 +10,7 @@ from media.plane import MediaError, RemoteMedia
 from media.rtpengine.own import Own
 from media.security import Dtls, IceCredentials, SrtpKeys
 
-NOWHERE = ("0.0.0.0", "::")
+NOWHERE = ("0.0.0.0", "::")  # of IPv4, of IPv6
 DTMF_TYPE = 101
 
 
@@ -114,16 +114,16 @@ _DIRECTIONS = {  # (we may send, the peer sends): as the peer writes it
 }  # fmt: skip
 
 
-def voice_of(remote: RemoteMedia, own: Own) -> Voice:
-    """`own`: what rtpengine shows at the port. Raises MediaError for what can't be left to it."""
+def voice_of(remote: RemoteMedia, own: Own, nowhere: str = NOWHERE[0]) -> Voice:
+    """`own`: what rtpengine shows at the port; `nowhere`: the address that stands for none. Raises MediaError for what
+    can't be left to it."""
     suite = remote.security.suite if isinstance(remote.security, SrtpKeys) else ""
     if (suite and suite not in own.keys) or (isinstance(remote.security, Dtls) and not own.fingerprint):
         raise MediaError("rtpengine was not asked for SRTP here")
     if remote.codec not in (*STATIC, "OPUS"):
         raise MediaError(f"rtpengine 10.5 has no {remote.codec}")
-    nowhere = remote.port == 0 or remote.host in NOWHERE
     return Voice(
-        host="0.0.0.0" if nowhere else remote.host,
+        host=nowhere if remote.port == 0 or remote.host in NOWHERE else remote.host,
         port=remote.port or 9,
         codec=remote.codec,
         payload_type=remote.payload_type,

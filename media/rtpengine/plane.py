@@ -35,7 +35,7 @@ from media.prompts import Prompt, PromptChanges, PromptLibrary, Wanted
 from media.rtpengine.captures import Captures
 from media.rtpengine.cell import SIDES, Cell
 from media.rtpengine.daemon import RtpengineDaemon
-from media.rtpengine.description import voice_of
+from media.rtpengine.description import NOWHERE, voice_of
 from media.rtpengine.keys import KeySocket
 from media.rtpengine.ng import NgError
 from media.rtpengine.side import Side, Sound
@@ -68,10 +68,11 @@ class RtpenginePlane:
         spool: Path | None = None,
         recordings_key: bytes = b"",
         srtp: bool = False,
+        ipv6: bool = False,
     ) -> None:
         self.counters = counters
         self.daemons = [
-            RtpengineDaemon(number, address, spare, counters, self._lost, srtp)
+            RtpengineDaemon(number, address, spare, counters, self._lost, srtp, NOWHERE[ipv6])
             for number, address in enumerate(daemons)
         ]
         self._sides: dict[int, Side] = {}  # leased, by generation
@@ -211,7 +212,7 @@ class RtpenginePlane:
         """Raises MediaError for codecs and security that rtpengine can't be given."""
         side = self._side(port)
         if side is not None:
-            side.voice, side.used = voice_of(remote, side.own), True
+            side.voice, side.used = voice_of(remote, side.own, side.cell.nowhere), True
             side.cell.changed()
             if side.other is not None:
                 side.other.cell.changed()

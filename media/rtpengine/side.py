@@ -84,8 +84,8 @@ class Side:
         """Where the inner end leads."""
         assert self.voice is not None
         inner = replace(
-            self.voice, host="0.0.0.0", port=9, direction="sendrecv", rtcp_port=None, rtcp_mux=False, security=None,
-            ice=None,
+            self.voice, host=self.cell.nowhere, port=9, direction="sendrecv", rtcp_port=None, rtcp_mux=False,
+            security=None, ice=None,
         )  # fmt: skip
         if self.unkeyed:
             return inner
@@ -114,7 +114,7 @@ class Side:
         self.clear()
         self.port = None
         if self.voice is not None:
-            self.voice = replace(self.voice, host="0.0.0.0", port=9, rtcp_port=None)
+            self.voice = replace(self.voice, host=self.cell.nowhere, port=9, rtcp_port=None)
 
     def ends_after(self, sound: Sound) -> None:
         """Playing began: `on_end` is told when it is over."""

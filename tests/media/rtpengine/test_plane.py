@@ -258,3 +258,23 @@ async def test_it_leaves_nothing_behind(daemon: Rtpengine, phone: MakePhone) -> 
     left = (await plane.daemons[0].ask("list", limit=50))["calls"]
     await plane.close()
     assert isinstance(left, list) and len(left) <= 1
+
+
+async def test_ports_of_ipv6(phone: MakePhone, prompts: Path) -> None:
+    with Rtpengine(interface="::1") as daemon:
+        plane = await plane_of(daemon, prompts, ipv6=True)
+        a, b = phone(payload_type=8, host="::1"), phone(payload_type=8, ssrc=0x99, host="::1")
+        first = caller(plane, a)
+        second = caller(plane, b, beside=first)
+        assert first.host == first.advertised == "::1"
+        plane.bridge(first, second)
+        assert await heard(b, a, first, b"\x21" * 160) == b"\x21" * 160
+        third = plane.lease()  # of another call of rtpengine
+        plane.connect(third, b.remote())
+        plane.bridge(first, third)
+        assert await heard(b, a, first, b"\x22" * 160) == b"\x22" * 160
+        plane.connect(first, a.remote(host="0.0.0.0"))  # on hold, as of old
+        plane.play(third, ["one"], loop=True)
+        await settle(plane, first, third)
+        assert len(await b.listen(0.3)) > 5
+        await plane.close()
