@@ -12,23 +12,19 @@ The phone of an agent is the one that dialled, until he logs out. The others are
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from acd.errors import AcdError
 from pbx.call.controller import Passive
+from pbx.call.typed_keys import TypedKeys, same, say
 
 if TYPE_CHECKING:
     from acd.desk.lines import Lines
     from config.agents import Agent, PhoneCodes
     from config.schema import Site
     from pbx.call.call import Call
-    from pbx.call.clock import Timer
 
-TRIES: Final = 3  # in one call
-KEYS_LONGEST: Final = 32
-KEY_S: Final = 10.0  # without a key: hung up
 WRONG_MOST: Final = 5  # PINs of one agent within LOCK_S; then nobody may try
 LOCK_S: Final = 600.0
 
@@ -46,13 +42,11 @@ class Commands(Protocol):
 class _Login:
     """A caller who says who he is."""
 
-    __slots__ = ("agent", "keys", "timer", "tries")
+    __slots__ = ("agent", "typed")
 
-    def __init__(self, timer: Timer) -> None:
+    def __init__(self, typed: TypedKeys) -> None:
         self.agent = ""  # "": his code is not known yet
-        self.keys = ""
-        self.tries = 1
-        self.timer = timer
+        self.typed = typed
 
 
 class PhoneLogin(Passive):
@@ -98,14 +92,14 @@ class PhoneLogin(Passive):
     # --- who is it ---
 
     def _begin(self, call: Call, extension: str, code: str) -> None:
-        login = self._logins[call.id] = _Login(call.clock.after(KEY_S, self._too_long, call))
+        login = self._logins[call.id] = _Login(TypedKeys(call, self._too_long))
         owner = self._owners.get(extension)
         if code:
             self._coded(call, login, code)
         elif owner is not None and self._agents[owner].code is None:
             self._known(call, login, owner)
         else:
-            self._say(call, self._says.ask_code)
+            say(call, self._says.ask_code)
 
     def _coded(self, call: Call, login: _Login, code: str) -> None:
         agent = self._by_code.get(code)
@@ -122,20 +116,15 @@ class PhoneLogin(Passive):
         elif self._locked(call, agent):
             self._say_last(call, self._says.wrong, "too many wrong PINs")
         else:
-            self._say(call, self._says.ask_pin)
+            say(call, self._says.ask_pin)
 
     def on_digit(self, call: Call, digit: str) -> None:
         login = self._logins.get(call.id)
         if login is None:
             return
-        login.timer.cancel()
-        login.timer = call.clock.after(KEY_S, self._too_long, call)
-        if digit != "#":
-            if not login.keys:
-                call.silence()
-            login.keys = (login.keys + digit)[:KEYS_LONGEST]
+        keys = login.typed.take(call, digit)
+        if keys is None:
             return
-        keys, login.keys = login.keys, ""
         if not login.agent:
             self._coded(call, login, keys)
         else:
@@ -144,7 +133,7 @@ class PhoneLogin(Passive):
     def _pin(self, call: Call, login: _Login, keys: str) -> None:
         spec: Agent | None = self._agents.get(login.agent)  # None: removed by a reload meanwhile
         pin = "" if spec is None or spec.pin is None else spec.pin.get_secret_value()
-        if pin and not self._locked(call, login.agent) and hmac.compare_digest(keys.encode(), pin.encode()):
+        if pin and not self._locked(call, login.agent) and same(keys, pin):
             self._wrong.pop(login.agent, None)
             self._log_in(call, login.agent)
             return
@@ -159,11 +148,10 @@ class PhoneLogin(Passive):
         return count >= WRONG_MOST and call.clock.now() - since < LOCK_S
 
     def _again(self, call: Call, login: _Login, ask: tuple[str, ...]) -> None:
-        if login.tries >= TRIES:
+        if login.typed.again():
+            say(call, (*self._says.wrong, *ask))
+        else:
             self._say_last(call, self._says.wrong, "wrong code or PIN")
-            return
-        login.tries += 1
-        self._say(call, (*self._says.wrong, *ask))
 
     def _log_in(self, call: Call, agent: str) -> None:
         extension = call.caller.extension
@@ -187,14 +175,6 @@ class PhoneLogin(Passive):
             call.play(self._says.done)
             return
         self._say_last(call, self._says.done, "done")
-
-    @staticmethod
-    def _say(call: Call, prompts: tuple[str, ...]) -> None:
-        call.answer()
-        if prompts:
-            call.play(prompts)
-        else:
-            call.silence()
 
     def _say_last(self, call: Call, prompts: tuple[str, ...], cause: str) -> None:
         """Then it ends."""
@@ -227,4 +207,4 @@ class PhoneLogin(Passive):
     def _forget(self, call: Call) -> None:
         login = self._logins.pop(call.id, None)
         if login is not None:
-            login.timer.cancel()
+            login.typed.stop()

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -22,19 +21,16 @@ from pbx.call.conference import SEATED, Conference, Seat, listens, number_of
 from pbx.call.controller import Passive
 from pbx.call.origin import Origin
 from pbx.call.originate import NotDialled
+from pbx.call.typed_keys import TypedKeys, same, say
 from pbx.routing.admission import Refuse
 from pbx.routing.dial_plan import Caller, Route
 
 if TYPE_CHECKING:
-    from pbx.call.clock import Timer
     from pbx.call.leg import Leg
     from pbx.call.switch import Switch
     from pbx.call.transfer import Hears
 
 _URI: Final = "conference-"  # what the user of a conference's URI begins with
-_TRIES: Final = 3
-_KEY_S: Final = 10.0  # how long the next key of a PIN may take
-_PIN_LONGEST: Final = 64
 _SPEAKABLE: Final = re.compile(r"[A-Za-z0-9._-]+")  # names that need no escapes in a URI
 
 
@@ -264,12 +260,10 @@ class _Invitation:
 class _Knock:
     """A caller who types a PIN."""
 
-    __slots__ = ("keys", "name", "room", "timer", "tries")
+    __slots__ = ("name", "room", "typed")
 
-    def __init__(self, name: str, room: Room, timer: Timer) -> None:
-        self.name, self.room, self.timer = name, room, timer
-        self.keys = ""
-        self.tries = 1
+    def __init__(self, name: str, room: Room, typed: TypedKeys) -> None:
+        self.name, self.room, self.typed = name, room, typed
 
 
 class Door(Passive):
@@ -282,39 +276,25 @@ class Door(Passive):
     def ask(self, call: Call, name: str, room: Room) -> None:
         call.controller = self
         call.on_over = self._gone
-        self._knocks[call.id] = _Knock(name, room, call.clock.after(_KEY_S, self._too_long, call))
-        self._say(call, room.ask_pin)
-
-    @staticmethod
-    def _say(call: Call, prompts: tuple[str, ...]) -> None:
-        call.answer()
-        if prompts:
-            call.play(prompts)
-        else:
-            call.silence()
+        self._knocks[call.id] = _Knock(name, room, TypedKeys(call, self._too_long))
+        say(call, room.ask_pin)
 
     def on_digit(self, call: Call, digit: str) -> None:
         knock = self._knocks.get(call.id)
         if knock is None or knock.room.pin is None:
             return
-        knock.timer.cancel()
-        knock.timer = call.clock.after(_KEY_S, self._too_long, call)
-        if digit != "#":
-            if not knock.keys:
-                call.silence()
-            knock.keys = (knock.keys + digit)[:_PIN_LONGEST]
+        keys = knock.typed.take(call, digit)
+        if keys is None:
             return
-        keys, knock.keys = knock.keys, ""
-        if hmac.compare_digest(keys.encode(), knock.room.pin.get_secret_value().encode()):
+        if same(keys, knock.room.pin.get_secret_value()):
             self._gone(call)
             self._admit(call, knock.name)
-        elif knock.tries == _TRIES:
+        elif knock.typed.again():
+            say(call, (*knock.room.wrong_pin, *knock.room.ask_pin))
+        else:
             call.switch.counters["conference_pins_refused"] += 1
             self._gone(call)
             call.hang_up("wrong PIN")
-        else:
-            knock.tries += 1
-            self._say(call, (*knock.room.wrong_pin, *knock.room.ask_pin))
 
     def _too_long(self, call: Call) -> None:
         if call.id in self._knocks:
@@ -327,7 +307,7 @@ class Door(Passive):
     def _gone(self, call: Call) -> None:
         knock = self._knocks.pop(call.id, None)
         if knock is not None:
-            knock.timer.cancel()
+            knock.typed.stop()
             call.on_over = None
 
 
