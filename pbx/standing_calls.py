@@ -58,6 +58,8 @@ class StandingCalls:
             else:
                 self._counters["calls_revived"] += 1
                 revived.append((call, kept))
+                if kept.get("left"):
+                    self.store.changed(call_id)  # they are let go of once
         go_on(self._switch, revived)
         if left:
             log.info("calls of the last server go on", calls=len(list(self._switch.calls())))

@@ -4,7 +4,7 @@ hung up. Else a phone would ring for nobody, and once more for the same caller."
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pbx.call.called_leg import CalledLeg
 from pbx.call.kept_dialog import dialog_of, keep_dialog, login_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pbx.call.switch import Switch
 
 Login = tuple[str, str]
+RINGS_S: Final = 180.0  # RFC 3261 16.6, timer C: what rang before that rings no more, and would take it for a new call
 
 
 class RingsNoMore:
@@ -50,7 +51,10 @@ def hang_up(switch: Switch, dialog: Dialog, login: Login | None) -> None:
 def keep_called(leg: Leg) -> dict[str, Any]:
     """Who rings (`branch`), or has answered."""
     sent = leg.rings if isinstance(leg, CalledLeg) else None
-    return {"branch": "" if sent is None else sent.branch, "trunk": leg.trunk, "dialog": keep_dialog(leg.dialog)}
+    return {
+        "at": leg.switch.clock.now(), "branch": "" if sent is None else sent.branch, "trunk": leg.trunk,
+        "dialog": keep_dialog(leg.dialog),
+    }  # fmt: skip
 
 
 def let_go(switch: Switch, left: Sequence[dict[str, Any]], now: float) -> None:
@@ -61,8 +65,7 @@ def let_go(switch: Switch, left: Sequence[dict[str, Any]], now: float) -> None:
         port = switch.plane.adopted().pop(one["dialog"]["local_tag"].encode(), None)
         if port is not None:  # it would go on playing, to whoever has that port of the phone next
             switch.plane.release(port)
-        if one["branch"]:
-            dialog = dialog_of(one["dialog"], ahead=-1)
-            RingsNoMore(switch, dialog, one["branch"], login, now)
-        else:
+        if not one["branch"]:
             hang_up(switch, dialog_of(one["dialog"]), login)
+        elif now < one["at"] + RINGS_S:
+            RingsNoMore(switch, dialog_of(one["dialog"], ahead=-1), one["branch"], login, now)

@@ -11,6 +11,7 @@ import pytest
 from config.schema import Destination
 from pbx.call.call import Call
 from pbx.call.events import CallRevived
+from pbx.call.left_behind import RINGS_S
 from pbx.call.originate import call_from
 from pbx.call.session_timer import Agreed
 from pbx.call.standing import go_on, keep, revive
@@ -39,11 +40,11 @@ class Lives:
         found = [keep(call) for call in self.world.switch.calls()]
         return [json.dumps(one) for one in found if one is not None]
 
-    def next(self, *, worker: bool = True) -> World:
+    def next(self, *, worker: bool = True, down_s: float = 0.0) -> World:
         """The server dies (without its media worker, unless that dies too) and another takes up what it kept."""
         kept, old = self.kept(), self.world
         new = self.world = World(folder=self._folder)
-        new.clock.time = old.clock.time
+        new.clock.time = old.clock.time + down_s
         if worker:
             old.plane.restart()
             new.plane = new.switch.plane = old.plane
@@ -223,6 +224,14 @@ def test_a_phone_that_rang_rings_no_more(lives: Lives) -> None:
     carrier.response(200)
     lives.next()
     assert not phone.inbox
+
+
+def test_long_after_no_phone_rings_any_more_nor_is_one_rung_for_that(lives: Lives) -> None:
+    carrier, invite, tag, phone, _ = rung(lives)
+    lives.next(down_s=RINGS_S)
+    assert not phone.inbox
+    carrier.follow("BYE", invite, tag, cseq=2)
+    carrier.response(200)
 
 
 def test_a_phone_that_was_answered_meanwhile_is_hung_up(lives: Lives) -> None:
