@@ -182,7 +182,7 @@ def test_the_cheapest_staff(site: str) -> None:
     words = ("--rate", "100", "--to", "12:00", "--find-staff", "--seeds", "2", "--cost", "ann=20")
     status, text = asked(*words, site=site)
     assert status == 0
-    assert "cheapest staff: " in text and "ann" in text and "french 8" in text and "by queue" in text
+    assert "cheapest staff found: " in text and "ann" in text and "french 8" in text and "by queue" in text
     values = found(*words, site=site)
     (ann,) = values["staff"]
     assert 6 <= ann["number"] <= 9 and values["cost"] == ann["number"] * 60  # 3 hours at 20
