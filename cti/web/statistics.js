@@ -56,32 +56,20 @@ function show(found) {
   const dated = found.some((row) => row.start !== undefined);
   const mixed = !agents && found.some((row) => row.channel !== "call");
   const first = [dated && "When", { queue: "Queue", skill: "Skill", agent: "Agent" }[$("by").value], mixed && "Channel"].filter(Boolean);
-  const of_row = (row) => [dated && moment(row.start), row.name, mixed && row.channel].filter((text) => text !== false);
+  const whose = (row) => [dated && moment(row.start), row.name, mixed && row.channel].filter((text) => text !== false);
   $("none").hidden = found.length > 0;
   $("head").parentElement.hidden = found.length === 0;
   $("head").replaceChildren(el("tr", { children: [...first.map((text) => el("th", { text })), ...columns.map(([, text, , title]) => el("th", { text, title, class: "n" }))] }));
   $("rows").replaceChildren(...found.map((row) => el("tr", { children: [
-    ...of_row(row).map((text) => el("td", { text })),
+    ...whose(row).map((text) => el("td", { text })),
     ...columns.map(([key, , shows]) => el("td", { text: shows(row[key]), class: "n", title: key === "not_ready_s" ? reasons(row) : null })),
   ] })));
-  endings(found, first, of_row);
   if ($("name").value === "" && changed($("names"), [...new Set(found.map((row) => row.name))])) {
     $("names").replaceChildren(...[...new Set(found.map((row) => row.name))].map((name) => el("option", { value: name })));
   }
 }
 
 const reasons = ({ not_ready_by_reason_s: by = {} }) => Object.entries(by).map(([reason, s]) => `${reason || "no reason"}: ${clock(s)}`).join("\n");
-
-/** Dispositions: a column for each word. */
-function endings(found, first, of_row) {
-  const noted = found.filter((row) => Object.keys(row.dispositions || {}).length);
-  const all = [...new Set(noted.flatMap((row) => Object.keys(row.dispositions)))].sort();
-  $("endings").hidden = noted.length === 0;
-  $("endings-head").replaceChildren(el("tr", { children: [...first.map((text) => el("th", { text })), ...all.map((text) => el("th", { text, class: "n" }))] }));
-  $("endings-rows").replaceChildren(...noted.map((row) => el("tr", { children: [
-    ...of_row(row).map((text) => el("td", { text })), ...all.map((word) => number(row.dispositions[word] ?? 0)),
-  ] })));
-}
 
 /** What is shown, as a table of the raw figures. */
 $("save").onclick = () => {

@@ -43,6 +43,13 @@ function mood(queue) {
 
 const facts = (entries) => el("dl", { children: entries.flatMap(([key, value]) => [el("dt", { text: key }), el("dd", { text: value })]) });
 
+/** Callbacks, chats and mails that wait. */
+function others(channels = {}) {
+  const waiting = Object.entries(channels).filter(([, one]) => one.waiting > 0);
+  return waiting.length > 0 && el("p", { class: "others", children: waiting.map(([channel, one]) =>
+    el("span", { class: "tag", text: `${one.waiting} ${channel}${one.waiting > 1 ? "s" : ""}, ${time(one.longest_wait_s)}` })) });
+}
+
 function card(queue) {
   const today = queue.today || {}, quarter = queue.quarter || {};
   const late = queue.longest_wait_s > queue.service_level_within_s;
@@ -54,6 +61,7 @@ function card(queue) {
       el("small", { text: "waiting" }),
       facts([["longest wait", time(queue.longest_wait_s)], ["expected wait", time(queue.expected_wait_s)]]),
     ] }),
+    others(queue.other_channels),
     el("div", { class: "level", children: [
       el("progress", { max: 1, value: typeof level === "number" ? level : 0, "aria-label": "service level" }),
       el("span", { children: [

@@ -143,9 +143,10 @@ class FakeFloor:
             "waiting": 3, "longest_wait_s": 75.0, "expected_wait_s": 140.0, "service_level": 0.69,
             "service_level_target": 0.8, "service_level_within_s": 20.0, "agents": agents,
         }  # fmt: skip
+        others = {"callback": {"waiting": 2, "longest_wait_s": 700.0}}
         quiet = {"waiting": 0, "longest_wait_s": 0.0, "expected_wait_s": 0.0, "service_level": None}
         return [
-            {"name": "asia", **now, "quarter": of_calls(row), "today": of_calls(row)},
+            {"name": "asia", **now, "other_channels": others, "quarter": of_calls(row), "today": of_calls(row)},
             {"name": "cruise", **now, **quiet, "quarter": None, "today": None},
             {"name": "<b>vip</b>", **now, "waiting": 1, "longest_wait_s": 4.0, "service_level": 0.96, "quarter": None,
              "today": of_calls(row)},

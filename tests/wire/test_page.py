@@ -195,7 +195,7 @@ async def test_the_wall_board(browser: Browser, base: str, site: Site, monkeypat
     await browser.go(f"{base}/wall-board#token={site.token('supervisor', 'boss')}")
     await browser.until('[data-queue="asia"] .waiting', "3")
     text = await browser.text('[data-queue="asia"]')
-    for wanted in ("1:15", "2:20", "69 %", "target 80 %", "available", "3:45"):
+    for wanted in ("1:15", "2:20", "69 %", "target 80 %", "available", "3:45", "2 callbacks, 11:40"):
         assert wanted in text, (wanted, text)
     moods = "return [...document.querySelectorAll('.card')].map(card => card.dataset.mood)"
     assert await browser.run(moods) == ["low", "calm", "good", "bad"]
