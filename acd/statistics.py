@@ -1,7 +1,7 @@
 """Statistics: a pure fold of events, so the same whether they happen now, are replayed or are read from the journal.
 
     event --> queue and channel --+
-          --> each skill asked ---+--> figures.Series: quarter, hour, day, and the interval, closed into `closed`
+          --> skill, trunk, ... --+--> figures.Series: quarter, hour, day, and the interval, closed into `closed`
           --> agent --------------+
 
 Each event costs a few additions. What is counted, and when, is told in docs/statistics.md.
@@ -40,6 +40,11 @@ AGENTS_SLICE_S: Final = f.INTERVAL_S
 MOST_REASONS: Final = 32  # not-ready reasons an agent's times are told apart by; the others are "other"
 OTHER: Final = "other"
 CALL: Final = "call"
+GROUPS: Final = ("skill", "trunk", "partner")  # what calls are counted by, beside their queue
+MOST_NAMES: Final = 1_000  # of a group that figures are told apart by: partners are named by whoever posts web sessions
+
+#: What an item is counted by beside its queue: (group, name).
+Groups = tuple[tuple[str, str], ...]
 
 _TIME_IN: Final = {
     State.READY.value: f.A_READY_MS, State.RESERVED.value: f.A_RESERVED_MS, State.BUSY.value: f.A_BUSY_MS,
@@ -54,7 +59,7 @@ _NOT_TAKEN: Final = {
 _COLUMN_OF: Final = {"closed": f.TURNED_AWAY, "emergency": f.TURNED_AWAY, "callback": f.CALLED_BACK}
 
 
-#: queue, skill or agent; its name, channel; the interval's start, figures, times not ready by reason.
+#: queue, a group or agent; its name, channel; the interval's start, figures, times not ready by reason.
 Closed = tuple[str, str, str, int, f.Row, dict[str, int]]
 
 
@@ -64,7 +69,7 @@ class Waiting:
 
     queue: str
     channel: str
-    skills: tuple[str, ...]
+    groups: Groups
     queued_at: float
     waits: bool = True  # neither talking nor gone
 
@@ -78,7 +83,7 @@ class AgentTimes:
     since: float
     counted_ms: int  # the state's time is counted up to here
     reason: str | None = None
-    after: tuple[str, str, tuple[str, ...]] | None = None  # queue, channel, skills of the call he notes down
+    after: tuple[str, str, Groups] | None = None  # queue, channel, groups of the call he notes down
     reasons: dict[str, int] = field(default_factory=dict)  # not ready, by reason: ms in the interval at work
     reasons_today: dict[str, int] = field(default_factory=dict)
 
@@ -90,7 +95,7 @@ class Statistics:
     days: Days
     at: float = 0.0  # of the latest event
     queues: dict[str, dict[str, Series]] = field(default_factory=dict)  # by queue, by channel
-    skills: dict[str, dict[str, Series]] = field(default_factory=dict)
+    groups: dict[str, dict[str, dict[str, Series]]] = field(default_factory=lambda: {group: {} for group in GROUPS})
     agents: dict[str, AgentTimes] = field(default_factory=dict)
     items: dict[str, Waiting] = field(default_factory=dict)  # live ones
     waiting: dict[str, list[float]] = field(default_factory=dict)  # by queue: when those who wait in it came, sorted
@@ -113,7 +118,7 @@ class Statistics:
         """The figures so far of the intervals at work."""
         self.at = max(self.at, now)
         start, found = int(self.at // f.INTERVAL_S) * f.INTERVAL_S, list[CallsInterval | AgentInterval]()
-        for kind, of_all in (("queue", self.queues), ("skill", self.skills)):
+        for kind, of_all in {"queue": self.queues, **self.groups}.items():
             for name, of_one in of_all.items():
                 for channel, series in of_one.items():
                     begun, row = series.now()
@@ -136,7 +141,7 @@ class Statistics:
         ]  # fmt: skip
 
     def close(self, now: float, at_most: int = 200) -> bool:
-        """End the intervals that are over by now, of so many queues, skills and agents; true if there may be more.
+        """End the intervals that are over by now, of so many queues, groups and agents; true if there may be more.
 
         Nothing else does so for who has had no events since. In pieces, because ten thousand agents are a long piece
         of work for one moment.
@@ -147,7 +152,7 @@ class Statistics:
         self.at = max(self.at, now)
         if not self.to_close:
             self.to_close = [("queue", name) for name in self.queues]
-            self.to_close += [("skill", name) for name in self.skills]
+            self.to_close += [(group, name) for group, of_all in self.groups.items() for name in of_all]
             self.to_close += [("agent", name) for name in self.agents]
         for kind, name in self.to_close[-at_most:]:
             if kind == "agent":
@@ -166,13 +171,17 @@ class Statistics:
             del self.agents[name]
 
     def _close_calls(self, kind: str, name: str) -> None:
-        of_all = self.queues if kind == "queue" else self.skills
+        of_all = self.of(kind)
         for channel in list(of_all.get(name, ())):
             self._row(kind, name, channel)
             if of_all[name][channel].idle(self.at):
                 del of_all[name][channel]
         if not of_all.get(name):
             of_all.pop(name, None)
+
+    def of(self, kind: str) -> dict[str, dict[str, Series]]:
+        """By name and channel: of "queue", or one of `GROUPS`."""
+        return self.queues if kind == "queue" else self.groups[kind]
 
     def is_due(self, now: float) -> bool:
         """Whether `close` has something to do."""
@@ -202,8 +211,8 @@ class Statistics:
     # --- rows to count into ---
 
     def _row(self, kind: str, name: str, channel: str) -> f.Row:
-        """The current slice of a queue or skill."""
-        of_all = self.queues if kind == "queue" else self.skills
+        """The current slice of a queue or group."""
+        of_all = self.of(kind)
         of_one = of_all.get(name)
         if of_one is None:
             of_one = of_all[name] = {}
@@ -217,7 +226,7 @@ class Statistics:
 
     def _rows(self, item: Waiting) -> list[f.Row]:
         rows = [self._row("queue", item.queue, item.channel)]
-        rows += [self._row("skill", skill, item.channel) for skill in item.skills]
+        rows += [self._row(group, name, item.channel) for group, name in item.groups]
         return rows
 
     def _agent(self, name: str) -> AgentTimes:
@@ -279,11 +288,20 @@ class Statistics:
     # --- items ---
 
     def _queued(self, event: ItemQueued) -> None:
-        item = self.items[event.item_id] = Waiting(event.queue, event.channel, event.skills, event.at)
+        item = self.items[event.item_id] = Waiting(event.queue, event.channel, self._groups(event), event.at)
         if item.channel == CALL:
             insort(self.waiting.setdefault(event.queue, []), event.at)
         for row in self._rows(item):
             row[f.OFFERED] += 1
+
+    def _groups(self, event: ItemQueued) -> Groups:
+        found = [("skill", skill) for skill in event.skills]
+        for group in ("trunk", "partner"):
+            name = event.attributes.get(group)
+            if name is not None:
+                known = self.groups[group]
+                found.append((group, str(name) if name in known or len(known) < MOST_NAMES else OTHER))
+        return (*found,)
 
     def _reserved(self, event: ItemReserved) -> None:
         item = self._item(event)
@@ -332,7 +350,7 @@ class Statistics:
         row[f.A_COMPLETED] += 1
         row[f.A_TALKED] += talked
         row[f.A_TRANSFERRED] += event.to is not None
-        agent.after = item.queue, item.channel, item.skills
+        agent.after = item.queue, item.channel, item.groups
         if event.to_agent is not None:
             self._agent(event.to_agent).series.current[f.A_RECEIVED] += 1
 

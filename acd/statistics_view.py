@@ -11,16 +11,18 @@ from acd.figures import HOUR_S, INTERVAL_S, Series
 from acd.floor import Floor
 from acd.model import ItemState, Queue
 from acd.report import Part
+from acd.statistics import GROUPS
 
-BY: Final = ("queue", "skill", "agent")
+BY: Final = ("queue", *GROUPS, "agent")
 
 
 def live(floor: Floor, by: str, now: float) -> list[dict[str, Any]]:
-    """Figures of the last quarter and hour, and of today, of each queue (with `waiting` now), skill or agent."""
+    """Figures of the last quarter and hour, and of today, of each queue (with its state now), skill, trunk, partner or
+    agent."""
     now, statistics = max(now, floor.now), floor.statistics
     if by == "agent":
         return list(_agents(floor, now))
-    of_all = statistics.queues if by == "queue" else statistics.skills
+    of_all = statistics.of(by)
     rows = []
     for name in floor.queues if by == "queue" else of_all:
         state = {"now": _now(floor, floor.queues[name], now)} if by == "queue" else {}

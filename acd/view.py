@@ -8,6 +8,7 @@ from acd import agent_changes
 from acd.agent_state import State
 from acd.floor import Floor
 from acd.model import Agent, ItemState, Queue, WorkItem
+from acd.statistics import GROUPS
 from acd.wrap_up import Notes
 
 
@@ -73,9 +74,11 @@ def _able(floor: Floor, agent: Agent, queue: Queue) -> bool:
 
 
 def names(floor: Floor, kind: str) -> Collection[str]:
-    """What there is of a kind: queue, skill, agent."""
+    """What there is of a kind: queue, skill, agent; trunk and partner: that have figures."""
     if kind == "skill":
         return agent_changes.known_skills(floor)
+    if kind in GROUPS:
+        return floor.statistics.of(kind)
     return floor.queues if kind == "queue" else floor.roster.agents
 
 

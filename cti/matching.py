@@ -54,6 +54,8 @@ def attributes_of(session: WebSession) -> dict[str, AttributeValue]:
         found["destination"] = session.destination
     if session.language:
         found["language"] = session.language
+    if session.partner:
+        found["partner"] = session.partner
     return found
 
 

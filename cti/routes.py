@@ -124,7 +124,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           cors=True, tag="web sessions"),
     Route("GET", "/v1/statistics", "statistics.get", "Figures of queues, skills or agents: now, or of a span of time",
           _FLOOR, {200: models.Statistics}, problems=(404,), query=(
-              Query("by", "queue (so without it), skill or agent"), Query("name", "of this one only"),
+              Query("by", "queue (so without it), skill, trunk, partner or agent"), Query("name", "of this one only"),
               Query("from", "seconds since 1970; without it the last quarter and hour, and today", 0, least=0,
                     most=99_999_999_999),
               Query("to", "until then; without it until now", 0, least=0, most=99_999_999_999),

@@ -47,7 +47,7 @@ class LiveView:
             raise UnknownResource(str(error)) from None
 
     def must_know(self, kind: str, name: str) -> None:
-        """`kind` is queue, skill or agent. Raises UnknownResource, with the name that may be meant."""
+        """`kind` is queue, skill, trunk, partner or agent. Raises UnknownResource, with the name that may be meant."""
         known = self.desk.names(kind)
         if name not in known:
             hint = did_you_mean(name, known)

@@ -41,6 +41,7 @@ class WebSession:
     currency: str | None  # ISO 4217
     destination: str | None
     language: str | None
+    partner: str | None  # who brought the visitor
     phones: tuple[str, ...]  # E.164
     json: str  # the whole record as the agent sees it, a JSON object
 
@@ -151,6 +152,7 @@ class WebSessions:
             id=record["id"], token=token, created_at=created_at, updated_at=now, valid_until=valid_until,
             name=record.get("name"), amount=basket.get("amount"), currency=basket.get("currency"),
             destination=record.get("destination"), language=record.get("language"),
+            partner=record.get("partner"),
             phones=tuple(number for number in phones if number),
             json=json.dumps(record, separators=(",", ":")),  # ASCII: characters are bytes
         )  # fmt: skip

@@ -37,7 +37,7 @@ def stats(
     site: SiteFile,
     since: Since = None,
     before: Before = None,
-    by: Annotated[str, typer.Option("--by", help="queue, skill or agent")] = "queue",
+    by: Annotated[str, typer.Option("--by", help="queue, skill, trunk, partner or agent")] = "queue",
     step: Annotated[str, typer.Option("--step", help="interval (a quarter of an hour), hour, day or total")] = "total",
     name: Annotated[str | None, typer.Option("--name", help="of this queue, skill or agent only")] = None,
     form: Annotated[str, typer.Option("--format", help="table, csv or json")] = "table",

@@ -10,7 +10,7 @@ One desk controls all calls that are in queues. Each call has an entry from `ent
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -161,7 +161,7 @@ class Desk(Staff, QueueCommands):
         age_from -= settings.ivr_credit * call.menu_s
         call.menu_s = 0.0
         is_open = self._opening.is_open(queue, now)
-        item = self._engine.enqueue(call.id, queue, call.attributes, now, age_from, self._caller(call), is_open)
+        item = self._engine.enqueue(call.id, queue, _known_of(call), now, age_from, self._caller(call), is_open)
         if call.id in self._engine.floor.items:  # else the queue did not take it, and it is on its way elsewhere
             self._greet(call, settings)
             self._announcer.begin(call, queue)
@@ -189,7 +189,7 @@ class Desk(Staff, QueueCommands):
         """More is known of the caller (a web session was matched): the order of the queue follows."""
         entry = self._calls.get(call.id)
         if entry is not None and entry.talks is None:
-            self._engine.rescore(call.id, call.attributes, self._clock.now())
+            self._engine.rescore(call.id, _known_of(call), self._clock.now())
             self._pump()
 
     # --- controller -------------------------------------------------------------------------------------------------
@@ -550,3 +550,8 @@ class Desk(Staff, QueueCommands):
         self._timer = None
         self._engine.tick(self._clock.now())
         self._pump()
+
+
+def _known_of(call: Call) -> Mapping[str, str | int | float]:
+    """A call's attributes, and the trunk that it came by."""
+    return call.attributes if call.trunk is None else {"trunk": call.trunk, **call.attributes}

@@ -154,6 +154,7 @@ class FakeCall:
         self.answered = False
         self.waited_s = 0.0
         self.menu_s = 0.0
+        self.trunk: str | None = None
         self.from_number = ""
         self.to_number = ""
         self.destination = Destination("queue", "sales")

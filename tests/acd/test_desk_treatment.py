@@ -13,7 +13,7 @@ from acd import events
 from acd.desk.whisper import AT_MOST_S
 from acd.errors import ItemCommandError, UnknownDestination, UnknownItem, UnknownQueue
 from config.schema import Destination, Site
-from tests.acd.conftest import T1
+from tests.acd.conftest import T1, FakeCall
 from tests.acd.test_announcer import FakeVoice
 
 Open = Callable[..., Any]
@@ -332,3 +332,17 @@ def test_an_offer_that_ends_while_its_whisper_is_made(floor: Open) -> None:
     voice.waiting.pop()()
     c1.caller_hangs_up()
     assert not [line for line in f.what() if "whisper" in line]
+
+
+def test_the_trunk_of_a_call_is_known_to_its_queue(floor: Open) -> None:
+    """For statistics and rules; what a flow set comes first."""
+    f = floor()
+    for name, attributes in (("c1", {}), ("c2", {"trunk": "mine"})):
+        call = f.calls[name] = FakeCall(f, name, attributes)
+        call.trunk = "carrier"
+        f.desk.enter(cast(Any, call), "sales")
+    items = f.desk._engine.floor.items
+    assert [items[name].attributes for name in ("c1", "c2")] == [{"trunk": "carrier"}, {"trunk": "mine"}]
+    f.calls["c1"].attributes["basket"] = 7
+    f.desk.attributes_changed(cast(Any, f.calls["c1"]))
+    assert items["c1"].attributes == {"trunk": "carrier", "basket": 7}

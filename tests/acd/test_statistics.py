@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from acd import statistics as statistics_module
 from acd.events import AgentInterval, CallsInterval
 from acd.figures import AGENTS, CALLS, DAY_S, INTERVAL_S
 from acd.reservation import Outcome
@@ -153,9 +154,45 @@ def test_skills_count_the_calls_that_ask_for_them(stage: Stage) -> None:
     talk(scene, "c2", 5)
     talked = {
         name: dict(zip(CALLS, by["call"].today(scene.now), strict=True))["talked_ms"]
-        for name, by in scene.engine.floor.statistics.skills.items()
+        for name, by in scene.engine.floor.statistics.of("skill").items()
     }
     assert talked == {"asia": 10_000, "french": 15_000, "english": 10_000}
+
+
+def test_calls_count_for_the_trunk_and_the_partner_that_brought_them(stage: Stage) -> None:
+    scene = stage({"ann": {}}, sales=SALES)
+    scene.ready("ann")
+    for number, (trunk, partner) in enumerate([("carrier", "blog"), ("carrier", None), ("branch", "blog")]):
+        known = {name: value for name, value in (("trunk", trunk), ("partner", partner)) if value is not None}
+        scene.call(f"c{number}", **known)
+    talk(scene, "c0", 10)
+    scene.engine.abandon("c1", scene.now)
+    scene.listen()
+    statistics = scene.engine.floor.statistics
+    found = {
+        (group, name): {column: n for column, n in zip(CALLS, by["call"].today(scene.now), strict=True) if n}
+        for group in ("trunk", "partner")
+        for name, by in statistics.of(group).items()
+    }
+    offered = {key: (row["offered"], row.get("answered", 0), row.get("abandoned", 0)) for key, row in found.items()}
+    assert offered == {
+        ("trunk", "carrier"): (2, 1, 1), ("trunk", "branch"): (1, 0, 0), ("partner", "blog"): (2, 1, 0),
+    }  # fmt: skip
+    assert found["partner", "blog"]["talked_ms"] == 10_000
+    told = {(one.kind, one.name) for one in statistics.working(scene.now) if isinstance(one, CallsInterval)}
+    assert {("trunk", "carrier"), ("trunk", "branch"), ("partner", "blog")} < told
+
+
+def test_partners_without_number_are_counted_as_others(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their names come from outside."""
+    monkeypatch.setattr(statistics_module, "MOST_NAMES", 3)
+    scene = stage({"ann": {}}, sales=SALES)
+    for number in range(10):
+        scene.call(f"c{number}", partner=f"p{number % 5}")
+    offered = {
+        name: by["call"].today(scene.now)[0] for name, by in scene.engine.floor.statistics.of("partner").items()
+    }
+    assert offered == {"p0": 2, "p1": 2, "p2": 2, "other": 4}
 
 
 def test_pauses_by_reason_bounded(stage: Stage) -> None:
