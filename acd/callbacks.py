@@ -222,7 +222,7 @@ def _wait(floor: Floor, callback: Callback) -> None:
         return
     floor.deadlines.set((Due.CALLBACK, callback.id), last)
     if may_call(queue):
-        floor.place(_item_for(floor, callback, queue))
+        _place_now(floor, _item_for(floor, callback, queue))
 
 
 def _item_for(floor: Floor, callback: Callback, queue: Queue) -> WorkItem:
@@ -239,6 +239,12 @@ def _item_for(floor: Floor, callback: Callback, queue: Queue) -> WorkItem:
     floor.tell(ItemQueued(floor.now, item_id, queue.name, item.attributes, item.score, CHANNEL, skills))
     fitting.begin(floor, item)
     return item
+
+
+def _place_now(floor: Floor, item: WorkItem) -> None:
+    """To an agent, or into line, and then it is told why."""
+    floor.place(item)
+    floor.tell_waits(item)
 
 
 def due(floor: Floor, callback_id: str) -> None:
@@ -283,7 +289,7 @@ def hours(floor: Floor, name: str, *, is_open: bool) -> None:
         elif not allowed and state is CallbackState.QUEUED:
             _postpone(floor, callback)
     for item in sorted(due, key=lambda item: (item.rank, item.number)):
-        floor.place(item)
+        _place_now(floor, item)
 
 
 # --- an attempt ------------------------------------------------------------------------------------------------------

@@ -7,15 +7,17 @@ a few names. It is made always, so it costs no more than the names it shows (`ac
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from acd.agent_state import State
+from acd.capacity import PHONE, load
 from acd.model import Agent, WorkItem
 from acd.strategies import key_of, place_in, skill_sum, skills_wanted
 
 if TYPE_CHECKING:
     from acd.floor import Floor
 
+LEAST_LOADED: Final = "least loaded"  # the strategy of work that is not at the phone
 Standing = tuple[tuple[str, str], ...]  # agents and what each is at
 Shown = tuple[tuple[str, float | None, float], ...]  # agents, their number in the strategy, seconds idle
 
@@ -50,6 +52,7 @@ def of(floor: Floor, item: WorkItem, agent: Agent, among: int, best: Sequence[Ag
     agent chose, from those waiting."""
     roster, eligible, now = floor.roster, item.eligible, floor.now
     step = item.queue.steps[item.step]
+    strategy = item.queue.strategy if item.channel in PHONE else LEAST_LOADED
     shown = _shown(floor, item, agent, best, now) if among else ((agent.name, None, round(now - agent.idle_since, 1)),)
     kind = ""
     if item.preferred is not None:
@@ -57,7 +60,7 @@ def of(floor: Floor, item: WorkItem, agent: Agent, among: int, best: Sequence[Ag
     elif item.borrowing and not item.queue.members >> agent.slot & 1:
         kind = "borrowed"
     return Decision(
-        item.queue.strategy, step.text, item.step, eligible.bit_count(), (eligible & roster.logged_in).bit_count(),
+        strategy, step.text, item.step, eligible.bit_count(), (eligible & roster.logged_in).bit_count(),
         among.bit_count(), shown, kind,
     )  # fmt: skip
 
@@ -81,6 +84,8 @@ def _some(floor: Floor, agents: int, most: int) -> Iterator[Agent]:
 
 
 def _key(item: WorkItem, agent: Agent, skills: tuple[str, ...], now: float) -> float | None:
+    if item.channel not in PHONE:
+        return float(load(agent, item.channel))
     match item.queue.strategy:
         case "most skilled":
             return float(skill_sum(agent, skills))
@@ -94,20 +99,23 @@ def _key(item: WorkItem, agent: Agent, skills: tuple[str, ...], now: float) -> f
 
 def fitting(floor: Floor, item: WorkItem) -> Fitting:
     """Of an item that waits, now."""
-    roster, eligible = floor.roster, item.eligible
+    roster, eligible, channel = floor.roster, item.eligible, item.channel
+    open_to = roster.idle.everyone if channel in PHONE else floor.written.open.get(channel, 0)
     step = item.queue.steps[item.step]
     here = eligible & roster.logged_in
     asked, most = here or eligible, floor.acd.explain_candidates
     named: Standing = ()
     if asked.bit_count() <= most:
-        named = tuple([(agent.name, doing(floor, agent)) for agent in _some(floor, asked, most)])
+        named = tuple([(agent.name, doing(floor, agent, channel)) for agent in _some(floor, asked, most)])
     return Fitting(
         step.text, item.step, eligible.bit_count(), here.bit_count(), (here & roster.on_duty).bit_count(),
-        (here & roster.idle.everyone).bit_count(), named,
+        (here & open_to).bit_count(), named,
     )  # fmt: skip
 
 
-def doing(floor: Floor, agent: Agent) -> str:
+def doing(floor: Floor, agent: Agent, channel: str = "call") -> str:
     """What an agent is at: BUSY, NOT_READY lunch, READY unregistered ..."""
     why = floor.roster.hindrance(agent) if agent.state is State.READY else agent.reason
+    if channel not in PHONE and agent.state is State.READY:
+        why = "at other work" if agent.work else None
     return f"{agent.state.value} {why}" if why else agent.state.value

@@ -230,6 +230,8 @@ def _number(strategy: str, key: float | None, idle_s: float) -> str:
             return f"talked for {seconds(key)}, {idle}"
         case "least occupied":
             return f"at work for {100 * key:.0f} % of the time, {idle}"
+        case "least loaded":
+            return f"has {key:g} of these, {idle}"
         case "round robin" | "top down":
             return f"place {key + 1:g} in the list, {idle}"
     return f"drawn {key:.4g}, {idle}"

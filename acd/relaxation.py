@@ -25,7 +25,7 @@ def relax(floor: Floor, item: WorkItem) -> int:
         after_s = queue.steps[item.step + 1].after_s
         if floor.now >= item.queued_at + after_s:
             why = f"after {after_s:g} s"
-        elif not fits & roster.logged_in:
+        elif not fits & roster.logged_in & ~roster.unable.get(item.channel, 0):
             why = "nobody logged in fits"
         else:
             break

@@ -87,12 +87,13 @@ class Facts:
 
 def could_take(floor: Floor, queue: Queue, item: WorkItem | None) -> int:
     """The agents who could take the call, or some call of the queue, as a set, whatever they do now."""
+    unable = floor.roster.unable.get("call" if item is None else item.channel, 0)
     if item is None:
-        return queue.able
+        return queue.able & ~unable
     able = item.eligible
     for step in range(len(queue.steps)):
         able |= floor.roster.eligible(queue, item.attributes, step)
-    return able
+    return able & ~unable
 
 
 def waiting(queue: Queue) -> list[WorkItem]:

@@ -13,11 +13,12 @@ from acd.model import ItemState, Queue
 from acd.report import Part
 from acd.statistics import GROUPS
 
+_NOBODY: Final[dict[str, Any]] = {"waiting": 0, "longest_wait_s": 0.0}
 BY: Final = ("queue", *GROUPS, "agent")
 
 
 def live(floor: Floor, by: str, now: float) -> list[dict[str, Any]]:
-    """Figures of the last quarter and hour, and of today, of each queue (with its state now), skill, trunk, partner or
+    """Figures of the last quarter and hour, and of today, of each queue (with `now`), skill, trunk, partner or
     agent."""
     now, statistics = max(now, floor.now), floor.statistics
     if by == "agent":
@@ -25,22 +26,28 @@ def live(floor: Floor, by: str, now: float) -> list[dict[str, Any]]:
     of_all = statistics.of(by)
     rows = []
     for name in floor.queues if by == "queue" else of_all:
-        state = {"now": _now(floor, floor.queues[name], now)} if by == "queue" else {}
-        channels: dict[str, Series | None] = {"call": None, **of_all.get(name, {})}
+        waits = _waits(floor, floor.queues[name], now) if by == "queue" else {}
+        channels: dict[str, Series | None] = {"call": None, **dict.fromkeys(waits), **of_all.get(name, {})}
         for channel, series in channels.items():
             row: dict[str, Any] = {"name": name, "channel": channel}
-            rows.append(row | (state if channel == "call" else {}) | _spans(series, now))
+            if by == "queue":
+                row["now"] = waits.get(channel, _NOBODY)
+                if channel == "call":
+                    row["now"] = row["now"] | _now(floor, floor.queues[name], now)
+            rows.append(row | _spans(series, now))
     return rows
 
 
 def board(floor: Floor, now: float) -> list[dict[str, Any]]:
-    """The same of queues for a wall board: the state now, calls of the last quarter and today."""
+    """The same of queues for a wall board: the state now, calls of the last quarter and today. `waiting` and the
+    `longest_wait_s` are those of calls; `other_channels` has those of callbacks, chats and mails, if any wait."""
     now, rows = max(now, floor.now), []
     for queue in floor.queues.values():
         series = floor.statistics.queues.get(queue.name, {}).get("call")
         quarter, today = (None, None) if series is None else (series.window(INTERVAL_S, now), series.today(now))
+        waits = _waits(floor, queue, now)
         rows.append({
-            "name": queue.name, **_now(floor, queue, now),
+            "name": queue.name, **waits.pop("call", _NOBODY), **_now(floor, queue, now), "other_channels": waits,
             "quarter": None if quarter is None else summary.of_calls(quarter),
             "today": None if today is None else summary.of_calls(today),
         })  # fmt: skip
@@ -64,13 +71,22 @@ def _spans(series: Series | None, now: float) -> dict[str, Any]:
     return {span: summary.of_calls(row) for span, row in spans.items()}
 
 
+def _waits(floor: Floor, queue: Queue, now: float) -> dict[str, dict[str, Any]]:
+    """How many wait, and for how long the first of them has, by channel."""
+    found: dict[str, dict[str, Any]] = {}
+    written = floor.written.items.values() if sum(queue.waiting.values()) > queue.waiting_calls else ()
+    for item in (*queue.items.values(), *written):
+        if item.state is ItemState.QUEUED and item.queue is queue:
+            of_one = found.setdefault(item.channel, dict(_NOBODY))
+            of_one["waiting"] += 1
+            of_one["longest_wait_s"] = max(of_one["longest_wait_s"], item.waited_s(now))
+    return found
+
+
 def _now(floor: Floor, queue: Queue, now: float) -> dict[str, Any]:
-    waits = [item.waited_s(now) for item in queue.items.values() if item.state is ItemState.QUEUED]
     roster, able = floor.roster, queue.able
     return {
-        "waiting": len(waits),
-        "longest_wait_s": max(waits, default=0.0),
-        "expected_wait_s": floor.estimates.wait_s(queue.name, len(waits) + 1, now),
+        "expected_wait_s": floor.estimates.wait_s(queue.name, queue.waiting_calls + 1, now),
         "service_level": floor.statistics.service_level(queue.name, now),
         "service_level_target": queue.in_time_target,
         "service_level_within_s": queue.in_time_s,

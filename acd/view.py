@@ -124,6 +124,7 @@ def _queue(floor: Floor, queue: Queue, now: float) -> dict[str, object]:
         "emergency": queue.emergency,
         "callback": queue.callback is not None,
         "waiting": [_item(item, now) for item in waiting],
+        "waiting_by_channel": {channel: count for channel, count in queue.waiting.items() if count},
         "agents": {**counts, "available": roster.idle.count(able)},
         "offered": queue.offered,
         "answered": queue.connected,
@@ -137,6 +138,7 @@ def _queue(floor: Floor, queue: Queue, now: float) -> dict[str, object]:
 def _item(item: WorkItem, now: float) -> dict[str, object]:
     return {
         "call_id": item.id,
+        "channel": item.channel,
         "waited_s": item.waited_s(item.left_at if item.state is ItemState.KEPT else now),  # or until he hung up
         "score": item.score + now - item.age_from,
         "state": item.state.value,

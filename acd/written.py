@@ -9,10 +9,11 @@ of those who may: the one with least of that channel, then the one who has been 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from acd import decision
 from acd.agent_set import slots
 from acd.agent_state import Input, State
 from acd.capacity import PHONE, load, open_to
@@ -61,6 +62,7 @@ def begin(floor: Floor, item_id: str, queue: Queue, channel: str, attributes: At
     floor.tell(ItemQueued(floor.now, item_id, queue.name, item.attributes, item.score, channel, skills))
     _limit(floor, item)
     place(floor, item)
+    floor.tell_waits(item)
     return item
 
 
@@ -81,10 +83,15 @@ def place(floor: Floor, item: WorkItem) -> None:
         floor.written.lines.setdefault(item.channel, WaitingLines()).add(item)
         return
     agents = [floor.roster.in_slot(slot) for slot in slots(found)]
-    reserve(floor, item, min(agents, key=lambda agent: (load(agent, item.channel), agent.idle_since, agent.slot)))
+    agents.sort(key=lambda agent: (load(agent, item.channel), agent.idle_since, agent.slot))
+    reserve(floor, item, agents[0], f"least {item.channel} of {len(agents)} who fit", found, agents)
 
 
-def reserve(floor: Floor, item: WorkItem, agent: Agent) -> None:
+def reserve(
+    floor: Floor, item: WorkItem, agent: Agent, why: str, among: int = 0, best: Sequence[Agent] = ()
+) -> None:
+    """As `Floor.reserve`."""
+    because = tuple(decision.of(floor, item, agent, among, best))
     number, queue, now = floor.next_reservation(), item.queue, floor.now
     held = Reservation(number, item.id, agent.name, queue.name, now, now + queue.ring_s)
     floor.written.reservations[number] = item.reservations[number] = held
@@ -92,8 +99,7 @@ def reserve(floor: Floor, item: WorkItem, agent: Agent) -> None:
     item.tries += 1
     agent.work[item.id] = item.channel
     floor.deadlines.set((Due.WORK_OFFER, number), held.expires_at)
-    why = f"least {item.channel} of those who fit"
-    floor.tell(ItemReserved(now, item.id, queue.name, agent.name, number, item.waited_s(now), why))
+    floor.tell(ItemReserved(now, item.id, queue.name, agent.name, number, item.waited_s(now), why, because))
     floor.commands.append(OfferItem(item.id, agent.name, queue.name, number, queue.ring_s, item.channel))
     floor.update(agent)
 
@@ -168,6 +174,7 @@ def due(floor: Floor, item_id: str) -> None:
 
 def _send_on(floor: Floor, item: WorkItem, reason: str) -> None:
     queue, now = item.queue, floor.now
+    floor.tell_waits(item)
     _forget(floor, item)
     to = None if queue.overflow is None else str(queue.overflow)
     floor.tell(ItemOverflowed(now, item.id, queue.name, item.waited_s(now), to, reason, item.channel))
@@ -234,7 +241,7 @@ def update(floor: Floor, agent: Agent) -> None:
             _give_back(floor, _end(floor, held, Outcome.WITHDRAWN))
     while (best := _best(floor, agent)) is not None:
         written.lines[best.channel].remove(best)
-        reserve(floor, best, agent)
+        reserve(floor, best, agent, f"best score, {best.score + floor.now - best.age_from:.1f}, that fits the agent")
 
 
 def _note_open(floor: Floor, agent: Agent) -> None:

@@ -232,6 +232,7 @@ class Waiting(Reply):
     """A call that waits, or rings at an agent."""
 
     call_id: str
+    channel: str | None = Field(None, description="call, callback")
     waited_s: float
     score: float = Field(description="the highest is served first")
     state: str | None = None
@@ -244,6 +245,7 @@ class Queue(Reply):
 
     name: str
     waiting: list[Waiting]
+    waiting_by_channel: dict[str, int] | None = Field(None, description="without an agent: call, callback, chat, mail")
     agents: dict[str, int] | None = Field(None, description="who could take some call of it: by state, and `available`")
     offered: int | None = None
     answered: int | None = None

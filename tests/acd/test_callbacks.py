@@ -71,6 +71,7 @@ def test_agent_first(stage: Stage) -> None:
     s.wait(40)
     ask(s, "cb", place_of="c1", called="+33180000001")
     assert state(s, "cb") == "QUEUED" and "c1" not in s.engine.floor.items
+    assert s.said(events.ItemWaits)[-1].item_id == "cb-1"  # an explanation says why nobody takes it
     s.wait(20)
     s.ready("ann")
     assert s.offered_to("cb-1") == "ann" and state(s, "cb") == "RESERVED"

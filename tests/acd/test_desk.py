@@ -455,9 +455,10 @@ def test_views(floor: Open) -> None:
     queue = f.desk.queues()[0]
     assert queue["name"] == "sales" and queue["longest_wait_s"] == 7.0
     assert queue["waiting"] == [
-        {"call_id": "c1", "waited_s": 7.0, "score": 7.0, "state": "RESERVED", "agent": "ann",
+        {"call_id": "c1", "channel": "call", "waited_s": 7.0, "score": 7.0, "state": "RESERVED", "agent": "ann",
          "attributes": {"basket": 5}},
-        {"call_id": "c2", "waited_s": 4.0, "score": 4.0, "state": "QUEUED", "agent": None, "attributes": {}},
+        {"call_id": "c2", "channel": "call", "waited_s": 4.0, "score": 4.0, "state": "QUEUED", "agent": None,
+         "attributes": {}},
     ]  # fmt: skip
     assert queue["agents"] == {
         "logged_out": 1, "not_ready": 0, "ready": 0, "reserved": 1, "busy": 0, "wrap_up": 0, "available": 0,

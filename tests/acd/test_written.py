@@ -14,9 +14,13 @@ from acd.agent_state import State
 from acd.audit import audit
 from acd.capacity import capacity, load
 from acd.checkpoint import keep, take_up
+from acd.decision import Decision, Fitting
 from acd.engine import Engine
 from acd.errors import AcdError, UnknownQueue
+from acd.events import ItemReserved, ItemWaits
 from acd.reservation import Outcome
+from acd.rules import Facts
+from acd.statistics_view import board, live
 from config.agents import Acd
 from tests.acd.conftest import MakeSite, Scene
 
@@ -319,3 +323,58 @@ def test_who_is_no_longer_in_the_site_ends_his_chats(work: Callable[..., Work], 
     assert audit(scene.engine.floor) == [] and "ann" in scene.engine.floor.roster.agents
     scene.done("b")
     assert audit(scene.engine.floor) == [] and "ann" not in scene.engine.floor.roster.agents
+
+
+def test_who_takes_no_calls_is_nobody_for_them(work: Callable[..., Work]) -> None:
+    """A call does not wait for a chat agent before it needs less, nor do rules count him."""
+    needs = {"needs": "asia >= 5", "relax": [{"after_s": 60, "needs": "asia"}]}
+    agents = {"ann": {"skills": {"asia": 9}, "channels": {"chat": 2}}, "bob": {"skills": {"asia": 1}}}
+    scene = work(agents, None, sales=needs)
+    scene.ready("ann", "bob")
+    assert Facts(scene.engine.floor, scene.engine.floor.queues["sales"]).get("agents") == 1
+    scene.call("c1")
+    assert scene.offered_to("c1") == "bob"
+
+
+# --- explained, and counted -------------------------------------------------------------------------------------------
+
+
+def test_why_a_chat_waits_and_who_gets_it(work: Callable[..., Work]) -> None:
+    scene = work({"ann": BOTH, "bob": BOTH, "cy": {}}, None, sales={"ring_s": 10, "strategy": "top down"})
+    scene.ready("ann", "bob")
+    for item in ("a", "b", "c"):
+        scene.chat(item)
+        scene.take(item)
+    first, _, third = (Decision(*one.decision) for one in scene.said(ItemReserved))  # type: ignore
+    assert (first.strategy, first.free, first.shown) == ("least loaded", 2, (("ann", 0.0, 0.0), ("bob", 0.0, 0.0)))
+    assert third.shown == (("ann", 1.0, 0.0), ("bob", 1.0, 0.0))
+    scene.chat("d")
+    scene.chat("e")
+    (waits,) = (Fitting(*one.fitting) for one in scene.said(ItemWaits))  # type: ignore
+    assert (waits.fits, waits.logged_in, waits.on_duty, waits.free) == (3, 2, 2, 0)
+    assert waits.named == (("ann", "READY at other work"), ("bob", "READY at other work"))
+    scene.done("a")
+    last = Decision(*scene.said(ItemReserved)[-1].decision)  # type: ignore
+    assert (last.free, last.shown[0][0]) == (0, "ann")
+
+
+def test_what_waits_is_counted_by_channel(work: Callable[..., Work]) -> None:
+    scene = work()
+    scene.call("c1")
+    scene.wait(4)
+    scene.chat("a")
+    scene.chat("m", channel="mail")
+    scene.wait(3)
+    floor = scene.engine.floor
+    (queue,) = view.queues(floor, scene.now)
+    assert queue["waiting_by_channel"] == {"call": 1, "chat": 1, "mail": 1}
+    (row,) = board(floor, scene.now)
+    assert (row["waiting"], row["longest_wait_s"]) == (1, 7.0)
+    others = {"chat": {"waiting": 1, "longest_wait_s": 3.0}, "mail": {"waiting": 1, "longest_wait_s": 3.0}}
+    assert row["other_channels"] == others
+    now = {row["channel"]: row["now"] for row in live(floor, "queue", scene.now)}
+    assert now["chat"] == others["chat"] and (now["call"]["waiting"], now["call"]["longest_wait_s"]) == (1, 7.0)
+    scene.engine.abandon("a", scene.now)
+    assert {row["channel"]: row["now"]["waiting"] for row in live(floor, "queue", scene.now)} == {
+        "call": 1, "chat": 0, "mail": 1,
+    }  # fmt: skip
