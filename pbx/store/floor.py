@@ -20,12 +20,14 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from .aside import aside
 from .engine import create_engine, database_url, forget, shown, unreachable
 from .errors import one_line
 from .tables import floor_checkpoints, floor_inputs
 
 GATHER_S: Final = 0.25  # how long inputs gather before they are written
 ROW_INPUTS: Final = 5_000  # at most in one row
+PAUSE_S: Final = 0.005  # that the loop may stand still for a checkpoint
 EVERY_INPUTS: Final = 5_000  # a checkpoint after so many, or later if it is large:
 BYTES_AN_INPUT: Final = 50  # of a checkpoint; reading one back then costs about what replaying the inputs does
 KEPT_CHECKPOINTS: Final = 2  # the older one for the case that the newest cannot be read
@@ -65,6 +67,7 @@ class FloorStore:
         self._unwritten = 0  # inputs that the database does not know of
         self._since = 0  # inputs since the newest checkpoint
         self._every = EVERY_INPUTS
+        self._takes_s = 0.0  # a checkpoint, when the last one was made here
         self._due = False  # a checkpoint is wanted
         self._gap = False  # a row can't go on where the last one ended: no input is gathered until a checkpoint is made
         self._armed = True  # a wake-up is due or the writer works; not before `start`
@@ -146,9 +149,8 @@ class FloorStore:
         self._counters["floor_inputs_dropped"] += len(self._buffer)
         _log.error("too many inputs of the queues wait for the database: a checkpoint takes their place",
                    dropped=len(self._buffer), database=shown(self._url))  # fmt: skip
-        self._first += len(self._buffer)
-        self._buffer.clear()
-        self._due = self._gap = True
+        self._forget_waiting()
+        self._due = True
 
     def _arm(self) -> None:
         self._armed = True
@@ -174,15 +176,14 @@ class FloorStore:
         first, taken, unwritten = self._first, self._buffer, self._unwritten
         self._first, self._buffer = first + len(taken), []
         wanted = self._due or self._since >= self._every
-        checkpoint = self._checkpoint() if wanted else None
+        checkpoint = await self._checkpoint() if wanted else None
         try:
             await self._store(self._rows(first, taken), checkpoint)
         except Exception as error:
             await self._disconnect()
             if checkpoint is not None:  # a new one, as all is then, says all that this one did
-                self._first += len(self._buffer)
-                self._buffer.clear()
-                self._due = self._gap = True
+                self._forget_waiting()
+                self._due = True
             else:
                 self._first, self._buffer = first, taken + self._buffer
                 if len(self._buffer) >= self._bound:
@@ -197,23 +198,38 @@ class FloorStore:
         self._counters["floor_checkpoints_written"] += checkpoint is not None
         return True
 
-    def _checkpoint(self) -> KeptCheckpoint | None:
-        """Of this moment. The loop stands still while it is made, so how long that takes is counted."""
-        self._since = 0
-        started = perf_counter()
+    async def _checkpoint(self) -> KeptCheckpoint | None:
+        """Of this moment, though inputs may come while it is made. One that takes long is made by a copy of the
+        process: the loop would stand still."""
+        gap, self._gap, self._due, self._since = self._gap, False, False, 0
+        if gap:
+            self._first += 1  # no row before this number leads up to it
+        number, started, elsewhere = self._first, perf_counter(), self._takes_s > PAUSE_S and not self._closing
         try:
-            at, text = self._snapshot()
-        except Exception as error:  # a fault in the program: it shall not end the writer
+            line = await aside(self._line) if elsewhere else self._line()
+        except Exception as error:  # a fault in the program, no memory for a copy: it shall not end the writer
             self._counters["floor_checkpoints_failed"] += 1
             _log.error("no checkpoint of the queues could be made", error=one_line(error))
-            self._due = False
+            self._due, self._takes_s = elsewhere, 0.0  # the next one is made here
+            if gap:
+                self._forget_waiting()
             return None
-        self._counters["floor_checkpoint_microseconds"] += int((perf_counter() - started) * 1e6)
-        if self._gap:
-            self._first += 1  # no row before this number leads up to it
+        if not elsewhere:
+            self._takes_s = perf_counter() - started
+            self._counters["floor_checkpoint_microseconds"] += int(self._takes_s * 1e6)
+        at, _, text = line.partition(b"\n")
         self._every = max(EVERY_INPUTS, len(text) // BYTES_AN_INPUT)
-        self._due = self._gap = False
-        return KeptCheckpoint(self._first, at, text.decode())
+        return KeptCheckpoint(number, float(at), text.decode())
+
+    def _forget_waiting(self) -> None:
+        """No input that waits leads up to anything: a checkpoint is to say all of them."""
+        self._first += len(self._buffer)
+        self._buffer.clear()
+        self._gap = True
+
+    def _line(self) -> bytes:
+        at, text = self._snapshot()
+        return b"%r\n%b" % (at, text)
 
     @staticmethod
     def _rows(first: int, entries: Sequence[bytes]) -> list[tuple[int, int, str]]:

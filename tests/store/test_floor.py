@@ -7,11 +7,13 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
+from time import sleep
 from typing import Any
 
 import pytest
 
 from pbx.store import floor
+from pbx.store.aside import AsideError
 from pbx.store.errors import DatabaseUnreachable
 from pbx.store.floor import EVERY_INPUTS, ROW_INPUTS, FloorStore, KeptInputs
 from pbx.store.journal import Journal
@@ -216,6 +218,51 @@ async def test_a_fault_in_the_checkpoint_ends_nothing(live: Any) -> None:
     life.broken = False
     life.put(2)
     await life.end()
+    _, checkpoints, _ = await live()
+    assert json.loads(checkpoints[0].text) == [1, 2]
+
+
+async def test_what_takes_long_is_made_aside(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says what was when it began: the inputs that came meanwhile follow it."""
+    monkeypatch.setattr(floor, "PAUSE_S", 0.0)
+    life, *_ = await live()
+    await life.settled()
+    made_here = life.counters["floor_checkpoint_microseconds"]
+    snapshot: Callable[[], tuple[float, bytes]] = life.snapshot
+
+    def slow() -> tuple[float, bytes]:
+        sleep(0.1)
+        return snapshot()
+
+    monkeypatch.setattr(life.store, "_snapshot", slow)
+    life.put(1, 2)
+    life.store.append(None)
+    while life.store._gap:  # noqa: ASYNC110, until it is under way
+        await asyncio.sleep(0.002)
+    life.put(3)
+    await life.settled()
+    assert life.counters["floor_checkpoint_microseconds"] == made_here
+    await life.kill()
+    _, checkpoints, rows = await live()
+    assert json.loads(checkpoints[0].text) == [1, 2]
+    assert [json.loads(row.data) for row in rows if row.first >= checkpoints[0].number] == [[["n", [3]]]]
+
+
+async def test_what_cannot_be_made_aside_is_made_here(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floor, "PAUSE_S", 0.0)
+    life, *_ = await live()
+    await life.settled()
+
+    async def no_memory(make: Any) -> bytes:
+        raise AsideError("Cannot allocate memory")
+
+    monkeypatch.setattr(floor, "aside", no_memory)
+    life.put(1)
+    life.store.append(None)
+    life.put(2)
+    await life.settled()
+    assert life.counters["floor_checkpoints_failed"] == 1
+    await life.kill()
     _, checkpoints, _ = await live()
     assert json.loads(checkpoints[0].text) == [1, 2]
 
