@@ -98,13 +98,23 @@ class Metrics(Collector):
         yield from self._agents()
 
     def _queues(self) -> Iterable[Metric]:
+        """Of those who wait now; `plateau_waiting` and the longest wait are of calls whose caller is there."""
         waiting = GaugeMetricFamily("plateau_waiting", "calls waiting", labels=["queue"])
+        others = GaugeMetricFamily(
+            "plateau_waiting_others", "callbacks, chats and mails waiting", labels=["queue", "channel"]
+        )
         longest = GaugeMetricFamily("plateau_longest_wait_seconds", "longest wait now", labels=["queue"])
         for queue in self._view.desk.queues():
-            waits = [float(item.get("waited_s", 0)) for item in queue["waiting"]]
+            by_channel: dict[str, list[float]] = {"call": []}
+            for item in queue["waiting"]:
+                if item.get("state") != "KEPT":
+                    by_channel.setdefault(item.get("channel", "call"), []).append(float(item.get("waited_s", 0)))
+            waits = by_channel.pop("call")
             waiting.add_metric([queue["name"]], len(waits))
             longest.add_metric([queue["name"]], max(waits, default=0.0))
-        return waiting, longest
+            for channel, found in by_channel.items():
+                others.add_metric([queue["name"], channel], len(found))
+        return waiting, longest, others
 
     def _statistics(self) -> Iterable[Metric]:
         """Of calls of each queue: gauges of the last quarter of an hour, counters since midnight."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 if TYPE_CHECKING:
@@ -28,3 +29,16 @@ async def test_counters_and_gauges(api: Api, make_call: type[FakeCall]) -> None:
     assert samples["plateau_queue_handle_time_seconds", "asia"] == 100
     assert ("plateau_queue_abandon_share", "asia") not in samples  # nothing to take a share of
     assert samples["plateau_event_clients",] == 0 and samples["plateau_web_sessions",] == 0
+
+
+async def test_who_waits_is_told_by_channel(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    (asia,) = api.floor.desk.queues()
+    others = [
+        {"call_id": "callback-1", "channel": "callback", "waited_s": 900.0, "state": "QUEUED"},
+        {"call_id": "call-9", "channel": "call", "waited_s": 100.0, "state": "KEPT"},  # hung up, may call again
+    ]
+    monkeypatch.setattr(api.floor.desk, "queues", lambda: [asia | {"waiting": [*asia["waiting"], *others]}])
+    _, text, _ = await api.call("GET", "/metrics", None)
+    assert b'plateau_waiting{queue="asia"} 1.0' in text
+    assert b'plateau_longest_wait_seconds{queue="asia"} 12.5' in text
+    assert b'plateau_waiting_others{channel="callback",queue="asia"} 1.0' in text
