@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import ClassVar
 
 from acd.callback_events import CallbackEvent
@@ -89,6 +90,7 @@ class WorkNoted:
     queue: str
     agent: str
     disposition: str
+    before: str | None = None  # in whose place it comes
 
 
 @frozen
@@ -252,6 +254,7 @@ class CallsInterval:
     channel: str
     start: int  # seconds since 1970, a multiple of 900
     figures: list[int]  # the columns of `figures.CALLS`
+    dispositions: dict[str, int] = field(default_factory=dict)  # how often each was noted
 
 
 @frozen
@@ -264,6 +267,7 @@ class AgentInterval:
     start: int
     figures: list[int]  # the columns of `figures.AGENTS`
     not_ready_ms: dict[str, int]  # by reason
+    dispositions: dict[str, int] = field(default_factory=dict)
 
 
 @frozen

@@ -18,6 +18,8 @@ from typing import Final
 INTERVAL_S: Final = 900
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
+MOST_NAMED: Final = 32  # dispositions, reasons that counts are told apart by; the others are "other"
+OTHER: Final = "other"
 ESTIMATE_NEAR_S: Final = 30.0  # an estimate of the wait that is not further off is counted as near
 
 #: Of a queue and a channel, or of a skill.
@@ -45,6 +47,7 @@ AGENTS: Final = (
 ) = range(len(AGENTS))  # fmt: skip
 
 Row = list[int]
+Named = dict[str, int]  # counts by names that a site or its people choose
 NOTHING: Final[Row] = [0] * len(CALLS)
 
 
@@ -87,6 +90,8 @@ class Series:
     hour: Row = field(default_factory=list)
     interval: Row = field(default_factory=list)
     day: Row = field(default_factory=list)
+    noted: Named = field(default_factory=dict)  # by disposition, in the interval
+    noted_today: Named = field(default_factory=dict)
 
     @classmethod
     def begin(cls, width: int, slice_s: int, at: float, day_ends: float, longest: int | None = None) -> Series:
@@ -97,9 +102,16 @@ class Series:
         """Whether the current slice is the one of `at`, or a later one: `roll` would do nothing."""
         return at < (self.slot + 1) * self.slice_s
 
-    def roll(self, at: float, day_ends: float) -> tuple[int, Row] | None:
-        """Go on to the slice of `at`. If that ends an interval in which anything was counted: its start, and its
-        figures."""
+    def note(self, disposition: str, before: str | None) -> None:
+        """One more, in the place of the one noted before: in another interval, that one has one less than none."""
+        for noted in (self.noted, self.noted_today):
+            add_named(noted, disposition, 1)
+            if before is not None:
+                add_named(noted, before, -1)
+
+    def roll(self, at: float, day_ends: float) -> tuple[int, Row, Named] | None:
+        """Go on to the slice of `at`. If that ends an interval in which anything was counted: its start, its figures
+        and dispositions."""
         slot = int(at // self.slice_s)
         if slot <= self.slot:
             return None
@@ -113,12 +125,14 @@ class Series:
         self._expire(before)
         if at >= self.day_ends:
             self.day = [0] * self.width
+            self.noted_today = {}
             self.day_ends = day_ends
         started = before * self.slice_s // INTERVAL_S
-        if slot * self.slice_s // INTERVAL_S == started or not any(self.interval):
+        if slot * self.slice_s // INTERVAL_S == started:
             return None
-        ended, self.interval = self.interval, [0] * self.width
-        return started * INTERVAL_S, ended
+        ended, noted = self.interval, some(self.noted)
+        self.interval, self.noted = [0] * self.width, {}
+        return (started * INTERVAL_S, ended, noted) if any(ended) or noted else None
 
     def window(self, span_s: int, at: float) -> Row:
         """The figures of the last `span_s` (`INTERVAL_S` or `HOUR_S`): of this slice and as many before as make it up.
@@ -142,13 +156,18 @@ class Series:
         """The figures since midnight."""
         return [0] * self.width if at >= self.day_ends else self._with_current(self.day)
 
+    def dispositions(self, at: float) -> Named:
+        """Those since midnight."""
+        return {} if at >= self.day_ends else some(self.noted_today)
+
     def idle(self, at: float) -> bool:
         """Nothing was counted today, nor in the last hour."""
-        return not (self.slices or any(self.current) or any(self.today(at)))
+        return not (self.slices or any(self.current) or any(self.today(at)) or self.dispositions(at))
 
-    def now(self) -> tuple[int, Row]:
-        """Start and figures of the interval at work: of an earlier one if nothing was counted since."""
-        return self.slot * self.slice_s // INTERVAL_S * INTERVAL_S, self._with_current(self.interval)
+    def now(self) -> tuple[int, Row, Named]:
+        """Start, figures and dispositions of the interval at work: of an earlier one if nothing was counted since."""
+        start = self.slot * self.slice_s // INTERVAL_S * INTERVAL_S
+        return start, self._with_current(self.interval), some(self.noted)
 
     def _with_current(self, total: Row) -> Row:
         total = total.copy()
@@ -178,6 +197,17 @@ def add(total: Row, row: Row, longest: int | None = None) -> None:
             total[i] += n
     if longest is not None:
         total[longest] = most
+
+
+def add_named(counts: Named, name: str, n: int) -> None:
+    """Names stay, also at none: what was counted as `OTHER` is taken from there again."""
+    if name not in counts and len(counts) >= MOST_NAMED:
+        name = OTHER
+    counts[name] = counts.get(name, 0) + n
+
+
+def some(counts: Named) -> Named:
+    return {name: n for name, n in counts.items() if n}
 
 
 def _zeros(width: int) -> tuple[Row, Row, Row, Row]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from acd import figures, summary
+from acd.figures import Named
 
 STEPS: Final = ("interval", "hour", "day", "total")
 
@@ -19,37 +21,36 @@ class Part(NamedTuple):
     name: str
     channel: str  # "" of agents
     figures: Sequence[int]
-    not_ready: dict[str, int]  # of agents: ms by reason
+    dispositions: Named  # how often each was noted
+    not_ready: Named  # of agents: ms by reason
 
 
 def report(parts: Iterable[Part], step: str, zone: str, *, agents: bool) -> list[dict[str, Any]]:
     """A row for each name, channel and step of time: its `start`, figures as `summary` makes them. In order of time."""
     begin = _begin_of(step, zone)
     width, longest = (len(figures.AGENTS), None) if agents else (len(figures.CALLS), figures.LONGEST)
-    rows: dict[tuple[int, str, str], tuple[list[int], dict[str, int]]] = {}
+    rows: dict[tuple[int, str, str], tuple[list[int], Counter[str], Counter[str]]] = {}
     for part in parts:
         key = begin(part.start), part.name, part.channel
         found = rows.get(key)
         if found is None:
-            found = rows[key] = [0] * width, {}
+            found = rows[key] = [0] * width, Counter(), Counter()
         figures.add(found[0], list(part.figures), longest)
-        for reason, spent in part.not_ready.items():
-            found[1][reason] = found[1].get(reason, 0) + spent
+        found[1].update(part.dispositions)
+        found[2].update(part.not_ready)
     return [_row(key, *rows[key], agents=agents, step=step) for key in sorted(rows)]
 
 
 def _row(
-    key: tuple[int, str, str], row: list[int], reasons: dict[str, int], *, agents: bool, step: str
+    key: tuple[int, str, str], row: list[int], noted: Named, reasons: Named, *, agents: bool, step: str
 ) -> dict[str, Any]:
     start, name, channel = key
     head: dict[str, Any] = {} if step == "total" else {"start": start}
+    named: dict[str, Any] = {"dispositions": figures.some(noted)}
     if agents:
-        return {**head, "name": name, **summary.of_agent(row), "not_ready_by_reason_s": _seconds(reasons)}
-    return {**head, "name": name, "channel": channel, **summary.of_calls(row)}
-
-
-def _seconds(reasons: dict[str, int]) -> dict[str, float]:
-    return {reason: spent / 1000 for reason, spent in reasons.items()}
+        named["not_ready_by_reason_s"] = {reason: spent / 1000 for reason, spent in reasons.items()}
+        return {**head, "name": name, **summary.of_agent(row), **named}
+    return {**head, "name": name, "channel": channel, **summary.of_calls(row), **named}
 
 
 def _begin_of(step: str, zone: str) -> Callable[[int], int]:

@@ -31,14 +31,13 @@ from acd.events import (
     ItemReserved,
     ItemResumed,
     ReservationEnded,
+    WorkNoted,
 )
-from acd.figures import Days, Series, ms
+from acd.figures import OTHER, Days, Named, Series, add_named, ms
 from acd.summary import counted_in
 
 CALLS_SLICE_S: Final = 60
 AGENTS_SLICE_S: Final = f.INTERVAL_S
-MOST_REASONS: Final = 32  # not-ready reasons an agent's times are told apart by; the others are "other"
-OTHER: Final = "other"
 CALL: Final = "call"
 GROUPS: Final = ("skill", "trunk", "partner")  # what calls are counted by, beside their queue
 MOST_NAMES: Final = 1_000  # of a group that figures are told apart by: partners are named by whoever posts web sessions
@@ -59,8 +58,8 @@ _NOT_TAKEN: Final = {
 _COLUMN_OF: Final = {"closed": f.TURNED_AWAY, "emergency": f.TURNED_AWAY, "callback": f.CALLED_BACK}
 
 
-#: queue, a group or agent; its name, channel; the interval's start, figures, times not ready by reason.
-Closed = tuple[str, str, str, int, f.Row, dict[str, int]]
+#: queue, a group or agent; its name, channel; the interval's start, figures, dispositions; times not ready by reason.
+Closed = tuple[str, str, str, int, f.Row, Named, Named]
 
 
 @dataclass(slots=True)
@@ -83,9 +82,9 @@ class AgentTimes:
     since: float
     counted_ms: int  # the state's time is counted up to here
     reason: str | None = None
-    after: tuple[str, str, Groups] | None = None  # queue, channel, groups of the call he notes down
-    reasons: dict[str, int] = field(default_factory=dict)  # not ready, by reason: ms in the interval at work
-    reasons_today: dict[str, int] = field(default_factory=dict)
+    noting: Waiting | None = None  # the call he notes down
+    reasons: Named = field(default_factory=dict)  # not ready, by reason: ms in the interval at work
+    reasons_today: Named = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -121,23 +120,23 @@ class Statistics:
         for kind, of_all in {"queue": self.queues, **self.groups}.items():
             for name, of_one in of_all.items():
                 for channel, series in of_one.items():
-                    begun, row = series.now()
-                    if begun == start and any(row):
-                        found.append(CallsInterval(self.at, kind, name, channel, start, row))
+                    begun, row, noted = series.now()
+                    if begun == start and (any(row) or noted):
+                        found.append(CallsInterval(self.at, kind, name, channel, start, row, noted))
         for name in self.agents:
             agent = self._agent(name)
-            row = agent.series.now()[1]
-            if any(row):
-                found.append(AgentInterval(self.at, name, start, row, dict(agent.reasons)))
+            _, row, noted = agent.series.now()
+            if any(row) or noted:
+                found.append(AgentInterval(self.at, name, start, row, dict(agent.reasons), noted))
         return found
 
     def take(self) -> list[CallsInterval | AgentInterval]:
         """The intervals that ended since the last time."""
         closed, self.closed = self.closed, []
         return [
-            AgentInterval(self.at, name, start, row, reasons) if kind == "agent"
-            else CallsInterval(self.at, kind, name, channel, start, row)
-            for kind, name, channel, start, row, reasons in closed
+            AgentInterval(self.at, name, start, row, reasons, noted) if kind == "agent"
+            else CallsInterval(self.at, kind, name, channel, start, row, noted)
+            for kind, name, channel, start, row, noted, reasons in closed
         ]  # fmt: skip
 
     def close(self, now: float, at_most: int = 200) -> bool:
@@ -173,7 +172,7 @@ class Statistics:
     def _close_calls(self, kind: str, name: str) -> None:
         of_all = self.of(kind)
         for channel in list(of_all.get(name, ())):
-            self._row(kind, name, channel)
+            self._series(kind, name, channel)
             if of_all[name][channel].idle(self.at):
                 del of_all[name][channel]
         if not of_all.get(name):
@@ -210,8 +209,8 @@ class Statistics:
 
     # --- rows to count into ---
 
-    def _row(self, kind: str, name: str, channel: str) -> f.Row:
-        """The current slice of a queue or group."""
+    def _series(self, kind: str, name: str, channel: str) -> Series:
+        """Of a queue or group, at its slice of now."""
         of_all = self.of(kind)
         of_one = of_all.get(name)
         if of_one is None:
@@ -222,12 +221,16 @@ class Statistics:
             series = of_one[channel] = Series.begin(len(f.CALLS), CALLS_SLICE_S, self.at, ends, f.LONGEST)
         elif not series.holds(self.at) and (ended := series.roll(self.at, self.days.end(self.at))) is not None:
             self.closed.append((kind, name, channel, *ended, {}))
-        return series.current
+        return series
+
+    def _all_of(self, item: Waiting) -> list[Series]:
+        """What it is counted in."""
+        found = [self._series("queue", item.queue, item.channel)]
+        found += [self._series(group, name, item.channel) for group, name in item.groups]
+        return found
 
     def _rows(self, item: Waiting) -> list[f.Row]:
-        rows = [self._row("queue", item.queue, item.channel)]
-        rows += [self._row(group, name, item.channel) for group, name in item.groups]
-        return rows
+        return [series.current for series in self._all_of(item)]
 
     def _agent(self, name: str) -> AgentTimes:
         """With his times counted up to now."""
@@ -350,7 +353,7 @@ class Statistics:
         row[f.A_COMPLETED] += 1
         row[f.A_TALKED] += talked
         row[f.A_TRANSFERRED] += event.to is not None
-        agent.after = item.queue, item.channel, item.groups
+        agent.noting = item
         if event.to_agent is not None:
             self._agent(event.to_agent).series.current[f.A_RECEIVED] += 1
 
@@ -381,11 +384,18 @@ class Statistics:
 
     # --- agents ---
 
+    def _noted(self, event: WorkNoted) -> None:
+        agent = self._agent(event.agent)
+        # In his wrap-up, an item of that id is another stay of the same call: he gave it on to a queue.
+        item = agent.noting if agent.state == _WRAP_UP else self.items.get(event.item_id)
+        for series in (*self._all_of(item or Waiting(event.queue, CALL, (), event.at)), agent.series):
+            series.note(event.disposition, event.before)
+
     def _state(self, event: AgentStateChanged) -> None:
         agent = self._agent(event.agent)
-        if agent.state == _WRAP_UP != event.state and agent.after is not None:
+        if agent.state == _WRAP_UP != event.state and agent.noting is not None:
             wrapped = ms(event.at) - ms(agent.since)
-            for row in self._rows(Waiting(*agent.after, event.at)):
+            for row in self._rows(agent.noting):
                 row[f.WRAPPED] += wrapped
         if agent.state != event.state:
             agent.since = event.at
@@ -407,10 +417,7 @@ def _count_until(agent: AgentTimes, until_ms: int) -> None:
 
 def _add_reason(agent: AgentTimes, spent_ms: int) -> None:
     for reasons in (agent.reasons, agent.reasons_today):
-        reason = agent.reason or OTHER
-        if reason not in reasons and len(reasons) >= MOST_REASONS:
-            reason = OTHER
-        reasons[reason] = reasons.get(reason, 0) + spent_ms
+        add_named(reasons, agent.reason or OTHER, spent_ms)
 
 
 _STEPS: Final[dict[type, Callable[[Statistics, Any], None]]] = {
@@ -424,5 +431,6 @@ _STEPS: Final[dict[type, Callable[[Statistics, Any], None]]] = {
     ItemKept: Statistics._kept,
     ItemResumed: Statistics._resumed,
     AgentStateChanged: Statistics._state,
+    WorkNoted: Statistics._noted,
 }
 COUNTED: Final = tuple(_STEPS)  # the kinds of events that make a difference

@@ -34,7 +34,8 @@ def live(floor: Floor, by: str, now: float) -> list[dict[str, Any]]:
                 row["now"] = waits.get(channel, _NOBODY)
                 if channel == "call":
                     row["now"] = row["now"] | _now(floor, floor.queues[name], now)
-            rows.append(row | _spans(series, now))
+            noted = {} if series is None else series.dispositions(now)
+            rows.append(row | _spans(series, now) | {"dispositions": noted})
     return rows
 
 
@@ -59,9 +60,9 @@ def at_work(floor: Floor, by: str, now: float) -> list[Part]:
     found = floor.statistics.working(max(now, floor.now))
     if by == "agent":
         agents = [one for one in found if isinstance(one, AgentInterval)]
-        return [Part(one.start, one.agent, "", one.figures, one.not_ready_ms) for one in agents]
+        return [Part(one.start, one.agent, "", one.figures, one.dispositions, one.not_ready_ms) for one in agents]
     calls = [one for one in found if isinstance(one, CallsInterval) and one.kind == by]
-    return [Part(one.start, one.name, one.channel, one.figures, {}) for one in calls]
+    return [Part(one.start, one.name, one.channel, one.figures, one.dispositions, {}) for one in calls]
 
 
 def _spans(series: Series | None, now: float) -> dict[str, Any]:
@@ -105,7 +106,8 @@ def _agents(floor: Floor, now: float) -> Iterator[dict[str, Any]]:
     for name, agent in floor.roster.agents.items():
         times = statistics.agents.get(name)
         if times is None:
-            yield {"name": name, "state": agent.state.value, "hour": None, "today": None, "not_ready_by_reason_s": {}}
+            nothing: dict[str, Any] = {"hour": None, "today": None, "not_ready_by_reason_s": {}, "dispositions": {}}
+            yield {"name": name, "state": agent.state.value, **nothing}
             continue
         yield {
             "name": name,
@@ -113,4 +115,5 @@ def _agents(floor: Floor, now: float) -> Iterator[dict[str, Any]]:
             "hour": summary.of_agent(times.series.window(HOUR_S, now)),
             "today": summary.of_agent(times.series.today(now)),
             "not_ready_by_reason_s": {reason: spent / 1000 for reason, spent in times.reasons_today.items()},
+            "dispositions": times.series.dispositions(now),
         }

@@ -86,8 +86,8 @@ def note(floor: Floor, agent: Agent, disposition: str, *, ends: bool = True) -> 
     notes = agent.notes
     assert notes is not None
     if disposition != notes.disposition:
-        notes.disposition = disposition
-        floor.tell(WorkNoted(floor.now, notes.item_id, notes.queue, agent.name, disposition))
+        before, notes.disposition = notes.disposition, disposition
+        floor.tell(WorkNoted(floor.now, notes.item_id, notes.queue, agent.name, disposition, before))
     if ends and agent.state is State.WRAP_UP and notes.until is None:
         floor.apply(agent, Input.WRAP_UP_OVER)
 

@@ -328,6 +328,7 @@ class Cdr(Reply):
     callee_jitter_ms: float | None = None
     callee_rtt_ms: float | None = None
     callee_mos: float | None = None
+    disposition: str | None = Field(None, description="the last one noted of it")
 
 
 class Cdrs(Reply):

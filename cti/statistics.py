@@ -59,9 +59,9 @@ async def history(records: CallRecords, by: str, since: float, before: float, na
     """Quarters of an hour that are over, and were written."""
     if by == "agent":
         agents = await records.agent_intervals(since, before, name)
-        return [Part(row.start, row.agent, "", row.figures, row.not_ready) for row in agents]
+        return [Part(row.start, row.agent, "", row.figures, row.dispositions, row.not_ready) for row in agents]
     calls = await records.calls_intervals(by, since, before, name)
-    return [Part(row.start, row.name, row.channel, row.figures, {}) for row in calls]
+    return [Part(row.start, row.name, row.channel, row.figures, row.dispositions, {}) for row in calls]
 
 
 class WallBoards:

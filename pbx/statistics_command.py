@@ -147,7 +147,8 @@ def _moment(option: str, text: str, zone: ZoneInfo) -> dt.datetime:
 
 
 def as_csv(rows: list[dict[str, Any]], zone: ZoneInfo) -> str:
-    """A line of names, then a line each. Times not ready stand in columns of their own, by reason."""
+    """A line of names, then a line each. Times not ready, by reason, and dispositions stand in columns of
+    their own."""
     flat = [_flat(row, zone) for row in rows]
     names = list(dict.fromkeys(name for row in flat for name in row))
     text = io.StringIO()
@@ -158,17 +159,18 @@ def as_csv(rows: list[dict[str, Any]], zone: ZoneInfo) -> str:
 
 
 def _flat(row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
-    found = {name: value for name, value in row.items() if name != "not_ready_by_reason_s"}
+    found = {name: value for name, value in row.items() if not isinstance(value, dict)}
     if "start" in found:
         found["start"] = dt.datetime.fromtimestamp(found["start"], zone).isoformat()
-    reasons = row.get("not_ready_by_reason_s", {})
-    return found | {f"not_ready_s: {reason}": spent for reason, spent in reasons.items()}
+    for head, named in (("not_ready_s", row.get("not_ready_by_reason_s", {})), ("disposition", row["dispositions"])):
+        found |= {f"{head}: {name}": value for name, value in named.items()}
+    return found
 
 
 def as_table(rows: list[dict[str, Any]], by: str, zone: ZoneInfo) -> Table:
     table = Table()
     with_start, with_channel = any("start" in row for row in rows), by != "agent"
-    columns = _SHOWN[by == "agent"]
+    columns = _SHOWN[by == "agent"] + (("dispositions",) if any(row["dispositions"] for row in rows) else ())
     for head in (*(("from",) if with_start else ()), by, *(("channel",) if with_channel else ())):
         table.add_column(head)
     for name in columns:
@@ -180,9 +182,11 @@ def as_table(rows: list[dict[str, Any]], by: str, zone: ZoneInfo) -> Table:
     return table
 
 
-def _shown(name: str, value: float | None) -> str:
+def _shown(name: str, value: float | dict[str, int] | None) -> str:
     if value is None:
         return "-"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {count:,}" for name, count in value.items())
     if name in _SHARES:
         return f"{100 * value:.1f} %"
     if name.endswith("_s"):

@@ -48,11 +48,11 @@ async def fold(rows: AsyncIterator[JournalRow]) -> tuple[list[CallsRow], list[Ag
     ended += statistics.take()
     ended += statistics.working(statistics.at)
     calls = [
-        CallsRow(one.start, one.kind, one.name, one.channel, tuple(one.figures))
+        CallsRow(one.start, one.kind, one.name, one.channel, one.dispositions, tuple(one.figures))
         for one in ended if isinstance(one, CallsInterval)
     ]  # fmt: skip
     agents = [
-        AgentRow(one.start, one.agent, one.not_ready_ms, tuple(one.figures))
+        AgentRow(one.start, one.agent, one.not_ready_ms, one.dispositions, tuple(one.figures))
         for one in ended if isinstance(one, AgentInterval)
     ]  # fmt: skip
     return calls, agents

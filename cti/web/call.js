@@ -54,6 +54,7 @@ function facts({ id, live, record, traced, quality, recordings }) {
   const way = known({
     destination: of.destination, queue: of.queue, agent: of.agent, "with": live ? live.with : null,
     status: record ? record.status : null, "web session": record ? record.web_session : null, basket: record ? money(record.basket) : null,
+    disposition: record ? record.disposition : null,
   });
   $("details").replaceChildren(...[
     part("When", definitions(times)), part("Where", definitions(way)),

@@ -4,6 +4,7 @@
 const EVERY_MS = 5000;
 const spent = (value) => (typeof value === "number" ? clock(value) : "–");
 const plain = (value) => value ?? "–";
+const counts = (value) => Object.entries(value || {}).map(([name, n]) => `${name} ${n}`).join(", ");
 
 /** Columns: the figure's name, its head, how it is shown, what it means. */
 const CALLS = [
@@ -13,14 +14,14 @@ const CALLS = [
   ["called_back", "Callback", plain, "gave up the place on the line for a callback"], ["missed", "Missed", plain, "offers that an agent did not take"],
   ["asa_s", "Mean wait", spent, "of the answered"], ["longest_wait_s", "Longest", spent, "wait that ended"],
   ["talk_s", "Talk", spent, "mean of the completed"], ["wrap_up_s", "Wrap-up", spent, "mean of the completed"], ["aht_s", "Handling", spent, "talk and wrap-up"],
-  ["transferred", "Given on", plain, "by the agent"],
+  ["transferred", "Given on", plain, "by the agent"], ["dispositions", "Ended as", counts, "dispositions noted"],
 ];
 const AGENTS = [
   ["offers", "Offers", plain, "calls offered"], ["answered", "Answered", plain, "of these"], ["no_answer", "No answer", plain, "the phone rang in vain"],
   ["rejected", "Rejected", plain, "by the agent"], ["completed", "Completed", plain, "conversations that ended"], ["transferred", "Given on", plain, "of these"],
   ["talk_s", "Talk", spent, "mean of the completed"], ["aht_s", "Handling", spent, "talk and wrap-up"], ["occupancy", "Occupied", share, "time at work, of the time ready or at work"],
   ["logged_in_s", "Logged in", spent, ""], ["ready_s", "Ready", spent, ""], ["busy_s", "Talking", spent, ""], ["wrap_up_s", "Noting", spent, ""],
-  ["not_ready_s", "Not ready", spent, ""],
+  ["not_ready_s", "Not ready", spent, ""], ["dispositions", "Ended as", counts, "dispositions noted"],
 ];
 let shown = [];
 
@@ -52,7 +53,7 @@ setInterval(() => link.who && !$("to").value && refresh(), EVERY_MS);
 function show(found) {
   shown = found;
   const agents = $("by").value === "agent";
-  const columns = (agents ? AGENTS : CALLS).filter(([key]) => found.some((row) => row[key] !== undefined));
+  const columns = (agents ? AGENTS : CALLS).filter(([key]) => found.some((row) => key === "dispositions" ? counts(row[key]) : row[key] !== undefined));
   const dated = found.some((row) => row.start !== undefined);
   const mixed = !agents && found.some((row) => row.channel !== "call");
   const first = [dated && "When", { queue: "Queue", skill: "Skill", agent: "Agent" }[$("by").value], mixed && "Channel"].filter(Boolean);

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import intervals
-from .cdr import CdrFold, CdrRow, OpenCall, closing_row
+from .cdr import CdrFold, CdrRow, Note, OpenCall, closing_row
 from .rows import JournalRow, RowMaker, encode
 
 
@@ -19,6 +19,7 @@ class Batch:
     open_from: int = 1
     rows: list[tuple[int, float, str, str | None, str]] = field(default_factory=list)  # as tables.journal
     cdrs: list[CdrRow] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)  # of `cdrs` and earlier ones
     calls: list[intervals.CallsRow] = field(default_factory=list)
     agents: list[intervals.AgentRow] = field(default_factory=list)
 
@@ -66,6 +67,8 @@ class Batcher:
         record = self._fold.take(row)
         if record is not None:
             batch.cdrs.append(record)
+        elif (note := self._fold.late_note(row)) is not None:
+            batch.notes.append(note)
         elif row.kind == intervals.CALLS_INTERVAL or row.kind == intervals.AGENT_INTERVAL:
             interval = intervals.read(row)
             if isinstance(interval, intervals.CallsRow):
@@ -74,7 +77,13 @@ class Batcher:
                 batch.agents.append(interval)
 
 
-def replay(fold: CdrFold, rows: Iterable[JournalRow], after: int) -> list[CdrRow]:
-    """Folds rows read back from the journal; the records that closed after number `after`."""
-    records = [fold.take(row) for row in rows]
-    return [record for record in records if record is not None and record.seq > after]
+def replay(fold: CdrFold, rows: Iterable[JournalRow], after: int) -> tuple[list[CdrRow], list[Note]]:
+    """Folds rows read back from the journal; the records that closed after number `after`, and what was noted of
+    closed ones."""
+    records, notes = list[CdrRow](), list[Note]()
+    for row in rows:
+        record, note = fold.take(row), fold.late_note(row)
+        if row.seq > after:
+            records += [record] if record is not None else []
+            notes += [note] if note is not None else []
+    return records, notes

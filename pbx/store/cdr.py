@@ -7,6 +7,7 @@
  LegEnded, -Moved -> a conversation ends     ItemOverflowed -> waiting ends
  CallAttributesSet-> web_session, basket     CallEnded      -> the record is complete
  CallTransferred  -> transfers, to whom       LegQuality     -> how a leg sounded
+WorkNoted        -> disposition
 ```
 
 It reads kinds and fields by name, because this package may not import those who make the events. Values are
@@ -61,6 +62,15 @@ class CdrRow(NamedTuple):
     callee_jitter_ms: float | None = None
     callee_rtt_ms: float | None = None
     callee_mos: float | None = None
+    disposition: str | None = None  # the last one noted, often after the call: such a row is mended
+
+
+class Note(NamedTuple):
+    """A disposition that came after the call's end."""
+
+    disposition: str | None
+    call_id: str
+    seq: int  # its own: later records of that id are of other calls
 
 
 @dataclass(slots=True)
@@ -95,6 +105,7 @@ class OpenCall:
     callee_jitter_ms: float | None = None
     callee_rtt_ms: float | None = None
     callee_mos: float | None = None
+    disposition: str | None = None
 
 
 class CdrFold:
@@ -117,6 +128,12 @@ class CdrFold:
         elif kind == "CallEnded" and (call := self.open.pop(call_id, None)) is not None:  # type: ignore[arg-type]
             return _end(call, row)
         return None
+
+    def late_note(self, row: JournalRow) -> Note | None:
+        """What a row says of the record of a call that is over."""
+        if row.kind != "WorkNoted" or row.call_id is None or row.call_id in self.open:
+            return None
+        return Note(_text(row.data.get("disposition")), row.call_id, row.seq)
 
     def open_from(self, seq: int) -> int:
         """The journal number from which a reader rebuilds the open calls, when everything up to `seq` was taken."""
@@ -191,6 +208,7 @@ def _end(call: OpenCall, row: JournalRow) -> CdrRow:
         call.callee_jitter_ms,
         call.callee_rtt_ms,
         call.callee_mos,
+        call.disposition,
     )
 
 
@@ -252,6 +270,10 @@ def _item_connected(call: OpenCall, at: float, data: dict[str, Any]) -> None:
     call.agent = _text(data.get("agent")) or call.agent
 
 
+def _noted(call: OpenCall, at: float, data: dict[str, Any]) -> None:
+    call.disposition = _text(data.get("disposition"))
+
+
 # The waiting time is measured from the events' own times, not taken from their `waited_s`: a call that ends while it
 # waits then counts the same, whichever of CallEnded and ItemAbandoned comes first.
 def _stop_waiting(call: OpenCall, at: float) -> None:
@@ -278,6 +300,7 @@ _STEPS: Final[dict[str, Callable[[OpenCall, float, dict[str, Any]], None]]] = {
     "ItemConnected": _item_connected,
     "ItemAbandoned": _dequeued,
     "ItemOverflowed": _dequeued,
+    "WorkNoted": _noted,
 }
 KINDS: Final = ("CallStarted", "CallEnded", *_STEPS)  # the rows a rebuild needs
 

@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import Dialect, bindparam, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -46,6 +46,7 @@ class Database:
         # Compiled once: with the driver's placeholders, its parameters are the rows as they are.
         self._insert_journal = str(insert(journal).compile(dialect=dialect))
         self._insert_cdr = str(insert(cdr).compile(dialect=dialect))
+        self._note_cdr = note_sql(dialect)
         self._put_calls = put_sql(calls_intervals, dialect)
         self._put_agents = put_sql(agent_intervals, dialect)
 
@@ -119,6 +120,8 @@ class Database:
             await connection.exec_driver_sql(self._insert_journal, batch.rows)
         if batch.cdrs:
             await connection.exec_driver_sql(self._insert_cdr, batch.cdrs)
+        if batch.notes:
+            await connection.exec_driver_sql(self._note_cdr, batch.notes)
         if batch.calls:
             await connection.exec_driver_sql(self._put_calls, [row.parameters for row in batch.calls])
         if batch.agents:
@@ -156,6 +159,12 @@ class Database:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DatabaseInUse(f"records: {self.name}: another server writes here") from None
+
+
+def note_sql(dialect: Dialect) -> str:
+    """A call's disposition into its record, of rows as `Note`."""
+    which = (cdr.c.call_id == bindparam("noted_call"), cdr.c.seq < bindparam("noted_at"))
+    return str(update(cdr).where(*which).values(disposition=bindparam("noted")).compile(dialect=dialect))
 
 
 async def read_page(connection: AsyncConnection, after: int) -> list[JournalRow]:

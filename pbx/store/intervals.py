@@ -31,11 +31,12 @@ class CallsRow(NamedTuple):
     kind: str  # queue, skill
     name: str
     channel: str
+    dispositions: dict[str, int]  # how often each was noted
     figures: tuple[int, ...]  # `CALLS_COLUMNS`
 
     @property
     def parameters(self) -> tuple[object, ...]:
-        return *self[:4], *self.figures
+        return *self[:4], json.dumps(self.dispositions), *self.figures
 
 
 class AgentRow(NamedTuple):
@@ -44,11 +45,12 @@ class AgentRow(NamedTuple):
     start: int
     agent: str
     not_ready: dict[str, int]  # ms by reason
+    dispositions: dict[str, int]
     figures: tuple[int, ...]  # `AGENT_COLUMNS`
 
     @property
     def parameters(self) -> tuple[object, ...]:
-        return self.start, self.agent, json.dumps(self.not_ready), *self.figures
+        return self.start, self.agent, json.dumps(self.not_ready), json.dumps(self.dispositions), *self.figures
 
 
 def read(row: JournalRow) -> CallsRow | AgentRow | None:
@@ -57,14 +59,18 @@ def read(row: JournalRow) -> CallsRow | AgentRow | None:
     try:
         if row.kind == CALLS_INTERVAL:
             kind, name, channel = (clean(str(data[key])) for key in ("kind", "name", "channel"))
-            return CallsRow(int(data["start"]), kind, name, channel, _figures(data["figures"], CALLS_COLUMNS))
+            noted, figures = _named(data.get("dispositions", {})), _figures(data["figures"], CALLS_COLUMNS)
+            return CallsRow(int(data["start"]), kind, name, channel, noted, figures)
         if row.kind == AGENT_INTERVAL:
-            reasons = {clean(str(reason)): int(spent) for reason, spent in data["not_ready_ms"].items()}
-            figures = _figures(data["figures"], AGENT_COLUMNS)
-            return AgentRow(int(data["start"]), clean(str(data["agent"])), reasons, figures)
+            noted, figures = _named(data.get("dispositions", {})), _figures(data["figures"], AGENT_COLUMNS)
+            return AgentRow(int(data["start"]), clean(str(data["agent"])), _named(data["not_ready_ms"]), noted, figures)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         pass
     return None
+
+
+def _named(counts: dict[str, Any]) -> dict[str, int]:
+    return {clean(str(name)): int(n) for name, n in counts.items()}
 
 
 def _figures(values: Sequence[Any], columns: Sequence[str]) -> tuple[int, ...]:

@@ -78,7 +78,7 @@ class Records:
             query = query.where(table.c.name == name)
         query = query.order_by(table.c.start, table.c.name, table.c.channel)
         rows = await self._read(query)
-        return [CallsRow(row[0], row[1], row[2], row[3], tuple(row[4:])) for row in rows]
+        return [CallsRow(row[0], row[1], row[2], row[3], json.loads(row[4]), tuple(row[5:])) for row in rows]
 
     async def agent_intervals(self, since: float, before: float, name: str | None = None) -> list[AgentRow]:
         """Likewise of agents."""
@@ -87,7 +87,7 @@ class Records:
         if name is not None:
             query = query.where(table.c.agent == name)
         rows = await self._read(query.order_by(table.c.start, table.c.agent))
-        return [AgentRow(row[0], row[1], json.loads(row[2]), tuple(row[3:])) for row in rows]
+        return [AgentRow(row[0], row[1], json.loads(row[2]), json.loads(row[3]), tuple(row[4:])) for row in rows]
 
     async def journal(
         self, kinds: Collection[str], since: float = 0.0, before: float = inf

@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, text
 
 from .batch import Batch, Batcher, replay
 from .cdr import CdrFold
-from .database import Database, read_page
+from .database import Database, note_sql, read_page
 from .engine import check_exists, create_engine, database_url, unreachable
 from .tables import cdr
 
@@ -28,8 +28,9 @@ async def restore(database: Database, standing: Collection[str] = ()) -> Batcher
     fold, after = CdrFold(), stands.open_from - 1
     while page := await database.page(after):
         after = page[-1].seq
-        if missing := replay(fold, page, stands.projected):
-            await database.write(Batch(after, fold.open_from(after), [], missing))
+        missing, notes = replay(fold, page, stands.projected)
+        if missing or notes:
+            await database.write(Batch(after, fold.open_from(after), [], missing, notes))
     batcher = Batcher(stands.seq, fold)
     died = [call_id for call_id in fold.open if call_id not in standing]
     if died:
@@ -51,9 +52,12 @@ async def rebuild_cdrs(url: str) -> int:
             await connection.execute(delete(cdr))  # in SQLite the first write is the lock
             while page := await read_page(connection, after):
                 after = page[-1].seq
-                if records := replay(fold, page, 0):
+                records, notes = replay(fold, page, 0)
+                if records:
                     await connection.execute(insert(cdr), [record._asdict() for record in records])
                     count += len(records)
+                if notes:
+                    await connection.exec_driver_sql(note_sql(connection.dialect), notes)
     except Exception as error:
         raise unreachable(target, error) from error
     finally:

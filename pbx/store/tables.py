@@ -59,6 +59,7 @@ cdr: Final = Table(
     Column("callee_jitter_ms", Double),
     Column("callee_rtt_ms", Double),
     Column("callee_mos", Double),
+    Column("disposition", Text),
     Index("cdr_started", "started_at"),
     Index("cdr_call", "call_id"),
 )
@@ -164,6 +165,7 @@ calls_intervals: Final = Table(
     Column("kind", Text, primary_key=True),  # queue, skill
     Column("name", Text, primary_key=True),
     Column("channel", Text, primary_key=True),
+    Column("dispositions", Text, nullable=False, server_default="{}"),  # how often each was noted, a JSON object
     *_figures(CALLS_COLUMNS),
 )
 
@@ -173,5 +175,6 @@ agent_intervals: Final = Table(
     Column("start", BigInteger, primary_key=True, autoincrement=False),
     Column("agent", Text, primary_key=True),
     Column("not_ready", Text, nullable=False),  # ms by reason, a JSON object
+    Column("dispositions", Text, nullable=False, server_default="{}"),
     *_figures(AGENT_COLUMNS),
 )

@@ -39,13 +39,40 @@ def test_windows_intervals_and_days_are_sums_of_what_was_counted(
             since = days.end(now) - 86_400
             seen = [n for when, n in counted if when >= since]
             assert series.today(now) == [sum(seen), max(seen, default=0)]
-    start, row = series.now()
+    start, row, _ = series.now()
     closed[start] = row
     for begin, figures in closed.items():
         seen = [n for when, n in counted if begin <= when < begin + INTERVAL_S]
         assert figures == [sum(seen), max(seen)]
     assert sum(row[0] for row in closed.values()) == sum(n for _, n in counted)
     assert len(series.slices) <= HOUR_S // slice_s
+
+
+def test_dispositions_of_an_interval_and_of_today() -> None:
+    days, at = Days(ZONE), 1_795_300_000.0
+    series = Series.begin(2, 60, at, days.end(at))
+    series.note("sold", None)
+    series.note("lost", "sold")
+    assert series.now()[2] == series.dispositions(at) == {"lost": 1}
+    start = int(at // 900) * 900
+    assert series.roll(at + 900, days.end(at)) == (start, [0, 0], {"lost": 1}), "nothing else was counted"
+    series.note("sold", "lost")
+    assert (series.now()[2], series.dispositions(at)) == ({"sold": 1, "lost": -1}, {"sold": 1})
+    series.note("lost", "sold")
+    assert series.roll(at + 1_800, days.end(at)) is None, "it is as it was"
+    assert series.dispositions(days.end(at)) == {} and not series.idle(at) and series.idle(days.end(at) + 3_600)
+    series.roll(days.end(at), days.end(days.end(at)))
+    assert series.noted_today == {}
+
+
+def test_names_are_bounded_and_what_was_other_is_taken_from_there() -> None:
+    series = Series.begin(1, 60, 0.0, 86_400.0)
+    for number in range(40):
+        series.note(f"d{number}", None)
+    series.note("d0", "d39")
+    series.note("d38", "d0")
+    found = series.dispositions(0.0)
+    assert len(found) == 33 and (found["d0"], found["d31"], found["other"]) == (1, 1, 8)
 
 
 def test_days_end_at_midnight_also_when_clocks_change() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from acd import statistics as statistics_module
+from acd import statistics_view
 from acd.events import AgentInterval, CallsInterval
 from acd.figures import AGENTS, CALLS, DAY_S, INTERVAL_S
 from acd.reservation import Outcome
@@ -206,6 +207,55 @@ def test_pauses_by_reason_bounded(stage: Stage) -> None:
     reasons = scene.engine.floor.statistics.agents["ann"].reasons_today
     assert len(reasons) == 33 and reasons["reason 3"] == 1_000 and reasons["other"] == 8_000
     assert of_agent(scene, "ann")["not_ready_ms"] == 40_000
+
+
+# --- dispositions ----------------------------------------------------------------------------------------------------
+
+NOTED = SALES | {"dispositions": ["sold", "lost"]}
+
+
+def noted(scene: Scene, by: str = "queue") -> dict[str, dict[str, int]]:
+    return {row["name"]: row["dispositions"] for row in statistics_view.live(scene.engine.floor, by, scene.now)}
+
+
+def test_a_changed_disposition_counts_once_also_from_talk_to_notes(stage: Stage) -> None:
+    scene = stage({"ann": {"skills": {"asia": 5}}, "bob": {}}, sales=NOTED | {"needs": "asia"}, asia=NOTED)
+    scene.ready("ann")
+    assert noted(scene) == {"sales": {}, "asia": {}} and noted(scene, "agent") == {"ann": {}, "bob": {}}
+    scene.call("c1", partner="shop")
+    scene.answer("c1")
+    scene.engine.note("ann", "lost", scene.now)
+    assert noted(scene) == {"sales": {"lost": 1}, "asia": {}}, "while they talk"
+    scene.wait(1_000)
+    scene.engine.complete("c1", scene.now)
+    scene.engine.note("ann", "sold", scene.now)
+    scene.engine.note("ann", "sold", scene.now)
+    scene.listen()
+    assert noted(scene) == {"sales": {"sold": 1}, "asia": {}}
+    assert noted(scene, "agent") == {"ann": {"sold": 1}, "bob": {}}
+    assert noted(scene, "skill") == {"asia": {"sold": 1}} and noted(scene, "partner") == {"shop": {"sold": 1}}
+    scene.wait(INTERVAL_S)
+    scene.engine.close_intervals(scene.now)
+    scene.listen()
+    ended = [one for one in scene.said(CallsInterval) if isinstance(one, CallsInterval) and one.kind == "queue"]
+    assert [one.dispositions for one in ended if one.dispositions] == [{"lost": 1}, {"lost": -1, "sold": 1}]
+    assert sum(one.dispositions != {} for one in scene.said(AgentInterval) if isinstance(one, AgentInterval)) == 2
+
+
+def test_who_gives_a_call_on_notes_it_for_the_queue_he_had_it_from(stage: Stage) -> None:
+    scene = stage({"ann": {}, "bob": {}}, sales=NOTED, asia=NOTED)
+    scene.ready("ann")
+    scene.call("c1")
+    scene.answer("c1")
+    scene.engine.complete("c1", scene.now, "transfer", "queue asia")
+    scene.engine.enqueue("c1", "asia", {}, scene.now)
+    scene.ready("bob")
+    scene.listen()
+    scene.answer("c1")
+    scene.engine.note("ann", "lost", scene.now)
+    scene.engine.note("bob", "sold", scene.now)
+    assert noted(scene) == {"sales": {"lost": 1}, "asia": {"sold": 1}}
+    assert noted(scene, "agent") == {"ann": {"lost": 1}, "bob": {"sold": 1}}
 
 
 # --- transfers -------------------------------------------------------------------------------------------------------

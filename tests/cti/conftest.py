@@ -221,7 +221,7 @@ class FakeDesk:
 
     def statistics_at_work(self, by: str) -> list[Part]:
         width = len(AGENTS if by == "agent" else CALLS)
-        return [Part(4_500, "marie" if by == "agent" else "asia", "" if by == "agent" else "call", [1] * width, {})]
+        return [Part(4_500, "marie" if by == "agent" else "asia", "" if by == "agent" else "call", [1] * width, {}, {})]
 
     def at_present(self, call_id: str) -> Moment | None:
         return Moment(START + 5, "now", "now: waits", ("place 1",)) if call_id == "call-1" else None
@@ -251,11 +251,12 @@ class FakeRecords:
         return [queued]
 
     async def calls_intervals(self, kind: str, since: float, before: float, name: str | None = None) -> list[CallsRow]:
-        rows = [CallsRow(start, kind, "asia", "call", (1,) * len(CALLS)) for start in range(900, 4_500, 900)]
+        noted, figures = {"sold": 2}, (1,) * len(CALLS)
+        rows = [CallsRow(start, kind, "asia", "call", noted, figures) for start in range(900, 4_500, 900)]
         return [row for row in rows if since <= row.start < before and name in (None, row.name)]
 
     async def agent_intervals(self, since: float, before: float, name: str | None = None) -> list[AgentRow]:
-        rows = [AgentRow(900, "marie", {"lunch": 60_000}, (1,) * len(AGENTS))]
+        rows = [AgentRow(900, "marie", {"lunch": 60_000}, {"sold": 1}, (1,) * len(AGENTS))]
         return [row for row in rows if since <= row.start < before and name in (None, row.agent)]
 
     async def cdrs(self, limit: int, *, call_id: str | None = None) -> list[dict[str, Any]]:

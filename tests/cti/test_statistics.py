@@ -25,12 +25,14 @@ async def test_a_span_is_history_and_the_quarter_at_work(api: Api) -> None:
     assert (body["from"], body["to"], body["step"]) == (900, 9_000, "interval")
     hours = (await api.call("GET", "/v1/statistics?from=900&to=9000&step=hour"))[1]["rows"]
     assert [(row["start"], row["offered"]) for row in hours] == [(0, 3), (3_600, 2)]
+    assert [row["dispositions"] for row in hours] == [{"sold": 6}, {"sold": 2}]
     total = (await api.call("GET", "/v1/statistics?from=900&to=9000&step=total"))[1]["rows"]
     assert [(row["name"], row["offered"], row.get("start")) for row in total] == [("asia", 5, None)]
     day = (await api.call("GET", "/v1/statistics?from=900&to=9000&step=day"))[1]["rows"]
     assert [(row["start"], row["offered"]) for row in day] == [(-3_600, 5)]  # midnight in Paris
     agents = (await api.call("GET", "/v1/statistics?by=agent&from=1&to=9000&name=marie&step=total"))[1]["rows"]
     assert agents[0]["not_ready_by_reason_s"] == {"lunch": 60.0} and agents[0]["offers"] == 2
+    assert agents[0]["dispositions"] == {"sold": 1}
     assert (await api.call("GET", "/v1/statistics?from=9000&to=9900&name=asia"))[1]["rows"] == [], "known, and idle"
 
 

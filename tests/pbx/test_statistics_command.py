@@ -49,7 +49,8 @@ def write(site: Path, *events: Any) -> None:
 
 
 def calls(start: int, **figures: int) -> CallsInterval:
-    return CallsInterval(start + 900, "queue", "sales", "call", start, [figures.get(name, 0) for name in CALLS])
+    row = [figures.get(name, 0) for name in CALLS]
+    return CallsInterval(start + 900, "queue", "sales", "call", start, row, {"sold": figures.get("completed", -1)})
 
 
 def plateau(*words: object) -> Any:
@@ -65,11 +66,13 @@ def test_stats_as_table_csv_and_json(site: Path) -> None:
     span = ("--from", "2026-11-22", "--to", "2026-11-23")
     table = plateau("stats", site, *span)
     assert table.exit_code == 0 and "40.0 %" in table.stdout and "3:50" in table.stdout, table.stdout
+    assert "sold 2" in table.stdout, "3, and one of them changed later"
     rows = json.loads(plateau("stats", site, *span, "--format", "json", "--step", "interval").stdout)
     assert [(row["offered"], row["service_level"]) for row in rows] == [(4, 0.5), (1, 0.0)]
     text = plateau("stats", site, *span, "--format", "csv", "--step", "interval").stdout
     found = list(csv.DictReader(io.StringIO(text)))
     assert found[0]["start"] == "2026-11-22T01:00:00+01:00" and found[0]["asa_s"] == "10.0" and found[1]["asa_s"] == ""
+    assert [row["disposition: sold"] for row in found] == ["3", "-1"]
     agents = list(csv.DictReader(io.StringIO(plateau("stats", site, *span, "--by", "agent", "--format", "csv").stdout)))
     assert agents[0]["not_ready_s: lunch"] == "60.0" and agents[0]["occupancy"] == "0.5"
     none = plateau("stats", site, *span, "--name", "nosuch", "--format", "json")
@@ -100,7 +103,7 @@ def test_queue_log_to_the_screen_and_to_a_file(site: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--by", "trunk"), "--by: expected one of queue, skill, agent"),
+        (("--by", "trunks"), "--by: expected one of queue, skill, trunk, partner, agent"),
         (("--step", "week"), "--step: expected one of interval"),
         (("--format", "xml"), "--format: expected one of table, csv, json"),
         (("--from", "yesterday"), "--from: expected a date or a time as 2026-11-22"),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from acd.engine import Engine
 from acd.errors import AcdError
-from acd.events import AgentInterval, CallsInterval
+from acd.events import AgentInterval, CallsInterval, WorkNoted
 from acd.figures import CALLS
 from acd.reservation import Outcome
 from config.schema import Site
@@ -35,7 +35,8 @@ SITE = Site.model_validate({
         "cy": {"extension": "3", "skills": {"french": 7}},
     },
     "queues": {
-        "sales": {"ring_s": 15, "resume_s": 60}, "asia": {"needs": "asia or french", "wrap_up_s": 0, "max_wait_s": 300},
+        "sales": {"ring_s": 15, "resume_s": 60, "dispositions": ["sold", "lost"]},
+        "asia": {"needs": "asia or french", "wrap_up_s": 0, "max_wait_s": 300},
     },
 })  # fmt: skip
 
@@ -43,7 +44,7 @@ STEPS = st.lists(
     st.tuples(
         st.sampled_from((
             "call", "call", "call", "answer", "answer", "hang up", "fail", "abandon", "transfer", "withdraw", "ready",
-            "ready", "not ready", "logout", "closed",
+            "ready", "not ready", "logout", "closed", "note", "note",
         )),
         st.integers(0, 9),
         st.sampled_from((0.0, 0.4, 3.0, 17.123456, 61.0, 400.0, 901.5, 5_000.0)),
@@ -113,6 +114,11 @@ class History:
         if which % 2:
             self.engine.enqueue(item, "asia", {}, self.now)
 
+    def do_note(self, which: int) -> None:
+        for name in NAMES:
+            if self.engine.floor.roster.agents[name].notes is not None:
+                self.engine.note(name, ("sold", "lost")[which % 2], self.now)
+
     def do_abandon(self, which: int) -> None:
         self.engine.abandon(self._item(which, talks=False), self.now)
 
@@ -130,21 +136,22 @@ class History:
         self.engine.logout(NAMES[which % 3], self.now)
 
 
-Rows = tuple[set[CallsRow], list[AgentRow]]
+Rows = tuple[list[CallsRow], list[AgentRow]]
 
 
 def rows_of(ended: Iterable[object]) -> Rows:
-    calls, agents = set[CallsRow](), list[AgentRow]()
+    calls, agents = list[CallsRow](), list[AgentRow]()
     for one in ended:
         if isinstance(one, CallsInterval):
-            calls.add(CallsRow(one.start, one.kind, one.name, one.channel, tuple(one.figures)))
+            calls.append(CallsRow(one.start, one.kind, one.name, one.channel, one.dispositions, tuple(one.figures)))
         elif isinstance(one, AgentInterval):
-            agents.append(AgentRow(one.start, one.agent, one.not_ready_ms, tuple(one.figures)))
-    return calls, sorted(agents, key=_key)
+            agents.append(AgentRow(one.start, one.agent, one.not_ready_ms, one.dispositions, tuple(one.figures)))
+    return sorted(calls, key=_key), sorted(agents, key=_key)
 
 
-def _key(row: AgentRow) -> tuple[int, str]:
-    return row.start, row.agent
+def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Start, and whose."""
+    return row[:2] if isinstance(row, AgentRow) else row[:4]
 
 
 async def through_the_database(events: list[Any], url: str) -> list[Rows]:
@@ -160,7 +167,7 @@ async def through_the_database(events: list[Any], url: str) -> list[Rows]:
             await rebuild(url)
         async with Records(url) as records:
             calls = [*await records.calls_intervals("queue", 0, 1e12), *await records.calls_intervals("skill", 0, 1e12)]
-            found.append((set(calls), sorted(await records.agent_intervals(0, 1e12), key=_key)))
+            found.append((sorted(calls, key=_key), sorted(await records.agent_intervals(0, 1e12), key=_key)))
     return found
 
 
@@ -179,18 +186,27 @@ def test_live_figures_and_history_agree(steps: list[tuple[str, int, float]]) -> 
         written, (calls, agents) = asyncio.run(through_the_database(history.events, url))
     assert written == live
     # Made anew, the intervals at work are there as well; agents' times are known up to the last event.
-    assert calls == live[0] | rows_of(history.engine.floor.statistics.working(history.now))[0]
+    working = rows_of(history.engine.floor.statistics.working(history.now))[0]
+    assert calls == sorted(live[0] + working, key=_key)
     last = max((e.at for e in history.events if not isinstance(e, CallsInterval | AgentInterval)), default=T0)
     assert [row for row in agents if row.start + 900 <= last] == [row for row in live[1] if row.start + 900 <= last]
     _by_hand(history, calls)
 
 
-def _by_hand(history: History, calls: set[Any]) -> None:
+def _by_hand(history: History, calls: list[CallsRow]) -> None:
     """Sums over all intervals, against the events themselves and the queues' own counters."""
+    # The last disposition of each stay in a queue, for queues; a transferred call has one of each agent's.
+    told = [one for one in history.events if isinstance(one, WorkNoted)]
+    last = {(one.item_id, one.queue, one.agent): one.disposition for one in told}
     kinds = Counter((type(event).__name__, getattr(event, "queue", None)) for event in history.events)
     for name, queue in history.engine.floor.queues.items():
         rows = [row.figures for row in calls if row.kind == "queue" and row.name == name]
         total = dict(zip(CALLS, map(sum, zip(*rows, strict=True)), strict=True)) if rows else dict.fromkeys(CALLS, 0)
+        noted = Counter[str]()
+        for row in calls:
+            if (row.kind, row.name) == ("queue", name):
+                noted.update(row.dispositions)
+        assert +noted == Counter(word for (_, queue_of, _), word in last.items() if queue_of == name)
         assert total["offered"] == queue.offered == kinds["ItemQueued", name]
         assert total["answered"] == queue.connected == kinds["ItemConnected", name]
         assert total["abandoned"] == queue.abandoned

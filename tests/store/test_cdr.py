@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acd.events import ItemAbandoned, ItemConnected, ItemOverflowed, ItemQueued, ItemReserved, ReservationEnded
+from acd.events import (
+    ItemAbandoned,
+    ItemConnected,
+    ItemOverflowed,
+    ItemQueued,
+    ItemReserved,
+    ReservationEnded,
+    WorkNoted,
+)
 from pbx.call.events import (
     CallAnswered,
     CallAttributesSet,
@@ -23,7 +31,7 @@ from pbx.call.events import (
 )
 from pbx.store import cdr as cdr_module
 from pbx.store.batch import Batch, Batcher, replay
-from pbx.store.cdr import CdrFold, CdrRow
+from pbx.store.cdr import CdrFold, CdrRow, Note
 from pbx.store.rows import JournalRow
 from pbx.store.tables import cdr as cdr_table
 
@@ -193,9 +201,20 @@ EVENTS = st.one_of(
     st.builds(ItemConnected, st.just(0.0), CALLS, QUEUES, AGENTS, st.floats()),
     st.builds(ItemAbandoned, st.just(0.0), CALLS, QUEUES, st.floats()),
     st.builds(ItemOverflowed, st.just(0.0), CALLS, QUEUES, st.floats(), st.none()),
+    st.builds(WorkNoted, st.just(0.0), CALLS, QUEUES, st.just("ann"), st.sampled_from(("sold", "lost", "\0"))),
     st.builds(CallEnded, st.just(0.0), CALLS, st.text(max_size=3), st.integers(200, 699), st.integers(), st.integers(),
               st.integers(), st.floats()),
 )  # fmt: skip
+
+
+def mend(records: list[CdrRow], notes: list[Note]) -> None:
+    """As the database does."""
+    for note in notes:
+        records[:] = [
+            record._replace(disposition=note.disposition)
+            if record.call_id == note.call_id and record.seq < note.seq else record
+            for record in records
+        ]  # fmt: skip
 
 
 @settings(derandomize=True, max_examples=150, deadline=None)
@@ -210,6 +229,7 @@ def test_rebuild_equals_the_incremental_projection(
     def write(batch: Batch) -> None:
         journal.extend(JournalRow(*row[:-1], json.loads(row[-1])) for row in batch.rows)
         incremental.extend(batch.cdrs)
+        mend(incremental, batch.notes)
 
     fold_, at = CdrFold(), 1000.0
     batcher = Batcher(0, fold_)
@@ -225,7 +245,7 @@ def test_rebuild_equals_the_incremental_projection(
             open_from, seq, batch = batch.open_from, batch.seq, None
         if count == stop_after:
             restored = CdrFold()
-            assert replay(restored, (row for row in journal if row.seq >= open_from), seq) == []
+            assert replay(restored, (row for row in journal if row.seq >= open_from), seq) == ([], [])
             assert restored.open == fold_.open
             fold_ = restored
             batcher = Batcher(seq, fold_)
@@ -235,7 +255,9 @@ def test_rebuild_equals_the_incremental_projection(
         batcher.finish(batch)
         write(batch)
     rebuilt = CdrFold()
-    assert replay(rebuilt, journal, 0) == incremental
+    records, notes = replay(rebuilt, journal, 0)
+    mend(records, notes)
+    assert records == incremental
     assert rebuilt.open == fold_.open
     assert [row.seq for row in journal] == list(range(1, len(journal) + 1))
 
@@ -267,3 +289,14 @@ def test_how_the_legs_sounded() -> None:
     assert (record.callee_lost, record.callee_jitter_ms, record.callee_rtt_ms, record.callee_mos) == (5, 1.5, 43.0, 4.1)
     (without,) = fold(started(100), quality(200, 1, 0, None), ended(200))
     assert without.caller_mos is None and without.callee_mos is None
+
+
+def test_the_last_disposition_is_kept_also_one_that_comes_after_the_call() -> None:
+    batcher = Batcher(0, CdrFold())
+    batch = batcher.begin()
+    for event in (started(100), WorkNoted(130, "c1", "asia", "alice", "lost"), ended(160),
+                  WorkNoted(170, "c1", "asia", "alice", "sold", "lost"),
+                  WorkNoted(171, "chat-1", "asia", "bob", "lost")):  # fmt: skip
+        batcher.add(batch, event)
+    assert [record.disposition for record in batch.cdrs] == ["lost"]
+    assert batch.notes == [Note("sold", "c1", 4), Note("lost", "chat-1", 5)]

@@ -26,19 +26,19 @@ async def test_events_become_rows_and_the_last_of_a_key_counts(target: Any) -> N
     journal = Journal(target.url, 1_000, Counter())
     await journal.open()
     journal.append(CallsInterval(1_900.0, "queue", "sales", "call", 900, [1] * len(CALLS)))
-    journal.append(CallsInterval(1_901.0, "queue", "sales", "call", 900, CALLS))
+    journal.append(CallsInterval(1_901.0, "queue", "sales", "call", 900, CALLS, {"sold": 2, "lost": -1}))
     journal.append(CallsInterval(1_902.0, "queue", "asia", "call", 1_800, CALLS))
     journal.append(CallsInterval(1_902.0, "skill", "french", "call", 900, CALLS))
-    journal.append(AgentInterval(1_903.0, "ann", 900, AGENT, {"lunch": 60_000, "\0": 1}))
+    journal.append(AgentInterval(1_903.0, "ann", 900, AGENT, {"lunch": 60_000, "\0": 1}, {"sold": 2}))
     await journal.flush()
     async with Records(target.url) as records:
         found = await records.calls_intervals("queue", 900, 1_800)
-        assert found == [CallsRow(900, "queue", "sales", "call", (*CALLS,))]
+        assert found == [CallsRow(900, "queue", "sales", "call", {"sold": 2, "lost": -1}, (*CALLS,))]
         assert len(await records.calls_intervals("queue", 0, 5_000)) == 2
         assert len(await records.calls_intervals("queue", 0, 5_000, "asia")) == 1
         assert [row.name for row in await records.calls_intervals("skill", 0, 5_000)] == ["french"]
         rows = await records.agent_intervals(0, 5_000)
-        assert rows == [AgentRow(900, "ann", {"lunch": 60_000, "\ufffd": 1}, (*AGENT,))]
+        assert rows == [AgentRow(900, "ann", {"lunch": 60_000, "\ufffd": 1}, {"sold": 2}, (*AGENT,))]
         assert await records.agent_intervals(0, 5_000, "bob") == []
         again = [row async for row in records.journal(("AgentInterval",))]
         assert [read(row) for row in again] == rows
@@ -54,9 +54,11 @@ async def test_events_become_rows_and_the_last_of_a_key_counts(target: Any) -> N
 def test_columns_of_other_versions_and_nonsense() -> None:
     data: dict[str, Any] = {"kind": "queue", "name": "sales", "channel": "call", "start": 900}
     row = read(JournalRow(1, 1.0, "CallsInterval", None, data | {"figures": [7, 2**70]}))
-    assert isinstance(row, CallsRow) and row.figures == (7, 2**63 - 1, *[0] * (len(CALLS) - 2))
+    assert isinstance(row, CallsRow) and row.dispositions == {}
+    assert row.figures == (7, 2**63 - 1, *[0] * (len(CALLS) - 2))
     longer = read(JournalRow(1, 1.0, "CallsInterval", None, data | {"figures": [1] * 99}))
     assert isinstance(longer, CallsRow) and len(longer.figures) == len(CALLS)
-    for bad in ({}, data, data | {"figures": ["x"]}, data | {"figures": None}):
+    bad_ones: list[dict[str, Any]] = [{"figures": ["x"]}, {"figures": None}, {"figures": [1], "dispositions": 7}]
+    for bad in ({}, data, *(data | one for one in bad_ones)):
         assert read(JournalRow(1, 1.0, "CallsInterval", None, bad)) is None
     assert read(JournalRow(1, 1.0, "CallStarted", "c", {})) is None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from acd.events import ItemConnected, ItemQueued
+from acd.events import ItemConnected, ItemQueued, WorkNoted
 from pbx.store.errors import DatabaseUnreachable
 from pbx.store.journal import Journal
 from pbx.store.records import Records, rebuild_cdrs
@@ -45,6 +45,19 @@ async def test_call_records_latest_first_and_by_what_is_asked(filled: str) -> No
             assert [record.call_id for record in await records.cdrs(**how)] == [f"c{n}" for n in expected]
         record = (await records.cdrs(1))[0]
         assert (record.from_number, record.agent, record.waited_s, record.packets_lost) == ("101", "alice", 5.0, 7)
+
+
+async def test_dispositions_that_come_after_the_call_are_in_its_record_also_after_a_rebuild(filled: str) -> None:
+    for number, word in ((1, "lost"), (1, "sold"), (2, "lost")):
+        journal = Journal(filled, 100, Counter())
+        await journal.open()
+        journal.append(WorkNoted(2_000.0, f"c{number}", "asia", "alice", word))
+        await journal.close()
+    for again in (False, True):
+        if again:
+            assert await rebuild_cdrs(filled) == 4
+        async with Records(filled) as records:
+            assert [record.disposition for record in await records.cdrs()] == [None, "lost", "sold", None]
 
 
 async def test_events_of_a_call_in_order(filled: str) -> None:

@@ -162,11 +162,12 @@ class FakeFloor:
     async def calls_intervals(self, kind: str, since: float, before: float, name: str | None = None) -> list[CallsRow]:
         start = int(since) // 900 * 900
         rows = [(queue, channel) for queue in ("asia", "cruise") for channel in ("call", "callback")]
-        return [CallsRow(start, kind, *row, tuple(_day())) for row in rows if name in (None, row[0])]
+        noted = {"sold": 12, "no sale": 3}
+        return [CallsRow(start, kind, *row, noted, tuple(_day())) for row in rows if name in (None, row[0])]
 
     async def agent_intervals(self, since: float, before: float, name: str | None = None) -> list[AgentRow]:
         figures = tuple(range(1_000_000, 1_000_000 + 1000 * len(AGENTS), 1000))
-        row = AgentRow(int(since), "marie", {"lunch": 900_000, "mail": 60_000}, figures)
+        row = AgentRow(int(since), "marie", {"lunch": 900_000, "mail": 60_000}, {"sold": 12}, figures)
         return [row] if name in (None, "marie") else []
 
     async def cdrs(self, limit: int, *, call_id: str | None = None) -> list[dict[str, Any]]:
