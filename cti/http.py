@@ -21,6 +21,7 @@ from cti.commands import AgentCommands
 from cti.errors import Forbidden, InvalidQuery, TokenError, WrongMediaType
 from cti.events import EventHub
 from cti.explanations import ExplanationRest
+from cti.ivr_statistics import IvrStatistics
 from cti.matching import Matching
 from cti.metrics import Gauges, Metrics
 from cti.ports import (
@@ -73,7 +74,7 @@ class HttpServer:
         health: Health = dict, recordings: Recordings | None = None, callbacks: CallbackDesk | None = None,
         conferences: Conferences | None = None,
         supervision: Supervision | None = None, spending: Spending | None = None,
-        shop_origins: Collection[str] = (),
+        shop_origins: Collection[str] = (), ivr_statistics: IvrStatistics | None = None,
     ) -> None:  # fmt: skip
         """`health` says which parts work; `shop_origins`: web origins whose pages may post sessions themselves."""
         view = LiveView(desk, switch)
@@ -88,7 +89,7 @@ class HttpServer:
             health=health, clock=clock, recordings=RecordingRest(recordings, view),
             talks=TalkRest(conferences, supervision), queue=QueueRest(view, counters),
             explanation=ExplanationRest(view, records),
-            statistics=StatisticsRest(view, records, clock),
+            statistics=StatisticsRest(view, records, clock, ivr_statistics or IvrStatistics()),
             callbacks=CallbackRest(callbacks, view, sessions, clock), tolls=TollRest(spending),
             metrics_source=Metrics(
                 counters, gauges or {}, view, hub, sessions, () if quality is None else quality.histograms

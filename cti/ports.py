@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from acd.explain import Happened, Moment
 from acd.report import Part
 from config.fields import Destination
-from pbx.store.intervals import AgentRow, CallsRow
+from pbx.store.intervals import AgentRow, CallsRow, IvrRow
 
 AttributeValue = str | int | float
 
@@ -196,3 +196,4 @@ class CallRecords(Protocol):
         self, kind: str, since: float, before: float, name: str | None = None
     ) -> Sequence[CallsRow]: ...
     async def agent_intervals(self, since: float, before: float, name: str | None = None) -> Sequence[AgentRow]: ...
+    async def ivr_intervals(self, since: float, before: float, name: str | None = None) -> Sequence[IvrRow]: ...

@@ -122,9 +122,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/v1/web-sessions", "web_session_post", "Store or update a visitor's session", _SHOP,
           {200: models.WebSessionStored, 201: models.WebSessionStored}, body=models.WebSessionPost,
           cors=True, tag="web sessions"),
-    Route("GET", "/v1/statistics", "statistics.get", "Figures of queues, skills or agents: now, or of a span of time",
+    Route("GET", "/v1/statistics", "statistics.get", "Figures of queues, skills, agents, flows: now, or of a span",
           _FLOOR, {200: models.Statistics}, problems=(404,), query=(
-              Query("by", "queue (so without it), skill, trunk, partner or agent"), Query("name", "of this one only"),
+              Query("by", "queue (so without it), skill, trunk, partner, agent or ivr"),
+              Query("name", "of this one only; of a flow's state FLOW/STATE"),
               Query("from", "seconds since 1970; without it the last quarter and hour, and today", 0, least=0,
                     most=99_999_999_999),
               Query("to", "until then; without it until now", 0, least=0, most=99_999_999_999),

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from acd.report import STEPS, Part, report
-from acd.statistics_view import BY
+from acd.report import AGENTS, CALLS, STEPS, Part, Shape, report
 from cti.errors import InvalidQuery
 from cti.events import Direct, EventHub
+from cti.ivr_statistics import BY, SHAPE, IvrStatistics
 from cti.ports import AgentDesk, CallRecords
 from cti.replies import reply
 from cti.views import LiveView
@@ -26,33 +26,38 @@ LONGEST_S: Final = 366 * 86_400
 class StatisticsRest:
     """Operations of the routes whose names begin with `statistics.`."""
 
-    def __init__(self, view: LiveView, records: CallRecords, clock: Clock) -> None:
-        self._view, self._desk, self._records, self._clock = view, view.desk, records, clock
+    def __init__(self, view: LiveView, records: CallRecords, clock: Clock, ivr: IvrStatistics) -> None:
+        self._view, self._desk, self._records, self._clock, self._ivr = view, view.desk, records, clock, ivr
 
     async def get(self, ask: Ask) -> web.StreamResponse:
         by, step, name = (_word(ask, *words) for words in (("by", "queue", BY), ("step", "interval", STEPS), ("name",)))
         since, before = ask.query["from"], ask.query["to"]
         if not since:
-            live = [row for row in self._desk.statistics(by) if name in ("", row["name"])]
+            now = self._clock.now()
+            found = self._ivr.live(now) if by == "ivr" else self._desk.statistics(by)
+            live = [row for row in found if name in ("", row["name"])]
             self._known(by, name, live)
-            return reply({"at": self._clock.now(), "by": by, "rows": live})
+            return reply({"at": now, "by": by, "rows": live})
         before = before or int(self._clock.now()) + 1
         if not since < before <= since + LONGEST_S:
             raise InvalidQuery("from, to: expected seconds since 1970, `to` after `from` by at most 366 days")
         parts = await history(self._records, by, since, before, name or None)
-        at_work = self._desk.statistics_at_work(by)
+        at_work = self._ivr.at_work(self._clock.now()) if by == "ivr" else self._desk.statistics_at_work(by)
         live_keys = {part[:3] for part in at_work}  # a rebuild may have written them, as they were then
         parts = [part for part in parts if part[:3] not in live_keys]
         parts += [part for part in at_work if since <= part.start < before and name in ("", part.name)]
         self._known(by, name, parts)
-        rows = report(parts, step, self._desk.timezone, agents=by == "agent")
+        rows = report(parts, step, self._desk.timezone, shape_of(by))
         return reply({"at": self._clock.now(), "by": by, "from": since, "to": before, "step": step, "rows": rows})
-
 
     def _known(self, kind: str, name: str, found: Sequence[object]) -> None:
         """One that has no figures is there, or was never. Raises UnknownResource."""
         if name and not found:
-            self._view.must_know(kind, name)
+            self._view.must_know(kind, name, self._ivr.names if kind == "ivr" else None)
+
+
+def shape_of(by: str) -> Shape:
+    return SHAPE if by == "ivr" else AGENTS if by == "agent" else CALLS
 
 
 async def history(records: CallRecords, by: str, since: float, before: float, name: str | None) -> list[Part]:
@@ -60,6 +65,9 @@ async def history(records: CallRecords, by: str, since: float, before: float, na
     if by == "agent":
         agents = await records.agent_intervals(since, before, name)
         return [Part(row.start, row.agent, "", row.figures, row.dispositions, row.not_ready) for row in agents]
+    if by == "ivr":
+        states = await records.ivr_intervals(since, before, name)
+        return [Part(row.start, f"{row.flow}/{row.state}", "", row.figures, {}, {}) for row in states]
     calls = await records.calls_intervals(by, since, before, name)
     return [Part(row.start, row.name, row.channel, row.figures, row.dispositions, {}) for row in calls]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Any
 
@@ -46,9 +46,10 @@ class LiveView:
         except UnknownAgent as error:
             raise UnknownResource(str(error)) from None
 
-    def must_know(self, kind: str, name: str) -> None:
-        """`kind` is queue, skill, trunk, partner or agent. Raises UnknownResource, with the name that may be meant."""
-        known = self.desk.names(kind)
+    def must_know(self, kind: str, name: str, known: Collection[str] | None = None) -> None:
+        """`kind` is queue, skill, trunk, partner or agent, or one whose names are `known`. Raises UnknownResource, with
+        the name that may be meant."""
+        known = self.desk.names(kind) if known is None else known
         if name not in known:
             hint = did_you_mean(name, known)
             raise UnknownResource(f"no {kind} {name!r}" + (f", {hint}" if hint else ""))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +38,16 @@ class IvrEnded:
     call_id: str
     flow: str
     outcome: str  # where to ("queue asia", "extension 101", "ivr other") or why not ("hang up", "caller hung up" ...)
+    hung_up_by: str = ""  # "caller" (or the call was lost, drained), "flow"; "" if the call goes on
+
+
+@dataclass(frozen=True, slots=True)
+class IvrInterval:
+    """The figures of a state in a quarter of an hour that is over."""
+
+    topic: ClassVar[str] = "statistics"
+    at: float
+    flow: str
+    state: str
+    start: int  # seconds since 1970, a multiple of 900
+    figures: list[int]  # the columns of `cti.ivr_statistics.COLUMNS`

@@ -148,7 +148,7 @@ class IvrSession:
             self.feed(Played(heard=play_id >= 0))  # negative: there was no such prompt
 
     def on_caller_gone(self, call: Call, cause: str) -> None:
-        self._end(cause)
+        self._end(cause, hung_up_by="caller")
 
     def on_returned(self, call: Call, attempt: Attempt) -> None:
         """Nobody talks with a flow."""
@@ -270,7 +270,7 @@ class IvrSession:
             case HangUp(cause, looping):
                 if looping:
                     self._handler.counters["ivr_loops_cut"] += 1
-                self._end(cause)
+                self._end(cause, hung_up_by="flow")
                 call.hang_up(cause)
 
     def _go_on_in(self, call: Call, flow: str) -> None:
@@ -292,7 +292,7 @@ class IvrSession:
             self._timer.cancel()
             self._timer = None
 
-    def _end(self, outcome: str) -> None:
+    def _end(self, outcome: str, hung_up_by: str = "") -> None:
         call, self._call = self._call, None
         if call is None:
             return
@@ -301,7 +301,7 @@ class IvrSession:
         self._inputs.clear()
         self._handler.live -= 1
         call.menu_s += self._handler.clock.now() - self._begun_at
-        self._emit(IvrEnded(self._handler.clock.now(), call.id, self._flow, outcome))
+        self._emit(IvrEnded(self._handler.clock.now(), call.id, self._flow, outcome, hung_up_by))
 
     def _emit(self, event: object) -> None:
         self._handler.emit(event)

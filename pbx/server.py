@@ -23,6 +23,7 @@ from config.listen import Listen, Tls
 from config.schema import Site
 from cti.events import EventHub, wire_name
 from cti.http import HttpServer
+from cti.ivr_statistics import IvrStatistics
 from cti.matching import Matching
 from cti.ports import CallView
 from cti.quality import Quality
@@ -68,6 +69,7 @@ from pbx.site_facts import Users, media_host, nameservers_of, realm_of, uris_of
 from pbx.sound import prompt_library, wanted
 from pbx.spending import LOOK_S, Spending
 from pbx.standing_calls import StandingCalls
+from pbx.statistics_history import restore
 from pbx.store.bindings import BindingStore, Record
 from pbx.store.errors import StoreError
 from pbx.store.journal import Journal
@@ -180,6 +182,8 @@ class Server:
         self.desk.callbacks.dialler = CustomerCalls(self.switch)
         self.matching = Matching(site.web, self.sessions, driver, self.emit, counters, self._session_updated)
         self.ivr = IvrHandler(site, driver, self.emit, self._gathered, counters)
+        self.ivr_statistics = IvrStatistics()
+        self.ivr_statistics.reconfigure(site)
         self.switch.handlers = {**self.desk.handlers, "ivr": self.ivr.start, **self.features.handlers}
         self.ivr.record = self.recordings.flow
         self.ivr.callback = lambda call, asked: self.desk.callbacks.noted(
@@ -200,7 +204,7 @@ class Server:
         )  # fmt: skip
         self.carriers = Carriers(self.switch, self.resolver.resolve, self._told_of_health)
         self.switch.configure(self._rules(site))
-        for part in (self.features, self.quality, self.watching, self.recordings):
+        for part in (self.features, self.quality, self.watching, self.recordings, self.ivr_statistics):
             for kind in part.FOLLOWS:
                 self._followers[kind].append(part.event)
         self._followers[events.CallEnded].append(self._call_ended)
@@ -267,7 +271,7 @@ class Server:
                 "overload": lambda: self.defence.overload.severity,
                 "sip_waiting_seconds": lambda: self.defence.overload.delay_s,
             },
-            health=self._health,
+            health=self._health, ivr_statistics=self.ivr_statistics,
         )  # fmt: skip
 
     # --- what the parts tell each other -----------------------------------------------------------------------------
@@ -362,6 +366,7 @@ class Server:
         try:
             await self.journal.open(self.standing.read)
             await self.recovery.open()
+            await restore(self.ivr_statistics, self.records, self.driver.now())
             await self._restore_bindings()
             kept = await self.features.open()
             self.watching.restore(kept)
@@ -430,6 +435,8 @@ class Server:
         self.location.expire(self.driver.now())
         self.tracing.trim()
         self.desk.close_intervals()
+        for ended in self.ivr_statistics.close(self.driver.now()):
+            self.emit(ended)
         self.desk.watch()
 
     def _collect(self) -> None:
@@ -537,6 +544,7 @@ class Server:
         self.switch.configure(self._rules(site))
         self.carriers.configure(site)
         self.ivr.reconfigure(site)
+        self.ivr_statistics.reconfigure(site)
         self.sayer.reconfigure(site)
         self.desk.reconfigure(site)
         self.features.reconfigure(site)

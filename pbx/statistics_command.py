@@ -1,4 +1,4 @@
-"""`plateau stats` and `plateau queue-log`: figures of queues, skills and agents, and their calls for other tools."""
+"""`plateau stats` and `plateau queue-log`: figures of queues, agents and flows, and calls for other tools."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ import typer
 from rich.table import Table
 
 from acd.report import STEPS, report
-from acd.statistics_view import BY
 from config.schema import Site
+from cti.ivr_statistics import BY
 from pbx.console import SiteFile, fail, out, read_site, run
 
 FORMS = ("table", "csv", "json")
 _SHOWN = {
-    False: ("offered", "answered", "service_level", "asa_s", "aht_s", "abandoned", "abandon_share", "longest_wait_s",
-            "overflowed", "transferred", "estimate_error_s"),
-    True: ("offers", "answered", "no_answer", "rejected", "completed", "aht_s", "logged_in_s", "busy_s", "wrap_up_s",
-           "not_ready_s", "occupancy"),
+    "queue": ("offered", "answered", "service_level", "asa_s", "aht_s", "abandoned", "abandon_share", "longest_wait_s",
+              "overflowed", "transferred", "estimate_error_s"),
+    "agent": ("offers", "answered", "no_answer", "rejected", "completed", "aht_s", "logged_in_s", "busy_s", "wrap_up_s",
+              "not_ready_s", "occupancy"),
+    "ivr": ("entered", "left", "hung_up", "ended", "inputs", "spent_s"),
 }  # fmt: skip
 _SHARES = ("service_level", "service_level_answered", "abandon_share", "estimate_near_share", "occupancy")
 
@@ -37,14 +38,14 @@ def stats(
     site: SiteFile,
     since: Since = None,
     before: Before = None,
-    by: Annotated[str, typer.Option("--by", help="queue, skill, trunk, partner or agent")] = "queue",
+    by: Annotated[str, typer.Option("--by", help="queue, skill, trunk, partner, agent or ivr")] = "queue",
     step: Annotated[str, typer.Option("--step", help="interval (a quarter of an hour), hour, day or total")] = "total",
-    name: Annotated[str | None, typer.Option("--name", help="of this queue, skill or agent only")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="of this one only; of a flow FLOW/STATE")] = None,
     form: Annotated[str, typer.Option("--format", help="table, csv or json")] = "table",
     rebuild: Annotated[bool, typer.Option("--rebuild", help="first make all figures anew from the journal")] = False,
 ) -> None:
-    """Show figures of queues, skills or agents, from the records: quarters of an hour that are over. Needs no running
-    server."""
+    """Show figures of queues, skills, agents or flows, from the records: quarters of an hour that are over. Needs no
+    running server."""
     from pbx.store.errors import StoreError
 
     for option, value, words in (("--by", by, BY), ("--step", step, STEPS), ("--format", form, FORMS)):
@@ -69,7 +70,7 @@ def stats(
 async def _read(
     site: Site, by: str, start: float, end: float, name: str | None, step: str, rebuild: bool
 ) -> list[dict[str, Any]]:
-    from cti.statistics import history
+    from cti.statistics import history, shape_of
     from pbx.statistics_history import rebuild as make_anew
     from pbx.store.records import Records
 
@@ -77,7 +78,7 @@ async def _read(
         await make_anew(site.records.url)
     async with Records(site.records.url) as records:
         parts = await history(records, by, start, end, name)
-    return report(parts, step, site.locale.timezone, agents=by == "agent")
+    return report(parts, step, site.locale.timezone, shape_of(by))
 
 
 def queue_log(
@@ -162,15 +163,16 @@ def _flat(row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     found = {name: value for name, value in row.items() if not isinstance(value, dict)}
     if "start" in found:
         found["start"] = dt.datetime.fromtimestamp(found["start"], zone).isoformat()
-    for head, named in (("not_ready_s", row.get("not_ready_by_reason_s", {})), ("disposition", row["dispositions"])):
-        found |= {f"{head}: {name}": value for name, value in named.items()}
+    for head, key in (("not_ready_s", "not_ready_by_reason_s"), ("disposition", "dispositions")):
+        found |= {f"{head}: {name}": value for name, value in row.get(key, {}).items()}
     return found
 
 
 def as_table(rows: list[dict[str, Any]], by: str, zone: ZoneInfo) -> Table:
     table = Table()
-    with_start, with_channel = any("start" in row for row in rows), by != "agent"
-    columns = _SHOWN[by == "agent"] + (("dispositions",) if any(row["dispositions"] for row in rows) else ())
+    with_start, with_channel = any("start" in row for row in rows), by not in ("agent", "ivr")
+    columns = _SHOWN.get(by, _SHOWN["queue"])
+    columns += ("dispositions",) if any(row.get("dispositions") for row in rows) else ()
     for head in (*(("from",) if with_start else ()), by, *(("channel",) if with_channel else ())):
         table.add_column(head)
     for name in columns:

@@ -1,4 +1,4 @@
-"""Statistics made again from the journal: the same fold as live, fed with events that are read back."""
+"""Statistics made again from the journal: the same folds as live, fed with events that are read back."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ from collections.abc import AsyncIterator
 from dataclasses import fields
 from typing import Any, Final
 
-from acd.events import AcdEvent, AgentInterval, CallsInterval
-from acd.figures import Days
+from acd.events import AgentInterval, CallsInterval
+from acd.figures import DAY_S, HOUR_S, INTERVAL_S, Days
 from acd.statistics import COUNTED, Statistics
-from pbx.store.intervals import AgentRow, CallsRow, replace_intervals
+from cti.ivr_statistics import IvrStatistics, Node
+from ivr.events import IvrInterval
+from pbx.store.intervals import AgentRow, CallsRow, Interval, IvrRow, replace_intervals
 from pbx.store.records import Records
 from pbx.store.rows import JournalRow
 
-KINDS: Final = tuple(sorted(kind.__name__ for kind in COUNTED))
-_FIELDS: Final = {kind.__name__: (kind, frozenset(field.name for field in fields(kind))) for kind in COUNTED}
+IVR_KINDS: Final = tuple(sorted(kind.__name__ for kind in IvrStatistics.FOLLOWS))
+KINDS: Final = (*sorted(kind.__name__ for kind in COUNTED), *IVR_KINDS)
+_FIELDS: Final = {
+    kind.__name__: (kind, frozenset(field.name for field in fields(kind)))
+    for kind in (*COUNTED, *IvrStatistics.FOLLOWS)
+}  # fmt: skip
 
 
-def event_of(row: JournalRow) -> AcdEvent | None:
+def event_of(row: JournalRow) -> Any:
     """The event that a row was made of, by whatever version; None: not one that statistics count."""
     found = _FIELDS.get(row.kind)
     if found is None:
@@ -30,36 +36,59 @@ def event_of(row: JournalRow) -> AcdEvent | None:
     if of_call in names:
         values[of_call] = row.call_id
     try:
-        event: AcdEvent = kind(at=row.at, **values)
+        return kind(at=row.at, **values)
     except TypeError:  # a field without a default was not there yet
         return None
-    return event
 
 
-async def fold(rows: AsyncIterator[JournalRow]) -> tuple[list[CallsRow], list[AgentRow]]:
+async def fold(rows: AsyncIterator[JournalRow]) -> list[Interval]:
     """All intervals, those at work at the end included."""
-    statistics, ended = Statistics(Days("UTC")), list[CallsInterval | AgentInterval]()
+    statistics, ivr, last = Statistics(Days("UTC")), IvrStatistics(), 0.0
+    ended = list[CallsInterval | AgentInterval | IvrInterval]()
     async for row in rows:
-        if (event := event_of(row)) is not None:
+        if (event := event_of(row)) is None:
+            continue
+        last = max(last, row.at)
+        if isinstance(event, ivr.FOLLOWS):
+            ivr.event(event)
+            ended += ivr.close(last)
+        else:
             statistics.add(event)
             ended += statistics.take()
     while statistics.close(statistics.at):
         pass
     ended += statistics.take()
     ended += statistics.working(statistics.at)
-    calls = [
-        CallsRow(one.start, one.kind, one.name, one.channel, one.dispositions, tuple(one.figures))
-        for one in ended if isinstance(one, CallsInterval)
-    ]  # fmt: skip
-    agents = [
-        AgentRow(one.start, one.agent, one.not_ready_ms, one.dispositions, tuple(one.figures))
-        for one in ended if isinstance(one, AgentInterval)
-    ]  # fmt: skip
-    return calls, agents
+    while more := ivr.close(last + INTERVAL_S):
+        ended += more
+    return list(map(_row, ended))
+
+
+def _row(one: CallsInterval | AgentInterval | IvrInterval) -> Interval:
+    figures = tuple(one.figures)
+    if isinstance(one, CallsInterval):
+        return CallsRow(one.start, one.kind, one.name, one.channel, one.dispositions, figures)
+    if isinstance(one, AgentInterval):
+        return AgentRow(one.start, one.agent, one.not_ready_ms, one.dispositions, figures)
+    return IvrRow(one.start, one.flow, one.state, figures)
 
 
 async def rebuild(url: str) -> int:
     """All intervals of a database anew; how many rows. Raises StoreError."""
     async with Records(url) as records:
-        calls, agents = await fold(records.journal(KINDS))
-    return await replace_intervals(url, calls, agents)
+        rows = await fold(records.journal(KINDS))
+    return await replace_intervals(url, rows)
+
+
+async def restore(statistics: IvrStatistics, records: Records, now: float) -> None:
+    """Figures of flows as the last server had them: the quarters of an hour that were written, but for the last, which
+    may be so in part, and the journal from there on. Raises DatabaseUnreachable."""
+    since = (now - DAY_S - HOUR_S) // INTERVAL_S * INTERVAL_S
+    rows = await records.ivr_intervals(since, now)
+    begin = rows[-1].start if rows else since
+    statistics.load(((row.start, Node(row.flow, row.state), row.figures) for row in rows if row.start < begin), begin)
+    earlier = IvrStatistics()  # counts what those rows say already; where callers were then is to be known
+    earlier.visits = statistics.visits
+    async for row in records.journal(IVR_KINDS, begin - INTERVAL_S):
+        if (event := event_of(row)) is not None:
+            (earlier if row.at < begin else statistics).event(event)

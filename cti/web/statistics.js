@@ -1,4 +1,4 @@
-// The page at "/statistics": figures of a span of time, by queue and channel, by skill, by agent; live while it lasts.
+// The page at "/statistics": figures of a span of time, by queue and channel, by skill, by agent, by state of a flow; live while it lasts.
 "use strict";
 
 const EVERY_MS = 5000;
@@ -22,6 +22,11 @@ const AGENTS = [
   ["talk_s", "Talk", spent, "mean of the completed"], ["aht_s", "Handling", spent, "talk and wrap-up"], ["occupancy", "Occupied", share, "time at work, of the time ready or at work"],
   ["logged_in_s", "Logged in", spent, ""], ["ready_s", "Ready", spent, ""], ["busy_s", "Talking", spent, ""], ["wrap_up_s", "Noting", spent, ""],
   ["not_ready_s", "Not ready", spent, ""], ["dispositions", "Ended as", counts, "dispositions noted"],
+];
+const STATES = [
+  ["entered", "Came", plain, "callers came to the state"], ["left", "Went on", plain, "to another state, a queue, a number"],
+  ["hung_up", "Hung up", plain, "there, or the call was lost"], ["ended", "Ended", plain, "the flow hung up"],
+  ["inputs", "Inputs", plain, "keys, right or wrong"], ["spent_s", "Time", spent, "mean time there"],
 ];
 let shown = [];
 
@@ -52,11 +57,10 @@ setInterval(() => link.who && !$("to").value && refresh(), EVERY_MS);
 
 function show(found) {
   shown = found;
-  const agents = $("by").value === "agent";
-  const columns = (agents ? AGENTS : CALLS).filter(([key]) => found.some((row) => key === "dispositions" ? counts(row[key]) : row[key] !== undefined));
+  const columns = ({ agent: AGENTS, ivr: STATES }[$("by").value] ?? CALLS).filter(([key]) => found.some((row) => key === "dispositions" ? counts(row[key]) : row[key] !== undefined));
   const dated = found.some((row) => row.start !== undefined);
-  const mixed = !agents && found.some((row) => row.channel !== "call");
-  const first = [dated && "When", { queue: "Queue", skill: "Skill", agent: "Agent" }[$("by").value], mixed && "Channel"].filter(Boolean);
+  const mixed = found.some((row) => (row.channel ?? "call") !== "call");
+  const first = [dated && "When", { queue: "Queue", skill: "Skill", agent: "Agent", ivr: "State" }[$("by").value], mixed && "Channel"].filter(Boolean);
   const whose = (row) => [dated && moment(row.start), row.name, mixed && row.channel].filter((text) => text !== false);
   $("none").hidden = found.length > 0;
   $("head").parentElement.hidden = found.length === 0;

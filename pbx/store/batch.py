@@ -20,8 +20,7 @@ class Batch:
     rows: list[tuple[int, float, str, str | None, str]] = field(default_factory=list)  # as tables.journal
     cdrs: list[CdrRow] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)  # of `cdrs` and earlier ones
-    calls: list[intervals.CallsRow] = field(default_factory=list)
-    agents: list[intervals.AgentRow] = field(default_factory=list)
+    intervals: list[intervals.Interval] = field(default_factory=list)
 
 
 class Batcher:
@@ -69,12 +68,8 @@ class Batcher:
             batch.cdrs.append(record)
         elif (note := self._fold.late_note(row)) is not None:
             batch.notes.append(note)
-        elif row.kind == intervals.CALLS_INTERVAL or row.kind == intervals.AGENT_INTERVAL:
-            interval = intervals.read(row)
-            if isinstance(interval, intervals.CallsRow):
-                batch.calls.append(interval)
-            elif interval is not None:
-                batch.agents.append(interval)
+        elif row.kind in intervals.KINDS and (interval := intervals.read(row)) is not None:
+            batch.intervals.append(interval)
 
 
 def replay(fold: CdrFold, rows: Iterable[JournalRow], after: int) -> tuple[list[CdrRow], list[Note]]:

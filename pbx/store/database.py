@@ -16,10 +16,10 @@ from .batch import Batch
 from .cdr import KINDS
 from .engine import create_engine, database_url, forget, shown, unreachable
 from .errors import DatabaseInUse, DatabaseUnreachable, StoreError
-from .intervals import put_sql
+from .intervals import TABLES, put_sql
 from .migrate import upgrade
 from .rows import JournalRow
-from .tables import agent_intervals, calls_intervals, cdr, journal, projection
+from .tables import cdr, journal, projection
 
 PAGE_ROWS: Final = 5_000
 _ADVISORY_LOCK: Final = 0x506C6174  # "Plat"
@@ -47,8 +47,7 @@ class Database:
         self._insert_journal = str(insert(journal).compile(dialect=dialect))
         self._insert_cdr = str(insert(cdr).compile(dialect=dialect))
         self._note_cdr = note_sql(dialect)
-        self._put_calls = put_sql(calls_intervals, dialect)
-        self._put_agents = put_sql(agent_intervals, dialect)
+        self._put_intervals = {kind: put_sql(table, dialect) for kind, table in TABLES.items()}
 
     @property
     def name(self) -> str:
@@ -122,10 +121,9 @@ class Database:
             await connection.exec_driver_sql(self._insert_cdr, batch.cdrs)
         if batch.notes:
             await connection.exec_driver_sql(self._note_cdr, batch.notes)
-        if batch.calls:
-            await connection.exec_driver_sql(self._put_calls, [row.parameters for row in batch.calls])
-        if batch.agents:
-            await connection.exec_driver_sql(self._put_agents, [row.parameters for row in batch.agents])
+        for kind, put in self._put_intervals.items():
+            if rows := [row.parameters for row in batch.intervals if type(row) is kind]:
+                await connection.exec_driver_sql(put, rows)
         await connection.execute(
             update(projection).where(projection.c.name == "cdr").values(seq=batch.seq, open_from=batch.open_from)
         )

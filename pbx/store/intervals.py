@@ -1,13 +1,13 @@
-"""Figures of queues, skills and agents by quarter of an hour: a projection of the journal's interval events.
+"""Figures of queues, agents and flows by quarter of an hour: a projection of the journal's interval events.
 
-The events come from one fold (`acd.statistics`), which this package may not import: their columns are named here, and
-a test holds the names together.
+The events come from folds (`acd.statistics`, `cti.ivr_statistics`) which this package may not import: their columns are
+named here, and a test holds the names together.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain, repeat
 from typing import Any, Final, NamedTuple
 
@@ -17,10 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .engine import check_exists, create_engine, database_url, unreachable
 from .rows import JournalRow, clean
-from .tables import AGENT_COLUMNS, CALLS_COLUMNS, agent_intervals, calls_intervals
+from .tables import AGENT_COLUMNS, CALLS_COLUMNS, IVR_COLUMNS, agent_intervals, calls_intervals, ivr_intervals
 
 CALLS_INTERVAL: Final = "CallsInterval"
 AGENT_INTERVAL: Final = "AgentInterval"
+IVR_INTERVAL: Final = "IvrInterval"
+KINDS: Final = frozenset({CALLS_INTERVAL, AGENT_INTERVAL, IVR_INTERVAL})
 _LARGEST: Final = 2**63 - 1
 
 
@@ -53,7 +55,26 @@ class AgentRow(NamedTuple):
         return self.start, self.agent, json.dumps(self.not_ready), json.dumps(self.dispositions), *self.figures
 
 
-def read(row: JournalRow) -> CallsRow | AgentRow | None:
+class IvrRow(NamedTuple):
+    """A state's."""
+
+    start: int
+    flow: str
+    state: str
+    figures: tuple[int, ...]  # `IVR_COLUMNS`
+
+    @property
+    def parameters(self) -> tuple[object, ...]:
+        return *self[:3], *self.figures
+
+
+Interval = CallsRow | AgentRow | IvrRow
+TABLES: Final[dict[type[Interval], Table]] = {
+    CallsRow: calls_intervals, AgentRow: agent_intervals, IvrRow: ivr_intervals,
+}  # fmt: skip
+
+
+def read(row: JournalRow) -> Interval | None:
     """None: it is no interval, or one that makes no sense."""
     data = row.data
     try:
@@ -64,6 +85,9 @@ def read(row: JournalRow) -> CallsRow | AgentRow | None:
         if row.kind == AGENT_INTERVAL:
             noted, figures = _named(data.get("dispositions", {})), _figures(data["figures"], AGENT_COLUMNS)
             return AgentRow(int(data["start"]), clean(str(data["agent"])), _named(data["not_ready_ms"]), noted, figures)
+        if row.kind == IVR_INTERVAL:
+            flow, state = (clean(str(data[key])) for key in ("flow", "state"))
+            return IvrRow(int(data["start"]), flow, state, _figures(data["figures"], IVR_COLUMNS))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         pass
     return None
@@ -88,7 +112,7 @@ def put_sql(table: Table, dialect: Dialect) -> str:
     return str(statement.on_conflict_do_update(index_elements=keys, set_=others).compile(dialect=dialect))
 
 
-async def replace_intervals(url: str, calls: Iterable[CallsRow], agents: Iterable[AgentRow]) -> int:
+async def replace_intervals(url: str, rows: Collection[Interval]) -> int:
     """All rows anew, in one transaction; how many."""
     target = database_url(url)
     engine = create_engine(target)
@@ -96,18 +120,18 @@ async def replace_intervals(url: str, calls: Iterable[CallsRow], agents: Iterabl
         check_exists(target)
         async with engine.begin() as connection:
             if engine.dialect.name == "postgresql":
-                both = "calls_intervals, agent_intervals"
-                await connection.execute(text(f"LOCK TABLE {both} IN SHARE ROW EXCLUSIVE MODE"))
-            count = await _replace(connection, calls_intervals, [row.parameters for row in calls])
-            return count + await _replace(connection, agent_intervals, [row.parameters for row in agents])
+                names = ", ".join(table.name for table in TABLES.values())
+                await connection.execute(text(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE"))
+            for kind, table in TABLES.items():
+                await _replace(connection, table, [row.parameters for row in rows if type(row) is kind])
+            return len(rows)
     except Exception as error:
         raise unreachable(target, error) from error
     finally:
         await engine.dispose()
 
 
-async def _replace(connection: AsyncConnection, table: Table, rows: list[tuple[object, ...]]) -> int:
+async def _replace(connection: AsyncConnection, table: Table, rows: list[tuple[object, ...]]) -> None:
     await connection.execute(delete(table))
     if rows:
         await connection.exec_driver_sql(str(insert(table).compile(dialect=connection.dialect)), rows)
-    return len(rows)

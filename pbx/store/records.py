@@ -6,19 +6,21 @@ import json
 from collections.abc import AsyncIterator, Collection, Sequence
 from math import inf
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Select, event, select
+from sqlalchemy import Select, event, func, select
 
 from .cdr import CdrRow
 from .database import PAGE_ROWS
 from .engine import check_exists, create_engine, database_url, unreachable
-from .intervals import AgentRow, CallsRow
+from .intervals import AgentRow, CallsRow, IvrRow
 from .restore import rebuild_cdrs
 from .rows import JournalRow
-from .tables import agent_intervals, calls_intervals, cdr, journal
+from .tables import agent_intervals, calls_intervals, cdr, ivr_intervals, journal
 
 __all__ = ["CdrRow", "JournalRow", "Records", "rebuild_cdrs"]
+
+CLOCK_SET_BACK_S: Final = 600.0  # rows may be out of the order of time by so much
 
 
 class Records:
@@ -89,11 +91,20 @@ class Records:
         rows = await self._read(query.order_by(table.c.start, table.c.agent))
         return [AgentRow(row[0], row[1], json.loads(row[2]), json.loads(row[3]), tuple(row[4:])) for row in rows]
 
+    async def ivr_intervals(self, since: float, before: float, name: str | None = None) -> list[IvrRow]:
+        """Likewise of states of flows; `name` is FLOW/STATE."""
+        table = ivr_intervals
+        query = select(table).where(table.c.start >= since, table.c.start < before)
+        if name is not None:
+            query = query.where(table.c.flow + "/" + table.c.state == name)
+        rows = await self._read(query.order_by(table.c.start, table.c.flow, table.c.state))
+        return [IvrRow(row[0], row[1], row[2], tuple(row[3:])) for row in rows]
+
     async def journal(
         self, kinds: Collection[str], since: float = 0.0, before: float = inf
     ) -> AsyncIterator[JournalRow]:
         """Rows of these kinds and of that time, in order."""
-        after = 0
+        after = await self._row_before(since - CLOCK_SET_BACK_S) if since else 0
         query = select(journal).where(journal.c.kind.in_(kinds), journal.c.at >= since)
         if before < inf:
             query = query.where(journal.c.at < before)
@@ -101,6 +112,19 @@ class Records:
             for seq, at, kind, id_, data in rows:
                 yield JournalRow(seq, at, kind, id_, json.loads(data))
             after = rows[-1][0]
+
+    async def _row_before(self, at: float) -> int:
+        """A number before which nothing is of that time: the journal has no index by time, but is in its order."""
+        low = 0
+        high = (await self._read(select(func.coalesce(func.max(journal.c.seq), 0))))[0][0]
+        upwards = select(journal.c.at).order_by(journal.c.seq).limit(1)
+        while low < high:
+            middle = (low + high + 1) // 2
+            if (await self._read(upwards.where(journal.c.seq >= middle)))[0][0] >= at:
+                high = middle - 1
+            else:
+                low = middle
+        return low
 
     async def between(self, since: float, before: float, kinds: Sequence[str]) -> list[JournalRow]:
         """What happened of these kinds, in order; `since` <= at < `before`, seconds since 1970."""

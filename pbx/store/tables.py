@@ -141,7 +141,7 @@ floor_inputs: Final = Table(
     Column("data", Text, nullable=False),  # a JSON array, as acd/input_log.py makes its elements
 )
 
-#: Figures of a quarter of an hour, as `acd.figures` names them. A new one goes to the end, with a migration.
+#: Figures of a quarter of an hour, as the folds name them. A new one goes to the end, with a migration.
 CALLS_COLUMNS: Final = (
     "offered", "answered", "answered_in_time", "abandoned", "abandoned_short", "overflowed", "turned_away",
     "called_back", "resumed", "completed", "transferred", "offers", "missed", "unreachable", "waited_ms",
@@ -152,6 +152,8 @@ AGENT_COLUMNS: Final = (
     "offers", "answered", "no_answer", "rejected", "busy", "unreachable", "completed", "transferred", "received",
     "talked_ms", "ready_ms", "reserved_ms", "busy_ms", "wrap_up_ms", "not_ready_ms",
 )  # fmt: skip
+
+IVR_COLUMNS: Final = ("entered", "left", "hung_up", "ended", "inputs", "spent_ms")
 
 
 def _figures(names: tuple[str, ...]) -> list[Column[int]]:
@@ -177,4 +179,13 @@ agent_intervals: Final = Table(
     Column("not_ready", Text, nullable=False),  # ms by reason, a JSON object
     Column("dispositions", Text, nullable=False, server_default="{}"),
     *_figures(AGENT_COLUMNS),
+)
+
+ivr_intervals: Final = Table(
+    "ivr_intervals",
+    metadata,
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("flow", Text, primary_key=True),
+    Column("state", Text, primary_key=True),
+    *_figures(IVR_COLUMNS),
 )

@@ -33,6 +33,7 @@ from acd.report import Part
 from config.schema import Destination, Site, Web
 from cti.events import EventHub
 from cti.http import HttpServer
+from cti.ivr_statistics import IvrStatistics
 from cti.matching import Matching
 from cti.screen_pop import ScreenPops
 from cti.tokens import Tokens
@@ -40,7 +41,7 @@ from cti.traces import Traces
 from cti.web_sessions import WebSessions
 from pbx.call.phone_settings import PhoneSettings
 from pbx.spending import Spending
-from pbx.store.intervals import AgentRow, CallsRow
+from pbx.store.intervals import AgentRow, CallsRow, IvrRow
 from pbx.store.records import JournalRow
 from pbx.subscriptions.message_summary import MessageSummary
 from pbx.trace.ring import Ring
@@ -259,6 +260,10 @@ class FakeRecords:
         rows = [AgentRow(900, "marie", {"lunch": 60_000}, {"sold": 1}, (1,) * len(AGENTS))]
         return [row for row in rows if since <= row.start < before and name in (None, row.agent)]
 
+    async def ivr_intervals(self, since: float, before: float, name: str | None = None) -> list[IvrRow]:
+        rows = [IvrRow(start, "welcome", "where", (4, 1, 2, 0, 3, 9_000)) for start in (900, 1_800)]
+        return [row for row in rows if since <= row.start < before and name in (None, f"{row.flow}/{row.state}")]
+
     async def cdrs(self, limit: int, *, call_id: str | None = None) -> list[dict[str, Any]]:
         if call_id is not None:
             return [{"call_id": call_id, "cause": "caller hung up"}] if call_id.startswith("old-") else []
@@ -391,6 +396,7 @@ class Floor:
         self.matching = Matching(web, self.sessions, clock, self.emit, self.counters, self.pops.updated)
         self.desk = FakeDesk(self.emit)
         self.switch = FakeSwitch()
+        self.ivr_statistics = IvrStatistics("Europe/Paris")
         self.tokens = Tokens(SECRET)
         self.bans = FakeBans()
         self.clicks = FakeClicks()
@@ -416,7 +422,8 @@ class Floor:
             matching=self.matching, hub=self.hub, pops=self.pops, clock=self.clock, counters=self.counters,
             traces=self.traces, bans=self.bans, trunks=lambda: self.trunks, settings=self.settings,
             messages=self.messages, clicks=self.clicks, conferences=self.talks, supervision=self.talks,
-            callbacks=self.callbacks, spending=self.spending, **options,
+            callbacks=self.callbacks, spending=self.spending,
+            ivr_statistics=self.ivr_statistics, **options,
         )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ async def test_a_name_that_is_none_is_told(api: Api, by: str, name: str, meant: 
 
 
 @pytest.mark.parametrize(
-    "query", ["by=trunk", "step=week", "from=x", "from=5&to=5", "from=5&to=4", "from=5&to=99999999"]
+    "query", ["by=line", "step=week", "from=x", "from=5&to=5", "from=5&to=4", "from=5&to=99999999"]
 )
 async def test_bad_questions_say_what_was_expected(api: Api, query: str) -> None:
     query += "" if "from" in query else "&from=7"

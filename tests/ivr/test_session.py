@@ -197,6 +197,7 @@ def test_closed_at_night_by_the_clock_of_the_site(line: Line) -> None:
     assert call.done == ["answer", "play closed"]
     night.clock.run(PROMPT_S)
     assert call.done[2:] == ["hang up: end of flow"]
+    assert cast("IvrEnded", night.events[-1]).hung_up_by == "flow"
     night.nothing_left()
 
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from acd.events import AgentInterval, CallsInterval, ItemAbandoned, ItemQueued
 from acd.figures import AGENTS, CALLS
+from ivr.events import IvrEnded, IvrInterval, IvrStateEntered
 from pbx.__main__ import app
 from pbx.store.journal import Journal
 
@@ -80,6 +81,23 @@ def test_stats_as_table_csv_and_json(site: Path) -> None:
     assert table.stderr == ""
 
 
+def test_states_of_flows(site: Path) -> None:
+    write(site,
+          IvrStateEntered(DAY + 5.0, "c1", "welcome", "where"), IvrEnded(DAY + 65.0, "c1", "welcome", "queue sales"),
+          IvrInterval(DAY + 900.0, "welcome", "where", DAY, [1, 1, 0, 0, 0, 60_000]),
+          IvrInterval(DAY + 1_800.0, "welcome", "bye", DAY + 900, [2, 0, 1, 1, 0, 7_000]))  # fmt: skip
+    words = ("stats", site, "--from", "2026-11-22", "--to", "2026-11-23", "--by", "ivr")
+    table = plateau(*words)
+    assert table.exit_code == 0 and "welcome/where" in table.stdout and "1:00" in table.stdout, table.stdout
+    assert "channel" not in table.stdout
+    rows = json.loads(plateau(*words, "--format", "json", "--name", "welcome/bye").stdout)
+    assert rows == [
+        {"name": "welcome/bye", "entered": 2, "left": 0, "hung_up": 1, "ended": 1, "inputs": 0, "spent_s": 3.5}
+    ]
+    anew = json.loads(plateau(*words, "--format", "json", "--rebuild").stdout)
+    assert [(row["name"], row["left"], row["spent_s"]) for row in anew] == [("welcome/where", 1, 60.0)]
+
+
 def test_rebuild_makes_figures_of_the_journal(site: Path) -> None:
     write(site, ItemQueued(DAY + 5.0, "c1", "sales", {}, 0.0), ItemAbandoned(DAY + 35.0, "c1", "sales", 30.0))
     span = ("--from", "2026-11-22", "--to", "2026-11-23", "--format", "json")
@@ -103,7 +121,7 @@ def test_queue_log_to_the_screen_and_to_a_file(site: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--by", "trunks"), "--by: expected one of queue, skill, trunk, partner, agent"),
+        (("--by", "line"), "--by: expected one of queue, skill, trunk, partner, agent, ivr"),
         (("--step", "week"), "--step: expected one of interval"),
         (("--format", "xml"), "--format: expected one of table, csv, json"),
         (("--from", "yesterday"), "--from: expected a date or a time as 2026-11-22"),

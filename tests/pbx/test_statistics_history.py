@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from acd.engine import Engine
@@ -19,8 +19,11 @@ from acd.events import AgentInterval, CallsInterval, WorkNoted
 from acd.figures import CALLS
 from acd.reservation import Outcome
 from config.schema import Site
-from pbx.statistics_history import KINDS, event_of, fold, rebuild
-from pbx.store.intervals import AgentRow, CallsRow
+from cti.ivr_statistics import IvrStatistics
+from ivr.events import IvrDigits, IvrEnded, IvrInterval, IvrStateEntered
+from pbx.call.events import CallEnded
+from pbx.statistics_history import IVR_KINDS, KINDS, event_of, fold, rebuild, restore
+from pbx.store.intervals import AgentRow, CallsRow, IvrRow
 from pbx.store.journal import Journal
 from pbx.store.records import Records
 from pbx.store.rows import JournalRow
@@ -233,4 +236,116 @@ def test_nothing_makes_no_rows() -> None:
         return
         yield
 
-    assert asyncio.run(fold(none())) == ([], [])
+    assert asyncio.run(fold(none())) == []
+
+
+# --- states of flows ------------------------------------------------------------------------------------------------
+
+WAYS = st.lists(
+    st.tuples(
+        st.sampled_from(("enter", "enter", "enter", "key", "leave", "hang up", "flow ends", "die")),
+        st.integers(0, 4), st.integers(0, 2),
+        st.sampled_from((0.0, 0.4, 17.123456, 61.0, 250.0, 901.5, 5_000.0, 90_000.0)),
+    ),
+    min_size=5, max_size=60,
+)  # fmt: skip
+
+
+class Flows:
+    """A server's statistics of flows, and its journal."""
+
+    def __init__(self) -> None:
+        self.now, self.live, self.journal = T0, self.new(), list[Any]()
+
+    @staticmethod
+    def new() -> IvrStatistics:
+        made = IvrStatistics()
+        made.reconfigure(SITE)
+        return made
+
+    def emit(self, event: Any) -> None:
+        self.journal.append(event)
+        self.live.event(event)
+
+    def wait(self, wait_s: float) -> None:
+        """Nobody stays for long: who came more than a quarter of an hour before what is read is not known."""
+        if wait_s > 300:
+            for call in list(self.live.visits):
+                self.do("die", call, 0)
+        self.now += wait_s
+        self.journal += self.live.close(self.now)
+
+    def do(self, what: str, call: str, state: int) -> None:
+        at, visit = self.now, self.live.visits.get(call)
+        if what == "enter":
+            self.emit(IvrStateEntered(at, call, "welcome", f"s{state}"))
+        elif what == "die":
+            self.emit(CallEnded(at, call, "server stopped", 200, 0, 0, 0, 0.0))
+        elif visit is not None:
+            if what == "key":
+                self.emit(IvrDigits(at, call, *visit[0], "1"))
+            else:
+                self.emit(IvrEnded(at, call, "welcome", what, {"hang up": "caller", "flow ends": "flow"}.get(what, "")))
+
+    def shown(self) -> tuple[Any, ...]:
+        self.journal += self.live.close(self.now)
+        return list(self.live.live(self.now)), sorted(self.live.at_work(self.now)), self.live.visits
+
+
+async def killed_and_started(flows: Flows, halves: list[Any], url: str) -> None:
+    """What is counted before a kill and after it, and what is in the database at last."""
+    for half in halves:
+        for what, call, state, wait_s in half:
+            flows.do(what, f"c{call}", state)
+            flows.wait(wait_s)
+        shown = flows.shown()
+        journal = Journal(url, 10_000, Counter())
+        await journal.open()
+        for event in flows.journal:
+            journal.append(event)
+        await journal.close()
+        flows.live, flows.journal = flows.new(), []
+        async with Records(url) as records:
+            await restore(flows.live, records, flows.now)
+        assert flows.shown() == shown
+    flows.journal.clear()
+    async with Records(url) as records:
+        written = await records.ivr_intervals(0, 1e12)
+        anew = [row for row in await fold(records.journal(IVR_KINDS)) if isinstance(row, IvrRow)]
+    assert sorted(written) == sorted(row for row in anew if row.start + 900 <= flows.now)
+    entered, left, hung_up, ended, *_ = map(sum, zip(*(row.figures for row in anew), (0,) * 6, strict=True))
+    assert entered == left + hung_up + ended + len(flows.live.visits)
+
+
+@settings(max_examples=40, deadline=None)
+@given(WAYS, WAYS)
+@example([("enter", 0, 0, 61.0)], [("leave", 0, 0, 901.5)])
+def test_figures_of_flows_are_the_same_after_a_kill(first: list[Any], second: list[Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(killed_and_started(Flows(), [first, second], f"sqlite:///{Path(folder) / 'records.db'}"))
+
+
+def test_a_quarter_of_an_hour_that_was_written_in_part_is_counted_anew(tmp_path: Path) -> None:
+    begin = int(T0) // 900 * 900
+
+    async def run() -> None:
+        url, statistics = f"sqlite:///{tmp_path / 'records.db'}", Flows.new()
+        journal = Journal(url, 10_000, Counter())
+        await journal.open()
+        for event in (
+            IvrStateEntered(begin - 10.0, "a", "welcome", "where"),
+            IvrInterval(begin + 1.0, "welcome", "where", begin - 900, [2, 0, 0, 0, 0, 0]),
+            IvrStateEntered(begin + 5.0, "a", "welcome", "bye"),
+            IvrEnded(begin + 7.0, "a", "welcome", "hang up", "flow"),
+            IvrInterval(begin + 900.0, "welcome", "where", begin, [0, 1, 0, 0, 0, 15_000]),
+        ):  # fmt: skip
+            journal.append(event)
+        await journal.close()
+        async with Records(url) as records:
+            await restore(statistics, records, begin + 2_000.0)
+        told = {(one.state, one.start): one.figures for one in statistics.close(begin + 2_000.0)}
+        assert told == {("where", begin): [0, 1, 0, 0, 0, 15_000], ("bye", begin): [1, 0, 0, 1, 0, 2_000]}
+        hour = {row["name"]: row["hour"]["entered"] for row in statistics.live(begin + 2_000.0)}
+        assert hour == {"welcome/where": 2, "welcome/bye": 1}
+
+    asyncio.run(run())

@@ -7,11 +7,13 @@ from typing import Any
 
 from acd import figures
 from acd.events import AgentInterval, CallsInterval
-from pbx.store.intervals import AgentRow, CallsRow, read, replace_intervals
+from cti import ivr_statistics
+from ivr.events import IvrInterval
+from pbx.store.intervals import AgentRow, CallsRow, IvrRow, read, replace_intervals
 from pbx.store.journal import Journal
 from pbx.store.records import Records
 from pbx.store.rows import JournalRow
-from pbx.store.tables import AGENT_COLUMNS, CALLS_COLUMNS
+from pbx.store.tables import AGENT_COLUMNS, CALLS_COLUMNS, IVR_COLUMNS
 
 CALLS = list(range(len(CALLS_COLUMNS)))
 AGENT = list(range(len(AGENT_COLUMNS)))
@@ -20,6 +22,7 @@ AGENT = list(range(len(AGENT_COLUMNS)))
 def test_columns_are_those_of_the_fold() -> None:
     assert CALLS_COLUMNS == figures.CALLS
     assert AGENT_COLUMNS == figures.AGENTS
+    assert IVR_COLUMNS == ivr_statistics.COLUMNS
 
 
 async def test_events_become_rows_and_the_last_of_a_key_counts(target: Any) -> None:
@@ -30,6 +33,7 @@ async def test_events_become_rows_and_the_last_of_a_key_counts(target: Any) -> N
     journal.append(CallsInterval(1_902.0, "queue", "asia", "call", 1_800, CALLS))
     journal.append(CallsInterval(1_902.0, "skill", "french", "call", 900, CALLS))
     journal.append(AgentInterval(1_903.0, "ann", 900, AGENT, {"lunch": 60_000, "\0": 1}, {"sold": 2}))
+    journal.append(IvrInterval(1_904.0, "welcome", "where", 900, [9, 8, 7, 6, 5, 4]))
     await journal.flush()
     async with Records(target.url) as records:
         found = await records.calls_intervals("queue", 900, 1_800)
@@ -40,15 +44,19 @@ async def test_events_become_rows_and_the_last_of_a_key_counts(target: Any) -> N
         rows = await records.agent_intervals(0, 5_000)
         assert rows == [AgentRow(900, "ann", {"lunch": 60_000, "\ufffd": 1}, {"sold": 2}, (*AGENT,))]
         assert await records.agent_intervals(0, 5_000, "bob") == []
+        assert await records.ivr_intervals(0, 5_000) == [IvrRow(900, "welcome", "where", (9, 8, 7, 6, 5, 4))]
+        assert len(await records.ivr_intervals(0, 5_000, "welcome/where")) == 1
+        assert await records.ivr_intervals(0, 5_000, "welcome/there") == []
         again = [row async for row in records.journal(("AgentInterval",))]
         assert [read(row) for row in again] == rows
         assert [row.kind async for row in records.journal(("CallsInterval",), 1_902)] == ["CallsInterval"] * 2
         assert [row async for row in records.journal(("CallsInterval",), 0, 5)] == []
     await journal.close()
-    assert await replace_intervals(target.url, [], rows) == 1
+    assert await replace_intervals(target.url, rows) == 1
     async with Records(target.url) as records:
         assert await records.calls_intervals("queue", 0, 5_000) == []
         assert await records.agent_intervals(0, 5_000) == rows
+        assert await records.ivr_intervals(0, 5_000) == []
 
 
 def test_columns_of_other_versions_and_nonsense() -> None:

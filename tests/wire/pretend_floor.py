@@ -24,7 +24,7 @@ from cti.screen_pop import ScreenPops
 from cti.tokens import Tokens
 from cti.traces import Traces
 from cti.web_sessions import WebSessions
-from pbx.store.intervals import AgentRow, CallsRow
+from pbx.store.intervals import AgentRow, CallsRow, IvrRow
 from pbx.store.records import JournalRow
 from pbx.trace.ring import Ring
 
@@ -169,6 +169,11 @@ class FakeFloor:
         figures = tuple(range(1_000_000, 1_000_000 + 1000 * len(AGENTS), 1000))
         row = AgentRow(int(since), "marie", {"lunch": 900_000, "mail": 60_000}, {"sold": 12}, figures)
         return [row] if name in (None, "marie") else []
+
+    async def ivr_intervals(self, since: float, before: float, name: str | None = None) -> list[IvrRow]:
+        states = [("where", (90, 70, 8, 0, 88, 400_000)), ("closed", (12, 0, 3, 9, 0, 50_000))]
+        rows = [IvrRow(int(since) // 900 * 900, "welcome", *state) for state in states]
+        return [row for row in rows if name in (None, f"{row.flow}/{row.state}")]
 
     async def cdrs(self, limit: int, *, call_id: str | None = None) -> list[dict[str, Any]]:
         return []

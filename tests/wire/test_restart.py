@@ -62,6 +62,29 @@ async def test_two_who_talk_notice_nothing(
     assert plateau.exit_status == 0 and not plateau.left_over and not any(map(is_alive, workers))
 
 
+async def test_figures_of_flows_are_the_same_after_a_kill(baresip: Softphones) -> None:
+    async with Plateau(OFFICE) as plateau:
+        phone = await baresip.phone("108", server=plateau.sip, password="wire", tone_hz=620)
+        assert await phone.register() == 200
+        call = await phone.call("1001")
+        await call.established()
+        await call.hang_up()
+
+        async def counted() -> list[tuple[str, int, int]]:
+            rows = (await plateau.get("/v1/statistics?by=ivr"))["rows"]
+            return [(row["name"], row["hour"]["entered"], row["hour"]["hung_up"]) for row in rows]
+
+        async def written() -> list[object]:
+            return list((await plateau.get("/v1/cdrs"))["cdrs"])
+
+        await eventually(written)
+        assert await counted() == [("echo/echo", 1, 1)]
+        await plateau.crash_and_restart()
+        assert await counted() == [("echo/echo", 1, 1)]
+        assert await phone.unregister() == 200
+    assert plateau.exit_status == 0
+
+
 def refresh(port: int) -> bytes:
     """A SUBSCRIBE within a dialog of the server that was."""
     return (
