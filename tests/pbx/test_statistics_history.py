@@ -46,13 +46,13 @@ SITE = Site.model_validate({
 STEPS = st.lists(
     st.tuples(
         st.sampled_from((
-            "call", "call", "call", "answer", "answer", "hang up", "fail", "abandon", "transfer", "withdraw", "ready",
-            "ready", "not ready", "logout", "closed", "note", "note",
+            "call", "call", "call", "answer", "answer", "answer", "hang up", "fail", "abandon", "transfer", "withdraw", "ready",
+            "ready", "not ready", "logout", "closed", "note", "note", "note",
         )),
         st.integers(0, 9),
-        st.sampled_from((0.0, 0.4, 3.0, 17.123456, 61.0, 400.0, 901.5, 5_000.0)),
+        st.sampled_from((0.0, 0.0, 0.0, 0.4, 0.4, 3.0, 3.0, 17.123456, 61.0, 400.0, 901.5, 5_000.0)),
     ),
-    min_size=5, max_size=80,
+    min_size=60, max_size=120,
 )  # fmt: skip
 
 
@@ -129,8 +129,9 @@ class History:
         self.engine.withdraw(self._item(which, talks=False), None, self.now)
 
     def do_ready(self, which: int) -> None:
-        self.engine.login(NAMES[which % 3], self.now)
-        self.engine.ready(NAMES[which % 3], self.now)
+        for name in NAMES[: which % 3 + 1]:
+            self.engine.login(name, self.now)
+            self.engine.ready(name, self.now)
 
     def do_not_ready(self, which: int) -> None:
         self.engine.not_ready(NAMES[which % 3], f"reason {which}", self.now)
