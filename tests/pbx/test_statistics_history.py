@@ -46,8 +46,8 @@ SITE = Site.model_validate({
 STEPS = st.lists(
     st.tuples(
         st.sampled_from((
-            "call", "call", "call", "answer", "answer", "answer", "hang up", "fail", "abandon", "transfer", "withdraw", "ready",
-            "ready", "not ready", "logout", "closed", "note", "note", "note",
+            "call", "call", "call", "answer", "answer", "answer", "hang up", "fail", "abandon", "transfer",
+            "withdraw", "ready", "ready", "not ready", "logout", "closed", "note", "note", "note",
         )),
         st.integers(0, 9),
         st.sampled_from((0.0, 0.0, 0.0, 0.4, 0.4, 3.0, 3.0, 17.123456, 61.0, 400.0, 901.5, 5_000.0)),
