@@ -4,6 +4,7 @@ by telephone, a nailed-up line, a supervisor who whispers on a queue's call."""
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -176,11 +177,28 @@ async def test_the_agent_hangs_up_and_says_how_it_ended(
             await screen.command("wrap_up_done")
         await screen.command("extend_wrap_up")
         assert (await state(office, "dora"))["wrap_up"]["until"] == pytest.approx(work["until"] + 60, abs=0.01)
+        before = await noted(office)
         await screen.command("note", disposition="no sale")
+        assert await noted(office) == before + Counter({"no sale": 1})
         await screen.command("wrap_up_done", disposition="sold")
+        assert await noted(office) == before + Counter({"sold": 1})
         await screen.pop("ended")
         await becomes(office, "dora", "READY")
+
+        async def written() -> bool:
+            record = (await office.plateau.get(f"/v1/calls/{work['call_id']}"))["record"]
+            return record is not None and record["disposition"] == "sold"  # noted when the call was over
+
+        await eventually(written)
     await dora.unregister()
+
+
+async def noted(office: Office) -> Counter[str]:
+    """Dispositions of the queue and of the agent, who has no other: the same."""
+    queue = (await office.plateau.get("/v1/statistics?by=queue&name=noted"))["rows"][0]["dispositions"]
+    agent = (await office.plateau.get("/v1/statistics?by=agent&name=dora"))["rows"][0]["dispositions"]
+    assert queue == agent
+    return Counter(queue)
 
 
 async def test_the_caller_hangs_up_and_the_next_waits_for_the_wrap_up(
