@@ -365,8 +365,8 @@ class Server:
         raise_limit(site)
         try:
             await self.journal.open(self.standing.read)
+            await restore(self.ivr_statistics, self.records)
             await self.recovery.open()
-            await restore(self.ivr_statistics, self.records, self.driver.now())
             await self._restore_bindings()
             kept = await self.features.open()
             self.watching.restore(kept)

@@ -22,6 +22,8 @@ _FIELDS: Final = {
     for kind in (*COUNTED, *IvrStatistics.FOLLOWS)
 }  # fmt: skip
 
+CLOSING_S: Final = 60.0  # after its end a quarter of an hour is written; not later, whatever the number of states
+
 
 def event_of(row: JournalRow) -> Any:
     """The event that a row was made of, by whatever version; None: not one that statistics count."""
@@ -80,13 +82,12 @@ async def rebuild(url: str) -> int:
     return await replace_intervals(url, rows)
 
 
-async def restore(statistics: IvrStatistics, records: Records, now: float) -> None:
-    """Figures of flows as the last server had them: the quarters of an hour that were written, but for the last, which
-    may be so in part, and the journal from there on. Raises DatabaseUnreachable."""
-    since = (now - DAY_S - HOUR_S) // INTERVAL_S * INTERVAL_S
-    rows = await records.ivr_intervals(since, now)
-    begin = rows[-1].start if rows else since
-    statistics.load(((row.start, Node(row.flow, row.state), row.figures) for row in rows if row.start < begin), begin)
+async def restore(statistics: IvrStatistics, records: Records) -> None:
+    """Figures of flows as the last server had them: quarters of an hour that were written, and the journal since, which
+    is in order: what came before its last row is there. Raises DatabaseUnreachable."""
+    begin = (await records.last_at() - CLOSING_S) // INTERVAL_S * INTERVAL_S
+    rows = await records.ivr_intervals(begin - DAY_S - HOUR_S, begin)
+    statistics.load(((row.start, Node(row.flow, row.state), row.figures) for row in rows), begin)
     earlier = IvrStatistics()  # counts what those rows say already; where callers were then is to be known
     earlier.visits = statistics.visits
     async for row in records.journal(IVR_KINDS, begin - INTERVAL_S):

@@ -113,6 +113,11 @@ class Records:
                 yield JournalRow(seq, at, kind, id_, json.loads(data))
             after = rows[-1][0]
 
+    async def last_at(self) -> float:
+        """When the last event of the journal was; 0.0 if there is none."""
+        rows = await self._read(select(journal.c.at).order_by(journal.c.seq.desc()).limit(1))
+        return float(rows[0][0]) if rows else 0.0
+
     async def _row_before(self, at: float) -> int:
         """A number before which nothing is of that time: the journal has no index by time, but is in its order."""
         low = 0

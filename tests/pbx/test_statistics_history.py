@@ -270,8 +270,8 @@ class Flows:
 
     def wait(self, wait_s: float) -> None:
         """Nobody stays for long: who came more than a quarter of an hour before what is read is not known."""
-        if wait_s > 300:
-            for call in list(self.live.visits):
+        for call, (_, since_ms) in list(self.live.visits.items()):
+            if self.now + wait_s - since_ms / 1000 > 900:
                 self.do("die", call, 0)
         self.now += wait_s
         self.journal += self.live.close(self.now)
@@ -307,7 +307,7 @@ async def killed_and_started(flows: Flows, halves: list[Any], url: str) -> None:
         await journal.close()
         flows.live, flows.journal = flows.new(), []
         async with Records(url) as records:
-            await restore(flows.live, records, flows.now)
+            await restore(flows.live, records)
         assert flows.shown() == shown
     flows.journal.clear()
     async with Records(url) as records:
@@ -343,7 +343,7 @@ def test_a_quarter_of_an_hour_that_was_written_in_part_is_counted_anew(tmp_path:
             journal.append(event)
         await journal.close()
         async with Records(url) as records:
-            await restore(statistics, records, begin + 2_000.0)
+            await restore(statistics, records)
         told = {(one.state, one.start): one.figures for one in statistics.close(begin + 2_000.0)}
         assert told == {("where", begin): [0, 1, 0, 0, 0, 15_000], ("bye", begin): [1, 0, 0, 1, 0, 2_000]}
         hour = {row["name"]: row["hour"]["entered"] for row in statistics.live(begin + 2_000.0)}

@@ -68,6 +68,23 @@ async def test_events_of_a_call_in_order(filled: str) -> None:
         assert await records.events("nobody") == []
 
 
+async def test_what_happened_since_a_time_is_found_also_when_the_clock_was_set_back(target: Any) -> None:
+    async def found(since: float) -> list[float]:
+        return [row.at async for row in records.journal(("ItemQueued",), since)]
+
+    times = [1_000.0 * n + (-500.0 if n % 7 == 0 else 0.0) for n in range(1, 40)]
+    async with Records(target.url) as records:
+        journal = Journal(target.url, 1000, Counter())
+        await journal.open()
+        assert await records.last_at() == 0.0 and await found(5.0) == []
+        for number, at in enumerate(times):
+            journal.append(ItemQueued(at, f"c{number}", "asia", {}, 1.0))
+        await journal.close()
+        assert await records.last_at() == times[-1]
+        for since in (0.0, 1.0, 1_000.0, 6_400.0, 6_600.0, 20_999.0, 21_000.0, 39_000.0, 39_001.0):
+            assert await found(since) == [at for at in times if at >= since], since
+
+
 async def test_no_database_is_one_clear_line(tmp_path: Path) -> None:
     missing = f"sqlite:///{tmp_path}/missing.db"
     empty = tmp_path / "empty.db"
