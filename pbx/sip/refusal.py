@@ -18,6 +18,7 @@ from pbx.sip.via import via_stamp
 TAG: Final = "unread"
 _ACKNOWLEDGED: Final = b";tag=unread\r\n"
 _COPIED: Final = ("From", "Call-ID", "CSeq")
+_OTHERWISE: Final = frozenset(("v", "via", "f", "from", "t", "to", "i", "call-id", "cseq"))
 
 
 class NewCall(NamedTuple):
@@ -44,6 +45,8 @@ def new_call(data: bytes) -> NewCall | None:
             if name in found or not value or "\n" in value or "\r" in value:
                 return None
             found[name] = value
+        elif line.partition(":")[0].rstrip().lower() in _OTHERWISE:  # compact, or in other letters
+            return None
     if len(found) < 2 + len(_COPIED) or not is_usual_via(found["Via"]) or ";oc" in found["Via"]:
         return None  # a proxy that offers `oc` is told by that how much to send (RFC 7339)
     if "tag=" in found["To"] or not found["CSeq"].endswith(" INVITE"):
