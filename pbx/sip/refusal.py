@@ -33,7 +33,10 @@ def new_call(data: bytes) -> NewCall | None:
     if not data.startswith(b"INVITE sip"):
         return None
     head = data.partition(b"\r\n\r\n")[0]
-    if len(head) > MAX_MARKS or b"\n " in head or b"\n\t" in head:
+    lines = head.count(b"\r\n")
+    if len(head) > MAX_MARKS or lines != head.count(b"\n") or lines != head.count(b"\r"):
+        return None
+    if b"\n " in head or b"\n\t" in head:
         return None
     found: dict[str, str] = {}
     below = ""
@@ -42,7 +45,7 @@ def new_call(data: bytes) -> NewCall | None:
         if name == "Via" and "Via" in found:
             below += f"{line}\r\n"
         elif name in ("Via", "To") or name in _COPIED:
-            if name in found or not value or "\n" in value or "\r" in value:
+            if name in found or not value:
                 return None
             found[name] = value
         elif line.partition(":")[0].rstrip().lower() in _OTHERWISE:  # compact, or in other letters

@@ -47,6 +47,8 @@ def test_its_acknowledgement_is_known() -> None:
         ("To:", "t:"),
         ("Via: SIP/2.0/UDP 198", "v: SIP/2.0/UDP 192.0.2.1\r\nVia: SIP/2.0/UDP 198"),  # which is the topmost
         ("Via: SIP/2.0/UDP 10", "VIA : SIP/2.0/UDP 10"),
+        ("Contact: ", "X: \nVia: SIP/2.0/UDP 192.0.2.1\r\nContact: "),
+        ("Contact: ", "X: \rVia: SIP/2.0/UDP 192.0.2.1\r\nContact: "),
         ("Call-ID: cid", "Call-ID: cid\r\ni: another"),
         ("INVITE", "BYE"),
         ("Call-ID: cid\r\n", ""),
