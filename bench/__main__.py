@@ -37,7 +37,7 @@ AGENTS_PORT = 5090  # where bench.yaml has its B legs and agents
 MEDIA_PORTS = 4200
 WORKS: dict[str, tuple[SipWork, tuple[float, ...]]] = {
     "calls": (sip_cost.CALLS, (100, 200, 400, 600, 800, 1000)),
-    "queue": (sip_cost.QUEUED, (50, 100, 200, 400, 600)),
+    "queue": (sip_cost.QUEUED, (50, 100, 200, 400, 600, 800, 1000)),
     "registrations": (sip_cost.REGISTRATIONS, (200, 500, 1000, 2000)),
 }
 MEDIA_CALLS = (100, 500, 1000)
