@@ -46,7 +46,7 @@ _VISUAL = re.compile(r"[-.()]")
 _HOST_PORT = re.compile(
     r"sips?:(?:[^@]*+@)?(\[[0-9A-Fa-f:.]++\]|[^:;?\[\]]++)(?::([0-9]++))?+([;?].*)?\Z", re.IGNORECASE | re.DOTALL
 )
-_TRANSPORT = re.compile(r";transport=([^;?]++)", re.IGNORECASE)
+_TRANSPORT = re.compile(r";transport(?:=([^;]*+))?+(?=;|$)", re.IGNORECASE)
 
 # RFC 3261 19.1.4: one of these in only one of two URIs makes them differ, even at its default value.
 _DECISIVE: Final = ("user", "ttl", "method", "maddr", "transport")
@@ -168,7 +168,7 @@ def host_port_of(uri: str) -> tuple[str, int | None, str | None]:
         host = host[1:-1].replace(":::", "::")  # RFC 5118 4.10: RFC 3261's grammar has a colon too many
     transport = None
     if rest and ";" in rest and (carried := _TRANSPORT.search(rest.partition("?")[0])):
-        transport = carried[1].lower()
+        transport = carried[1].lower() if carried[1] else None
     return host, _port(port) if port else None, transport
 
 

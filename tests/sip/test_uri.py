@@ -194,3 +194,9 @@ def test_hostile_length_costs_linear_time() -> None:
             validate_request_uri(text)
         except BadUri:
             pass
+
+
+@pytest.mark.parametrize("uri", ["sip:a@h;transport=;transport=tcp", "sip:a@h;transport;transport=tcp"])
+def test_of_a_parameter_that_is_there_twice_the_first_counts(uri: str) -> None:
+    """A parameter must not be (RFC 3261 19.1.1); all readers shall see the same."""
+    assert host_port_of(uri)[2] is None and Uri.parse(uri).transport is None
