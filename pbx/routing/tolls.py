@@ -59,7 +59,6 @@ class Tolls:
         self._under_way = 0.0  # what the calls under way had cost at the last look
         self._today = ""
         self._bills: dict[str, dict[int, Bill]] = {}  # by account, those under way
-        self._next = 0
         self.emit: Callable[[object], None] = lambda event: None
         self.save: Callable[[str, str | None], None] = lambda account, text: None
         self.reconfigure(site)
@@ -125,6 +124,7 @@ class Tolls:
             self._turn(now)
             spent = self._spent[bill.account] = self._spent.get(bill.account, 0.0) + cost
             self._total += cost
+            self._under_way = max(0.0, self._under_way - cost)  # else it would count twice until the next look
             self.save(bill.account, f"{self._today} {spent:.6f}")
 
     def resumed(self, kept: dict[str, Any]) -> Bill:

@@ -217,3 +217,12 @@ def test_a_clock_that_steps_back_costs_nothing() -> None:
     world.tolls.answered(bill, NOON)
     world.tolls.ended(bill, NOON - 1000)
     assert world.spent("101") == 0
+
+
+def test_a_call_that_has_ended_counts_once_for_the_site() -> None:
+    world = World(site_spend_per_day=2)
+    bill = world.bill("101", "0612345678")
+    world.tolls.answered(bill, NOON)
+    assert world.tolls.overdrawn(NOON + 900) == set()
+    world.tolls.ended(bill, NOON + 900)
+    world.bill("102", "0612345678", NOON + 901)
