@@ -52,6 +52,8 @@ class StandingLeg(Leg):
         """The call can't be made again: nobody has this leg."""
         self.watch(None)
         self.audio.release()
+        if self.bill is not None:
+            self.switch.targets.tolls.ended(self.bill, self.switch.clock.now())
 
     @property
     def login(self) -> tuple[str, str] | None:

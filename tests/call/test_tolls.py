@@ -11,7 +11,7 @@ import yaml
 
 from config.tolls import Tolls
 from pbx.call.events import CallEnded
-from pbx.call.standing import keep
+from pbx.call.standing import keep, revive
 from pbx.routing.events import TollLimitReached, TollRefused
 from pbx.spending import Spending
 
@@ -126,6 +126,19 @@ def test_a_call_that_outlives_its_server_is_paid(tolled: Tolled) -> None:
     again = tolled.tolls.resumed(bill)
     tolled.tolls.ended(again, tolled.clock.time)
     assert tolled.spent() == pytest.approx(2 * 0.3)
+
+
+def test_a_call_that_cannot_go_on_is_paid_and_over(tolled: Tolled) -> None:
+    caller, carrier, invite, tag = talking(tolled)
+    kept = json.loads(json.dumps(keep(the_call(tolled))))
+    kept["caller"]["bill"], kept["attributes"] = kept["talking"]["leg"]["bill"], 7  # as another server wrote it
+    caller.follow("BYE", invite, tag, cseq=3)
+    carrier.answer(carrier.request("BYE"), 200)
+    before = tolled.spent()
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        revive(tolled.switch, kept, tolled.clock.time)
+    assert tolled.spent() == pytest.approx(2 * before) and before > 0
+    assert [row["calls"] for row in tolled.spending.view()] == [0]
 
 
 def test_calls_are_ended_when_the_day_is_spent(tolled: Tolled) -> None:
