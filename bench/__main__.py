@@ -24,10 +24,10 @@ from bench.acd import AcdLoadError, AcdStep, InputStep
 from bench.checks import Checks
 from bench.media_cost import MediaLoadError, MediaStep
 from bench.plateau import SITES, Plateau, PlateauError
+from bench.ports import free_port
 from bench.report import Series, table_of, write_csv, write_page, write_svg
 from bench.sip_cost import SipStep, SipWork
 from bench.sipp import Sipp, SippError
-from bench.sites import free_port
 from bench.sound_cost import SoundCosts
 from media.plane import MediaError
 

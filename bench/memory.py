@@ -19,9 +19,9 @@ from rich.console import Console
 from bench.checks import Checks
 from bench.contacts import PASSWORD, Phones
 from bench.plateau import SITES, Plateau, PlateauError
+from bench.ports import free_port
 from bench.processes import own_rss_bytes
 from bench.sipp import Sipp, SippError
-from bench.sites import free_port
 
 CONTACT_KB, CALL_KB = 3.0, 15.0  # the limits
 SOCKETS = 50  # addresses, of the same number of phones each

@@ -22,11 +22,11 @@ from rich.console import Console
 
 from bench.checks import Checks
 from bench.plateau import SITES, Plateau, PlateauError
+from bench.ports import free_port
 from bench.processes import cpu_s
 from bench.report import table_of
 from bench.sip_cost import CALLS, SipStep, measure
 from bench.sipp import Sipp, SippError, SippResult
-from bench.sites import free_port
 from bench.soak import metrics
 
 SERVER_CORE, LOAD_CORE = 0, 1

@@ -10,7 +10,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -22,7 +21,8 @@ from typing import Any, Self
 import aiohttp
 
 from bench import processes
-from bench.sites import ClaimedPorts, copy_site, free_port, free_sip_port
+from bench.ports import ClaimedPorts, free_port, free_sip_port
+from bench.sites import copy_site
 from cti.tokens import Role, Tokens
 
 SITES = Path(__file__).resolve().parent.parent / "config" / "sites"
@@ -60,7 +60,7 @@ class Plateau:
         self.host = "127.0.0.1"
         self.sip_port = sip_port or free_sip_port()
         self._finds_sip_port = sip_port is None
-        self.http_port = free_port(socket.SOCK_STREAM)
+        self.http_port = free_port()
         self.log: deque[str] = deque(maxlen=_LOG_LINES)
         self.exit_status: int | None = None
         self.left_over: list[int] = []  # processes of its that outlived it: there must be none
@@ -140,7 +140,7 @@ class Plateau:
         """Somebody took one of ours between our look and the server's start."""
         if self._finds_sip_port:
             self.sip_port = free_sip_port()
-        self.http_port = free_port(socket.SOCK_STREAM)
+        self.http_port = free_port()
         before, self._media = self._media, ClaimedPorts(self._media.count, first=self._media.last + 1)
         before.release()
         self.site = self._write_site()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from bench.ports import free_port
 from media.rtpengine.bencode import BencodeError, decode, encode
 
 _START_S = 10.0
@@ -28,7 +29,7 @@ class Rtpengine:
         if not Path(self._program).exists():
             raise FileNotFoundError("no rtpengine: Debian package rtpengine-daemon")
         self.host = host
-        self.ng, self.keys = _free_port(host), keys or _free_port(host)
+        self.ng, self.keys = free_port(host), keys or free_port(host)
         self._ports, self._options, self._interface = ports, options, interface or host
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -81,9 +82,3 @@ class Rtpengine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:  # fmt: skip
         self.kill()
-
-
-def _free_port(host: str) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind((host, 0))
-        return int(one.getsockname()[1])

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench.media_cost import MediaLoadError
+from bench.ports import ClaimedPorts
 from bench.rtpengine import Rtpengine
-from bench.sites import ClaimedPorts
 from bench.streams import G711
 from bench.worker_cost import LOCAL, Party, Work, claimed, prefer
 from media.rtpengine.bencode import Value, decode, encode

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from bench.ports import ClaimedPorts, free_port
 from bench.processes import cpu_s
-from bench.sites import ClaimedPorts, free_port
 
 _RECEIVE_TIMEOUT_MS = 20_000
 _LISTEN_S = 5.0
@@ -66,7 +66,7 @@ class Sipp:
         tcp: bool = False, within_s: float = 30.0, core: int | None = None, extra: tuple[str, ...] = (),
         host: str = "127.0.0.1",
     ) -> None:  # fmt: skip
-        self.host, self.port = host, port or free_port(host=host)
+        self.host, self.port = host, port or free_port(host)
         self._folder = Path(tempfile.mkdtemp(prefix="sipp-"))
         self._media = ClaimedPorts(4, host, first=12000, last=19998)
         command = [_program(), *_scenario(scenario), "-i", host, "-p", str(self.port), "-mi", host]

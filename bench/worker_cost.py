@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.media_cost import MediaLoadError
+from bench.ports import ClaimedPorts
 from bench.processes import cpu_s, own_rss_bytes
-from bench.sites import ClaimedPorts
 from bench.streams import G711, LISTENS, VOICES, Streams, speech
 from config.schema import PortRange
 from media.plane import MediaPort, RecordingEvent, RecordingOrder, RemoteMedia

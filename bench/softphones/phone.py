@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from bench.sites import free_sip_port
+from bench.ports import free_sip_port
 from bench.softphones.call import PhoneCall, SoftphoneError, SoftphoneMissing
 
 Stack = Literal["pjsip", "baresip"]

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 from bench.media_cost import Callers, compile_rtp_load
+from bench.ports import free_port
 
 OK = (
     "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1\r\nFrom: <sip:load@x>;tag=1\r\nTo: <sip:2001@x>;tag=2\r\n"
@@ -27,9 +28,7 @@ def test_every_packet_that_is_echoed_is_counted(tmp_path: Path) -> None:
                 self.transport.sendto(data, address)  # type: ignore[attr-defined]
 
         transport, _ = await loop.create_datagram_endpoint(Echo, local_addr=("127.0.0.1", 0))
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         program = await asyncio.to_thread(compile_rtp_load, tmp_path)
         pipe = asyncio.subprocess.PIPE
         load = await asyncio.create_subprocess_exec(str(program), "0.4", stdin=pipe, stdout=pipe)

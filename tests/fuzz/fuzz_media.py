@@ -24,7 +24,7 @@ from typing import Any
 
 import structlog
 
-from bench.sites import ClaimedPorts
+from bench.ports import ClaimedPorts
 from config.schema import PortRange
 from media import records
 from media.plane import ConferencesExhausted, MediaPort, RecordingOrder, RemoteMedia

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import struct
 import time
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from bench.ports import ClaimedPorts
 from config.schema import PortRange
 from media.plane import MediaPort, PortStats, RemoteMedia
 from media.worker_plane import WorkerPlane
@@ -169,27 +169,25 @@ def prompts(tmp_path: Path) -> Path:
     return folder
 
 
-def free_range(pairs: int) -> PortRange:
-    """Consecutive free port pairs, as free as one can know."""
-    begin = os.getpid() % 80 * 200  # several test runs may share a machine
-    for first in (41000 + (begin + more) % 19_000 for more in range(0, 19_000, 200)):
-        held: list[socket.socket] = []
-        try:
-            for number in range(first, first + 2 * pairs):
-                one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                held.append(one)
-                one.bind((LOCAL, number))
-        except OSError:
-            continue
-        finally:
-            for one in held:
-                one.close()
-        return PortRange(first, first + 2 * pairs - 1)
-    raise AssertionError("no free port range")
+FreeRange = Callable[[int], PortRange]
 
 
 @pytest.fixture
-def make_plane(prompts: Path) -> Callable[[int], Awaitable[WorkerPlane]]:
+def free_range() -> Iterator[FreeRange]:
+    """Makes ranges of so many port pairs, nobody else's until the test is over."""
+    claims: list[ClaimedPorts] = []
+
+    def claim(pairs: int) -> PortRange:
+        claims.append(ClaimedPorts(2 * pairs, LOCAL))
+        return PortRange(claims[-1].first, claims[-1].last)
+
+    yield claim
+    for one in claims:
+        one.release()
+
+
+@pytest.fixture
+def make_plane(prompts: Path, free_range: FreeRange) -> Callable[[int], Awaitable[WorkerPlane]]:
     async def make(pairs: int) -> WorkerPlane:
         plane = WorkerPlane(LOCAL, None, free_range(pairs), prompts, Counter())
         await plane.start()

@@ -17,7 +17,7 @@ from media.worker_plane import WorkerPlane
 from pbx.sdp.audio import read_audio
 from pbx.sdp.offer_answer import LocalDescription
 from pbx.sdp.security import Means, Secure
-from tests.media.conftest import LOCAL, free_range
+from tests.media.conftest import LOCAL, FreeRange
 
 aiortc = pytest.importorskip("aiortc")
 av = pytest.importorskip("av")
@@ -108,7 +108,7 @@ class Peer:
 
 
 @pytest.fixture
-async def plane() -> AsyncIterator[WorkerPlane]:
+async def plane(free_range: FreeRange) -> AsyncIterator[WorkerPlane]:
     policy = SecurityPolicy(("AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80"), ("ECDHE+AESGCM",), 5.0)
     made = WorkerPlane(LOCAL, None, free_range(4), None, Counter(), security=policy)
     await made.start()

@@ -8,7 +8,7 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,13 +16,14 @@ from media.plane import MediaPort
 from media.worker_plane import WorkerPlane
 from tests.media.processes import until
 
+if TYPE_CHECKING:
+    from tests.media.conftest import FreeRange
+
 LOUD, QUIET = b"\x10" * 80 + b"\x90" * 80, b"\xff" * 160
 
 
 @pytest.fixture
-async def two(prompts: Path, tmp_path: Path) -> AsyncIterator[WorkerPlane]:
-    from .conftest import free_range
-
+async def two(prompts: Path, tmp_path: Path, free_range: FreeRange) -> AsyncIterator[WorkerPlane]:
     plane = WorkerPlane("127.0.0.1", None, free_range(12), prompts, Counter(), workers=2, runtime=tmp_path / "run")
     await plane.start()
     yield plane

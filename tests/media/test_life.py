@@ -22,7 +22,7 @@ from media.worker_plane import WorkerPlane
 from tests.media.processes import alive, until
 
 if TYPE_CHECKING:
-    from tests.media.conftest import Phone
+    from tests.media.conftest import FreeRange, Phone
 
 MakePhone = Callable[..., "Phone"]
 Start = Callable[..., Awaitable[WorkerPlane]]
@@ -31,9 +31,7 @@ TAG_A, TAG_B = b"leg A".ljust(16, b"\0"), b"leg B".ljust(16, b"\0")
 
 
 @pytest.fixture
-def ports() -> PortRange:
-    from .conftest import free_range
-
+def ports(free_range: FreeRange) -> PortRange:
     return free_range(8)
 
 
@@ -277,10 +275,8 @@ async def test_traces_of_a_dead_worker_are_removed(start: Start, phone: MakePhon
     assert len(list((tmp_path / "run").iterdir())) == 3  # lock, socket, note
 
 
-def test_killed_server(tmp_path: Path, phone: MakePhone) -> None:
+def test_killed_server(tmp_path: Path, phone: MakePhone, free_range: FreeRange) -> None:
     """SIGKILL under 200 calls, as it is: another process of the same site finds them all, and releases them cleanly."""
-    from .conftest import free_range
-
     ports = free_range(400)
     code = """if True:
         import asyncio, sys

@@ -18,15 +18,13 @@ from media.worker_plane import WorkerPlane, shares
 from tests.media.processes import until
 
 if TYPE_CHECKING:
-    from tests.media.conftest import Phone
+    from tests.media.conftest import FreeRange, Phone
 
 MakePhone = Callable[..., "Phone"]
 
 
 @pytest.fixture
-async def two(prompts: Path, tmp_path: Path) -> AsyncIterator[WorkerPlane]:
-    from .conftest import free_range
-
+async def two(prompts: Path, tmp_path: Path, free_range: FreeRange) -> AsyncIterator[WorkerPlane]:
     plane = WorkerPlane("127.0.0.1", None, free_range(8), prompts, Counter(), workers=2, runtime=tmp_path / "run")
     await plane.start()
     yield plane

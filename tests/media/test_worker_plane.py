@@ -24,7 +24,7 @@ from media.speech import Speaker
 from media.worker_plane import WorkerPlane
 
 if TYPE_CHECKING:
-    from tests.media.conftest import Phone
+    from tests.media.conftest import FreeRange, Phone
 
 MakePlane = Callable[[int], Awaitable[WorkerPlane]]
 Stats = Callable[[MediaPort], Awaitable[PortStats]]
@@ -202,10 +202,10 @@ async def test_no_cycles_on_the_path_of_a_call(plane: WorkerPlane, stats: Stats)
         gc.enable()
 
 
-async def test_a_text_of_a_call(prompts: Path, phone: Callable[..., Phone]) -> None:
+async def test_a_text_of_a_call(
+    prompts: Path, phone: Callable[..., Phone], free_range: FreeRange
+) -> None:
     """Spoken, heard, and there again when the worker was killed."""
-    from .conftest import free_range
-
     speaker = Speaker("espeak-ng", "en-gb")
     plane = WorkerPlane("127.0.0.1", None, free_range(2), PromptLibrary(Wanted(prompts, speaker=speaker)), Counter())
     await plane.start()
@@ -230,10 +230,10 @@ async def test_a_text_of_a_call(prompts: Path, phone: Callable[..., Phone]) -> N
         await plane.close()
 
 
-async def test_both_families(prompts: Path, phone: Callable[..., Phone]) -> None:
+async def test_both_families(
+    prompts: Path, phone: Callable[..., Phone], free_range: FreeRange
+) -> None:
     """Bound to "::" a port takes IPv4 too: an IPv6 phone talks with an IPv4 one, and RTCP reaches both."""
-    from .conftest import free_range
-
     plane = WorkerPlane("::", None, free_range(4), PromptLibrary(prompts))
     await plane.start()
     try:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from acd.events import ItemAbandoned, ItemQueued, ItemWaits
-from bench.sites import free_port
+from bench.ports import free_port
 from pbx.__main__ import app
 from pbx.store.journal import Journal
 

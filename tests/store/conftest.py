@@ -6,7 +6,6 @@ import asyncio
 import os
 import pwd
 import shutil
-import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from bench.ports import free_port
 from pbx.call.events import CallAnswered, CallConnected, CallEnded, CallStarted, LegEnded, LegStarted
 from pbx.store.engine import create_engine, database_url
 
@@ -48,9 +48,7 @@ class PostgresCluster:
         self._bin = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), default=None)
         assert self._bin is not None, "PostgreSQL is not installed: apt-get install -y postgresql"
         self.folder = Path(tempfile.mkdtemp(prefix="plateau-pg-"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self._user = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
         if os.getuid() == 0:
             shutil.chown(self.folder, "postgres")

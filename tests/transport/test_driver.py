@@ -7,12 +7,13 @@ import socket
 
 import pytest
 
+from bench.ports import free_port
 from pbx.sip.hop import Hop
 from pbx.sip.message import Request
 from pbx.sip.server_transaction import ServerTransaction
 from pbx.transport.driver import Driver, ListenError
 
-from .conftest import Rig, Run, free_port, request, rig
+from .conftest import Rig, Run, request, rig
 
 
 def udp_peer() -> socket.socket:
@@ -105,7 +106,7 @@ def test_a_peer_that_is_gone(run: Run) -> None:
     async def main() -> None:
         async with rig("udp") as made:
             for _ in range(3):
-                made.driver.send(b"x" * 10, Hop("udp", "127.0.0.1", free_port(socket.SOCK_DGRAM)))
+                made.driver.send(b"x" * 10, Hop("udp", "127.0.0.1", free_port()))
                 made.driver.send(b"x" * 10, Hop("udp", "::1", 5060))
                 made.driver.send(b"x" * 70_000, Hop("udp", "127.0.0.1", 9))
                 await asyncio.sleep(0.005)
@@ -142,7 +143,7 @@ def test_a_port_in_use(run: Run, transport: str) -> None:
             taken.bind(("127.0.0.1", 0))
             if transport == "tcp":
                 taken.listen()
-            port, other_udp, other_tcp = taken.getsockname()[1], free_port(socket.SOCK_DGRAM), free_port()
+            port, other_udp, other_tcp = taken.getsockname()[1], free_port(), free_port()
             made = Rig()
             listeners = [
                 ("udp", "127.0.0.1", other_udp),

@@ -8,12 +8,13 @@ from typing import cast
 
 import pytest
 
+from bench.ports import free_port
 from pbx.sip.hop import Hop
 from pbx.sip.message import MAX_BODY_BYTES, Response
 from pbx.transport import stream, streams
 from pbx.transport.streams import Limits
 
-from .conftest import PATIENCE_S, Run, connected, free_port, request, rig
+from .conftest import PATIENCE_S, Run, connected, request, rig
 
 
 class Listener:

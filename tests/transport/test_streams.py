@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from bench.ports import free_port
 from pbx.sip import stun
 from pbx.sip.hop import Hop
 from pbx.transport import streams
@@ -19,7 +20,7 @@ from pbx.transport.streams import Limits
 from pbx.transport.tls import TlsFiles
 
 from .certificates import Authority
-from .conftest import PATIENCE_S, Peer, Rig, Run, connected, free_port, request, rig, trusting
+from .conftest import PATIENCE_S, Peer, Rig, Run, connected, request, rig, trusting
 from .test_driver import received, udp_peer
 from .test_tls import Listener
 

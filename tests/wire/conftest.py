@@ -13,8 +13,9 @@ import pytest
 import pytest_asyncio
 
 from bench.plateau import Plateau
+from bench.ports import free_port
 from bench.sipp import Sipp, SippResult
-from bench.sites import free_port, read_site
+from bench.sites import read_site
 from bench.softphones import Softphones
 from tests.wire.browser import Browser, open_browser
 

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
-from bench.sites import free_port
+from bench.ports import free_port
 
 # auto_net_state_mon: it takes a machine that can't reach the Internet for one without a network otherwise.
 # verify_server_cn: its TLS library (mbedTLS) looks for names in a certificate, not for addresses.

@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
+from bench.ports import free_port
 from bench.sipp import is_listening
-from bench.sites import free_port
 
 CONFIGS = Path(__file__).parent / "kamailio"
 START_S = 10.0
@@ -20,7 +20,7 @@ class Kamailio:
     """`words` are what the configuration calls by name; `{sip}` in them is its own HOST:PORT."""
 
     def __init__(self, config: str, *, host: str = "127.0.0.1", **words: str) -> None:
-        self.host, self.port = host, free_port(host=host)
+        self.host, self.port = host, free_port(host)
         self._config = CONFIGS / config
         self._words = {name: value.format(sip=self.sip) for name, value in words.items()}
         self._folder = Path(tempfile.mkdtemp(prefix="kamailio-"))

@@ -16,8 +16,8 @@ import pytest
 import pytest_asyncio
 
 from bench.plateau import Plateau, PlateauError
+from bench.ports import free_port
 from bench.sipp import Sipp
-from bench.sites import free_port
 from pbx.sip.digest import DigestClient, choose_challenge
 from pbx.sip.message import Response, parse
 from tests.wire.conftest import HERE, OFFICE, office_changes

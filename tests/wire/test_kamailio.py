@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bench.plateau import Plateau
+from bench.ports import free_sip_port
 from bench.sipp import Sipp, SippResult
-from bench.sites import free_sip_port
 from bench.softphones import Softphones, answer
 from tests.wire.conftest import HERE, OFFICE, TRUNK, eventually
 from tests.wire.proxy import Kamailio

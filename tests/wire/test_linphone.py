@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from socket import SOCK_STREAM
 
 import pytest
 import pytest_asyncio
 
 from bench.plateau import Plateau
-from bench.sites import free_port
+from bench.ports import free_port
 from bench.softphones import CallFailed, Phone, Softphones, answer, ring_only
 from tests.transport.certificates import Authority
 from tests.wire.conftest import OFFICE, Office, eventually
@@ -133,7 +132,7 @@ async def test_over_a_stream(tmp_path: Path, transport: str) -> None:
     """Registered, and a call."""
     authority = Authority(tmp_path)
     certificate, key = authority.issue("server", "127.0.0.1")
-    server = f"127.0.0.1:{free_port(SOCK_STREAM)}"
+    server = f"127.0.0.1:{free_port()}"
     listen = {"sip": [f"{transport}:{server}"], "tls": {"certificate": certificate, "key": key}}
     async with Plateau(OFFICE, changes={"listen": listen}) as plateau:
         async with Linphone(server, "111", "wire", "wire", transport, authority.file) as phone:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bench.plateau import Plateau
+from bench.ports import free_port
 from bench.processes import is_alive
 from bench.sipp import Sipp
-from bench.sites import free_port
 from tests.wire.conftest import HERE, OFFICE, TRUNK, eventually, office_changes
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bench.plateau import Plateau
+from bench.ports import free_port
 from bench.sipp import Sipp, SippResult
-from bench.sites import free_port
 from bench.softphones import Softphones, answer
 from tests.wire.conftest import HERE, OFFICE, TRUNK, Office, eventually, office_changes
 

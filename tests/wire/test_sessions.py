@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from bench.plateau import Plateau
+from bench.ports import free_port
 from bench.sipp import SippResult
-from bench.sites import free_port
 from bench.softphones import Softphones, answer, ring_only
 from tests.wire.conftest import OFFICE, Office, eventually, office_changes
 

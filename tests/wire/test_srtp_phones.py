@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from bench.plateau import Plateau
-from bench.sites import free_port
+from bench.ports import free_port
 from bench.softphones import CallFailed, Phone, Softphones, answer
 from tests.wire.conftest import OFFICE, eventually
 

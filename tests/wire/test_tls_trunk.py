@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from bench.plateau import Plateau
-from bench.sites import free_port
+from bench.ports import free_port
 from tests.transport.certificates import Authority
 from tests.wire.conftest import OFFICE, eventually
 

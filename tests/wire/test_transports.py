@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from bench.plateau import Plateau
-from bench.sites import free_port
+from bench.ports import free_port
 from bench.softphones import Softphones, answer
 from tests.transport.certificates import Authority
 from tests.wire.conftest import OFFICE, eventually

@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bench.plateau import Plateau
-from bench.sites import free_port
+from bench.ports import free_port
 from bench.softphones import Phone, Softphones, answer
 from tests.transport.certificates import Authority
 from tests.wire.browser import Browser, open_browser

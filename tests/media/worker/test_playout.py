@@ -16,7 +16,7 @@ from media import codecs, records
 from media.plane import MediaPort, PlaylistTooLong, PortStats, UnknownPrompt
 from media.prompts import PromptLibrary, Wanted
 from media.worker_plane import WorkerPlane
-from tests.media.conftest import free_range
+from tests.media.conftest import FreeRange
 
 if TYPE_CHECKING:
     from tests.media.conftest import Leg, Packet, Phone
@@ -241,7 +241,7 @@ async def test_reload_while_playing(plane: WorkerPlane, leg: MakeLeg, prompts: P
     ],
 )  # fmt: skip
 async def test_a_prompt_in_every_codec(
-    prompts: Path, phone: Callable[..., Phone], codec: str, clock_hz: int, form: str
+    prompts: Path, phone: Callable[..., Phone], free_range: FreeRange, codec: str, clock_hz: int, form: str
 ) -> None:
     """Its frames as they were encoded, on the clock of the codec."""
     library = PromptLibrary(Wanted(prompts, ("PCMU", "G722", "OPUS", "L16")))
@@ -312,7 +312,7 @@ async def test_a_file_that_lies_is_not_played(
     assert (await a.phone.receive()).payload == b"\xff" * 160
 
 
-async def test_comfort_noise(prompts: Path, phone: Callable[..., Phone]) -> None:
+async def test_comfort_noise(prompts: Path, phone: Callable[..., Phone], free_range: FreeRange) -> None:
     library = PromptLibrary(Wanted(prompts, tones=frozenset({"tone:noise"})))
     plane = WorkerPlane("127.0.0.1", None, free_range(2), library)
     await plane.start()
