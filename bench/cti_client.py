@@ -15,7 +15,7 @@ from aiohttp import ClientWebSocketResponse, WSMsgType
 from bench.plateau import Plateau, PlateauError
 from cti.tokens import Role
 
-_REPLY_S = 5.0
+_REPLY_S = 30.0
 POPS = frozenset({"offer", "updated", "retract", "connected", "wrap_up", "ended"})
 
 
@@ -68,7 +68,7 @@ class EventClient:
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()
 
-    async def until(self, wanted: Callable[[Received], object], within_s: float = 5.0) -> Received:
+    async def until(self, wanted: Callable[[Received], object], within_s: float = 30.0) -> Received:
         """The first message (of those that came or will) that is wanted. Raises TimeoutError."""
         seen = 0
         async with asyncio.timeout(within_s):
@@ -93,7 +93,7 @@ class EventClient:
         """The screen pops so far."""
         return [message for message in self.received if message.type in POPS]
 
-    async def pop(self, kind: str, call_id: str | None = None, within_s: float = 5.0) -> Received:
+    async def pop(self, kind: str, call_id: str | None = None, within_s: float = 30.0) -> Received:
         """The first pop of a kind (of a call). Raises TimeoutError."""
         return await self.until(
             lambda message: message.type == kind

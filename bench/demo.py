@@ -73,7 +73,7 @@ class Stage:
     def say(self, text: str) -> None:
         self.console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim] {text}")
 
-    async def event(self, kind: str, call_id: str, within_s: float = 10.0) -> Received:
+    async def event(self, kind: str, call_id: str, within_s: float = 30.0) -> Received:
         """A server event of a call."""
         return await self.screen.until(
             lambda e: e.type == kind and call_id in (e["call_id"], e["item_id"]), within_s

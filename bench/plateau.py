@@ -279,7 +279,7 @@ class Plateau:
         headers = {"Authorization": f"Bearer {self.token(role, name)}"}
         return await self._http.ws_connect("/v1/events", headers=headers, params=parameters, heartbeat=30)
 
-    async def until_idle(self, within_s: float = 5.0) -> None:
+    async def until_idle(self, within_s: float = 30.0) -> None:
         """Until no call is left. Raises PlateauError with those that are."""
         deadline = time.monotonic() + within_s
         while True:

@@ -13,7 +13,7 @@ from types import TracebackType
 from bench.ports import free_port
 from media.rtpengine.bencode import BencodeError, decode, encode
 
-_START_S = 10.0
+_START_S = 30.0
 
 
 class Rtpengine:

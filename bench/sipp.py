@@ -20,7 +20,7 @@ from bench.ports import ClaimedPorts, free_port
 from bench.processes import cpu_s
 
 _RECEIVE_TIMEOUT_MS = 20_000
-_LISTEN_S = 5.0
+_LISTEN_S = 30.0
 _QUIT_S = 3.0
 
 
@@ -63,7 +63,7 @@ class Sipp:
     def __init__(
         self, scenario: str | Path, target: str | None, *, service: str = "service", calls: int = 0, rate: float = 10,
         limit: int | None = None, hold_ms: int = 0, port: int = 0, user: str = "", password: str = "",
-        tcp: bool = False, within_s: float = 30.0, core: int | None = None, extra: tuple[str, ...] = (),
+        tcp: bool = False, within_s: float = 60.0, core: int | None = None, extra: tuple[str, ...] = (),
         host: str = "127.0.0.1",
     ) -> None:  # fmt: skip
         self.host, self.port = host, port or free_port(host)

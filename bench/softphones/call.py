@@ -96,19 +96,19 @@ class PhoneCall:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    async def until(self, true: Callable[[PhoneCall], object], within_s: float = 10.0) -> None:
+    async def until(self, true: Callable[[PhoneCall], object], within_s: float = 30.0) -> None:
         """Wait for the call to be as wanted. Raises TimeoutError."""
         async with asyncio.timeout(within_s):
             while not true(self):
                 await self._changed.wait()
 
-    async def established(self, within_s: float = 10.0) -> None:
+    async def established(self, within_s: float = 30.0) -> None:
         """Raises CallFailed when it ends instead, TimeoutError when neither happens."""
         await self.until(lambda call: call.established_at or call.ended_at, within_s)
         if self.established_at is None:
             raise CallFailed(self.status, self.reason)
 
-    async def ended(self, within_s: float = 10.0) -> None:
+    async def ended(self, within_s: float = 30.0) -> None:
         await self.until(lambda call: call.ended_at, within_s)
 
     async def _do(self, verb: str, **arguments: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from bench.softphones.call import PhoneCall, SoftphoneError, SoftphoneMissing
 
 Stack = Literal["pjsip", "baresip"]
 _MODULES = {"pjsip": "pjsua2", "baresip": "baresip"}
-_COMMAND_S = 15.0
+_COMMAND_S = 30.0
 _END_S = 10.0
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -48,7 +48,7 @@ class Phone:
         made = await self.process.do("call", account=self.user, to=uri, headers=dict(headers or {}))
         return self.process.adopt(PhoneCall(self, int(made["call"]), incoming=False))
 
-    async def next_call(self, within_s: float = 10.0) -> PhoneCall:
+    async def next_call(self, within_s: float = 30.0) -> PhoneCall:
         """The next call that reaches this phone, in order of arrival. Raises TimeoutError."""
         async with asyncio.timeout(within_s):
             return await self.calls.get()

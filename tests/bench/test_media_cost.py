@@ -58,7 +58,7 @@ def test_the_caller_acknowledges_and_hangs_up_at_the_contact() -> None:
         callers.bye(0)
         bye = await loop.sock_recv(server, 4096)
         await loop.sock_sendto(server, OK.format(call_id=call_id).replace("200 OK", "486 No").encode(), address)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             while not callers.refused:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         transport.close()

@@ -107,7 +107,7 @@ async def test_messages_over_the_websocket(api: Api) -> None:
     for text in texts:
         await socket.send_str(text)
         while True:
-            got = (await socket.receive(timeout=10)).data
+            got = (await socket.receive(timeout=30)).data
             reply = json.loads(got, parse_constant=pytest.fail)
             if reply["type"] == "reply":
                 break

@@ -63,10 +63,10 @@ async def test_wall_boards_get_figures_and_others_none(api: Api, monkeypatch: py
     monkeypatch.setattr(cti.statistics, "SHOW_S", 0.05)
     board = await api.socket("supervisor", query="?topics=statistics")
     other = await api.socket("supervisor")
-    kinds = [json.loads(await board.receive_str(timeout=5))["type"] for _ in range(3)]
+    kinds = [json.loads(await board.receive_str(timeout=30))["type"] for _ in range(3)]
     assert kinds == ["hello", "snapshot", "statistics"]
     await other.send_json({"command": "ping", "id": 1})
-    kinds = [json.loads(await other.receive_str(timeout=5))["type"] for _ in range(3)]
+    kinds = [json.loads(await other.receive_str(timeout=30))["type"] for _ in range(3)]
     assert kinds == ["hello", "snapshot", "reply"]
     await board.close()
     await other.close()

@@ -18,13 +18,13 @@ NOW = 1_700_000_000.0
 
 
 async def take(socket: ClientWebSocketResponse, count: int = 1) -> Any:
-    found = [json.loads(await socket.receive_str(timeout=5)) for _ in range(count)]
+    found = [json.loads(await socket.receive_str(timeout=30)) for _ in range(count)]
     return found if count > 1 else found[0]
 
 
 async def closed(socket: ClientWebSocketResponse) -> int | None:
     """Read to the end; the close code."""
-    while (await socket.receive(timeout=5)).type in (WSMsgType.TEXT, WSMsgType.CLOSE):
+    while (await socket.receive(timeout=30)).type in (WSMsgType.TEXT, WSMsgType.CLOSE):
         pass
     return socket.close_code
 

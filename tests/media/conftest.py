@@ -84,7 +84,7 @@ class Phone:
         self.rtp.sendto(self.packet(payload, payload_type), (self._to, port.number))
         self.seq = (self.seq + 1) & 0xFFFF
 
-    async def receive(self, within_s: float = 1.0) -> Packet:
+    async def receive(self, within_s: float = 30.0) -> Packet:
         """The next packet; TimeoutError if none comes."""
         async with asyncio.timeout(within_s):
             data = await asyncio.get_running_loop().sock_recv(self.rtp, 2048)
@@ -105,7 +105,7 @@ class Phone:
         except TimeoutError:
             return packets
 
-    async def receive_rtcp(self, within_s: float = 1.0) -> bytes:
+    async def receive_rtcp(self, within_s: float = 30.0) -> bytes:
         async with asyncio.timeout(within_s):
             return await asyncio.get_running_loop().sock_recv(self.rtcp, 2048)
 
@@ -211,7 +211,7 @@ def stats(plane: WorkerPlane) -> Callable[[MediaPort], Awaitable[PortStats]]:
     async def ask(port: MediaPort) -> PortStats:
         answer: asyncio.Future[PortStats] = asyncio.get_running_loop().create_future()
         plane.release(port, answer.set_result)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             return await answer
 
     return ask

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-async def until(true: Callable[[], bool], within_s: float = 2.0) -> None:
+async def until(true: Callable[[], bool], within_s: float = 30.0) -> None:
     for _ in range(round(within_s / 0.005)):
         if true():
             return

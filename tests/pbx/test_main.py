@@ -67,7 +67,7 @@ def test_a_wrong_certificate(tmp_path: Path) -> None:
 def served(site: str) -> tuple[int, str]:
     """Exit status and last line of a server that does not start."""
     command = [sys.executable, "-m", "pbx", "serve", site]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return ended.returncode, ended.stderr.splitlines()[-1]
 
 

@@ -59,7 +59,7 @@ async def test_an_outage_loses_nothing(url: str, target: Any, quick: list[Any]) 
     await store.open()
     await target.go_down()
     store.save("101", "dnd", "on")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not counters["settings_retries"]:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.01)
     await target.come_back()

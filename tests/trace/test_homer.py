@@ -32,7 +32,7 @@ async def test_copies_of_what_comes(recorded: Recorder, listening: socket.socket
     homer = exporter(recorded, listening.getsockname()[:2])
     homer.start()
     recorded.got(request("OPTIONS", "new"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         chunks = decode(await asyncio.get_running_loop().sock_recv(listening, 65_535))
     assert chunks["correlation"] == b"new" and chunks["key"] == b"open" and chunks["capture id"] == 2001
     recorded.got(request("OPTIONS", "last"))
@@ -59,7 +59,7 @@ async def test_nobody_there(recorder: Recorder) -> None:
 async def test_a_name_that_is_none_is_tried_again_later(recorder: Recorder) -> None:
     homer = exporter(recorder, ("no-such-name.invalid", 9060))
     homer.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not recorder.counters["homer_unreachable"]:  # noqa: ASYNC110 - the name service tells nobody
             await asyncio.sleep(0.01)
     await homer.close()

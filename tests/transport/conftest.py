@@ -21,7 +21,7 @@ from pbx.transport.tls import TlsFiles
 
 from .certificates import Authority
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 class EchoCore:

@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import ClientConnectionError, ClientSession
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 class Browser:

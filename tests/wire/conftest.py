@@ -30,7 +30,7 @@ def office_changes(uas_port: int) -> dict[str, Any]:
     return {"dial_plan": [rule, *read_site(OFFICE)["dial_plan"]]}
 
 
-async def eventually(true: Callable[[], Awaitable[object]], within_s: float = 5.0) -> None:
+async def eventually(true: Callable[[], Awaitable[object]], within_s: float = 30.0) -> None:
     """Wait for another process to be as wanted. Raises TimeoutError."""
     async with asyncio.timeout(within_s):
         while not await true():  # noqa: ASYNC110 - nobody tells us
@@ -66,7 +66,7 @@ class Office:
     ) -> SippResult:
         """sipp calls by the trunk."""
         scenario = self.scenario(name, **(words or {}))
-        settings = {"calls": 1, "within_s": 15.0, "host": TRUNK, **settings}
+        settings = {"calls": 1, "within_s": 60.0, "host": TRUNK, **settings}
         sipp = Sipp(scenario, self.plateau.sip, service=service, **settings)
         await sipp.start()
         return await sipp.wait()

@@ -83,7 +83,7 @@ class Linphone:
         self._process.stdin.write(f"{command}\n".encode())
         await self._process.stdin.drain()
 
-    async def hears(self, words: str, within_s: float = 10.0) -> None:
+    async def hears(self, words: str, within_s: float = 30.0) -> None:
         """Wait for it to say this, after all that was waited for before."""
         end = asyncio.get_running_loop().time() + within_s
         while (at := self.said.find(words, self._heard)) < 0:
@@ -96,7 +96,7 @@ class Linphone:
         if self._process.returncode is None:
             await self.do("quit")
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     await self._process.wait()
             except TimeoutError:
                 self._process.kill()

@@ -13,7 +13,7 @@ from bench.ports import free_port
 from bench.sipp import is_listening
 
 CONFIGS = Path(__file__).parent / "kamailio"
-START_S = 10.0
+START_S = 30.0
 
 
 class Kamailio:

@@ -45,7 +45,7 @@ async def state(office: Office, agent: str) -> dict[str, Any]:
     return found
 
 
-async def becomes(office: Office, agent: str, wanted: str, reason: str | None = None, within_s: float = 5.0) -> None:
+async def becomes(office: Office, agent: str, wanted: str, reason: str | None = None, within_s: float = 30.0) -> None:
     deadline = asyncio.get_running_loop().time() + within_s
     while True:
         found = await state(office, agent)

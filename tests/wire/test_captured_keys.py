@@ -18,7 +18,7 @@ CAPTURES = Path("/usr/share/sip-tester")  # of the Debian package
 async def test_a_captured_key_leads_on(office: Office, key: str, to: str) -> None:
     scenario = office.scenario("uac_key.xml", CAPTURE=str(CAPTURES / f"dtmf_2833_{key}.pcap"))
     async with office.callee("uas_call.xml"):
-        caller = Sipp(scenario, office.plateau.sip, service="1006", calls=1, hold_ms=2500, within_s=15, host=TRUNK)
+        caller = Sipp(scenario, office.plateau.sip, service="1006", calls=1, hold_ms=2500, within_s=60, host=TRUNK)
         await caller.start()
 
         async def talking() -> bool:

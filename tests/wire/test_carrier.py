@@ -38,7 +38,7 @@ async def trunk(plateau: Plateau, name: str) -> dict[str, Any]:
 
 async def call(carrier: Plateau) -> SippResult:
     scenario = HERE / "sipp" / "uac_call.xml"
-    sipp = Sipp(scenario, carrier.sip, service="4000", calls=2, hold_ms=100, within_s=15, host=TRUNK)
+    sipp = Sipp(scenario, carrier.sip, service="4000", calls=2, hold_ms=100, within_s=60, host=TRUNK)
     await sipp.start()
     return await sipp.wait()
 

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 
 async def call(target: str, number: str, calls: int) -> SippResult:
     scenario = HERE / "sipp" / "uac_call.xml"
-    sipp = Sipp(scenario, target, service=number, calls=calls, rate=1, hold_ms=100, within_s=15, host=TRUNK)
+    sipp = Sipp(scenario, target, service=number, calls=calls, rate=1, hold_ms=100, within_s=60, host=TRUNK)
     await sipp.start()
     return await sipp.wait()
 

@@ -33,7 +33,7 @@ async def linphone(running_office: Office) -> AsyncIterator[Linphone]:
         return not await registered()
 
     async with Linphone(plateau.sip, "111", "wire", "wire") as phone:
-        await eventually(registered, within_s=15)
+        await eventually(registered, within_s=60)
         yield phone
         await phone.do("unregister")
         await eventually(gone)
@@ -140,7 +140,7 @@ async def test_over_a_stream(tmp_path: Path, transport: str) -> None:
             async def registered() -> bool:
                 return await plateau.counter("plateau_registered_contacts") == 1
 
-            await eventually(registered, within_s=10)
+            await eventually(registered, within_s=60)
             await phone.do("call 1001")
             await phone.hears("connected")
             await phone.do("terminate")

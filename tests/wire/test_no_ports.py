@@ -31,7 +31,7 @@ async def test_no_port_left_is_503_and_they_come_back() -> None:
 
         async def call(service: str, calls: int, hold_ms: int, scenario: Path = CALL) -> Sipp:
             sipp = Sipp(
-                scenario, plateau.sip, service=service, calls=calls, rate=10, hold_ms=hold_ms, within_s=15, host=TRUNK
+                scenario, plateau.sip, service=service, calls=calls, rate=10, hold_ms=hold_ms, within_s=60, host=TRUNK
             )
             await sipp.start()
             return sipp

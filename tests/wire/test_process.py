@@ -21,7 +21,7 @@ SCENARIOS = HERE / "sipp"
 
 def caller(plateau: Plateau, scenario: str | Path, service: str, *, hold_ms: int = 0, calls: int = 1) -> Sipp:
     path = SCENARIOS / scenario
-    return Sipp(path, plateau.sip, service=service, calls=calls, hold_ms=hold_ms, within_s=15, host=TRUNK, rate=50)
+    return Sipp(path, plateau.sip, service=service, calls=calls, hold_ms=hold_ms, within_s=60, host=TRUNK, rate=50)
 
 
 async def until_calls(plateau: Plateau, count: int) -> None:

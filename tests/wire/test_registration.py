@@ -68,7 +68,7 @@ async def test_a_killed_server_forgets_no_phone(pjsip: Softphones) -> None:
         agent = await plateau.get("/v1/agents/anna")
         assert agent["registered"]
         scenario = HERE / "sipp" / "uac_call.xml"
-        caller = Sipp(scenario, plateau.sip, service="103", calls=1, hold_ms=100, within_s=15, host=TRUNK)
+        caller = Sipp(scenario, plateau.sip, service="103", calls=1, hold_ms=100, within_s=60, host=TRUNK)
         await caller.start()
         there = await phone.next_call()
         await there.established()

@@ -77,7 +77,7 @@ class Line:
     async def call(self) -> str:
         """What an INVITE to the echo gets; a call that stands is ended again."""
         branch = secrets.token_hex(4)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await self._call(branch)
 
     async def _call(self, branch: str) -> str:

@@ -28,7 +28,7 @@ from tests.wire.browser import Browser, open_browser
 from tests.wire.conftest import HERE, OFFICE
 
 WEBPHONES = HERE / "webphones"
-WAIT_S = 8.0
+WAIT_S = 30.0
 TONE_HZ = 620
 FAKE_DEVICES = (
     "--use-fake-device-for-media-stream",

@@ -52,7 +52,7 @@ async def settle(plane: RtpenginePlane, *ports: MediaPort) -> list[PortStats]:
         future: asyncio.Future[PortStats] = asyncio.get_running_loop().create_future()
         plane.quality(port, future.set_result)
         futures.append(future)
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         stats = await asyncio.gather(*futures)
     await until(lambda: not any(cell.busy for daemon in plane.daemons for cell in daemon.cells))
     return stats

@@ -105,7 +105,7 @@ async def test_handshakes(plane: RtpenginePlane, calls: bool) -> None:
     peer = Peer(plane)
     assert peer.port.fingerprint == plane.fingerprint
     await (peer.offers() if calls else peer.answers())
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         assert await heard(await peer.tracks.get()) > 0.8
     await peer.close()
 

@@ -44,7 +44,7 @@ class Told:
         self._news.set()
 
     async def wait(self, kind: str) -> RecordingEvent:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             while not (found := [event for event in self.events if event.kind == kind]):
                 self._news.clear()
                 await self._news.wait()

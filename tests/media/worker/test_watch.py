@@ -26,7 +26,7 @@ class Silences:
         self.count += 1
         self.told.set()
 
-    async def next(self, within_s: float = 1.5) -> None:
+    async def next(self, within_s: float = 30.0) -> None:
         async with asyncio.timeout(within_s):
             await self.told.wait()
         self.told.clear()
