@@ -78,6 +78,28 @@ async def listener(plateau: Plateau, baresip: Softphones) -> AsyncIterator[Phone
     assert await phone.unregister() == 200
 
 
+async def begin_recording(plateau: Plateau) -> str:
+    """Of the only call; its id."""
+    (live,) = (await plateau.get("/v1/calls"))["calls"]
+    begun = await plateau.post(f"/v1/calls/{live['id']}/recording", None, role="supervisor")
+    return str(begun["id"])
+
+
+async def recorded(plateau: Plateau, recording: str) -> Any:
+    """Left and right, 48 kHz, of a recording whose call is over."""
+
+    async def converted() -> bool:
+        row = await plateau.get(f"/v1/recordings/{recording}")
+        return row["ended_at"] is not None and row["file"].endswith(".opus.aes")
+
+    await eventually(converted, 15.0)
+    row = await plateau.get(f"/v1/recordings/{recording}")
+    assert (row["why"], row["encrypted"], row["state"]) == ("call ended", True, "kept")
+    left, right = await sound(plateau, recording)
+    assert abs(len(left) / 48_000 - row["duration_s"]) < 0.1 and row["duration_s"] > 1
+    return left, right
+
+
 async def test_two_phones_hear_each_other(plateau: Plateau, looper: Phone, listener: Phone) -> None:
     assert plateau.media_workers() == []
     call = await listener.call("107")
@@ -134,21 +156,11 @@ async def test_a_call_is_recorded(plateau: Plateau, looper: Phone, listener: Pho
     call = await listener.call("107")
     there = await looper.next_call()
     await call.established()
-    (live,) = (await plateau.get("/v1/calls"))["calls"]
-    begun = await plateau.post(f"/v1/calls/{live['id']}/recording", None, role="supervisor")
+    begun = await begin_recording(plateau)
     await call.hear(2000, within_s=1.5)
     await call.hang_up()
     await there.ended()
-
-    async def converted() -> bool:
-        row = await plateau.get(f"/v1/recordings/{begun['id']}")
-        return row["ended_at"] is not None and row["file"].endswith(".opus.aes")
-
-    await eventually(converted, 15.0)
-    row = await plateau.get(f"/v1/recordings/{begun['id']}")
-    assert (row["why"], row["encrypted"], row["state"]) == ("call ended", True, "kept")
-    left, right = await sound(plateau, begun["id"])
-    assert abs(len(left) / 48_000 - row["duration_s"]) < 0.1 and row["duration_s"] > 1
+    left, right = await recorded(plateau, begun)
     assert loudest_hz(left) == pytest.approx(620, abs=5) and loudest_hz(right) == pytest.approx(620, abs=5)
     assert list((spool / "pcaps").iterdir()) == []
 

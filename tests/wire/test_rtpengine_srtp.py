@@ -1,5 +1,5 @@
 """Encrypted sound through rtpengine: Debian's baresip with SDES, Chromium with DTLS, ICE and Opus; the other phone is
-plain."""
+plain. Both are recorded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from bench.rtpengine import Rtpengine
 from bench.sites import merged
 from bench.softphones import Phone, Softphones, answer
 from tests.wire.conftest import OFFICE, eventually
-from tests.wire.test_rtpengine import site_changes
+from tests.wire.test_recording import loudest_hz
+from tests.wire.test_rtpengine import begin_recording, recorded, site_changes
 from tests.wire.test_srtp_phones import SITE, TONE_HZ, looping_baresip, registered
 from tests.wire.web_page import desk_phone, open_page
 from tests.wire.web_page import registered as registered_page
@@ -23,15 +24,24 @@ from tests.wire.web_page import registered as registered_page
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 
 
+def recording_to(spool: Path) -> Rtpengine:
+    return Rtpengine(options=(f"--recording-dir={spool}", "--recording-method=pcap"))
+
+
 @pytest.fixture(scope="module")
-def daemon() -> Iterator[Rtpengine]:
-    with Rtpengine() as daemon:
+def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("spool")
+
+
+@pytest.fixture(scope="module")
+def daemon(spool: Path) -> Iterator[Rtpengine]:
+    with recording_to(spool) as daemon:
         yield daemon
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def plateau(daemon: Rtpengine, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plateau]:
-    changes = merged(site_changes((daemon,), tmp_path_factory.mktemp("spool")), SITE)
+async def plateau(daemon: Rtpengine, spool: Path) -> AsyncIterator[Plateau]:
+    changes = merged(site_changes((daemon,), spool), SITE)
     async with Plateau(OFFICE, changes=changes) as plateau:
         yield plateau
     assert plateau.exit_status == 0
@@ -51,10 +61,19 @@ async def test_a_phone_with_keys_is_called(plateau: Plateau, desk: Phone, tmp_pa
         await eventually(lambda: registered(plateau))
         call = await desk.call("113")
         await call.established()
+        recording = await begin_recording(plateau)
         assert (await call.hear(TONE_HZ)).heard
+        await call.hear(2000, within_s=1.5)
         await call.hang_up()
         await call.ended()
         await plateau.until_idle()
+    await both_sides(plateau, recording)
+
+
+async def both_sides(plateau: Plateau, recording: str) -> None:
+    """One said a tone, the other said it again."""
+    for side in await recorded(plateau, recording):
+        assert loudest_hz(side[24_000:]) == pytest.approx(TONE_HZ, abs=5)
 
 
 async def test_a_phone_with_keys_calls(plateau: Plateau, desk: Phone, tmp_path: Path) -> None:
@@ -68,9 +87,11 @@ async def test_a_phone_with_keys_calls(plateau: Plateau, desk: Phone, tmp_path: 
 
 
 async def test_a_browser(baresip: Softphones, tmp_path: Path) -> None:
-    daemon = Rtpengine()
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    daemon = recording_to(spool)
     changes = merged(
-        site_changes((daemon,), tmp_path), {"media": {"srtp": "optional", "codecs": ["OPUS", "PCMU", "PCMA"]}}
+        site_changes((daemon,), spool), {"media": {"srtp": "optional", "codecs": ["OPUS", "PCMU", "PCMA"]}}
     )
     with daemon:
         await browser_calls(baresip, tmp_path, changes)
@@ -89,11 +110,15 @@ async def browser_calls(baresip: Softphones, folder: Path, changes: dict[str, An
         await phone.tell("hangUp")
         await there.ended()
 
+        await page.plateau.until_idle()
         call = await desk.call("101")
         await phone.sees("call from 107")
         await phone.tell("answer")
         await call.established()
+        recording = await begin_recording(page.plateau)
         assert (await call.hear(TONE_HZ, within_s=8)).heard
+        await call.hear(2000, within_s=1.5)
         await call.hang_up()
         await phone.sees("ended remote Terminated")
         await page.plateau.until_idle()
+        await both_sides(page.plateau, recording)

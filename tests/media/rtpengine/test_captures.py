@@ -1,11 +1,12 @@
-"""Recordings with a real rtpengine: both sides, prompts, masks, ciphers, and what a crash leaves."""
+"""Recordings with a real rtpengine: both sides, prompts, masks, ciphers, SRTP, codecs, and what a crash leaves."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from media.worker.recording_file import WAV_HEADER_BYTES
 from tests.media.conftest import Phone, tone, write_wav
 from tests.media.processes import until
 from tests.media.rtpengine.conftest import MakePhone, caller, plane_of, press, settle
+from tests.media.rtpengine.test_codecs import G722, OPUS, OTHER_OPUS, PCMA, Kind, speaker
+from tests.media.rtpengine.test_security import SafePhone
 
 KEY = bytes(range(32))
 
@@ -38,28 +41,37 @@ def daemon(spool: Path) -> Iterator[Rtpengine]:
 @pytest.fixture
 async def plane(daemon: Rtpengine, prompts: Path, spool: Path) -> AsyncIterator[RtpenginePlane]:
     write_wav(prompts / "long.wav", tone(500, 3))
-    made = await plane_of(daemon, prompts, spool=spool, recordings_key=KEY)
+    made = await plane_of(daemon, prompts, spool=spool, recordings_key=KEY, srtp=True)
     yield made
     await made.close()
 
 
 @asynccontextmanager
-async def speaking(phone: Phone, port: MediaPort, hz: int) -> AsyncIterator[None]:
+async def during(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+@asynccontextmanager
+async def speaking(phone: Phone | SafePhone, port: MediaPort, hz: int) -> AsyncIterator[None]:
     """A tone, in real time."""
     sound = pcma_encode(tone(hz, 1).astype(np.int16))
+    say = partial(phone.send, port) if isinstance(phone, Phone) else phone.send
 
     async def speak() -> None:
         clock, sent = asyncio.get_running_loop(), 0
         began_s = clock.time()
         while True:
             at = sent * 160 % len(sound)
-            phone.send(port, sound[at : at + 160])
+            say(sound[at : at + 160])
             sent += 1
             await asyncio.sleep(began_s + sent * 0.02 - clock.time())
 
-    task = asyncio.create_task(speak())
-    yield
-    task.cancel()
+    async with during(speak()):
+        yield
 
 
 def loud(samples: np.ndarray, hz: int) -> bool:
@@ -109,6 +121,55 @@ async def test_both_sides_of_a_bridge(
     assert left_over(spool) == []
     plane.release(first)
     plane.release(second)
+
+
+async def taken(plane: RtpenginePlane, port: MediaPort, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """What is recorded of a port in the next second, but for how it begins and ends."""
+    told: list[RecordingEvent] = []
+    recording = plane.record(port, order(folder), told.append)
+    await until(lambda: [event.kind for event in told] == ["started"])
+    await asyncio.sleep(1)
+    plane.stop_recording(recording)
+    await until(lambda: len(told) == 2, 10)
+    assert (told[1].why, told[1].error) == ("stopped", 0)
+    left, right = sides(folder / "day/call.wav")
+    return left[1600:-800], right[1600:-800]
+
+
+@pytest.mark.parametrize("suite", ["AES_CM_128_HMAC_SHA1_80", "AEAD_AES_256_GCM"])
+async def test_what_srtp_protects_is_recorded_in_the_clear(
+    plane: RtpenginePlane, phone: MakePhone, tmp_path: Path, spool: Path, suite: str
+) -> None:
+    safe, plain = SafePhone(plane, phone(payload_type=8), suite), phone(payload_type=8, ssrc=0x99)
+    port = caller(plane, plain, beside=safe.port)
+    plane.bridge(safe.port, port)
+    await settle(plane, safe.port, port)
+    forger = phone(payload_type=8, ssrc=0x77)
+    async with speaking(safe, safe.port, 500), speaking(plain, port, 1200), speaking(forger, safe.port, 2000):
+        left, right = await taken(plane, safe.port, tmp_path)
+    assert loud(left, 500) and loud(right, 1200)
+    assert left_over(spool) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "beside"), [(OPUS, OPUS, True), (OPUS, OTHER_OPUS, True), (PCMA, OPUS, False), (G722, OPUS, True)],
+    ids=["opus", "two types of opus", "another cell", "G.722"],
+)  # fmt: skip
+async def test_codecs_of_both_sides(
+    plane: RtpenginePlane, phone: MakePhone, tmp_path: Path, one: Kind, two: Kind, beside: bool
+) -> None:
+    a, b = speaker(phone, one), speaker(phone, two, ssrc=0x99)
+    first = a.connect(plane)
+    second = b.connect(plane, beside=first if beside else None)
+    plane.bridge(first, second)
+    await settle(plane, first, second)
+    async with during(a.talk(800, 500)), during(b.talk(1200, 500)):
+        left, right = await taken(plane, first, tmp_path)
+        plane.play(first, ["long"])
+        (tmp_path / "prompted").mkdir()
+        prompted = await taken(plane, first, tmp_path / "prompted")
+    assert loud(left, 800) and loud(right, 1200)
+    assert loud(prompted[0], 800) and loud(prompted[1], 500)
 
 
 async def test_a_hop_a_prompt_and_a_release(
