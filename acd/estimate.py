@@ -2,15 +2,18 @@
 
 A caller with n ahead moves up when an agent who serves the line is done with a call, or when somebody ahead gives up:
 
-    wait = sum over k = 0 .. n of 1 / (r + k x a)
+    wait = b + sum over k = 1 .. n + 1 of 1 / (r + k x a)
 
     r   calls that the agents at work are done with per second: of each queue, the calls they are at / h
     h   seconds that a call of the queue takes an agent: ringing, talk, wrap-up, and the calls he let ring in between
     a   abandons per second of one who waits
+    b   seconds that phones ring for a call of the queue until it is answered
 
-That is the mean of a queue with abandonment (W. Whitt, "Predicting Queueing Delays", Management Science 45, 1999), with
-h and a measured all the time, each queue by itself, as an average that looks back over `MEMORY` calls. What makes it
-true for queues that share agents:
+That is the mean of a queue with abandonment (W. Whitt, "Predicting Queueing Delays", Management Science 45, 1999) of
+those who are answered: of those who have n ahead, they are the ones who happened to move up sooner (a step of the rate
+r + k x a, weighed by exp(-a x its length), is one of the rate r + (k + 1) x a). h, a and b are measured all the time,
+each queue by itself, as an average that looks back over `MEMORY` calls. What makes it true for queues that share
+agents:
 
 * Callers of other queues whom the same agents serve are ahead, too, by their place in the one order of all queues, and
   count by the share of their agents who are ours.
@@ -67,6 +70,8 @@ class Rates:
     work_s: float = 0.0  # that they took of agents
     abandons: float = 0.0
     waited_s: float = 0.0  # by all
+    answered: float = 0.0  # on the line: callbacks are not
+    rang_s: float = 0.0  # until they were, at whatever phones
     serving: int = 0  # agents who are at a call of it now
     arrivals: float = 0.0
     arrivals_s: float = 0.0  # that they came in
@@ -80,6 +85,10 @@ class Rates:
         """The time since the last one counts, so that it falls while nobody comes."""
         span_s = self.arrivals_s + max(0.0, now - self.came_at)
         return self.arrivals / span_s if self.arrivals > 1 and span_s > 0 else 0.0
+
+    @property
+    def ring_s(self) -> float:
+        return self.rang_s / self.answered if self.answered > 0 else 0.0
 
     @property
     def abandons_per_s(self) -> float:
@@ -124,7 +133,7 @@ class Measured:
         known = [rates for rates in self.queues.values() if rates.calls > 0]
         if not known:
             return None
-        fields = ([rates.calls, rates.work_s, rates.abandons, rates.waited_s] for rates in known)
+        fields = ([one.calls, one.work_s, one.abandons, one.waited_s, one.answered, one.rang_s] for one in known)
         return Rates(*map(sum, zip(*fields, strict=True)))
 
     def of(self, queue: str) -> Rates:
@@ -162,14 +171,20 @@ class Measured:
         the others' time is not."""
         work = self._end(event.agent)
         if work is not None and event.outcome != "answered_elsewhere":
-            self.of(event.queue).work_s += event.at - work.since
+            rates = self.of(event.queue)
+            rates.work_s += event.at - work.since
+            if event.outcome != "caller_hung_up":
+                rates.rang_s += event.at - work.since
 
     def _connected(self, event: ItemConnected) -> None:
-        if event.channel == "call":  # who waits for a callback has hung up: he can't lose patience
-            self._waited(event.queue, event.waited_s)
         if event.agent not in self.work:
             self._begin(event.agent, Work(event.queue, event.at))
-        self.work[event.agent].answered = True
+        work = self.work[event.agent]
+        work.answered = True
+        if event.channel == "call":  # who waits for a callback has hung up: he can't lose patience
+            rates = self._waited(event.queue, event.waited_s)
+            rates.answered = rates.answered * _FORGET + 1
+            rates.rang_s = rates.rang_s * _FORGET + event.at - work.since
 
     def _state(self, event: AgentStateChanged) -> None:
         if event.state not in _DONE:
@@ -262,7 +277,7 @@ class Estimator:
                 break
             best, ours = sooner, ours & ~line.agents
             ahead.remove(line)
-        return best
+        return best + own.ring_s
 
     def _before(self, ours: int, rank: float, number: int) -> list[tuple[WaitingLine, float]]:
         """The lines that some of `ours` can take, with how many are ahead in each. Sorted, so that sums of them are the
@@ -310,7 +325,7 @@ class Estimator:
                     coming.append((line.per_s * share, line.until_s))
         now_s = self._work_at_hand_s(ours, own)
         later_s = work_s / count if count else now_s
-        abandons_per_s = abandons_per_s / count if count else 0.0
+        abandons_per_s = (abandons_per_s + own.abandons_per_s) / (count + 1)
         total = until_served_s(count, agents, now_s, later_s, abandons_per_s)
         for _ in range(_ROUNDS if coming else 0):
             more = sum(per_s * min(until_s, total) for per_s, until_s in coming)
@@ -357,14 +372,14 @@ class _Line:
 
 def until_served_s(ahead: float, agents: int, now_s: float, later_s: float, abandons_per_s: float) -> float:
     """Until so many agents, whose calls take `now_s` each and the following ones `later_s`, have come through those
-    ahead to one more."""
+    ahead to one more, who did not give up before."""
     if now_s <= 0:
         return 0.0
     soon = min(ahead + 1, agents)  # taken by agents who end the calls they are at
     rest = ahead + 1 - soon
-    total = _departures_s(rest, rest + soon, agents / now_s, abandons_per_s)
+    total = _departures_s(rest + 1, rest + soon + 1, agents / now_s, abandons_per_s)
     if rest > 0:
-        total += _departures_s(0, rest, agents / (later_s or now_s), abandons_per_s)
+        total += _departures_s(1, rest + 1, agents / (later_s or now_s), abandons_per_s)
     return total
 
 
