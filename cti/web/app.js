@@ -36,7 +36,7 @@ function show(id) {
 }
 
 function signOut(why = "") {
-  sessionStorage.removeItem("token");
+  sessionStorage.clear();
   hangUp();
   desktop.clear();
   floor.clear();

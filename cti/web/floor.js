@@ -17,6 +17,7 @@ const floor = {
       el("time", { text: new Date(at * 1000).toLocaleTimeString() }), el("b", { text: gone ? "unregistered" : words(type) }),
       el("span", { text: summary(rest) }),
     ] }));
+    if (type.startsWith("supervision_")) sheet.stale(); // the agent himself shows nothing of it
     while ($("events").children.length > EVENTS_SHOWN) $("events").lastElementChild.remove();
     this.refresh();
   },

@@ -8,7 +8,7 @@ const sheet = {
     Object.assign(this, { kind, name });
     notice("", false, $("sheet-notice"));
     $("sheet-body").replaceChildren();
-    delete $("sheet-body").dataset.shows;
+    this.stale();
     kind.begin(name);
     this.refresh();
     $("sheet").showModal();
@@ -18,6 +18,9 @@ const sheet = {
   },
   refresh() {
     if (this.kind) this.kind.show(this.name);
+  },
+  stale() {
+    delete $("sheet-body").dataset.shows;
   },
 };
 $("sheet").onclose = () => (sheet.kind = null);
@@ -97,7 +100,7 @@ const agentSheet = {
     $("sheet-title").textContent = name;
     $("sheet-body").append(
       el("div", { class: "state-line", children: [el("span", { class: "state" }), el("span", { class: "muted" }), el("span", { class: "clock muted" })] }),
-      el("div", { class: "commands" }), el("section"), el("section"),
+      el("div", { class: "commands" }), el("section"), el("section"), el("section"),
     );
   },
   show(name) {
@@ -107,19 +110,20 @@ const agentSheet = {
   },
   async fetch(name) {
     try {
-      const agent = await get(`/v1/agents/${of(name)}`);
-      if (sheet.kind === this && sheet.name === name) this.fill(agent);
+      const path = `/v1/agents/${of(name)}`;
+      const [agent, { supervision }] = await Promise.all([get(path), get(`${path}/supervision`)]);
+      if (sheet.kind === this && sheet.name === name) this.fill(agent, supervision);
     } catch (error) {
       notice(error.message, true, $("sheet-notice"));
     }
   },
-  fill(agent) {
-    const [line, commands, skills, queues] = $("sheet-body").children;
+  fill(agent, listeners) {
+    const [line, commands, listening, skills, queues] = $("sheet-body").children;
     const path = `/v1/agents/${of(agent.name)}`;
     const tell = async (command, body = {}) => {
       if (await act(`${path}/${command}`, { method: "POST", body })) return;
       for (const section of [commands, skills, queues]) delete section.dataset.shows; // what was chosen in vain is shown as it is
-      this.fill(agent);
+      this.fill(agent, listeners);
     };
     $("sheet-title").textContent = agent.display_name || agent.name;
     const [state, why, at] = line.children;
@@ -127,7 +131,12 @@ const agentSheet = {
     state.textContent = STATE_NAMES[agent.state] || agent.state;
     why.textContent = [reasonText(agent.reason), agent.phone && `at ${agent.phone}`, agent.pending && `then ${words(agent.pending).toLowerCase()}`].filter(Boolean).join(", ");
     at.dataset.since = agent.since ?? "";
-    if (changed(commands, agent.state)) commands.replaceChildren(...commandsOf(agent, tell));
+    if (changed(commands, [agent.state, agent.call_id])) commands.replaceChildren(...commandsOf(agent, tell));
+    const talks = agent.state === "BUSY" || agent.reason === "on another call";
+    if (changed(listening, [talks, listeners, listeners.some((one) => one.supervisor === ownExtension())])) {
+      if (listeners.length) notice("", false, $("sheet-notice")); // a phone rings no more
+      listening.replaceChildren(...listeningTo(`${path}/supervision`, talks, listeners));
+    }
     const known = [...new Set(floor.shown.agents.flatMap((a) => [...Object.keys(a.skills || {}), ...Object.keys(a.skill_changes || {})]))].sort();
     const levels = (what, had, set) => Object.fromEntries([...Object.keys(had), ...Object.keys(set)].map((one) => [one, had[one] ?? 0]));
     this.levels(skills, "Skills", levels("skill", agent.skills || {}, agent.skill_changes || {}), agent.skill_changes || {}, known, (changes) => tell("change-skills", { levels: changes }));
@@ -166,7 +175,87 @@ function commandsOf(agent, tell) {
     NOT_READY: [button("ready", "Ready", "go"), button("logout", "Log out")],
     READY: [pause, button("logout", "Log out")],
     RESERVED: [pause],
-    BUSY: [pause, dangerous("Hang up", () => tell("hang-up"))],
+    BUSY: whileHeTalks(agent, tell),
     WRAP_UP: [button("wrap-up-done", "Work done", "go"), pause],
   }[agent.state] || [];
+}
+
+/** What takes him from his work waits until his call is over, unless the supervisor has read that it ends the call. */
+function whileHeTalks(agent, tell) {
+  const choice = el("div", { class: "choice", role: "group" });
+  const when = (what, command, body = {}) => {
+    const chosen = (more) => () => {
+      choice.replaceChildren();
+      tell(command, { ...body, ...more });
+    };
+    choice.replaceChildren(
+      el("p", { text: `${what} after the call, or now? Now ends it: the caller${whom(agent)} is hung up on, and there is no time for notes.` }),
+      el("div", { class: "actions", children: [
+        el("button", { text: "After the call", type: "button", class: "quiet", onclick: chosen() }),
+        dangerous("End the call now", chosen({ now: true })),
+        el("button", { text: "Cancel", type: "button", class: "quiet", onclick: () => choice.replaceChildren() }),
+      ] }),
+    );
+  };
+  const pause = pauseMenu(agent.not_ready_reasons, (reason) => {
+    pause.value = "";
+    when(`Not ready (${reason})`, "not-ready", { reason });
+  });
+  return [
+    pause, el("button", { text: "Log out", type: "button", class: "quiet", "data-command": "logout", onclick: () => when("Log out", "logout") }),
+    dangerous("Hang up", () => tell("hang-up")), choice,
+  ];
+}
+
+function whom({ call_id }) {
+  const call = floor.shown.calls.find((c) => c.id === call_id);
+  return call ? ` (${call.attributes.customer || (call.direction === "outbound" ? call.to : call.from)})` : "";
+}
+
+// --- listening -------------------------------------------------------------------------------------------------------
+
+const MODES = {
+  monitor: { text: "Monitor", does: "listens", heard: "nobody hears you" },
+  whisper: { text: "Whisper", does: "whispers", heard: "only the agent hears you" },
+  barge: { text: "Barge in", does: "takes part", heard: "both hear you" },
+};
+const ownExtension = () => sessionStorage.getItem("extension") || "";
+
+/** Who listens to an agent's call; the supervisor himself begins it, changes it and ends it. */
+function listeningTo(path, talks, listeners) {
+  if (!talks && !listeners.length) return [];
+  const own = listeners.find((one) => one.supervisor === ownExtension());
+  const shown = listeners.map((one) => el("p", { children: [`${one.supervisor} ${MODES[one.mode].does}, `, since(one.since)] }));
+  const meant = el("p", { class: "muted", text: Object.values(MODES).map(({ text, heard }) => `${text}: ${heard}.`).join(" ") });
+  return [el("h3", { text: "Listen" }), ...shown, ...(own ? [listens(path, own), meant] : talks ? [mayListen(path), meant] : [])];
+}
+
+const modeButtons = (chosen, now) => Object.entries(MODES).map(([mode, { text }]) => el("button", {
+  text, type: "button", class: mode === now ? "small chosen" : "quiet small", "data-mode": mode, onclick: () => mode !== now && chosen(mode),
+}));
+
+function listens(path, { supervisor, mode: now }) {
+  const own = `${path}/${of(supervisor)}`;
+  return el("div", { class: "actions", children: [
+    ...modeButtons((mode) => act(own, { method: "PUT", body: { mode } }), now),
+    el("button", { text: "Stop", type: "button", class: "quiet small", "data-mode": "none", onclick: () => act(own, { method: "DELETE" }) }),
+  ] });
+}
+
+function mayListen(path) {
+  const phone = el("input", { value: ownExtension(), required: "", inputmode: "tel", "aria-label": "Your extension" });
+  phone.onchange = () => {
+    sessionStorage.setItem("extension", phone.value.trim());
+    sheet.stale(); // he may be one of those who listen
+    sheet.refresh();
+  };
+  const begin = async (mode) => {
+    const supervisor = phone.value.trim();
+    if (phone.reportValidity() && await act(path, { method: "POST", body: { supervisor, mode } })) {
+      notice(`${supervisor} rings: pick up. ${MODES[mode].text}: ${MODES[mode].heard}.`, false, $("sheet-notice"));
+    }
+  };
+  return el("form", { class: "actions listen", onsubmit: (event) => event.preventDefault(), children: [
+    el("label", { children: [el("span", { text: "Your extension" }), phone] }), ...modeButtons(begin),
+  ] });
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 from acd.callback_errors import DuplicateCallback, NotANumber
 from acd.errors import AgentCommandError, UnknownAgent, UnknownDestination, UnknownSkill
-from acd.events import AgentStateChanged
+from acd.events import AgentCommanded, AgentStateChanged
 from acd.explain import Moment
 from acd.figures import ABANDONED, AGENTS, ANSWERED, CALLS, COMPLETED, IN_TIME, OFFERED, SHORT, TALKED, WAITED, WRAPPED
 from acd.report import Part
@@ -24,6 +24,8 @@ from cti.screen_pop import ScreenPops
 from cti.tokens import Tokens
 from cti.traces import Traces
 from cti.web_sessions import WebSessions
+from pbx.call.events import SupervisionChanged, SupervisionEnded, SupervisionStarted
+from pbx.call.supervision import NotSupervised
 from pbx.store.intervals import AgentRow, CallsRow, IvrRow
 from pbx.store.records import JournalRow
 from pbx.trace.ring import Ring
@@ -98,6 +100,7 @@ class FakeFloor:
         self.states = dict(marie="LOGGED_OUT", paul="BUSY", anna="READY", igor="NOT_READY", jean="WRAP_UP")
         self.states["zoe"] = "RESERVED"
         self.more: dict[str, dict[str, Any]] = {}  # of an agent's own view
+        self.pending: dict[str, str] = {}  # what an agent becomes after his call
         self.told: list[tuple[object, ...]] = []  # commands
         self.emergencies: set[str] = set()
         self.priorities: dict[str, float | None] = {}  # of queues
@@ -110,8 +113,10 @@ class FakeFloor:
         return {"queue": ["asia", "cruise"], "skill": ["asia", "french"], "agent": [*self.states]}[kind]
 
     def agents(self) -> list[dict[str, Any]]:
-        return [{"name": name, "display_name": name.title(), "state": state, "reason": None, "since": self.now,
-                 "call_id": None} for name, state in self.states.items()]  # fmt: skip
+        return [
+            {"name": name, "display_name": name.title(), "state": state, "reason": None, "since": self.now,
+             "call_id": None, "pending": self.pending.get(name)} for name, state in self.states.items()
+        ]  # fmt: skip
 
     def queues(self) -> list[dict[str, Any]]:
         waiting = [
@@ -195,13 +200,22 @@ class FakeFloor:
         self.go(agent, "NOT_READY", "login")
 
     def logout(self, agent: str, *, at_once: bool = False, by: str = "") -> None:
-        self.go(agent, "LOGGED_OUT")
+        self._leave("logout", agent, at_once, "LOGGED_OUT")
+
+    def _leave(self, command: str, agent: str, at_once: bool, state: str, reason: str | None = None) -> None:
+        """Who talks does so when his call is over, unless at once."""
+        self.told.append((command, agent, at_once))
+        if self.states[agent] == "BUSY" and not at_once:
+            self.pending[agent] = state
+            self.emit(AgentCommanded(time.time(), agent, command, "boss"))
+        else:
+            self.go(agent, state, reason)
 
     def ready(self, agent: str, *, by: str = "") -> None:
         self.go(agent, "READY")
 
     def not_ready(self, agent: str, reason: str, *, at_once: bool = False, by: str = "") -> None:
-        self.go(agent, "NOT_READY", reason)
+        self._leave("not_ready", agent, at_once, "NOT_READY", reason)
 
     def wrap_up_done(self, agent: str, disposition: str | None = None, *, by: str = "") -> None:
         self.told.append(("wrap_up_done", agent, disposition))
@@ -298,6 +312,36 @@ class FakeCallbacks:
         return self.all.get(callback_id)
 
 
+class FakeSupervision:
+    """Those who listen to agents: extension 110 may."""
+
+    def __init__(self, floor: FakeFloor) -> None:
+        self._floor, self._listeners = floor, list[dict[str, Any]]()
+
+    def view(self, agent: str) -> list[dict[str, Any]]:
+        return [one for one in self._listeners if one["agent"] == agent]
+
+    def begin(self, agent: str, supervisor: str, mode: str) -> FakeCall:
+        """He picks up at once."""
+        if supervisor != "110":
+            raise NotSupervised("forbidden", f"{supervisor} may not {mode} calls of {agent}")
+        now = time.time()
+        self._listeners.append(
+            {"supervisor": supervisor, "agent": agent, "mode": mode, "call_id": "call-1", "since": now - 5,
+             "supervisor_call_id": "call-9"}
+        )  # fmt: skip
+        self._floor.emit(SupervisionStarted(now, "call-1", agent, supervisor, mode, "call-9"))
+        return FakeCall("call-9", supervisor)
+
+    def change(self, agent: str, supervisor: str, mode: str) -> None:
+        self._listeners[-1]["mode"] = mode
+        self._floor.emit(SupervisionChanged(time.time(), "call-1", agent, supervisor, mode, "call-9"))
+
+    def end(self, agent: str, supervisor: str) -> None:
+        one = self._listeners.pop()
+        self._floor.emit(SupervisionEnded(time.time(), "call-1", agent, supervisor, one["mode"], "call-9", 5.0))
+
+
 class Site:
     """The CTI part of a server around a pretend floor."""
 
@@ -319,7 +363,7 @@ class Site:
             tokens=self.tokens, desk=self.floor, switch=self.floor, records=self.floor, sessions=self.sessions,
             matching=self.matching, hub=self.hub, pops=self.pops, clock=clock, counters=counters,
             traces=Traces(self.ring, lambda hop: ("192.0.2.1", 5060), lambda name: None, lambda: "FR", clock, counters),
-            bans=NoBans(), callbacks=self.callbacks,
+            bans=NoBans(), callbacks=self.callbacks, supervision=FakeSupervision(self.floor),
         )  # fmt: skip
 
     def post(self, body: dict[str, Any]) -> None:

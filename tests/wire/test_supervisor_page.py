@@ -91,7 +91,7 @@ async def test_an_agents_levels_and_state(browser: Browser, base: str, site: Sit
     await browser.until("#sheet", "lacks the skills")
     await pictures(browser, "agent-sheet")
     await browser.type("#sheet [aria-label='Another of skills']", "frensh")
-    await browser.click("#sheet section:nth-of-type(1) form button")
+    await browser.click("#sheet section:nth-of-type(2) form button")
     await browser.until("#sheet-notice", "no skill 'frensh', did you mean french?")
     await browser.run(CHANGE, "#sheet [aria-label=asia]", "7")
     await browser.until("#sheet-notice", "")
@@ -107,6 +107,64 @@ async def test_an_agents_levels_and_state(browser: Browser, base: str, site: Sit
     assert site.floor.told == [
         ("change_skills", "marie", {"asia": 7}), ("login", "marie", None), ("change_queues", "marie", {"asia": None}),
     ]  # fmt: skip
+
+
+async def test_an_agent_who_talks_leaves_afterwards_or_at_once(browser: Browser, base: str, site: Site) -> None:
+    site.floor.more["paul"] = {"call_id": "call-1", "not_ready_reasons": ["lunch", "training"]}
+    await open_page(browser, site, f"{base}/")
+    await browser.click("#agents [data-agent=paul]")
+    await browser.until("#sheet .commands", "Log out")
+    await browser.click("#sheet [data-command=logout]")
+    told = await browser.until("#sheet .choice", "Log out after the call, or now?")
+    assert "the caller (Zoé <b>Dupont</b>) is hung up on" in told
+    await browser.click("#sheet .choice .danger")
+    await browser.until("#sheet .choice", "Really end the call now?")
+    await pictures(browser, "agent-leaves")
+    await browser.click("#sheet .choice button:nth-of-type(3)")
+    await browser.until("#sheet .choice", "")
+    assert site.floor.told == [], "not before the second click"
+
+    await browser.click("#sheet [data-command=logout]")
+    await browser.click("#sheet .choice button:nth-of-type(1)")
+    await browser.until("#sheet .state-line", "then logged out")
+    await browser.run("const m = document.querySelector('#sheet select'); m.value = 'lunch'; m.onchange()")
+    await browser.until("#sheet .choice", "Not ready (lunch) after the call, or now?")
+    await browser.click("#sheet .choice .danger")
+    await browser.click("#sheet .choice .danger")
+    await browser.until("#sheet .state", "Not ready")
+    assert await browser.text("#sheet .choice") == ""
+    assert site.floor.told == [("logout", "paul", False), ("not_ready", "paul", True)]
+    assert await browser.complaints() == []
+
+
+async def test_an_agents_call_is_listened_to(browser: Browser, base: str, site: Site) -> None:
+    await open_page(browser, site, f"{base}/")
+    await browser.click("#agents [data-agent=anna]")
+    await browser.until("#sheet .state", "Ready")
+    assert "Listen" not in await browser.text("#sheet"), "she talks with nobody"
+    await browser.click("#sheet [aria-label=Close]")
+    await browser.click("#agents [data-agent=paul]")
+    await browser.until("#sheet", "Your extension")
+    await pictures(browser, "agent-listen")
+    await browser.click("#sheet [data-mode=monitor]")
+    await browser.type("#sheet [aria-label='Your extension']", "111")
+    await browser.click("#sheet [data-mode=barge]")
+    await browser.until("#sheet-notice", "111 may not barge calls of paul")
+    await browser.run("document.querySelector('[aria-label=\"Your extension\"]').value = ''")
+    await browser.type("#sheet [aria-label='Your extension']", "110")
+    await browser.click("#sheet [data-mode=whisper]")
+    await browser.until("#sheet", "110 whispers, 0:0")
+    await pictures(browser, "agent-listened")
+    await browser.click("#sheet [data-mode=barge]")
+    await browser.until("#sheet", "110 takes part")
+    await browser.click("#sheet [data-mode=none]")
+    await browser.until("#sheet", "Your extension")
+    extension = "return document.querySelector('#sheet [aria-label=\"Your extension\"]').value"
+    assert await browser.run(extension) == "110", "remembered"
+    await browser.click("#sheet [aria-label=Close]")
+    await browser.click("#leave")
+    assert await browser.run("return sessionStorage.length") == 0, "the next one at this desk is another"
+    assert [line for line in await browser.complaints() if "403" not in line] == []
 
 
 async def test_callbacks(browser: Browser, base: str, site: Site) -> None:
