@@ -83,7 +83,7 @@ class ClickToDial(Passive):
         switch = self._switch
         now = switch.clock.now()
         if extension in self._ringing:
-            raise NotDialled("ringing", f"{extension} has been asked to dial already")
+            raise NotDialled("ringing", f"the phone of {extension} rings already")
         if not self._is_registered(extension, now):
             raise NotDialled("unregistered", f"no phone of {extension} is registered")
         call = call_from(switch, extension, number, extension, now)
