@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from acd.agent_set import packed, slots
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.sets(st.integers(0, 700), max_size=90))
 def test_as_the_obvious(members: set[int]) -> None:
     agents = sum(1 << slot for slot in members)

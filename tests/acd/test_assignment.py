@@ -55,7 +55,7 @@ def cost_of(item: WorkItem, agent: Agent) -> float:
     return LATER * later(item.queue, agent) - skill_sum(agent, item.queue.needs.skills if item.queue.needs else ())
 
 
-@settings(derandomize=True, deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(
     skills=st.lists(st.dictionaries(st.sampled_from(SKILLS), st.integers(1, 10)), max_size=4),
     calls=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 15)), max_size=4),

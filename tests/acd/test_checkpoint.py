@@ -172,9 +172,7 @@ def test_another_form(scene: Scene) -> None:
 
 
 @given(data=st.data())
-@settings(
-    max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)  # fmt: skip
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damage_is_an_error_of_ours(scene: Scene, data: st.DataObject) -> None:
     whole = keep(scene.engine.floor)
     at = data.draw(st.integers(0, len(whole) - 1))

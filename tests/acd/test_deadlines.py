@@ -17,7 +17,7 @@ steps = st.one_of(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(steps, max_size=60), st.booleans())
 def test_as_the_obvious(history: list[tuple[str, Key, int]], moving: bool) -> None:
     deadlines = Deadlines()

@@ -284,4 +284,4 @@ class Floor(RuleBasedStateMachine):
 
 
 TestFloor = Floor.TestCase
-TestFloor.settings = settings(derandomize=True, deadline=None, max_examples=120, stateful_step_count=40)
+TestFloor.settings = settings(max_examples=120, stateful_step_count=40)

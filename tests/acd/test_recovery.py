@@ -87,7 +87,7 @@ class Killed(test_properties.Floor):
 
 
 TestKilled = Killed.TestCase
-TestKilled.settings = settings(derandomize=True, deadline=None, max_examples=120, stateful_step_count=40)
+TestKilled.settings = settings(max_examples=120, stateful_step_count=40)
 
 
 def test_every_input_is_logged() -> None:

@@ -209,13 +209,12 @@ def simply(condition: Condition, agent: Mapping[str, int], call: Mapping[str, st
             return {"==": str(here) == str(there), "!=": str(here) != str(there)}.get(str(sign), False)
 
 
-@settings(derandomize=True, deadline=None)
 @given(conditions)
 def test_reads_back_what_it_writes(condition: Condition) -> None:
     assert parse(str(condition)).condition == condition
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(conditions, floors, calls)
 def test_sets_agree_with_the_meaning(
     condition: Condition, agents: list[dict[str, int]], call: dict[str, str | int | float]
@@ -228,7 +227,7 @@ def test_sets_agree_with_the_meaning(
     assert sure & ~found == 0 and found & ~possible == 0
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(alphabet="asi() ><=!'\"call.skornd0159\n~é-", max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:

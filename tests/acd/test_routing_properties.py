@@ -124,7 +124,7 @@ class Routing(test_properties.Floor):
 
 
 TestRouting = Routing.TestCase
-TestRouting.settings = settings(derandomize=True, deadline=None, max_examples=50, stateful_step_count=40)
+TestRouting.settings = settings(max_examples=50, stateful_step_count=40)
 
 
 class RoutingKilled(test_recovery.Killed, Routing):
@@ -132,4 +132,4 @@ class RoutingKilled(test_recovery.Killed, Routing):
 
 
 TestRoutingKilled = RoutingKilled.TestCase
-TestRoutingKilled.settings = settings(derandomize=True, deadline=None, max_examples=15, stateful_step_count=30)
+TestRoutingKilled.settings = settings(max_examples=15, stateful_step_count=30)

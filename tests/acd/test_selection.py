@@ -12,7 +12,7 @@ from acd.model import Queue, WorkItem
 from acd.selection import IdleOrder, base_score
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.lists(st.tuples(st.integers(0, 11), st.integers(0, 5)), max_size=60),
     st.lists(st.integers(0, (1 << 12) - 1), min_size=1, max_size=5),

@@ -94,7 +94,7 @@ def obvious(queue: Queue, item: WorkItem, agents: list[Agent], everyone: Sequenc
     "longest idle", "most skilled", "least occupied", "round robin", "fewest calls", "least talk time", "top down",
     "random", "weighted", "ring progressively",
 ])  # fmt: skip
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(agents=floors, listed=st.booleans(), destination=st.sampled_from(["", "china", "asia"]), data=st.data())
 def test_as_the_obvious(
     strategy: Any, few: int, agents: list[Agent], listed: bool, destination: str, data: st.DataObject
@@ -121,7 +121,6 @@ def test_as_the_obvious(
         strategies.FEW = before
 
 
-@settings(derandomize=True, deadline=None)
 @given(agents=floors, skills=st.sets(st.sampled_from(["asia", "french", "china", "none"])))
 def test_most_skilled(agents: list[Agent], skills: set[str]) -> None:
     roster = roster_of(agents)

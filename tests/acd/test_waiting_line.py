@@ -39,7 +39,7 @@ arrivals_of = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 7),
 
 
 @pytest.mark.parametrize("width", [1, FEW, FEW + 1])
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(arrivals_of, max_size=40), st.data())
 def test_as_the_obvious(width: int, arrivals: list[tuple[int, int, int, bool]], data: st.DataObject) -> None:
     """Three groups of agents, each of them so many: lines that few can take, that many can, and some of both."""

@@ -228,7 +228,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STEPS)
 def test_random_histories(steps: list[tuple[str, int]]) -> None:
     """Nobody has more than he may, nobody waits while somebody may have it (the audit looks after each step)."""

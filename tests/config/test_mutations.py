@@ -63,13 +63,13 @@ def changed(changes: list[tuple[int, str, str]]) -> str:
     return text
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=250)
 @given(st.lists(change, min_size=1, max_size=4))
 def test_changed_words(folder: Path, changes: list[tuple[int, str, str]]) -> None:
     check(folder, changed(changes).encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.data())
 def test_moved_and_missing_lines(folder: Path, data: st.DataObject) -> None:
     lines = TRAVEL.split("\n")
@@ -81,7 +81,7 @@ def test_moved_and_missing_lines(folder: Path, data: st.DataObject) -> None:
     check(folder, "\n".join(lines).encode())
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.binary(max_size=200) | st.text("ab:-[]{}&*!|>'\"#%@` \n\t0", max_size=60).map(str.encode))
 def test_anything(folder: Path, data: bytes) -> None:
     check(folder, data)

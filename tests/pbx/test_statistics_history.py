@@ -175,7 +175,7 @@ async def through_the_database(events: list[Any], url: str) -> list[Rows]:
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(STEPS)
 def test_live_figures_and_history_agree(steps: list[tuple[str, int, float]]) -> None:
     history = History()
@@ -318,7 +318,7 @@ async def killed_and_started(flows: Flows, halves: list[Any], url: str) -> None:
     assert entered == left + hung_up + ended + len(flows.live.visits)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(WAYS, WAYS)
 @example([("enter", 0, 0, 61.0)], [("leave", 0, 0, 901.5)])
 def test_figures_of_flows_are_the_same_after_a_kill(first: list[Any], second: list[Any]) -> None:

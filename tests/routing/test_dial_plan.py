@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from config.schema import Destination, Site
@@ -145,7 +145,6 @@ PATTERNS = st.builds(
 
 @given(st.lists(st.tuples(PATTERNS, st.sampled_from(["anyone", "extensions", "trunks", "trunk carrier"])), max_size=8),
        st.sampled_from([PHONE, CARRIER, OTHER]), st.text("012", min_size=1, max_size=5))  # fmt: skip
-@settings(derandomize=True, deadline=None)
 def test_the_first_rule_wins(rules: list[tuple[str, str]], caller: Caller, number: str) -> None:
     plan = DialPlan(site(
         extensions={}, numbers={},

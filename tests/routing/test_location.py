@@ -175,7 +175,7 @@ STEPS = st.lists(
 )
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(STEPS)
 def test_expiry_follows_a_plain_model(steps: list[tuple[str, list[tuple[int, float, int]], int]]) -> None:
     """Whatever is registered: nothing lives past its end, nothing dies before, on_change tells the truth."""

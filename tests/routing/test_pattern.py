@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from config.dial_patterns import tokens
@@ -47,7 +47,6 @@ def test_literal(pattern: str, number: str | None) -> None:
 
 @given(st.lists(st.sampled_from(["0", "7", "+", "*", "#", "X", "Z", "N", "[1-5]", "[137-9]"]), min_size=1, max_size=8),
        st.sampled_from(["", ".", "!"]), st.text("0123456789+*#", max_size=12))  # fmt: skip
-@settings(derandomize=True, deadline=None)
 def test_means_what_the_site_check_takes_it_to_mean(parts: list[str], tail: str, number: str) -> None:
     pattern = "".join(parts) + tail
     places, least = tokens(pattern)

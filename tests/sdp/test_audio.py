@@ -55,7 +55,7 @@ def bodies(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(["\r\n", "\r\n", "\n", "\r"])).join(lines)
 
 
-@settings(derandomize=True, max_examples=600)
+@settings(max_examples=600)
 @given(bodies())
 def test_quick_is_the_whole_or_nothing(body: str) -> None:
     quick = quick_audio(body)
@@ -67,7 +67,7 @@ def test_quick_is_the_whole_or_nothing(body: str) -> None:
         assert quick is None and error.status in (400, 488)
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(st.text(max_size=80))
 def test_any_text_is_read_or_refused(text: str) -> None:
     for body in (text, HEAD + text, HEAD + "m=audio 5004 RTP/AVP 0\r\na=" + text):

@@ -46,7 +46,7 @@ def test_offer_over_ipv6_and_without_keys() -> None:
     assert "m=audio 20000 RTP/AVP 0\r\n" in text
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(CODECS, CODECS, st.sampled_from(DIRECTIONS), st.sampled_from(DIRECTIONS), st.booleans())
 def test_both_sides_come_to_the_same(
     mine: tuple[str, ...], yours: tuple[str, ...], mine_way: str, yours_way: str, keys: bool
@@ -209,7 +209,7 @@ def test_answer_without_an_offer() -> None:
         LocalDescription(1).read_answer(THEIRS)
 
 
-@settings(derandomize=True, max_examples=100)
+@settings(max_examples=100)
 @given(
     CODECS,
     st.booleans(),
@@ -236,7 +236,7 @@ def test_a_description_without_end_is_not_read(more: str) -> None:
         reply(HEAD + "m=audio 65535 RTP/AVP 8\r\n" + more)
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(st.text(max_size=100))
 def test_any_text_is_answered_or_refused(text: str) -> None:
     for body in (text, THEIRS + text, HEAD + text):

@@ -34,14 +34,14 @@ SESSIONS = st.builds(
 )
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(SESSIONS)
 def test_round_trip(session: Session) -> None:
     assert parse(str(session)) == session
     assert parse(str(session).encode()) == session
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(st.text(max_size=80), st.text("v=0\r\nom audi1 RTP/AVPcsta:", max_size=80))
 def test_any_text_is_read_or_refused(text: str, like_sdp: str) -> None:
     for body in (text, f"v=0\r\n{like_sdp}"):

@@ -45,7 +45,7 @@ def plain(address: Address) -> Address:
     return Address(address.display_name or None, address.uri, tuple((k, v or None) for k, v in address.params))
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(ADDRESSES)
 def test_round_trip(address: Address) -> None:
     text = str(address)
@@ -55,7 +55,7 @@ def test_round_trip(address: Address) -> None:
     assert str(again) == str(Address.parse(str(again)))
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(ADDRESSES)
 def test_text_functions_equal_the_object(address: Address) -> None:
     text = str(address)
@@ -67,7 +67,7 @@ def test_text_functions_equal_the_object(address: Address) -> None:
     assert with_tag(tagged, "t2") == tagged
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(ADDRESSES, min_size=1, max_size=4))
 def test_split_finds_the_joints(addresses: list[Address]) -> None:
     texts = [str(address) for address in addresses]
@@ -75,7 +75,7 @@ def test_split_finds_the_joints(addresses: list[Address]) -> None:
     validate_contact(",".join(texts))
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(st.text('abc:;,<>"\\ =@?.%[]\tsip:é', max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
     for function in (Address.parse, validate_address, validate_contact, tag_of, uri_of, display_name_of):
@@ -86,7 +86,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert len(split_values(text)) <= text.count(",") + 1
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(st.text('abc:;<>"\\ =@.sip:', max_size=30))
 def test_what_the_validator_takes_the_object_takes(text: str) -> None:
     value = "sip:" + text
@@ -98,7 +98,6 @@ def test_what_the_validator_takes_the_object_takes(text: str) -> None:
     assert tag_of(value) == Address.parse(value).tag
 
 
-@settings(derandomize=True)
 @given(PRINTABLE)
 def test_quoting(text: str) -> None:
     assert unquote(quote(text)) == text
@@ -224,7 +223,7 @@ USUAL_TOKEN = st.text("abcXYZ019-_", min_size=1, max_size=8)
 USUAL_PARAMS = st.dictionaries(USUAL_TOKEN.map(str.lower), st.one_of(st.none(), USUAL_TOKEN), max_size=3)
 
 
-@settings(derandomize=True, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.one_of(st.just(""), USUAL_TOKEN),
     USUAL_TOKEN,

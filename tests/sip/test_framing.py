@@ -14,7 +14,7 @@ from pbx.sip.errors import BadMessage, BadResponse, SipError
 from pbx.sip.framing import PING, Framer
 from pbx.sip.message import MAX_BODY_BYTES, MAX_HEAD_BYTES
 
-PROFILE = settings(derandomize=True, max_examples=300, deadline=None)
+PROFILE = settings(max_examples=300)
 
 
 def message(body: bytes = b"", length: str | None = None, name: str = "Content-Length", extra: str = "") -> bytes:

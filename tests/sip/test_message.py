@@ -16,7 +16,7 @@ from pbx.sip.headers import CANONICAL, COMPACT, KNOWN, canonical
 from pbx.sip.message import MAX_BODY_BYTES, MAX_HEAD_BYTES, REASONS, Request, Response, parse, respond
 from pbx.sip.via import Via, via_stamp
 
-PROFILE = settings(derandomize=True, max_examples=200, deadline=None)
+PROFILE = settings(max_examples=200)
 
 INVITE = (
     "INVITE sip:+33180000001@192.0.2.100 SIP/2.0\r\n"

@@ -17,7 +17,7 @@ from pbx.sip.message import Request, Response, parse, respond
 from pbx.sip.uri import Uri
 from pbx.sip.via import Via
 
-PROFILE = settings(derandomize=True, max_examples=200, deadline=None)
+PROFILE = settings(max_examples=200)
 HOP = Hop("udp", "198.51.100.7", 5062)
 
 TOKENS = st.text("abcXYZ019-.!%*_+`'~", min_size=1, max_size=10)

@@ -183,7 +183,7 @@ VIA_ENDS = st.sampled_from(["", ";rport", ";received=192.0.2.7;rport=9"])
 VIAS = st.builds("SIP/2.0/UDP {};branch=z9hG4bK{}{}".format, HOSTS, PLAIN, VIA_ENDS)
 
 
-@settings(derandomize=True, max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     URIS, st.lists(VIAS, min_size=1, max_size=3), ADDRESSES, ADDRESSES, st.lists(CONTACTS, min_size=1, max_size=3),
     st.integers(0, 2**31 - 1), PLAIN, st.sampled_from(["INVITE", "REGISTER", "x", "100", "699"]),

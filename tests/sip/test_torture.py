@@ -292,7 +292,7 @@ USERS = st.lists(
 ONE_FOLDER = [HealthCheck.function_scoped_fixture]
 
 
-@settings(derandomize=True, max_examples=150, deadline=None, suppress_health_check=ONE_FOLDER)
+@settings(max_examples=150, suppress_health_check=ONE_FOLDER)
 @given(called=USERS, caller=USERS, form=st.sampled_from(["sip:{}@pbx", "sips:{}@pbx", "tel:{}"]))
 def test_any_octets_as_number_and_name(called: str, caller: str, form: str, tmp_path: Path) -> None:
     """The dial plan, the caller's identity and the From of our own INVITE: nothing raises, whoever is called."""

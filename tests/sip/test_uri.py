@@ -48,14 +48,14 @@ TEL = st.builds(
 )
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(st.one_of(sip_uris(), TEL))
 def test_round_trip(uri: Uri) -> None:
     assert Uri.parse(str(uri)) == uri
     assert uri.matches(uri)
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(st.one_of(sip_uris(), TEL))
 def test_text_functions_equal_the_object(uri: Uri) -> None:
     text = str(uri)
@@ -65,7 +65,7 @@ def test_text_functions_equal_the_object(uri: Uri) -> None:
         assert host_port_of(text) == (host, uri.port, uri.transport)
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(st.text(max_size=60), st.sampled_from(["", "sip:", "sips:a@", "tel:", "sip:a@[", "sip:h;", "sip:h?"]))
 def test_any_text_is_read_or_refused(text: str, prefix: str) -> None:
     for function in (Uri.parse, validate_request_uri, host_port_of):
@@ -76,7 +76,6 @@ def test_any_text_is_read_or_refused(text: str, prefix: str) -> None:
     user_of(prefix + text)
 
 
-@settings(derandomize=True)
 @given(st.text(min_size=1, max_size=20))
 def test_any_user_can_be_made_into_a_uri(user: str) -> None:
     uri = Uri.sip(user, "::1", 5060)

@@ -24,14 +24,14 @@ VIAS = st.builds(
 SOURCES = st.tuples(st.sampled_from(["192.0.2.1", "2001:db8::1", "198.51.100.7"]), st.integers(1, 65535))
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(VIAS)
 def test_round_trip(via: Via) -> None:
     assert Via.parse(str(via)) == via
     validate_via(str(via))
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(VIAS, SOURCES)
 def test_text_functions_equal_the_object(via: Via, source: tuple[str, int]) -> None:
     text = str(via)
@@ -42,7 +42,7 @@ def test_text_functions_equal_the_object(via: Via, source: tuple[str, int]) -> N
     assert reply_to(text, *source) == via.reply_to(*source)
 
 
-@settings(derandomize=True, max_examples=150)
+@settings(max_examples=150)
 @given(st.text('SIP/2.0 UDPh:;,=branch"\\\t[]', max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
     for value in (text, "SIP/2.0/UDP h;" + text):

@@ -217,7 +217,7 @@ def mend(records: list[CdrRow], notes: list[Note]) -> None:
         ]  # fmt: skip
 
 
-@settings(derandomize=True, max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.floats(0, 50), EVENTS), max_size=40), st.integers(1, 9), st.integers(0, 40))
 def test_rebuild_equals_the_incremental_projection(
     history: list[tuple[float, Any]], batch_size: int, stop_after: int

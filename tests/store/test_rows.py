@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from acd.events import AgentStateChanged, ItemAbandoned
@@ -54,7 +54,6 @@ def test_clean(raw: str, stored: str) -> None:
     assert clean(raw) == stored
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.text(st.characters(codec=None, categories=None)))
 def test_any_text_can_be_stored_and_is_the_same_after_json(raw: str) -> None:
     stored = clean(raw)
