@@ -105,10 +105,12 @@ class Floor(RuleBasedStateMachine):
             assert (agent.name in self.working) is (agent.state is State.WRAP_UP)
 
     def was_best(self, event: ItemReserved) -> None:
-        """Nobody who still waits, and whom the agent fits, was before the one he got."""
+        """Nobody who still waits, and whom the agent fits, was before the one he got; of those that are paired at once
+        each gets somebody before one whom all shall ring gets a second."""
         floor = self.engine.floor
-        slot, rank = floor.roster.agent(event.agent).slot, floor.items[event.item_id].rank
-        assert not [item.id for item in floor.lines if item.eligible >> slot & 1 and item.rank < rank]
+        slot, item = floor.roster.agent(event.agent).slot, floor.items[event.item_id]
+        before = [one for one in floor.lines if one.eligible >> slot & 1 and one.rank < item.rank]
+        assert all(item.queue.together and one.reservations for one in before)
 
     def follow(self, event: AcdEvent) -> None:
         match event:

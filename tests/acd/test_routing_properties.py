@@ -127,6 +127,17 @@ TestRouting = Routing.TestCase
 TestRouting.settings = settings(max_examples=50, stateful_step_count=40)
 
 
+def test_of_a_pair_each_gets_one_before_the_first_gets_a_second() -> None:
+    """All shall ring for the first caller, and two are free when the other becomes one to be paired, too."""
+    story = Routing()
+    story.begin()
+    story.come_to_work(name="ann")
+    story.call(queue="bob", destination="asia", basket=0, earlier=1)
+    story.call(queue="asia", destination="asia", basket=0, earlier=None)
+    story.reload(number=2)
+    assert {offer.agent: offer.item_id for offer in story.offers.values()} == {"ann": "c1", "eve": "c1", "dee": "c2"}
+
+
 class RoutingKilled(test_recovery.Killed, Routing):
     """And the floor that is made again from a checkpoint and the inputs since is the same."""
 
