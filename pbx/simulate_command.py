@@ -47,6 +47,12 @@ Patience = Annotated[list[str] | None, Option(help="how long callers wait: as --
 WrapUp = Annotated[str | None, Option(help="how long agents note a call down; without it as the queue says")]
 PickUp = Annotated[str, Option(help="a ringing phone is taken up after this time")]
 Missed = Annotated[str, Option(help="share of offered calls that an agent does not take: 2 %")]
+Callbacks = Annotated[
+    str | None, Option(help="share of those offered a callback who take it: 30 % (as it is)", show_default=False)
+]
+Reached = Annotated[str, Option(help="share of calls to customers that they answer")]
+CustomerRings = Annotated[str, Option(help="they answer after this time")]
+CallsAgain = Annotated[str, Option(help="share of those who hang up who call again while their place is kept")]
 Attribute = Annotated[list[str] | None, Option(help="an attribute of the calls: destination=asia (repeatable)")]
 WarmUp = Annotated[str, Option(help="what happens so long at the beginning does not count")]
 Seeds = Annotated[int, Option(help="how many days, each with other dice", min=1, max=1000)]
@@ -75,6 +81,10 @@ def simulate(
     wrap_up: WrapUp = None,
     pick_up: PickUp = "0s",
     missed: Missed = "0 %",
+    callbacks: Callbacks = None,
+    reached: Reached = "80 %",
+    customer_rings: CustomerRings = "10s",
+    calls_again: CallsAgain = "0 %",
     attribute: Attribute = None,
     warm_up: WarmUp = "0s",
     seeds: Seeds = 5,
@@ -93,7 +103,7 @@ def simulate(
     read = read_site(site)
     words = Words(
         arrivals, rate or (), day, replay, start, until, date, agents or (), shifts, talk or (), patience or (),
-        wrap_up, pick_up, missed, attribute or (), warm_up,
+        wrap_up, pick_up, missed, attribute or (), warm_up, callbacks, reached, customer_rings, calls_again,
     )  # fmt: skip
     if not find_staff and (cost or shift or every_hour):
         fail("--cost, --shift and --every-hour belong to --find-staff")

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from acd.simulate.experiment import Results
-from acd.simulate.tally import End
+from acd.simulate.tally import Day, End, Floats
 from pbx.simulate_tables import clock, plain, tables
 
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:1200px;margin:2em auto;padding:0 1em;color:#222}
@@ -35,6 +35,8 @@ def write_report(folder: Path, results: Results, title: str) -> list[Path]:
         ("load", "Calls and agents by hour", load),
         ("occupancy", "Occupancy", occupancy),
     ]
+    if any(len(day.callbacks.at) for day in results.days):
+        plots.insert(2, ("callbacks", "How long customers waited to be called back", callbacks))
     written = []
     for name, caption, draw in plots:
         figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained", dpi=110)
@@ -85,22 +87,32 @@ def service_level(axes: Axes, results: Results) -> None:
 
 def waits(axes: Axes, results: Results) -> None:
     """Of those answered: the share who waited longer."""
+    _longer(axes, results, lambda day, number: day.waited[(day.queue == number) & (day.end == End.ANSWERED)])
+    for within in sorted({queue.service_level.within_s for queue in results.plan.site.queues.values()}):
+        axes.axvline(within, color="#c33", linestyle="--", linewidth=1)
+    axes.set_ylabel("waited longer, % of those answered")
+
+
+def callbacks(axes: Axes, results: Results) -> None:
+    """Of those who asked for one: the share who were not called yet."""
+    _longer(axes, results, lambda day, number: day.callbacks.called[day.callbacks.queue == number])
+    axes.set_ylabel("called later or never, %")
+
+
+def _longer(axes: Axes, results: Results, waits: Callable[[Day, int], Floats]) -> None:
+    """Of the busiest queues: the share of waits that are longer than so many seconds; endless ones stay."""
     longest = 10.0
     for name in busiest(results):
         number = results.days[0].queues.index(name)
-        waited = np.sort(np.concatenate(
-            [day.waited[(day.queue == number) & (day.end == End.ANSWERED)] for day in results.days]
-        ))  # fmt: skip
-        if len(waited):
-            more = 1 - np.arange(len(waited)) / len(waited)
-            axes.step(waited, 100 * more, where="post", label=name)
-            longest = max(longest, float(np.quantile(waited, 0.995)))
-    for within in sorted({queue.service_level.within_s for queue in results.plan.site.queues.values()}):
-        axes.axvline(within, color="#c33", linestyle="--", linewidth=1)
+        waited = np.sort(np.concatenate([waits(day, number) for day in results.days]))
+        ended = waited[np.isfinite(waited)]
+        if len(ended):
+            more = 1 - np.arange(len(ended)) / len(waited)
+            axes.step(ended, 100 * more, where="post", label=name)
+            longest = max(longest, float(np.quantile(ended, 0.995)))
     axes.set_xlim(0, longest * 1.02)
     axes.set_ylim(0, 103)
     axes.set_xlabel("seconds")
-    axes.set_ylabel("waited longer, % of those answered")
     axes.legend(frameon=False, fontsize=9, ncols=2)
 
 

@@ -24,6 +24,8 @@ _HEADINGS = ("offered", "service level", "wait", "answered after", "9 of 10 in",
 
 def tables(results: Results) -> Iterator[Table]:
     yield queues_table(results)
+    if any(_mean(results.all()[name]) for name in ("callbacks_asked", "resumed")):
+        yield away_table(results)
     if results.skills:
         yield _table("by skill", "skill", [(name, results.skill(name), None) for name in results.skills])
     hours = results.days[0].hours
@@ -38,6 +40,22 @@ def queues_table(results: Results) -> Table:
     if len(rows) > 1:
         rows.append(("all", results.all(), None))
     return _table("by queue", "queue", rows)
+
+
+def away_table(results: Results) -> Table:
+    """Of those who did not stay on the line: callbacks, and places taken up again by another call."""
+    table = Table(title="callbacks, and who called again", title_justify="left")
+    table.add_column("queue")
+    for heading in ("callbacks", "called", "reached", "failed", "called after", "9 of 10 in", "service level with them",
+                    "called again"):  # fmt: skip
+        table.add_column(heading, justify="right")
+    for name, figures in [*((name, results.queue(name)) for name in results.plan.site.queues), ("all", results.all())]:
+        counts = [f"{_mean(figures[f'callbacks_{what}']):,.1f}" for what in ("asked", "made", "reached", "failed")]
+        table.add_row(
+            Text(name), *counts, seconds(figures["callback_wait_s"]), seconds(figures["callback_p90_s"]),
+            with_margin(figures["service_level_with_callbacks"]), f"{_mean(figures['resumed']):,.1f}",
+        )  # fmt: skip
+    return table
 
 
 def hours_table(results: Results) -> Table:

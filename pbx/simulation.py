@@ -21,12 +21,13 @@ from acd.simulate.find_staff import Option, Task
 from acd.simulate.recorded import RecordedDay
 from acd.simulate.staff import AgentType, Shift, all_skills, always, site_with, team, types_of
 from acd.simulate.words import WordError, clock_s, duration_s, number, share
-from acd.simulate.world import Conduct
+from acd.simulate.world import Conduct, callbacks_offered
 from config.errors import Problem, SiteError
 from config.schema import Enqueue, Site
 from config.suggestion import did_you_mean
 
 A_MONDAY = dt.date(2026, 1, 12)  # when no day is told: one like any other
+CALLBACKS = 0.3  # share of those offered one who take it, when it is not told
 MAX_CALLS = 5_000_000
 MAX_AGENTS = 20_000
 MAX_HIRED = 1000  # of a type whose number is not told
@@ -63,6 +64,10 @@ class Words:
     missed: str = "0"
     attributes: Sequence[str] = ()
     warm_up: str = "0"
+    callbacks: str | None = None
+    reached: str = "80 %"
+    customer_rings: str = "10s"
+    calls_again: str = "0"
 
 
 def said(option: str, read: Callable[[str], _T], text: str) -> _T:
@@ -81,7 +86,7 @@ def plan_of(site: Site, words: Words, recorded: RecordedDay | None = None) -> Pl
     else:
         staffed, shifts = staff_of(site, words)
     warm_up_s = said("--warm-up", duration_s, words.warm_up)
-    return Plan(staffed, demand, shifts, conduct_of(words), midnight, warm_up_s)
+    return Plan(staffed, demand, shifts, conduct_of(site, words), midnight, warm_up_s)
 
 
 def calls_of(site: Site, words: Words, recorded: RecordedDay | None = None) -> tuple[Demand, float]:
@@ -153,11 +158,21 @@ def _date(option: str, text: str) -> dt.date:
         raise OptionError(f"{option}: expected a date as 2026-11-21, found {text}") from None
 
 
-def conduct_of(words: Words) -> Conduct:
+def conduct_of(site: Site, words: Words) -> Conduct:
+    callback = CALLBACKS if words.callbacks is None else said("--callbacks", share, words.callbacks)
+    again = said("--calls-again", share, words.calls_again)
+    if words.callbacks is not None and callback and not callbacks_offered(site):
+        raise OptionError("--callbacks: no queue of the site tells callers of callbacks (callback: {offer: ...})")
+    if again and not any(queue.resume_s for queue in site.queues.values()):
+        raise OptionError("--calls-again: no queue of the site keeps places of those who hang up (resume_s)")
     return Conduct(
         said("--pick-up", duration_s, words.pick_up),
         said("--missed", share, words.missed),
         wrap_up_s=None if words.wrap_up is None else said("--wrap-up", duration_s, words.wrap_up),
+        callback=callback,
+        reached=said("--reached", share, words.reached),
+        reached_s=said("--customer-rings", duration_s, words.customer_rings),
+        again=again,
     )
 
 
@@ -305,7 +320,7 @@ def task_of(site: Site, words: Words, hiring: Hiring, recorded: RecordedDay | No
         raise OptionError(
             f"expected at most {MAX_OPTIONS} types of agents (times shifts), found {len(options)}: tell by --agents"
         )
-    return Task(site, demand, options, conduct_of(words), midnight, hiring.every_hour)
+    return Task(site, demand, options, conduct_of(site, words), midnight, hiring.every_hour)
 
 
 def _costs(names: Sequence[str], texts: Sequence[str]) -> dict[str, float]:

@@ -116,10 +116,9 @@ def run_day(
 ) -> Day:
     """One run with these callers."""
     start, end = plan.demand.window
-    missed = streams.of("missed")
     site = plan.site
     tally = Tally(plan.midnight, (start + plan.warm_up_s, end), list(site.queues), Skills(site))
-    World(site, callers, plan.shifts, tally, plan.conduct, lambda: float(missed.random())).run(progress)
+    World(site, callers, plan.shifts, tally, plan.conduct, streams).run(progress)
     return tally.day({name: queue.service_level for name, queue in site.queues.items()}, serving(site))
 
 

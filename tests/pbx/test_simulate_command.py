@@ -77,6 +77,30 @@ def test_a_page_with_plots(tmp_path: Path) -> None:
     assert f"wrote {tmp_path}/report/index.html" in text
 
 
+def test_callbacks_and_calls_again(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(
+        "site: test\nlisten: {sip: udp:127.0.0.1:5060}\nextensions: {101: {password: secret}}\n"
+        "agents: {ann: {extension: 101}}\nqueues:\n"
+        "  sales: {resume_s: 300, callback: {offer: [{text: press one}], offer_after_s: 15, retries: 0}}\n  other: {}\n"
+    )
+    words = ("--rate", "80", "--to", "11:00", "--agents", "4", "--patience", "exponential 1m", "--seeds", "2",
+             "--reached", "50 %")  # fmt: skip
+    status, text = asked(*words, "--calls-again", "50 %", "--report", str(tmp_path / "report"), site=str(file))
+    assert status == 0 and "callbacks, and who called again" in text
+    assert (tmp_path / "report" / "callbacks.png").exists()
+    figures = found(*words, "--calls-again", "50 %", site=str(file))["queues"]
+    sales, other = ({name: value and value["mean"] for name, value in figures[queue].items()
+                     if name not in ("target", "within_s")} for queue in ("sales", "other"))  # fmt: skip
+    assert sales["called_back"] == sales["callbacks_asked"] >= sales["callbacks_made"] > sales["callbacks_reached"] > 0
+    assert sales["service_level_with_callbacks"] < sales["service_level"]
+    assert sales["resumed"] > 0 and sales["callback_wait_s"] > 0
+    assert other["called_back"] == other["resumed"] == 0
+    assert found(*words, "--callbacks", "0", site=str(file))["all"]["called_back"]["mean"] == 0
+    status, text = asked(*words, "--callbacks", "0", site=str(file))
+    assert status == 0 and "called again" not in text
+
+
 def test_calls_of_a_file(site: str, tmp_path: Path) -> None:
     calls = tmp_path / "calls.csv"
     calls.write_text("time,queue,talk_s,patience_s\n09:00,sales,60,\n09:00:10,sales,60,\n09:00:20,sales,60,15\n")
@@ -144,6 +168,10 @@ def test_callers_for_whom_nobody_is_there_are_told(tmp_path: Path) -> None:
         (("--rate", "9", "--talk", "asai=constant 3m"), "--talk: expected a queue of the site, found asai"),
         (("--rate", "9", "--patience", "long"), "--patience: expected a distribution as exponential 4m"),
         (("--rate", "9", "--missed", "2"), "--missed: expected a share as 80 % or 0.8, found 2"),
+        (("--rate", "9", "--callbacks", "2"), "--callbacks: expected a share as 80 % or 0.8, found 2"),
+        (("--rate", "9", "--callbacks", "30 %"), "--callbacks: no queue of the site tells callers of callbacks"),
+        (("--rate", "9", "--calls-again", "30 %"), "--calls-again: no queue of the site keeps places"),
+        (("--rate", "9", "--customer-rings", "long"), "--customer-rings: expected a time as 90, 90s, 3m or 1h30m"),
         (("--rate", "9", "--date", "tomorrow"), "--date: expected a date as 2026-11-21, found tomorrow"),
         (("--rate", "9", "--attribute", "asia"), "--attribute: expected NAME=VALUE as destination=asia, found asia"),
     ],
@@ -235,7 +263,7 @@ async def database(site: str, tmp_path: Path) -> str:
             journal.append(event)
 
     tally = Listening(midnight_of(read, A_MONDAY), demand.window, ["sales"], Skills(staffed))
-    World(staffed, demand.callers(Streams(3)), [Shift("ann", 32_400, 72_000)], tally, Conduct(), lambda: 1.0).run()
+    World(staffed, demand.callers(Streams(3)), [Shift("ann", 32_400, 72_000)], tally, Conduct(), Streams(3)).run()
     await journal.close()
     return f"{tmp_path}/records.db"
 
