@@ -42,6 +42,7 @@ _SAYS: dict[str, Callable[[Event], _Line]] = {
     ),
     "ivr_state_entered": lambda e: (_PLATEAU, "caller", f"IVR {e['flow']}: {e['state']}"),
     "ivr_digits": lambda e: ("caller", _PLATEAU, f"presses {e['digits']}"),
+    "ivr_no_input": lambda e: ("caller", _PLATEAU, "presses nothing"),
     "item_queued": lambda e: (_PLATEAU, f"queue {e['queue']}", f"waits, score {e['score']:g}"),
     "item_reserved": lambda e: (f"queue {e['queue']}", e["agent"], f"reserved after {e['waited_s']:.1f} s: {e['why']}"),
     "leg_started": lambda e: (_PLATEAU, e["agent"] or "", f"INVITE {e['target']}"),

@@ -79,6 +79,7 @@ class HttpServer:
         """`health` says which parts work; `shop_origins`: web origins whose pages may post sessions themselves."""
         view = LiveView(desk, switch)
         commands = AgentCommands(view, counters)
+        ivr = ivr_statistics or IvrStatistics()
         self._hub, self._clock, self._traces = hub, clock, traces
         self._boards = WallBoards(desk, hub, clock)
         self._stream = EventStream(hub, pops, view, commands, tokens, clock, counters)
@@ -89,10 +90,11 @@ class HttpServer:
             health=health, clock=clock, recordings=RecordingRest(recordings, view),
             talks=TalkRest(conferences, supervision), queue=QueueRest(view, counters),
             explanation=ExplanationRest(view, records),
-            statistics=StatisticsRest(view, records, clock, ivr_statistics or IvrStatistics()),
+            statistics=StatisticsRest(view, records, clock, ivr),
             callbacks=CallbackRest(callbacks, view, sessions, clock), tolls=TollRest(spending),
             metrics_source=Metrics(
-                counters, gauges or {}, view, hub, sessions, () if quality is None else quality.histograms
+                counters, gauges or {}, view, hub, sessions, lambda: ivr.today(clock.now()),
+                () if quality is None else quality.histograms,
             ),
             document=openapi.document(ROUTES, _version()),
         )  # fmt: skip

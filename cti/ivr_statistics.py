@@ -13,16 +13,19 @@ from acd.report import Part, Shape
 from acd.statistics_view import BY as OF_FLOOR
 from acd.summary import Summary
 from config.schema import Flow, Site
-from ivr.events import IvrDigits, IvrEnded, IvrInterval, IvrStateEntered
+from ivr.events import IvrDigits, IvrEnded, IvrInterval, IvrNoInput, IvrStateEntered
 from pbx.call.events import CallEnded
 
 BY: Final = (*OF_FLOOR, "ivr")
-COLUMNS: Final = ("entered", "left", "hung_up", "ended", "inputs", "spent_ms")
-ENTERED, LEFT, HUNG_UP, ENDED, INPUTS, SPENT = range(len(COLUMNS))
+COLUMNS: Final = (
+    "entered", "left", "hung_up", "ended", "inputs", "spent_ms", "no_match", "no_input", "unmatched", "silent",
+)  # fmt: skip
+ENTERED, LEFT, HUNG_UP, ENDED, INPUTS, SPENT, NO_MATCH, NO_INPUT, UNMATCHED, SILENT = range(len(COLUMNS))
+WENT: Final = (LEFT, ENDED)  # the ways out on which it counts whether a visit's last try brought an input
 MOST_AT_ONCE: Final = 200  # intervals handed out: clients that listen have a bounded queue
 _ENDED_BY: Final = {"caller": HUNG_UP, "flow": ENDED}
 
-IvrEvent = IvrStateEntered | IvrDigits | IvrEnded | CallEnded
+IvrEvent = IvrStateEntered | IvrDigits | IvrNoInput | IvrEnded | CallEnded
 
 
 class Node(NamedTuple):
@@ -33,10 +36,19 @@ class Node(NamedTuple):
         return f"{self.flow}/{self.state}"
 
 
+class Visit(NamedTuple):
+    node: Node
+    since_ms: int
+    tried: int | None = None  # how it counts if it is over now: UNMATCHED or SILENT, by the last try; None: neither
+
+
 def summary(row: Sequence[int]) -> Summary:
     """A row of `COLUMNS`, as people read it."""
-    over = row[LEFT] + row[HUNG_UP] + row[ENDED]
-    return dict(zip(COLUMNS[:SPENT], row, strict=False)) | {"spent_s": row[SPENT] / 1000 / over if over else None}
+    went = row[LEFT] + row[ENDED]
+    over = went + row[HUNG_UP]
+    figures: Summary = {name: row[i] for i, name in enumerate(COLUMNS) if i != SPENT}
+    figures |= {f"{COLUMNS[i]}_share": row[i] / went if went else None for i in (UNMATCHED, SILENT)}
+    return figures | {"spent_s": row[SPENT] / 1000 / over if over else None}
 
 
 SHAPE: Final = Shape(len(COLUMNS), None, summary, noted=False)
@@ -45,10 +57,10 @@ SHAPE: Final = Shape(len(COLUMNS), None, summary, noted=False)
 class IvrStatistics:
     """All figures, bounded by the site's states; where each caller is, by the live calls."""
 
-    FOLLOWS: Final = (IvrStateEntered, IvrDigits, IvrEnded, CallEnded)
+    FOLLOWS: Final = (IvrStateEntered, IvrDigits, IvrNoInput, IvrEnded, CallEnded)
 
     def __init__(self, zone: str = "UTC") -> None:
-        self.visits: dict[str, tuple[Node, int]] = {}  # by call: where it is, since when (ms)
+        self.visits: dict[str, Visit] = {}  # by call: where it is
         self._nodes: dict[Node, Series] = {}
         self._closed: list[tuple[Node, int, Row]] = []  # intervals that ended and were not taken
         self._closed_to = 0
@@ -65,19 +77,34 @@ class IvrStatistics:
     def event(self, event: IvrEvent) -> None:
         """Count it."""
         at = event.at
-        if isinstance(event, IvrDigits):
-            self._row(Node(event.flow, event.state), at)[INPUTS] += 1
+        if isinstance(event, IvrDigits | IvrNoInput):
+            self._tried(event)
             return
         visit = self.visits.pop(event.call_id, None)
         if visit is not None:
-            node, since_ms = visit
-            row = self._row(node, at)
-            row[_way_out(event)] += 1
-            row[SPENT] += max(0, ms(at) - since_ms)
+            row, way = self._row(visit.node, at), _way_out(event)
+            row[way] += 1
+            row[SPENT] += max(0, ms(at) - visit.since_ms)
+            if visit.tried is not None and way in WENT:
+                row[visit.tried] += 1
         if isinstance(event, IvrStateEntered):
             node = Node(event.flow, event.state)
             self._row(node, at)[ENTERED] += 1
-            self.visits[event.call_id] = node, ms(at)
+            self.visits[event.call_id] = Visit(node, ms(at))
+
+    def _tried(self, event: IvrDigits | IvrNoInput) -> None:
+        row, tried = self._row(Node(event.flow, event.state), event.at), None
+        if isinstance(event, IvrNoInput):
+            row[NO_INPUT] += 1
+            tried = SILENT
+        else:
+            row[INPUTS] += 1
+            if not event.matched:
+                row[NO_MATCH] += 1
+                tried = UNMATCHED
+        visit = self.visits.get(event.call_id)
+        if visit is not None:
+            self.visits[event.call_id] = visit._replace(tried=tried)
 
     def _row(self, node: Node, at: float) -> Row:
         """The current slice. Slices are the quarters of an hour, as agents' are: what the database keeps is all."""
@@ -125,6 +152,10 @@ class IvrStatistics:
             spans = {"quarter": series.window(INTERVAL_S, now), "hour": series.window(HOUR_S, now)}
             spans["today"] = series.today(now)
             yield {"name": str(node)} | {span: summary(row) for span, row in spans.items()}
+
+    def today(self, now: float) -> Iterator[tuple[str, Row]]:
+        """Rows of `COLUMNS` since midnight."""
+        return ((str(node), series.today(now)) for node, series in sorted(self._nodes.items()))
 
     def at_work(self, now: float) -> list[Part]:
         """The quarter of an hour that is not over."""

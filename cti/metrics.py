@@ -14,7 +14,9 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from acd.figures import Row
 from cti.events import EventHub
+from cti.ivr_statistics import COLUMNS, SPENT
 from cti.views import LiveView
 from cti.web_sessions import WebSessions
 
@@ -65,9 +67,12 @@ class Histogram:
 class Metrics(Collector):
     """One scrape reads everything; between scrapes this costs nothing."""
 
-    def __init__(self, counters: Counter[str], gauges: Gauges, view: LiveView, hub: EventHub,
-                 sessions: WebSessions, histograms: Sequence[Histogram] = ()) -> None:  # fmt: skip
-        self._histograms = histograms
+    def __init__(
+        self, counters: Counter[str], gauges: Gauges, view: LiveView, hub: EventHub, sessions: WebSessions,
+        ivr_today: Callable[[], Iterable[tuple[str, Row]]], histograms: Sequence[Histogram] = (),
+    ) -> None:  # fmt: skip
+        """`ivr_today` gives the figures of each state of a flow since midnight."""
+        self._histograms, self._ivr_today = histograms, ivr_today
         self._counters = counters
         self._gauges = gauges
         self._view = view
@@ -95,6 +100,7 @@ class Metrics(Collector):
         yield GaugeMetricFamily("plateau_event_clients", "websockets that listen", value=self._hub.clients)
         yield from self._queues()
         yield from self._statistics()
+        yield from self._ivr()
         yield from self._agents()
 
     def _queues(self) -> Iterable[Metric]:
@@ -131,6 +137,17 @@ class Metrics(Collector):
             for outcome in _OUTCOMES:
                 counts.add_metric([queue["name"], outcome], today.get(outcome, 0))
         return *gauges.values(), counts
+
+    def _ivr(self) -> Iterable[Metric]:
+        """Of each state of a flow, counters since midnight."""
+        family = CounterMetricFamily(
+            "plateau_ivr_state_today", "visits and inputs of IVR states since midnight", labels=["state", "what"]
+        )
+        for state, row in self._ivr_today():
+            for what, value in zip(COLUMNS, row, strict=True):
+                if what != COLUMNS[SPENT]:
+                    family.add_metric([state, what], value)
+        return (family,)
 
     def _agents(self) -> Iterable[Metric]:
         states = Counter(str(agent["state"]) for agent in self._view.desk.agents())

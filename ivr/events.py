@@ -21,13 +21,24 @@ class IvrStateEntered:
 
 @dataclass(frozen=True, slots=True)
 class IvrDigits:
-    """Keys were used: a menu's key, right or wrong; what a gather collected, enough or not."""
+    """Keys were used: a menu's key, right or wrong; what a gather collected, enough or not (`#` if that alone)."""
 
     at: float
     call_id: str
     flow: str
     state: str
     digits: str
+    matched: bool = True  # False: a key that the menu has not; too few
+
+
+@dataclass(frozen=True, slots=True)
+class IvrNoInput:
+    """A menu or a gather waited for keys in vain: its time was up."""
+
+    at: float
+    call_id: str
+    flow: str
+    state: str
 
 
 @dataclass(frozen=True, slots=True)

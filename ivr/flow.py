@@ -3,7 +3,7 @@
     machine = FlowMachine(flow)
     machine.feed(Start())           # [Entered("opening"), AskHours("shop")]
     machine.feed(IsOpen(True))      # [Entered("where"), Play(("welcome", "where-to"))]
-    machine.feed(Digit("1"))        # [StopPlay(), Keyed("where", "1"), Entered("asia"), Enqueue("asia", {...})]
+    machine.feed(Digit("1"))        # [StopPlay(), Keyed("where", "1", True), Entered("asia"), Enqueue("asia", {...})]
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from config.calendar import is_open
 from config.sayings import Saying
 from config.schema import Destination, Flow, Hours, Site
 from config.speech import currency_of, voice_of
-from ivr.events import IvrDigits, IvrEnded, IvrStateEntered
+from ivr.events import IvrDigits, IvrEnded, IvrNoInput, IvrStateEntered
 from ivr.flow import FlowMachine
 from ivr.signals import (
     AskCallback,
@@ -28,6 +28,7 @@ from ivr.signals import (
     Input,
     IsOpen,
     Keyed,
+    NoInput,
     Output,
     Play,
     Played,
@@ -202,8 +203,10 @@ class IvrSession:
                 self._inputs.append(IsOpen(self._is_open(hours)))
             case AskCallback():
                 self._inputs.append(CallbackNoted(self._handler.callback(call, output)))
-            case Keyed(state, digits):
-                self._emit(IvrDigits(self._handler.clock.now(), call.id, self._flow, state, digits))
+            case Keyed(state, digits, matched):
+                self._emit(IvrDigits(self._handler.clock.now(), call.id, self._flow, state, digits, matched))
+            case NoInput(state):
+                self._emit(IvrNoInput(self._handler.clock.now(), call.id, self._flow, state))
             case Gathered(name, digits):
                 call.set_attributes({name: digits})
                 self._handler.on_gathered(call, name, digits)

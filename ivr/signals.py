@@ -104,10 +104,18 @@ class AskCallback:
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """Keys were used by a state: a menu's key, right or wrong; what a gather collected, enough or not."""
+    """Keys were used by a state: a menu's key; what a gather collected, `#` if that alone."""
 
     state: str
     digits: str
+    matched: bool  # False: a key that the menu has not; too few
+
+
+@dataclass(frozen=True, slots=True)
+class NoInput:
+    """A state waited for keys in vain."""
+
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +167,6 @@ class HangUp:
 
 
 Output = (
-    Entered | Play | StopPlay | SetTimer | StopTimer | AskHours | AskCallback | Keyed | Gathered | Silence | Echo
-    | Record | Enqueue | Connect | HangUp
+    Entered | Play | StopPlay | SetTimer | StopTimer | AskHours | AskCallback | Keyed | NoInput | Gathered | Silence
+    | Echo | Record | Enqueue | Connect | HangUp
 )  # fmt: skip

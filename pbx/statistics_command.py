@@ -26,9 +26,11 @@ _SHOWN = {
               "overflowed", "transferred", "estimate_error_s"),
     "agent": ("offers", "answered", "no_answer", "rejected", "completed", "aht_s", "logged_in_s", "busy_s", "wrap_up_s",
               "not_ready_s", "occupancy"),
-    "ivr": ("entered", "left", "hung_up", "ended", "inputs", "spent_s"),
+    "ivr": ("entered", "left", "hung_up", "ended", "inputs", "no_match", "no_input", "unmatched_share", "silent_share",
+            "spent_s"),
 }  # fmt: skip
-_SHARES = ("service_level", "service_level_answered", "abandon_share", "estimate_near_share", "occupancy")
+_SHARES = ("service_level", "service_level_answered", "abandon_share", "estimate_near_share", "occupancy",
+           "unmatched_share", "silent_share")  # fmt: skip
 
 Since = Annotated[str | None, typer.Option("--from", help="begin: 2026-11-22, 2026-11-22T09:00; without it today")]
 Before = Annotated[str | None, typer.Option("--to", help="end, likewise; without it now")]

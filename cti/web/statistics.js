@@ -26,7 +26,9 @@ const AGENTS = [
 const STATES = [
   ["entered", "Came", plain, "callers came to the state"], ["left", "Went on", plain, "to another state, a queue, a number"],
   ["hung_up", "Hung up", plain, "there, or the call was lost"], ["ended", "Ended", plain, "the flow hung up"],
-  ["inputs", "Inputs", plain, "keys, right or wrong"], ["spent_s", "Time", spent, "mean time there"],
+  ["inputs", "Inputs", plain, "keys, right or wrong"], ["no_match", "Wrong", plain, "inputs of no use: a key that the menu has not, too few keys"],
+  ["no_input", "Silences", plain, "times that no key came"], ["unmatched_share", "Wrong at last", share, "of those who went on or were hung up by the flow: the last input was wrong"],
+  ["silent_share", "Silent at last", share, "of those who went on or were hung up by the flow: no key came at last"], ["spent_s", "Time", spent, "mean time there"],
 ];
 let shown = [];
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from config.schema import Gather
 from ivr.run import Phase, Rows, Run, stale
-from ivr.signals import Digit, Gathered, Keyed, Played, TimedOut
+from ivr.signals import Digit, Gathered, Keyed, NoInput, Played, TimedOut
 
 
 def enter(run: Run, gather: Gather) -> None:
@@ -50,7 +50,7 @@ def finish(run: Run, gather: Gather, _: TimedOut) -> None:
 def _take(run: Run, gather: Gather, key: str) -> bool:
     """One key; True if the entry is over by it, for good or ill."""
     if key == "#":
-        _finish(run, gather)
+        _finish(run, gather, key)
         return True
     if key == "*":
         run.digits = ""
@@ -63,12 +63,14 @@ def _take(run: Run, gather: Gather, key: str) -> bool:
     return True
 
 
-def _finish(run: Run, gather: Gather) -> None:
+def _finish(run: Run, gather: Gather, key: str = "") -> None:
+    """`key`: the one that ended it, if it is not part of the entry."""
     run.stop_timer()
     digits, run.digits = run.digits, ""
-    if digits:
-        run.out.append(Keyed(run.state, digits))
-    if len(digits) >= (gather.digits if gather.min_digits is None else gather.min_digits):
+    enough = len(digits) >= (gather.digits if gather.min_digits is None else gather.min_digits)
+    keyed = digits or key
+    run.out.append(Keyed(run.state, keyed, enough) if keyed else NoInput(run.state))
+    if enough:
         run.out.append(Gathered(gather.into, digits))
         run.go(gather.then)
         return

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from config.schema import Menu
 from ivr.run import Phase, Rows, Run, stale
-from ivr.signals import Digit, Keyed, Played, TimedOut
+from ivr.signals import Digit, Keyed, NoInput, Played, TimedOut
 
 
 def enter(run: Run, menu: Menu) -> None:
@@ -34,15 +34,20 @@ def prompted(run: Run, menu: Menu, _: Played) -> None:
 
 
 def choose(run: Run, menu: Menu, digit: Digit) -> None:
-    run.out.append(Keyed(run.state, digit.key))
     state = menu.keys.get(digit.key)
+    run.out.append(Keyed(run.state, digit.key, state is not None))
     if state is None:
-        again(run, menu, digit)
+        _again(run, menu)
     else:
         run.go(state)
 
 
-def again(run: Run, menu: Menu, _: Digit | TimedOut) -> None:
+def unkeyed(run: Run, menu: Menu, _: TimedOut) -> None:
+    run.out.append(NoInput(run.state))
+    _again(run, menu)
+
+
+def _again(run: Run, menu: Menu) -> None:
     run.stop_timer()
     run.again(menu.invalid + menu.menu, Phase.MENU_PROMPT, menu.otherwise)
 
@@ -53,5 +58,5 @@ ROWS: Rows = {
     (Phase.MENU_PROMPT, TimedOut): stale,
     (Phase.MENU_KEY, Played): stale,
     (Phase.MENU_KEY, Digit): choose,
-    (Phase.MENU_KEY, TimedOut): again,
+    (Phase.MENU_KEY, TimedOut): unkeyed,
 }

@@ -153,7 +153,9 @@ AGENT_COLUMNS: Final = (
     "talked_ms", "ready_ms", "reserved_ms", "busy_ms", "wrap_up_ms", "not_ready_ms",
 )  # fmt: skip
 
-IVR_COLUMNS: Final = ("entered", "left", "hung_up", "ended", "inputs", "spent_ms")
+IVR_COLUMNS: Final = (
+    "entered", "left", "hung_up", "ended", "inputs", "spent_ms", "no_match", "no_input", "unmatched", "silent",
+)  # fmt: skip
 
 
 def _figures(names: tuple[str, ...]) -> list[Column[int]]:

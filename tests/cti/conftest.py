@@ -261,7 +261,7 @@ class FakeRecords:
         return [row for row in rows if since <= row.start < before and name in (None, row.agent)]
 
     async def ivr_intervals(self, since: float, before: float, name: str | None = None) -> list[IvrRow]:
-        rows = [IvrRow(start, "welcome", "where", (4, 1, 2, 0, 3, 9_000)) for start in (900, 1_800)]
+        rows = [IvrRow(start, "welcome", "where", (4, 1, 2, 0, 3, 9_000, 1, 2, 0, 1)) for start in (900, 1_800)]
         return [row for row in rows if since <= row.start < before and name in (None, f"{row.flow}/{row.state}")]
 
     async def cdrs(self, limit: int, *, call_id: str | None = None) -> list[dict[str, Any]]:

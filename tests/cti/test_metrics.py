@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from ivr.events import IvrNoInput
+
 if TYPE_CHECKING:
     from tests.cti.conftest import Api, FakeCall
 
@@ -13,6 +15,7 @@ async def test_counters_and_gauges(api: Api, make_call: type[FakeCall]) -> None:
     api.floor.counters["sip_malformed"] = 7
     api.floor.counters["odd name-é"] = 1
     api.floor.switch.live.append(make_call())
+    api.floor.ivr_statistics.event(IvrNoInput(api.floor.clock.now(), "c1", "welcome", "where"))
     status, text, headers = await api.call("GET", "/metrics", None)
     assert status == 200 and headers["Content-Type"].startswith("text/plain; version=0.0.4")
     samples = {
@@ -28,6 +31,7 @@ async def test_counters_and_gauges(api: Api, make_call: type[FakeCall]) -> None:
     assert samples["plateau_queue_service_level", "asia"] == 0.75
     assert samples["plateau_queue_handle_time_seconds", "asia"] == 100
     assert ("plateau_queue_abandon_share", "asia") not in samples  # nothing to take a share of
+    assert samples["plateau_ivr_state_today_total", "welcome/where", "no_input"] == 1
     assert samples["plateau_event_clients",] == 0 and samples["plateau_web_sessions",] == 0
 
 

@@ -24,6 +24,7 @@ from ivr.signals import (
     Input,
     IsOpen,
     Keyed,
+    NoInput,
     Output,
     Play,
     Played,
@@ -111,13 +112,13 @@ GIVES: dict[tuple[Phase, Input], list[Output]] = {
     (Phase.NEW, Start()): [Entered("opening"), AskHours("shop")],
     (Phase.SAYING, Played()): [Entered("where"), PROMPT],
     (Phase.MENU_PROMPT, Played()): [SetTimer(5)],
-    (Phase.MENU_PROMPT, ONE): [StopPlay(), Keyed("where", "1"), *LEAVE_ASIA],
-    (Phase.MENU_KEY, ONE): [Keyed("where", "1"), StopTimer(), *LEAVE_ASIA],
-    (Phase.MENU_KEY, TimedOut()): [AGAIN],
+    (Phase.MENU_PROMPT, ONE): [StopPlay(), Keyed("where", "1", True), *LEAVE_ASIA],
+    (Phase.MENU_KEY, ONE): [Keyed("where", "1", True), StopTimer(), *LEAVE_ASIA],
+    (Phase.MENU_KEY, TimedOut()): [NoInput("where"), AGAIN],
     (Phase.GATHER_PROMPT, Played()): [SetTimer(4)],
     (Phase.GATHER_PROMPT, ONE): [StopPlay(), SetTimer(4)],
     (Phase.GATHER_DIGITS, ONE): [SetTimer(4)],
-    (Phase.GATHER_DIGITS, TimedOut()): [CODE_AGAIN],
+    (Phase.GATHER_DIGITS, TimedOut()): [NoInput("code"), CODE_AGAIN],
     (Phase.ASKING, IsOpen(True)): [Entered("hello"), Play(("welcome",))],
     (Phase.ASKING, IsOpen(False)): [Entered("sorry"), Play(("closed",))],
     (Phase.NOTING, CallbackNoted(True)): [Entered("hello"), Play(("welcome",))],
@@ -151,19 +152,21 @@ def test_the_table_is_complete() -> None:
 
 def test_menu_retries_then_otherwise() -> None:
     machine = at("where")
-    assert feed(machine, Played(), TimedOut()) == [AGAIN]
-    assert feed(machine, Played(), TimedOut()) == [Entered("agent"), Connect(Destination("extension", "101"))]
+    assert feed(machine, Played(), TimedOut()) == [NoInput("where"), AGAIN]
+    assert feed(machine, Played(), TimedOut()) == [
+        NoInput("where"), Entered("agent"), Connect(Destination("extension", "101")),
+    ]  # fmt: skip
     assert machine.ended
 
 
 def test_wrong_key_counts_as_an_attempt() -> None:
     machine = at("where")
-    assert feed(machine, "9") == [StopPlay(), Keyed("where", "9"), AGAIN]
+    assert feed(machine, "9") == [StopPlay(), Keyed("where", "9", False), AGAIN]
     assert feed(machine, "8")[-1] == Connect(Destination("extension", "101"))
 
 
 def test_wrong_key_after_the_prompt_stops_the_timer() -> None:
-    assert feed(at("where"), Played(), "9") == [Keyed("where", "9"), StopTimer(), AGAIN]
+    assert feed(at("where"), Played(), "9") == [Keyed("where", "9", False), StopTimer(), AGAIN]
 
 
 def test_attempts_are_new_each_time_the_menu_is_entered() -> None:
@@ -175,7 +178,7 @@ def test_attempts_are_new_each_time_the_menu_is_entered() -> None:
 
 def test_menu_without_otherwise_hangs_up() -> None:
     machine = at("m", {"m": {"menu": "p", "keys": {"1": "m"}, "retries": 0}})
-    assert feed(machine, Played(), TimedOut()) == [HangUp("end of flow")]
+    assert feed(machine, Played(), TimedOut()) == [NoInput("m"), HangUp("end of flow")]
 
 
 def test_menu_without_invalid_repeats_itself() -> None:
@@ -188,7 +191,7 @@ def test_menu_without_invalid_repeats_itself() -> None:
 
 def test_gather_full_length() -> None:
     assert feed(at("code"), "123") == [
-        StopTimer(), Keyed("code", "123"), Gathered("web_code", "123"), Entered("where"), PROMPT,
+        StopTimer(), Keyed("code", "123", True), Gathered("web_code", "123"), Entered("where"), PROMPT,
     ]  # fmt: skip
 
 
@@ -208,16 +211,24 @@ def test_gather_pause_is_enough_when_min_digits_allows() -> None:
     shop = {"g": {"gather": "p", "digits": 8, "min_digits": 2, "into": "n", "then": "b"}, "b": {"hang_up": True}}
     machine = at("g", shop)
     feed(machine, "12")
-    assert feed(machine, TimedOut())[:2] == [Keyed("g", "12"), Gathered("n", "12")]
+    assert feed(machine, TimedOut())[:2] == [Keyed("g", "12", True), Gathered("n", "12")]
 
 
 def test_too_few_digits_again_then_otherwise() -> None:
     machine = at("code")
-    assert feed(machine, "12#") == [StopTimer(), Keyed("code", "12"), CODE_AGAIN]
+    assert feed(machine, "12#") == [StopTimer(), Keyed("code", "12", False), CODE_AGAIN]
     feed(machine, "3")
     assert feed(machine, TimedOut()) == [
-        Keyed("code", "3"), Entered("agent"), Connect(Destination("extension", "101")),
+        Keyed("code", "3", False), Entered("agent"), Connect(Destination("extension", "101")),
     ]  # fmt: skip
+
+
+def test_hash_alone_is_an_input_and_a_pause_is_none() -> None:
+    assert feed(at("code"), Played(), "#") == [StopTimer(), Keyed("code", "#", False), CODE_AGAIN]
+    assert feed(at("code"), "1*", TimedOut())[0] == NoInput("code"), "what was erased is none"
+    shop = {"g": {"gather": "p", "digits": 8, "min_digits": 0, "into": "n", "then": "b"}, "b": {"hang_up": True}}
+    assert feed(at("g", shop), "#")[1:3] == [Keyed("g", "#", True), Gathered("n", "")]
+    assert feed(at("g", shop), Played(), TimedOut())[:2] == [NoInput("g"), Gathered("n", "")]
 
 
 def test_hash_out_of_habit_is_not_an_answer() -> None:
@@ -254,8 +265,9 @@ def test_keys_typed_ahead_skip_the_prompts() -> None:
     machine = at("hello")
     assert feed(machine, "2123#1") == []
     assert feed(machine, Played()) == [
-        Entered("where"), Keyed("where", "2"), Entered("code"), Keyed("code", "123"), Gathered("web_code", "123"),
-        Entered("where"), Keyed("where", "1"), *LEAVE_ASIA,
+        Entered("where"), Keyed("where", "2", True),
+        Entered("code"), Keyed("code", "123", True), Gathered("web_code", "123"),
+        Entered("where"), Keyed("where", "1", True), *LEAVE_ASIA,
     ]  # fmt: skip
 
 

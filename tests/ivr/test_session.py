@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from config.schema import Destination, Site
-from ivr.events import IvrDigits, IvrEnded, IvrStateEntered
+from ivr.events import IvrDigits, IvrEnded, IvrNoInput, IvrStateEntered
 from ivr.session import IvrHandler, IvrSession
 from media.fake import FakePlane
 from tests.virtual_clock import VirtualClock, VirtualTimer
@@ -224,6 +224,15 @@ def test_gather(line: Line) -> None:
     assert call.done[-1] == "route queue asia"
     assert IvrDigits(line.clock.now(), "call-1", "welcome", "code", "1234") in line.events
     line.nothing_left()
+
+
+def test_keys_that_are_of_no_use_and_none_are_told(line: Line) -> None:
+    call = line.start()
+    call.press("9")
+    at, where = line.clock.now(), ("call-1", "welcome", "where")
+    assert line.events[-1] == IvrDigits(at, *where, "9", matched=False)
+    line.clock.run(3 * PROMPT_S + 5)
+    assert IvrNoInput(at + 3 * PROMPT_S + 5, *where) in line.events and call.done[-1] == "route queue asia"
 
 
 def test_wait_holds_the_line_in_silence(line: Line) -> None:

@@ -84,16 +84,17 @@ def test_stats_as_table_csv_and_json(site: Path) -> None:
 def test_states_of_flows(site: Path) -> None:
     write(site,
           IvrStateEntered(DAY + 5.0, "c1", "welcome", "where"), IvrEnded(DAY + 65.0, "c1", "welcome", "queue sales"),
-          IvrInterval(DAY + 900.0, "welcome", "where", DAY, [1, 1, 0, 0, 0, 60_000]),
+          IvrInterval(DAY + 900.0, "welcome", "where", DAY, [1, 1, 0, 0, 3, 60_000, 2, 1, 0, 1]),
           IvrInterval(DAY + 1_800.0, "welcome", "bye", DAY + 900, [2, 0, 1, 1, 0, 7_000]))  # fmt: skip
     words = ("stats", site, "--from", "2026-11-22", "--to", "2026-11-23", "--by", "ivr")
     table = plateau(*words)
-    assert table.exit_code == 0 and "welcome/where" in table.stdout and "1:00" in table.stdout, table.stdout
+    assert table.exit_code == 0 and all(text in table.stdout for text in ("welcome/where", "1:00", "100.0 %")), table
     assert "channel" not in table.stdout
     rows = json.loads(plateau(*words, "--format", "json", "--name", "welcome/bye").stdout)
     assert rows == [
-        {"name": "welcome/bye", "entered": 2, "left": 0, "hung_up": 1, "ended": 1, "inputs": 0, "spent_s": 3.5}
-    ]
+        {"name": "welcome/bye", "entered": 2, "left": 0, "hung_up": 1, "ended": 1, "inputs": 0, "no_match": 0,
+         "no_input": 0, "unmatched": 0, "silent": 0, "unmatched_share": 0.0, "silent_share": 0.0, "spent_s": 3.5}
+    ]  # fmt: skip
     anew = json.loads(plateau(*words, "--format", "json", "--rebuild").stdout)
     assert [(row["name"], row["left"], row["spent_s"]) for row in anew] == [("welcome/where", 1, 60.0)]
 

@@ -25,7 +25,7 @@ async def test_from_empty_to_the_tables_and_again(target: Any) -> None:
                 await connection.commit()
         async with engine.connect() as connection:
             assert await connection.run_sync(_differences) == []
-            assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == "0010"
+            assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == "0011"
             assert (await connection.execute(text("SELECT * FROM projection"))).all() == [("cdr", 0, 1)]
     finally:
         await engine.dispose()
