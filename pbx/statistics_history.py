@@ -11,6 +11,7 @@ from acd.figures import DAY_S, HOUR_S, INTERVAL_S, Days
 from acd.statistics import COUNTED, Statistics
 from cti.ivr_statistics import IvrStatistics, Node
 from ivr.events import IvrInterval
+from pbx.call.events import CallEnded
 from pbx.store.intervals import AgentRow, CallsRow, Interval, IvrRow, replace_intervals
 from pbx.store.records import Records
 from pbx.store.rows import JournalRow
@@ -22,6 +23,9 @@ _FIELDS: Final = {
     for kind in (*COUNTED, *IvrStatistics.FOLLOWS)
 }  # fmt: skip
 
+_OF_THE_DEAD: Final = {"status": 0, "packets_received": 0, "packets_sent": 0, "packets_lost": 0, "jitter_ms": 0.0}
+"""What the journal does not know of a call that died with the server, when it writes its `CallEnded`."""
+
 CLOSING_S: Final = 60.0  # after its end a quarter of an hour is written; not later, whatever the number of states
 
 
@@ -32,7 +36,8 @@ def event_of(row: JournalRow) -> Any:
         return None
     kind, names = found
     of_call = "call_id" if "call_id" in names else "item_id"
-    values: dict[str, Any] = {name: value for name, value in row.data.items() if name in names}
+    values: dict[str, Any] = dict(_OF_THE_DEAD) if kind is CallEnded else {}
+    values |= {name: value for name, value in row.data.items() if name in names}
     if "skills" in values:
         values["skills"] = tuple(values["skills"])
     if of_call in names:
@@ -84,12 +89,13 @@ async def rebuild(url: str) -> int:
 
 async def restore(statistics: IvrStatistics, records: Records) -> None:
     """Figures of flows as the last server had them: quarters of an hour that were written, and the journal since, which
-    is in order: what came before its last row is there. Raises DatabaseUnreachable."""
+    is in order: what came before its last row is there. Where the calls of that time were, and those that go on, is in
+    their own rows, however long they have been there. Raises DatabaseUnreachable."""
     begin = (await records.last_at() - CLOSING_S) // INTERVAL_S * INTERVAL_S
     rows = await records.ivr_intervals(begin - DAY_S - HOUR_S, begin)
     statistics.load(((row.start, Node(row.flow, row.state), row.figures) for row in rows), begin)
     earlier = IvrStatistics()  # counts what those rows say already; where callers were then is to be known
     earlier.visits = statistics.visits
-    async for row in records.journal(IVR_KINDS, begin - INTERVAL_S):
+    async for row in records.journal_of_live(IVR_KINDS, begin):
         if (event := event_of(row)) is not None:
             (earlier if row.at < begin else statistics).event(event)

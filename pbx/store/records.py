@@ -8,7 +8,7 @@ from math import inf
 from types import TracebackType
 from typing import Any, Final
 
-from sqlalchemy import Select, event, func, select
+from sqlalchemy import Select, event, func, select, union
 
 from .cdr import CdrRow
 from .database import PAGE_ROWS
@@ -16,7 +16,7 @@ from .engine import check_exists, create_engine, database_url, unreachable
 from .intervals import AgentRow, CallsRow, IvrRow
 from .restore import rebuild_cdrs
 from .rows import JournalRow
-from .tables import agent_intervals, calls_intervals, cdr, ivr_intervals, journal
+from .tables import agent_intervals, calls_intervals, cdr, ivr_intervals, journal, standing_calls
 
 __all__ = ["CdrRow", "JournalRow", "Records", "rebuild_cdrs"]
 
@@ -108,10 +108,28 @@ class Records:
         query = select(journal).where(journal.c.kind.in_(kinds), journal.c.at >= since)
         if before < inf:
             query = query.where(journal.c.at < before)
+        async for row in self._pages(query, after):
+            yield row
+
+    async def _pages(self, query: Select[Any], after: int) -> AsyncIterator[JournalRow]:
         while rows := await self._read(query.where(journal.c.seq > after).order_by(journal.c.seq).limit(PAGE_ROWS)):
             for seq, at, kind, id_, data in rows:
                 yield JournalRow(seq, at, kind, id_, json.loads(data))
             after = rows[-1][0]
+
+    async def journal_of_live(self, kinds: Collection[str], since: float) -> AsyncIterator[JournalRow]:
+        """Rows of these kinds from `since` on, or from somewhat earlier. Before them, however old, those of the calls
+        that have any then, or stand: where these calls were."""
+        after = await self._row_before(since - CLOCK_SET_BACK_S)
+        of_kind = journal.c.kind.in_(kinds)
+        live = union(
+            select(journal.c.call_id).where(journal.c.seq > after, of_kind), select(standing_calls.c.call_id)
+        )
+        before = select(journal).where(journal.c.call_id.in_(live), of_kind, journal.c.seq <= after)
+        async for row in self._pages(before, 0):
+            yield row
+        async for row in self._pages(select(journal).where(of_kind), after):
+            yield row
 
     async def last_at(self) -> float:
         """When the last event of the journal was; 0.0 if there is none."""

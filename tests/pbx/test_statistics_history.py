@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,14 @@ from acd.figures import CALLS
 from acd.reservation import Outcome
 from config.schema import Site
 from cti.ivr_statistics import IvrStatistics
-from ivr.events import IvrDigits, IvrEnded, IvrInterval, IvrStateEntered
-from pbx.call.events import CallEnded
+from ivr.events import IvrDigits, IvrEnded, IvrInterval, IvrNoInput, IvrStateEntered
+from pbx.call.events import CallEnded, CallStarted
 from pbx.statistics_history import IVR_KINDS, KINDS, event_of, fold, rebuild, restore
 from pbx.store.intervals import AgentRow, CallsRow, IvrRow
 from pbx.store.journal import Journal
 from pbx.store.records import Records
 from pbx.store.rows import JournalRow
+from pbx.store.standing_calls import StandingCallStore
 
 T0 = 1_795_300_000.0
 NAMES = ("ann", "bob", "cy")
@@ -244,7 +245,7 @@ def test_nothing_makes_no_rows() -> None:
 
 WAYS = st.lists(
     st.tuples(
-        st.sampled_from(("enter", "enter", "enter", "key", "leave", "hang up", "flow ends", "die")),
+        st.sampled_from(("enter", "enter", "enter", "key", "wrong", "silence", "leave", "hang up", "flow ends", "die")),
         st.integers(0, 4), st.integers(0, 2),
         st.sampled_from((0.0, 0.4, 17.123456, 61.0, 250.0, 901.5, 5_000.0, 90_000.0)),
     ),
@@ -269,10 +270,6 @@ class Flows:
         self.live.event(event)
 
     def wait(self, wait_s: float) -> None:
-        """Nobody stays for long: who came more than a quarter of an hour before what is read is not known."""
-        for call, (_, since_ms) in list(self.live.visits.items()):
-            if self.now + wait_s - since_ms / 1000 > 900:
-                self.do("die", call, 0)
         self.now += wait_s
         self.journal += self.live.close(self.now)
 
@@ -283,14 +280,24 @@ class Flows:
         elif what == "die":
             self.emit(CallEnded(at, call, "server stopped", 200, 0, 0, 0, 0.0))
         elif visit is not None:
-            if what == "key":
-                self.emit(IvrDigits(at, call, *visit[0], "1"))
+            if what in ("key", "wrong"):
+                self.emit(IvrDigits(at, call, *visit.node, "1", what == "key"))
+            elif what == "silence":
+                self.emit(IvrNoInput(at, call, *visit.node))
             else:
                 self.emit(IvrEnded(at, call, "welcome", what, {"hang up": "caller", "flow ends": "flow"}.get(what, "")))
 
     def shown(self) -> tuple[Any, ...]:
         self.journal += self.live.close(self.now)
         return list(self.live.live(self.now)), sorted(self.live.at_work(self.now)), self.live.visits
+
+
+async def stand(url: str, calls: Collection[str]) -> None:
+    """These calls, and no other, outlive the server."""
+    store = StandingCallStore(url, lambda call: {} if call in calls else None, Counter())
+    for call in {call for call, _ in await store.open()} | set(calls):
+        store.changed(call)
+    await store.close()
 
 
 async def killed_and_started(flows: Flows, halves: list[Any], url: str) -> None:
@@ -304,6 +311,7 @@ async def killed_and_started(flows: Flows, halves: list[Any], url: str) -> None:
         await journal.open()
         for event in flows.journal:
             journal.append(event)
+        await stand(url, flows.live.visits)
         await journal.close()
         flows.live, flows.journal = flows.new(), []
         async with Records(url) as records:
@@ -314,7 +322,7 @@ async def killed_and_started(flows: Flows, halves: list[Any], url: str) -> None:
         written = await records.ivr_intervals(0, 1e12)
         anew = [row for row in await fold(records.journal(IVR_KINDS)) if isinstance(row, IvrRow)]
     assert sorted(written) == sorted(row for row in anew if row.start + 900 <= flows.now)
-    entered, left, hung_up, ended, *_ = map(sum, zip(*(row.figures for row in anew), (0,) * 6, strict=True))
+    entered, left, hung_up, ended, *_ = map(sum, zip(*(row.figures for row in anew), (0,) * 10, strict=True))
     assert entered == left + hung_up + ended + len(flows.live.visits)
 
 
@@ -326,6 +334,35 @@ def test_figures_of_flows_are_the_same_after_a_kill(first: list[Any], second: li
         asyncio.run(killed_and_started(Flows(), [first, second], f"sqlite:///{Path(folder) / 'records.db'}"))
 
 
+async def test_who_was_long_in_a_state_when_the_server_was_killed_leaves_it_once(tmp_path: Path) -> None:
+    """One call died with the server, one outlives it and is at the flow's beginning again, one had left before."""
+    begin = 1_795_320_900
+    url, statistics = f"sqlite:///{tmp_path / 'records.db'}", Flows.new()
+    journal = Journal(url, 10_000, Counter())
+    await journal.open()
+    for call in ("dead", "alive", "gone"):
+        journal.append(CallStarted(begin, call, "inbound", "1", "2", None, "ivr welcome", "s"))
+        journal.append(IvrStateEntered(begin, call, "welcome", "where"))
+        journal.append(IvrNoInput(begin + 60.0, call, "welcome", "where"))
+    journal.append(IvrInterval(begin + 900.0, "welcome", "where", begin, [3, 0, 0, 0, 0, 0, 0, 3, 0, 0]))
+    journal.append(IvrEnded(begin + 20_000.0, "gone", "welcome", "queue sales"))
+    await stand(url, ["alive"])
+    await journal.close()  # nothing of it is told: as after a kill
+    journal = Journal(url, 10_000, Counter())
+
+    async def standing() -> list[str]:
+        return ["alive"]
+
+    await journal.open(standing)
+    async with Records(url) as records:
+        await restore(statistics, records)
+    await journal.close()
+    statistics.event(IvrStateEntered(begin + 20_001.0, "alive", "welcome", "bye"))
+    assert list(statistics.visits) == ["alive"]
+    (where,) = (row["today"] for row in statistics.live(begin + 20_001.0) if row["name"] == "welcome/where")
+    assert (where["entered"], where["left"], where["hung_up"], where["silent"]) == (3, 2, 1, 2)
+
+
 def test_a_quarter_of_an_hour_that_was_written_in_part_is_counted_anew(tmp_path: Path) -> None:
     begin = int(T0) // 900 * 900
 
@@ -335,17 +372,18 @@ def test_a_quarter_of_an_hour_that_was_written_in_part_is_counted_anew(tmp_path:
         await journal.open()
         for event in (
             IvrStateEntered(begin - 10.0, "a", "welcome", "where"),
-            IvrInterval(begin + 1.0, "welcome", "where", begin - 900, [2, 0, 0, 0, 0, 0]),
+            IvrInterval(begin + 1.0, "welcome", "where", begin - 900, [2] + [0] * 9),
             IvrStateEntered(begin + 5.0, "a", "welcome", "bye"),
             IvrEnded(begin + 7.0, "a", "welcome", "hang up", "flow"),
-            IvrInterval(begin + 900.0, "welcome", "where", begin, [0, 1, 0, 0, 0, 15_000]),
+            IvrInterval(begin + 900.0, "welcome", "where", begin, [0, 1, 0, 0, 0, 15_000, 0, 0, 0, 0]),
         ):  # fmt: skip
             journal.append(event)
         await journal.close()
         async with Records(url) as records:
             await restore(statistics, records)
         told = {(one.state, one.start): one.figures for one in statistics.close(begin + 2_000.0)}
-        assert told == {("where", begin): [0, 1, 0, 0, 0, 15_000], ("bye", begin): [1, 0, 0, 1, 0, 2_000]}
+        assert told == {("where", begin): [0, 1, 0, 0, 0, 15_000, 0, 0, 0, 0],
+                        ("bye", begin): [1, 0, 0, 1, 0, 2_000, 0, 0, 0, 0]}  # fmt: skip
         hour = {row["name"]: row["hour"]["entered"] for row in statistics.live(begin + 2_000.0)}
         assert hour == {"welcome/where": 2, "welcome/bye": 1}
 

@@ -11,6 +11,7 @@ from acd.events import ItemConnected, ItemQueued, WorkNoted
 from pbx.store.errors import DatabaseUnreachable
 from pbx.store.journal import Journal
 from pbx.store.records import Records, rebuild_cdrs
+from pbx.store.standing_calls import StandingCallStore
 
 
 @pytest.fixture
@@ -83,6 +84,21 @@ async def test_what_happened_since_a_time_is_found_also_when_the_clock_was_set_b
         assert await records.last_at() == times[-1]
         for since in (0.0, 1.0, 1_000.0, 6_400.0, 6_600.0, 20_999.0, 21_000.0, 39_000.0, 39_001.0):
             assert await found(since) == [at for at in times if at >= since], since
+
+
+async def test_of_calls_that_are_live_all_is_found_before_what_happened_since(target: Any) -> None:
+    journal, standing = Journal(target.url, 1000, Counter()), StandingCallStore(target.url, lambda _: {}, Counter())
+    await journal.open()
+    await standing.open()
+    standing.changed("stands")
+    for at, call in ((0.0, "over"), (10.0, "stands"), (20.0, "goes on"), (5_000.0, "goes on"), (5_001.0, "new")):
+        journal.append(ItemQueued(at, call, "asia", {}, 1.0))
+        journal.append(WorkNoted(at, call, "asia", "marie", "sold"))
+    await standing.close()
+    await journal.close()
+    async with Records(target.url) as records:
+        found = [(row.at, row.call_id) async for row in records.journal_of_live(("ItemQueued",), 5_000.0)]
+    assert found == [(10.0, "stands"), (20.0, "goes on"), (5_000.0, "goes on"), (5_001.0, "new")]
 
 
 async def test_no_database_is_one_clear_line(tmp_path: Path) -> None:
