@@ -95,6 +95,10 @@ def _tolls(site: Site, names: Names) -> Iterator[Finding]:
             yield from names.check("extensions", extension, ("tolls", "classes", name, "only", i), "extension")
     for path, found, expected in tolls.unreachable(site):
         yield Finding(path, found, expected)
+    if names.whole("tolls"):
+        for path, found in tolls.uncounted(site):
+            expected = "a class of numbers that may be called and has a price: nothing else is counted"
+            yield Finding(path, found, expected, "add one, as classes: {abroad: {numbers: abroad, per_minute: 0.60}}")
 
 
 def _any_of(host: str) -> str:

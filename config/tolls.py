@@ -92,5 +92,17 @@ def unreachable(site: Site) -> Iterator[tuple[Path, str, str]]:
             earlier.setdefault(numbers, name)
 
 
+def uncounted(site: Site) -> Iterator[tuple[Path, str]]:
+    """Limits of spending where no call that anybody may make costs anything: path, and what is found there."""
+    if any(one.allowed and (one.per_minute or one.per_call) for one in site.tolls.classes.values()):
+        return
+    own = ((("extensions", name, "tolls"), phone.tolls) for name, phone in site.extensions.items())
+    for path, limits in ((("tolls",), site.tolls), *own):
+        if limits is not None and limits.spend_per_day is not None:
+            yield (*path, "spend_per_day"), f"{limits.spend_per_day:g}"
+    if site.tolls.site_spend_per_day is not None:
+        yield ("tolls", "site_spend_per_day"), f"{site.tolls.site_spend_per_day:g}"
+
+
 def _within(numbers: str, wider: str) -> bool:
     return numbers == wider or (wider not in KINDS and numbers.startswith(wider))
