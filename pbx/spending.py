@@ -37,7 +37,8 @@ class Spending:
     def keep(self, rows: Iterable[tuple[str, str, str]], save: Callable[[str, str, str | None], None]) -> None:
         """What the last server kept; and where to keep it from now on."""
         self.tolls.save = lambda account, value: save(account, SETTING, value)
-        self.tolls.restore(rows, self._clock.now())
+        for account, spent in self.tolls.restore(rows, self._clock.now()).items():
+            log.error("what an account has spent today is garbled in the records", account=account, counts_as=spent)
 
     def look(self, switch: Switch) -> None:
         """End the calls of who has no more to spend."""

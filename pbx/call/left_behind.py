@@ -11,6 +11,7 @@ from pbx.call.kept_dialog import dialog_of, keep_dialog, login_of
 from pbx.call.reason import CLEARED
 from pbx.call.sent_invite import SentInvite, acknowledge
 from pbx.call.sent_request import SentRequest
+from pbx.routing import tolls
 from pbx.sip.dialog import Dialog
 from pbx.sip.hop import Hop
 from pbx.sip.message import Response
@@ -53,7 +54,7 @@ def keep_called(leg: Leg) -> dict[str, Any]:
     sent = leg.rings if isinstance(leg, CalledLeg) else None
     return {
         "at": leg.switch.clock.now(), "branch": "" if sent is None else sent.branch, "trunk": leg.trunk,
-        "dialog": keep_dialog(leg.dialog),
+        "dialog": keep_dialog(leg.dialog), "bill": tolls.kept(leg.bill),
     }  # fmt: skip
 
 

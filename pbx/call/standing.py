@@ -7,9 +7,11 @@ a caller who waited goes where he waited from the beginning.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from config.schema import Destination
+from media.plane import PortStats
 from pbx.call import events
 from pbx.call.absent_caller import AbsentCaller
 from pbx.call.bridge import JOINED
@@ -22,6 +24,9 @@ from pbx.call.origin import Origin
 from pbx.call.reanchor import Reanchor
 from pbx.call.session_timer import Agreed
 from pbx.routing import tolls
+from pbx.sip.hop import Hop
+from pbx.sip.message import Request, Response
+from pbx.sip.server_transaction import ServerTransaction
 
 if TYPE_CHECKING:
     from pbx.call.switch import Switch
@@ -33,7 +38,7 @@ FORM: Final = 1  # of what is kept; another server may know another one
 class StandingLeg(Leg):
     """An answered leg of the last server. `login` is what we answer a challenge with."""
 
-    __slots__ = ("_login",)
+    __slots__ = ("_login", "_there")
 
     def __init__(self, switch: Switch, call: Call, kept: Kept) -> None:
         super().__init__(
@@ -44,16 +49,28 @@ class StandingLeg(Leg):
         self.confirmed = True
         self._login = login_of(switch, kept["trunk"]) if kept["called"] else None
         bill = kept.get("bill")
-        self.bill = None if bill is None else switch.targets.tolls.resumed(bill)
+        self.bill = None if bill is None else tolls.bill_of(bill)
         self.audio.take_up(kept["audio"])
+        self._there = self.audio.port is not None  # else the peer has to say so
         self.watch(None if kept["session"] is None else Agreed(*kept["session"]))
 
     def let_go(self) -> None:
         """The call can't be made again: nobody has this leg."""
         self.watch(None)
         self.audio.release()
-        if self.bill is not None:
-            self.switch.targets.tolls.ended(self.bill, self.switch.clock.now())
+
+    def hear(self, message: Request | Response, hop: Hop) -> None:
+        self._there = True
+        super().hear(message, hop)
+
+    def on_request(self, request: Request, transaction: ServerTransaction, now: float) -> None:
+        self._there = True
+        super().on_request(request, transaction, now)
+
+    def free(self, on_stats: Callable[[PortStats], None] | None = None) -> None:
+        if self.bill is not None and not self._there:
+            self.switch.targets.tolls.lost(self.bill, self.switch.clock.now())
+        super().free(on_stats)
 
     @property
     def login(self) -> tuple[str, str] | None:
@@ -68,10 +85,10 @@ def keep(call: Call) -> Kept | None:
     None if there is nothing."""
     if call.ended or not (call.answered or isinstance(call.caller, AbsentCaller)):
         return None
-    attempt = call.connected
+    attempt, stands = call.connected, _stands(call.caller)
     talks = None if attempt is None or attempt.winner is None or not _stands(attempt.winner) else attempt.winner
-    left = [keep_called(leg) for leg in call.called() if leg is not talks]
-    if not _stands(call.caller):
+    left = [keep_called(leg) for leg in call.called() if leg is not talks or not stands]
+    if not stands:
         return {"form": FORM, "caller": None, "left": left} if left else None
     talking = None
     if attempt is not None and talks is not None:
@@ -106,11 +123,34 @@ def _keep_leg(leg: Leg) -> Kept:
 
 def revive(switch: Switch, kept: Kept, now: float) -> Call | None:
     """The call again, and in its controller's hands, if it has one; `go_on`, then, once all are there. None: it does
-    not stand. Who was called and does not talk is let go of. Raises KeyError, TypeError or ValueError for what was kept
-    by another server and makes no sense here."""
+    not stand. Who was called and does not talk is let go of. What nobody goes on with is paid. Raises KeyError,
+    TypeError or ValueError for what was kept by another server and makes no sense here."""
+    try:
+        return _revive(switch, kept, now)
+    except (KeyError, TypeError, ValueError):
+        _settle(switch, kept, now)
+        raise
+
+
+def _settle(switch: Switch, kept: object, now: float) -> None:
+    """All bills in what was kept, whatever else that is."""
+    if isinstance(kept, list):
+        for one in kept:
+            _settle(switch, one, now)
+    elif isinstance(kept, dict):
+        for one in kept.values():
+            _settle(switch, one, now)
+        try:
+            switch.targets.tolls.settle(kept["dialog"]["local_tag"], tolls.bill_of(kept["bill"]), now)
+        except (KeyError, TypeError, ValueError):
+            return  # no leg, or none that is billed
+
+
+def _revive(switch: Switch, kept: Kept, now: float) -> Call | None:
     if kept["form"] != FORM:
         raise ValueError(f"form {kept['form']}")
     let_go(switch, kept.get("left", ()), now)
+    _settle(switch, kept.get("left"), now)
     leg = kept["caller"]
     if leg is None:
         return None
@@ -130,7 +170,11 @@ def revive(switch: Switch, kept: Kept, now: float) -> Call | None:
     except (KeyError, TypeError, ValueError):
         caller.let_go()
         raise
-    switch.take_up(call, [caller] if callee is None else [caller, callee])
+    legs = [caller] if callee is None else [caller, callee]
+    for one in legs:
+        if one.bill is not None:
+            switch.targets.tolls.begin(one.bill)
+    switch.take_up(call, legs)
     switch.emit(events.CallRevived(now, call.id))
     if callee is not None:
         call.controller = JOINED

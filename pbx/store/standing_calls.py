@@ -7,9 +7,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+
+from .errors import one_line
 from .latest import Key, LatestWriter
 from .rows import clean, encode
 from .tables import standing_calls
+
+_log = structlog.get_logger("pbx.store")
 
 
 class StandingCallStore:
@@ -18,6 +23,7 @@ class StandingCallStore:
     def __init__(self, url: str, of: Callable[[str], dict[str, Any] | None], counters: Counter[str]) -> None:
         """Raises BadUrl."""
         self._of = of
+        self._counters = counters
         self._rows: set[str] = set()
         self._writer: LatestWriter[None] = LatestWriter(
             url, standing_calls, self._row, counters, name="standing_calls", what="standing calls"
@@ -41,10 +47,18 @@ class StandingCallStore:
             self._writer.drop((call_id,))
 
     async def open(self) -> list[tuple[str, dict[str, Any]]]:
-        """(call id, what was kept) of each; starts the writer. Raises DatabaseUnreachable, one line."""
-        found = await self._writer.open()
-        self._rows.update(call_id for call_id, _ in found)
-        return [(call_id, json.loads(kept)) for call_id, kept in found]
+        """(call id, what was kept) of each; starts the writer. One that is garbled is counted, and forgotten. Raises
+        DatabaseUnreachable, one line."""
+        found: list[tuple[str, dict[str, Any]]] = []
+        for call_id, kept in await self._writer.open():
+            self._rows.add(call_id)
+            try:
+                found.append((call_id, dict(json.loads(kept))))
+            except (TypeError, ValueError) as error:
+                self._counters["calls_not_revived"] += 1
+                _log.error("call of the last server can't be taken up", call=call_id, reason=one_line(error))
+                self.ended(call_id)
+        return found
 
     def _row(self, key: Key, _: None) -> tuple[str] | None:
         kept = self._of(key[0])

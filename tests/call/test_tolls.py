@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from config.tolls import Tolls
 from pbx.call.events import CallEnded
-from pbx.call.standing import keep, revive
+from pbx.call.standing import go_on, keep, revive
 from pbx.routing.events import TollLimitReached, TollRefused
+from pbx.routing.tolls import SETTING, bill_of
 from pbx.spending import Spending
 
 from .office import Office
@@ -123,22 +125,80 @@ def test_a_call_that_outlives_its_server_is_paid(tolled: Tolled) -> None:
     tolled.run(60)
     caller.follow("BYE", invite, tag, cseq=3)
     carrier.answer(carrier.request("BYE"), 200)
-    again = tolled.tolls.resumed(bill)
+    again = bill_of(bill)
+    tolled.tolls.begin(again)
     tolled.tolls.ended(again, tolled.clock.time)
     assert tolled.spent() == pytest.approx(2 * 0.3)
 
 
-def test_a_call_that_cannot_go_on_is_paid_and_over(tolled: Tolled) -> None:
-    caller, carrier, invite, tag = talking(tolled)
-    kept = json.loads(json.dumps(keep(the_call(tolled))))
-    kept["caller"]["bill"], kept["attributes"] = kept["talking"]["leg"]["bill"], 7  # as another server wrote it
+@pytest.fixture
+def next_one(tolled: Tolled, tmp_path: Path) -> Iterator[Tolled]:
+    """The server that comes when `tolled` was killed an hour after the call began to cost, its last look 60 s after:
+    its workers are gone, the phones are not."""
+    world = Tolled(tmp_path)
+    world.clock.time = tolled.clock.time + 3620
+    world.tolls.restore([("", SETTING, str(tolled.clock.time + 80))], world.clock.time)
+    yield world
+    world.run(100)
+    assert world.leaks() == {}
+
+
+def dies(tolled: Tolled, caller: Phone, carrier: Phone, invite: str, tag: str) -> dict[str, Any]:
+    """What is kept of the call; it ends here, that nothing of it is left over."""
+    kept: dict[str, Any] = json.loads(json.dumps(keep(the_call(tolled))))
+    caller.follow("ACK", invite, tag, cseq=2)
     caller.follow("BYE", invite, tag, cseq=3)
     carrier.answer(carrier.request("BYE"), 200)
-    before = tolled.spent()
-    with pytest.raises((KeyError, TypeError, ValueError)):
-        revive(tolled.switch, kept, tolled.clock.time)
-    assert tolled.spent() == pytest.approx(2 * before) and before > 0
-    assert [row["calls"] for row in tolled.spending.view()] == [0]
+    caller.inbox.clear()
+    return kept
+
+
+@pytest.mark.parametrize("change", [{"attributes": 7}, {"form": 99}, {"caller": {}}, {"left": [{}]}])
+def test_a_call_that_cannot_go_on_is_paid_once(tolled: Tolled, next_one: Tolled, change: dict[str, Any]) -> None:
+    caller, carrier, invite, tag = talking(tolled)
+    kept = dies(tolled, caller, carrier, invite, tag) | change
+    for _ in range(2):
+        with pytest.raises((KeyError, TypeError, ValueError)):
+            revive(next_one.switch, kept, next_one.clock.time)
+    assert next_one.spent() == pytest.approx(0.3)
+    assert [row["calls"] for row in next_one.spending.view()] == [0]
+
+
+def test_who_was_called_and_is_let_go_of_is_paid(tolled: Tolled, next_one: Tolled) -> None:
+    """The caller's ACK had not come yet."""
+    caller, carrier = authenticated(tolled), tolled.phone("198.51.100.1")
+    invite = call_out(tolled, caller, MOBILE)
+    carrier.answer(carrier.request("INVITE"), 200, body=sdp(41000, host=carrier.host))
+    carrier.request("ACK")
+    tag = caller.response(200).to_tag or ""
+    kept = dies(tolled, caller, carrier, invite, tag)
+    carrier.world = next_one
+    next_one.phones = tolled.phones
+    assert revive(next_one.switch, kept, next_one.clock.time) is None
+    assert next_one.spent() == pytest.approx(0.2 + 0.1 * 80 / 60, abs=0.001)
+    carrier.answer(carrier.request("BYE"), 200)
+
+
+@pytest.mark.parametrize(("there", "cost"), [(True, 0.2 + 0.1 * 60), (False, 0.3)])
+def test_a_call_whose_carrier_is_gone_is_paid_until_the_last_look(
+    tolled: Tolled, next_one: Tolled, there: bool, cost: float
+) -> None:
+    caller, carrier, invite, tag = talking(tolled)
+    kept = dies(tolled, caller, carrier, invite, tag)
+    next_one.phones = tolled.phones
+    caller.world = carrier.world = next_one
+    call = revive(next_one.switch, kept, next_one.clock.time)
+    assert call is not None
+    go_on(next_one.switch, [(call, kept)])
+    next_one.run(0.1)
+    if there:
+        carrier.answer(carrier.request("INVITE"), 200, body=sdp(41000, host=carrier.host))
+        carrier.request("ACK")
+        caller.answer(caller.request("INVITE"), 481)
+        carrier.answer(carrier.request("BYE"), 200)
+    next_one.run(100)
+    assert not list(next_one.switch.calls())
+    assert next_one.spent() == pytest.approx(cost, abs=0.001)
 
 
 def test_calls_are_ended_when_the_day_is_spent(tolled: Tolled) -> None:

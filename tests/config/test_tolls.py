@@ -70,7 +70,8 @@ def test_a_class_that_no_number_gets_to(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "classes",
     [
-        "", "  classes: {}\n", "  classes: {home: {numbers: national}}\n", "  classes: {a: {numbers: any, per_call: 0}}\n",
+        "", "  classes: {}\n", "  classes: {home: {numbers: national}}\n",
+        "  classes: {a: {numbers: any, per_call: 0}}\n",
         "  classes: {hotlines: {numbers: premium, per_minute: 2, allowed: false}}\n",
     ],
 )  # fmt: skip

@@ -9,12 +9,10 @@ from .conftest import Api
 
 async def test_accounts_are_listed_and_forgiven(api: Api) -> None:
     tolls, now = api.floor.spending.tolls, api.floor.clock.now()
-    bill = tolls.resumed({
-        "account": "trunk branch/1", "toll_class": "abroad", "per_minute": 6.0, "per_call": 0.5,
-        "answered_at": now - 60,
-    })  # fmt: skip
+    bill = Bill("trunk branch/1", "abroad", per_minute=6.0, per_call=0.5, answered_at=now - 60)
+    tolls.begin(bill)
     tolls.ended(bill, now)
-    tolls._begin(Bill("101", "", 0, 0))
+    tolls.begin(Bill("101", "", 0, 0))
     status, body, _ = await api.call("GET", "/v1/tolls")
     assert status == 200
     assert body["accounts"] == [

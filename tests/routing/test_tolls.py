@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
-from dataclasses import asdict
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ import pytest
 from config.schema import Site
 from pbx.routing.admission import Refuse
 from pbx.routing.events import TollRefused
-from pbx.routing.tolls import SETTING, Bill, Tolls
+from pbx.routing.tolls import SETTING, Bill, Tolls, bill_of, kept
 
 NOON = dt.datetime(2026, 3, 10, 12, tzinfo=ZoneInfo("Europe/Paris")).timestamp()
 CLASSES: dict[str, Any] = {
@@ -200,10 +200,98 @@ def test_the_next_server_goes_on_counting() -> None:
     rows = [(account, SETTING, value) for account, value in old.kept.items()]
     rows += [("102", SETTING, "2026-03-09 77.0"), ("102", "dnd", "on")]
     world.tolls.restore(rows, NOON + 60)
-    again = world.tolls.resumed(asdict(live))
+    again = bill_of(json.loads(json.dumps(kept(live))))
+    world.tolls.begin(again)
     assert world.spent("101", NOON + 60) == pytest.approx(0.7) and world.spent("102", NOON) == 0
     world.tolls.ended(again, NOON + 120)
     assert world.spent("101", NOON + 120) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("value", "spent"),
+    [
+        ("2026-03-10 12.5x", 20), ("2026-03-10", 20), ("", 20), ("2026-03-10 nan", 20), ("2026-03-10 -5", 20),
+        ("2026-03-10 inf", 20), ("\ufffd\ufffd", 20), ("2026-03-1O 12.5", 12.5), ("2026-13-10 12.5", 12.5),
+        (b"2026-03-10 12.5", 20),
+    ],
+)  # fmt: skip
+def test_a_garbled_row_gives_no_money_back(value: Any, spent: float) -> None:
+    """What can be read counts; where that is no sum, all that the account may spend. The others are as they were."""
+    world = World(spend_per_day=20)
+    rows = [("101", SETTING, value), ("102", SETTING, "2026-03-10 1.000000"), ("103", SETTING, "2026-03-09 7.0")]
+    assert world.tolls.restore(rows, NOON) == {"101": spent}
+    assert world.counters == {"tolls_rows_garbled": 1}
+    assert (world.spent("101"), world.spent("102"), world.spent("103")) == (spent, 1, 0)
+    assert world.kept == {"101": f"2026-03-10 {spent:.6f}"}  # told once
+    assert (spent < 20) == isinstance(world.tolls.admit("101", "0612345678", NOON), Bill)
+    assert world.tolls.lift("101") and isinstance(world.tolls.admit("101", "0612345678", NOON), Bill)
+
+
+def test_a_garbled_row_of_one_without_limits_counts_nothing() -> None:
+    world = World(site_spend_per_day=20)
+    assert world.tolls.restore([("101", SETTING, "?")], NOON) == {"101": 0}
+    world.bill("101", "0612345678")
+
+
+def killed(look_s: float | None = 50, **tolls: Any) -> tuple[World, Bill, list[tuple[str, str, str]]]:
+    """A call of 101 began at noon; what is left when its server, which looked `look_s` later, is killed."""
+    old = World(**tolls)
+    bill = old.bill("101", "+4915112345678")
+    old.tolls.answered(bill, NOON)
+    if look_s is not None:
+        old.tolls.overdrawn(NOON + look_s)
+    world = World(**tolls)
+    rows = [(account, SETTING, value) for account, value in old.kept.items()]
+    world.tolls.restore(rows, NOON + 3600)
+    return world, bill_of(json.loads(json.dumps(kept(bill)))), rows
+
+
+@pytest.mark.parametrize(("look_s", "cost"), [(50, 0.55), (None, 0.05)])
+def test_a_call_that_nobody_goes_on_with_cost_until_the_last_look(look_s: float | None, cost: float) -> None:
+    world, bill, rows = killed(look_s)
+    world.tolls.settle("leg1", bill, NOON + 3600)
+    world.tolls.settle("leg1", bill, NOON + 3600)
+    assert world.spent("101", NOON + 3600) == pytest.approx(cost)
+    again = World()  # that one was killed, too, before it could forget the call
+    again.tolls.restore([*rows, *((account, SETTING, value) for account, value in world.kept.items())], NOON + 3700)
+    again.tolls.settle("leg1", bill, NOON + 3700)
+    assert again.spent("101", NOON + 3700) == pytest.approx(cost)
+    again.talk("101", "+4915112345678", 1, NOON + 3700)
+    assert again.kept["101"] == f"2026-03-10 {cost + 0.65:.6f} leg1"
+    again.tolls.settle("leg2", bill, NOON + 3700)
+    assert again.spent("101", NOON + 3700) == pytest.approx(2 * cost + 0.65)
+
+
+def test_a_call_of_yesterday_is_not_of_today() -> None:
+    world, bill, _ = killed()
+    world.tolls.settle("leg1", bill, NOON + 86400)
+    assert world.tolls.view(NOON + 86400) == []
+
+
+def test_nobody_was_there_any_more() -> None:
+    world, bill, _ = killed(60)
+    world.tolls.begin(bill)
+    world.tolls.lost(bill, NOON + 7200)
+    world.tolls.lost(bill, NOON + 7200)
+    world.tolls.ended(bill, NOON + 7200)
+    assert world.spent("101", NOON + 7200) == pytest.approx(0.65)
+
+
+@pytest.mark.parametrize("look", ["?", "nan", "", "1e300"])
+def test_a_garbled_look_is_taken_for_now(look: str) -> None:
+    _, bill, _ = killed()
+    world = World()
+    world.tolls.restore([("", SETTING, look)], NOON + 60)
+    world.tolls.settle("leg1", bill, NOON + 60)
+    assert world.spent("101", NOON + 60) == pytest.approx(0.65)
+
+
+@pytest.mark.parametrize(
+    "change", [{"per_minute": "x"}, {"per_call": float("nan")}, {"answered_at": [1]}, {"per_minute": -1}, {"more": 1}]
+)
+def test_a_bill_that_makes_no_sense(change: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        bill_of({**(kept(Bill("101", "mobile", 0.1, 0.2, NOON)) or {}), **change})
 
 
 def test_without_classes_nobody_need_ask() -> None:
