@@ -143,12 +143,13 @@ def staff_rows(task: Task, found: Found) -> list[dict[str, Any]]:
 def recorded_table(day: RecordedDay, levels: Mapping[str, ServiceLevel]) -> Table:
     table = Table(title="as recorded", title_justify="left")
     table.add_column("queue")
-    for heading in ("offered", "service level", "answered after", "longest", "hang up", "sent on", "talk"):
+    for heading in ("offered", "service level", "answered after", "longest", "hang up", "sent on", "callbacks", "talk"):
         table.add_column(heading, justify="right")
     for name, told in recorded_values(day, levels).items():
         table.add_row(
             Text(name), f"{told['offered']:,}", _share(told["service_level"]), _time(told["asa_s"]),
-            _time(told["longest_s"]), _share(told["abandons"]), f"{told['overflowed']:,}", _time(told["talk_s"]),
+            _time(told["longest_s"]), _share(told["abandons"]), f"{told['overflowed']:,}", f"{told['called_back']:,}",
+            _time(told["talk_s"]),
         )  # fmt: skip
     return table
 
@@ -159,13 +160,15 @@ def recorded_values(day: RecordedDay, levels: Mapping[str, ServiceLevel]) -> dic
 
 
 def _recorded(told: Recorded, level: ServiceLevel) -> dict[str, Any]:
-    counted = told.offered - sum(wait < level.short_abandon_s for wait in told.left)
+    here = told.offered - told.called_back
+    counted = here - sum(wait < level.short_abandon_s for wait in told.left)
     in_time = sum(wait <= level.within_s for wait in told.answered)
     return {
         "offered": told.offered, "answered": len(told.answered), "abandoned": len(told.left),
-        "overflowed": told.sent_on, "service_level": in_time / counted if counted else None,
+        "overflowed": told.sent_on, "called_back": told.called_back,
+        "service_level": in_time / counted if counted else None,
         "asa_s": mean(told.answered), "longest_s": max((*told.answered, *told.left), default=None),
-        "abandons": len(told.left) / told.offered if told.offered else None, "talk_s": mean(told.talks),
+        "abandons": len(told.left) / here if here else None, "talk_s": mean(told.talks),
     }  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """A day as the journal has it: its calls, how long they were patient and talked, who worked when.
 
 What was not seen is drawn: how long those would have stayed who were answered (patience is taken to be exponential;
-its mean by `demand.censored_mean_s`), how long those would have talked who hung up (as any other of the queue).
+its mean by `demand.censored_mean_s`), how long those would have talked who hung up (as any other of the queue). Who
+took a callback is a caller like any other, who talked when he was called; whether he takes one again is drawn, too. A
+callback that the web page or a flow asked for is played as a call. Chats and mails are not.
 """
 
 from __future__ import annotations
@@ -11,13 +13,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from acd.capacity import PHONE
 from acd.simulate.demand import Arrival, Demand, Habits, Values, censored_mean_s
 from acd.simulate.distributions import NEVER, Distribution, Exponential, any_of
 from acd.simulate.staff import Shift
 
 KINDS = (
     "ItemQueued", "ItemRescored", "ItemConnected", "ItemCompleted", "ItemAbandoned", "ItemKept", "ItemOverflowed",
-    "AgentStateChanged",
+    "AgentStateChanged", "CallbackAsked",
 )  # fmt: skip
 DAY_S = 86_400.0
 OFF_DUTY = ("LOGGED_OUT", "NOT_READY")
@@ -33,6 +36,7 @@ class Recorded:
     left: list[float] = field(default_factory=list)  # waits of those who hung up
     answered: list[float] = field(default_factory=list)  # waits of those answered
     sent_on: int = 0
+    called_back: int = 0  # gave up the place on the line for a callback
     talks: list[float] = field(default_factory=list)
 
 
@@ -47,6 +51,7 @@ class Call:
     patience_s: float | None = None
     waited_s: float = 0.0
     talk_s: float | None = None
+    called_back: bool = False  # from now on; no wait of his is one on the line
 
 
 class RecordedDay:
@@ -59,10 +64,14 @@ class RecordedDay:
         self.calls: list[Call] = []
         self.shifts: list[Shift] = []
         self._live: dict[str, Call] = {}
+        self._called: dict[str, Call] = {}  # by callback
         self._on: dict[str, float] = {}  # agents on duty: since
         for at, kind, item, data in rows:
             if kind == "AgentStateChanged":
                 self._agent(str(data["agent"]), str(data["state"]), at)
+            elif kind == "CallbackAsked":
+                if (caller := self._live.get(str(data["instead_of"]))) is not None:
+                    self._called[str(data["callback_id"])] = caller
             elif item is not None and midnight <= at:
                 self._call(at, kind, item, data)
         for agent, since in self._on.items():
@@ -74,26 +83,39 @@ class RecordedDay:
         if kind == "ItemQueued":
             if at >= self._end:
                 return
-            queue = str(data["queue"])
+            queue, channel = str(data["queue"]), data.get("channel", "call")
+            if channel not in PHONE:
+                return
+            callback = item.rpartition("-")[0] if channel == "callback" else ""
+            call = call or self._called.get(callback)
             if call is None:
-                call = self._live[item] = Call(at - self._midnight, queue, dict(data["attributes"]), queue)
+                call = Call(at - self._midnight, queue, dict(data["attributes"]), queue, called_back=bool(callback))
                 self.calls.append(call)
+            self._live[item] = call
             call.now_in = queue
-            self._of(queue).offered += 1
+            if callback:
+                self._called[callback] = call
+            else:
+                self._of(queue).offered += 1
         elif call is None:
             return
         elif kind == "ItemRescored":
             call.attributes = dict(data["attributes"])
-        elif kind == "ItemConnected":
-            call.waited_s = at - self._midnight - call.at
-            self._of(call.now_in).answered.append(float(data["waited_s"]))
         elif kind == "ItemCompleted":
             call.talk_s = float(data["talked_s"])
             self._of(call.now_in).talks.append(call.talk_s)
             del self._live[item]
+        elif call.called_back:
+            return
+        elif kind == "ItemConnected":
+            call.waited_s = at - self._midnight - call.at
+            self._of(call.now_in).answered.append(float(data["waited_s"]))
         elif kind == "ItemOverflowed":
             call.waited_s = at - self._midnight - call.at
-            self._of(call.now_in).sent_on += 1
+            call.called_back = data.get("reason") == "callback"
+            told = self._of(call.now_in)
+            told.called_back += call.called_back
+            told.sent_on += not call.called_back
         else:  # ItemAbandoned; ItemKept: he hung up, too
             call.patience_s = at - self._midnight - call.at
             self._of(call.now_in).left.append(float(data["waited_s"]))

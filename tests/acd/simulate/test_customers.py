@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from acd.events import AcdEvent
 from acd.figures import Days
 from acd.simulate.demand import Arrival, Demand, Habits, Span
 from acd.simulate.distributions import Exponential, Streams
-from acd.simulate.experiment import Plan, Skills, run, run_day
+from acd.simulate.experiment import A_MONDAY, Plan, Skills, run, run_day
 from acd.simulate.find_staff import Option, Task, margins
+from acd.simulate.recorded import KINDS, RecordedDay, Row
 from acd.simulate.staff import AgentType, always
 from acd.simulate.tally import Day, Figures, Tally
 from acd.simulate.world import Conduct, World
@@ -191,6 +193,30 @@ def test_the_figures_are_those_of_the_statistics(make_floor: MakeFloor, order: s
     in_time = int(calls["answered_in_time"] or 0) + int(called["answered_in_time"] or 0)
     assert found.service_level_with_callbacks == pytest.approx(in_time / counted)
     assert found.callbacks_asked == int(called["answered"] or 0) + found.callbacks_failed
+
+
+def test_a_recorded_day_has_each_caller_once(make_floor: MakeFloor) -> None:
+    """Who took a callback talked in another item, perhaps the third that was made for it."""
+    rows: list[Row] = []
+
+    class Recording(Tally):
+        def note(self, event: AcdEvent) -> None:
+            super().note(event)
+            if (kind := type(event).__name__) in KINDS:
+                rows.append((event.at, kind, getattr(event, "item_id", None), asdict(event)))
+
+    site = make_floor(3, sales={"callback": OFFER})
+    demand = Demand({"sales": [Span(NINE, NINE + 7200, 1 / 60)]}, others=Habits(Exponential(180.0)))
+    tally, callers = Recording(A_MONDAY, (NINE, NINE + 7200), ["sales"], Skills(site)), demand.callers(Streams(1))
+    World(site, callers, always(site.agents), tally, Conduct(callback=0.5, reached=0.6), Streams(1)).run()
+    day = RecordedDay(rows, A_MONDAY)
+    found = [(one.at, one.talk_s) for one in day.demand().arrivals]
+    failed = len(found) - len([talk_s for _, talk_s in found if talk_s is not None])
+    assert [at for at, _ in found] == pytest.approx([one.at for one in callers])
+    assert all(talk_s == pytest.approx(one.talk_s) for (_, talk_s), one in zip(found, callers, strict=True) if talk_s)
+    told = tally.day({"sales": site.queues["sales"].service_level}, {}).all()
+    assert failed == told.callbacks_failed > 0
+    assert (day.queues["sales"].offered, day.queues["sales"].called_back) == (told.offered, told.called_back)
 
 
 def test_the_same_seed_gives_the_same_choices_whoever_works(make_floor: MakeFloor) -> None:

@@ -24,6 +24,10 @@ def queued(at: float, item: str, queue: str = "sales", **attributes: Any) -> Row
     return row(at, "ItemQueued", item, queue=queue, attributes=attributes, score=0.0)
 
 
+def attempted(at: float, item: str) -> Row:
+    return row(at, "ItemQueued", item, queue="sales", attributes={}, score=0.0, channel="callback")
+
+
 def state(at: float, agent: str, name: str) -> Row:
     return row(at, "AgentStateChanged", agent=agent, state=name, reason=None)
 
@@ -87,6 +91,35 @@ def test_a_kept_place_was_left() -> None:
     kept = row(NINE + 25, "ItemKept", "c1", queue="sales", waited_s=25.0, until=0.0)
     day = RecordedDay([queued(NINE, "c1"), kept], MIDNIGHT)
     assert day.demand().arrivals[0].patience_s == 25.0
+
+
+def test_who_was_called_back_is_one_caller() -> None:
+    """He talked in the second attempt. What the web page asked for is a call, too; a chat is not."""
+    overflowed = {"queue": "sales", "waited_s": 40.0, "to": "c1", "reason": "callback"}
+    day = RecordedDay(
+        [
+            queued(NINE, "c1", basket=5),
+            row(NINE + 40, "CallbackAsked", callback_id="back-1", queue="sales", instead_of="c1"),
+            row(NINE + 40, "ItemOverflowed", "c1", **overflowed),
+            attempted(NINE + 40, "back-1-1"),
+            row(NINE + 90, "ItemOverflowed", "back-1-1", **overflowed | {"reason": "callback expired"}),
+            attempted(NINE + 500, "back-1-2"),
+            connected(NINE + 520, "back-1-2", 20.0),
+            completed(NINE + 600, "back-1-2", 80.0),
+            row(NINE + 700, "CallbackAsked", callback_id="back-2", queue="sales", instead_of=None),
+            attempted(NINE + 900, "back-2-1"),
+            row(NINE + 950, "ItemAbandoned", "back-2-1", queue="sales", waited_s=50.0),
+            row(NINE + 990, "ItemQueued", "chat", queue="sales", attributes={}, score=0.0, channel="chat"),
+        ],
+        MIDNIGHT,
+    )
+    assert day.demand().arrivals == [
+        Arrival(NINE, "sales", {"basket": 5}, None, 80.0, 40.0),
+        Arrival(NINE + 900, "sales", {}, None, None, 0.0),
+    ]
+    told = day.queues["sales"]
+    assert (told.offered, told.called_back, told.sent_on, told.answered, told.left) == (1, 1, 0, [], [])
+    assert told.talks == [80.0]
 
 
 def test_without_hang_ups_nobody_is_impatient() -> None:
