@@ -137,17 +137,18 @@ def days_needed(demand: Demand) -> int:
 
 def margins(task: Task, days: Sequence[Day]) -> Margins:
     """How many calls were answered in time beyond what the service level wants (below 0: missing), of each queue, and
-    hour if each is to reach it; over all days. With them, of how many calls. Callbacks count, too: were they left out,
-    the cheapest staff would be one that answers nobody."""
+    hour if each is to reach it; over all days. With them, of how many calls. Likewise of callbacks: were they left out,
+    the cheapest staff would let everybody wait for one."""
     hours: list[int | None] = list(range(len(days[0].hours))) if task.every_hour else [None]
     found, counts = [], []
     for name, queue in task.site.queues.items():
         for hour in hours:
             figures = [day.of_queue(name, hour) for day in days]
-            counted = sum(one.counted + one.callbacks_asked for one in figures)
-            in_time = sum(one.in_time + one.callbacks_soon for one in figures)
-            found.append(in_time - queue.service_level.target * counted)
-            counts.append(counted)
+            calls = sum(one.in_time for one in figures), sum(one.counted for one in figures)
+            callbacks = sum(one.callbacks_soon for one in figures), sum(one.callbacks_asked for one in figures)
+            for in_time, counted in (calls, callbacks):
+                found.append(in_time - queue.service_level.target * counted)
+                counts.append(counted)
     return Margins(np.array(found), np.array(counts))
 
 
@@ -158,7 +159,7 @@ def missing(task: Task, days: Sequence[Day]) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Margins:
-    """Calls answered in time beyond those wanted, and calls, of each queue (and hour)."""
+    """Calls answered in time beyond those wanted, and calls, of each queue (and hour); of callbacks likewise."""
 
     calls: Floats
     of: Floats
