@@ -349,12 +349,13 @@ class Floor:
         self.roster.count_in(agent)
         if state not in _WITH_ITEM:
             self._close_work(agent, before)
+        if state is State.LOGGED_OUT and before is not state:
+            self.roster.update(agent)
+            fitting.someone_left(self, agent)  # who waited for him has his place before his phone is a colleague's
         self._hold(agent)
         if agent.nailed_up:
             nailed_up.follow(self, agent, before)
         self.update(agent)
-        if state is State.LOGGED_OUT and before is not state:
-            fitting.someone_left(self, agent)
         if state is State.LOGGED_OUT:
             if agent.retired:
                 self.dismiss(agent)

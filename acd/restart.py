@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from acd import callbacks
 from acd.agent_state import State
 from acd.commands import DropLine
+from acd.deadlines import Due
 from acd.model import ItemState, WorkItem
 from acd.reservation import Outcome
 from acd.waiting_line import WaitingLines
@@ -32,6 +33,8 @@ def restart(
         floor.end(reservation, Outcome.WITHDRAWN)
     for item in {reservation.item_id: floor.items[reservation.item_id] for reservation in held}.values():
         floor.lines.add(item)
+        if item.queue.max_wait_s is not None and item.callback is None:  # it may have passed while it rang
+            floor.deadlines.set((Due.ITEM, item.id), item.queued_at + item.queue.max_wait_s)
     for item in list(floor.items.values()):
         if item.state is ItemState.QUEUED and item.id not in calls and item.callback is None:
             _cut_off(engine, item, keep_s, max(0.0, now - floor.now))

@@ -70,6 +70,20 @@ def test_he_logs_out(stage: Stage) -> None:
     assert s.offered_to("c1") == "ann" and why(s) == ["no longer for bob alone: logged out"]
 
 
+def test_he_logs_out_and_his_phone_rings_for_a_colleague(stage: Stage) -> None:
+    """Found by random histories: the colleague got who came later, for his phone was free before the line was."""
+    both = {"cy": {"extension": "102"}, "bob": {"extension": "102"}}
+    s = stage(agents=both, sales=WAIT, other={"agents": ["cy"]})
+    s.ready("cy", "bob")
+    s.call("c0", "other")
+    s.call("c1", preferred_agent="cy")
+    s.call("c2")
+    assert s.offered_to("c0") == "cy" and s.offered_to("c1") is s.offered_to("c2") is None
+    s.engine.logout("cy", s.now)
+    s.listen()
+    assert s.offered_to("c1") == "bob" and s.offered_to("c2") is None
+
+
 @pytest.mark.parametrize("outcome", [Outcome.NO_ANSWER, Outcome.REJECTED, Outcome.FAILED])
 def test_he_is_asked_once(stage: Stage, outcome: Outcome) -> None:
     s = stage(sales=WAIT)

@@ -16,7 +16,7 @@ from acd.callbacks import LET_GO_S
 from acd.checkpoint import keep, take_up
 from acd.commands import CallLine, DropLine
 from acd.engine import Engine
-from acd.events import ItemAbandoned, ItemCompleted
+from acd.events import ItemAbandoned, ItemCompleted, ItemOverflowed
 from acd.input_log import inputs_of, replay
 from acd.model import ItemState
 from tests.acd import test_properties
@@ -152,6 +152,17 @@ def test_who_does_not_say_his_number_has_abandoned(stage: Any, next_server: Any)
     scene.call("c1")
     next_server(scene)
     assert scene.engine.floor.queues["sales"].abandoned == 1 and not scene.engine.floor.items
+
+
+def test_a_limit_that_passed_while_it_rang_holds_for_who_rings_no_more(stage: Any, next_server: Any) -> None:
+    """Found by random histories: an offer that ended with its server left its caller without any limit."""
+    scene: Scene = stage(sales={"max_wait_s": 20, "ring_s": 60})
+    scene.ready("ann")
+    scene.call("c1")
+    scene.wait(25)
+    next_server(scene, "c1", phones=("x-bob",))
+    scene.wait(0)
+    assert [(event.item_id, event.reason) for event in scene.said(ItemOverflowed)] == [("c1", "max_wait")]
 
 
 def test_offers_are_over_and_made_anew(stage: Any, next_server: Any) -> None:
