@@ -33,6 +33,7 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
         on_lost: Callable[[Iterable[Cell]], None], srtp: bool = False, nowhere: str = NOWHERE[0],
     ) -> None:  # fmt: skip
         self.number, self.address, self.counters = number, address, counters
+        self.name = f"{address[0]}:{address[1]}"
         self.up = False
         self.ready = asyncio.Event()  # it had all its spare cells once
         self.fingerprint = ""  # of its certificate, if there may be SRTP
@@ -58,7 +59,7 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
         try:
             await loop.create_datagram_endpoint(lambda: self, remote_addr=self.address)
         except OSError as error:
-            raise MediaError(f"rtpengine at {self.address[0]}:{self.address[1]}: {error}") from None
+            raise MediaError(f"rtpengine at {self.name}: {error}") from None
         self._client = NgClient(self._send, loop.call_later, self._prefix, self.counters)
         self.run(self._watch())
 
@@ -180,7 +181,7 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
 
     def _came_up(self) -> None:
         self.up = True
-        log.info("rtpengine is up", address=self.address)
+        log.info("rtpengine is up", address=self.name)
         while self._orphans:
             self.run(self._delete(self._orphans.popleft()))
         self._fill()
@@ -188,7 +189,7 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
     def _went_down(self, why: str) -> None:
         self.up = False
         self.counters["media_rtpengine_losses"] += 1
-        log.error("rtpengine lost", address=self.address, why=why, calls=len(self._used))
+        log.error("rtpengine lost", address=self.name, why=why, calls=len(self._used))
         cells, spare = list(self._used.values()), list(self._spare)
         self._orphans.extend(cell.call_id for cell in [*cells, *spare])
         self._used.clear()

@@ -319,7 +319,7 @@ class RtpenginePlane:
         side = self._side(port)
         if side is None:
             return self.captures.refuse(on_event)
-        return self.captures.start(side, _name(self.daemons[port.worker]), order, on_event)
+        return self.captures.start(side, self.daemons[port.worker].name, order, on_event)
 
     def mask(self, recording_id: int, masked: bool) -> None:
         self.captures.mask(recording_id, masked)
@@ -369,7 +369,7 @@ class RtpenginePlane:
 
     async def _release_capture(self, name: str, call_id: str) -> None:
         """An earlier server's: its end is written to the file only when it is stopped."""
-        daemon = next((one for one in self.daemons if _name(one) == name), None)
+        daemon = next((one for one in self.daemons if one.name == name), None)
         if daemon is not None:
             with contextlib.suppress(NgError, TimeoutError):
                 await asyncio.wait_for(daemon.ready.wait(), _START_S)
@@ -432,11 +432,6 @@ class RtpenginePlane:
         except Exception:
             self.counters["media_callback_errors"] += 1
             log.exception("a media callback failed")
-
-
-def _name(daemon: RtpengineDaemon) -> str:
-    """Its ng address."""
-    return f"{daemon.address[0]}:{daemon.address[1]}"
 
 
 def _is_here(host: str) -> bool:
