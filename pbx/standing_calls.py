@@ -37,9 +37,10 @@ class StandingCalls:
             self.store.changed(call.id)
 
     async def read(self) -> Collection[str]:
-        """The ids of the calls that the last server left. Raises DatabaseUnreachable."""
+        """The ids of the calls that the last server left; not of those in which it only rang somebody. Raises
+        DatabaseUnreachable."""
         self._left = await self.store.open()
-        return {call_id for call_id, _ in self._left}
+        return {call_id for call_id, kept in self._left if kept.get("caller") is not None}
 
     def revive(self, now: float) -> None:
         """The calls are there again; what can't be is ended."""
@@ -52,8 +53,8 @@ class StandingCalls:
             except (KeyError, TypeError, ValueError) as error:
                 self._counters["calls_not_revived"] += 1
                 log.error("call of the last server can't be taken up", call=call_id, reason=repr(error))
-            if call is None:
                 self._switch.lose(call_id, now)
+            if call is None:
                 self.store.ended(call_id)
             else:
                 self._counters["calls_revived"] += 1
@@ -61,5 +62,5 @@ class StandingCalls:
                 if kept.get("left"):
                     self.store.changed(call_id)  # they are let go of once
         go_on(self._switch, revived)
-        if left:
-            log.info("calls of the last server go on", calls=len(list(self._switch.calls())))
+        if revived:
+            log.info("calls of the last server go on", calls=len(revived))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from pbx.call import sips
-from pbx.call.absent_caller import AbsentCaller
 from pbx.call.caller_leg import CallerLeg
 from pbx.call.credentials import credentials_for
 from pbx.call.early_dialog import MOST, EarlyDialog
@@ -324,10 +323,9 @@ class CalledLeg(Leg):
         attempt.leg_failed(self, 503, LOST)
 
     def _kept(self) -> None:
-        """The next server has another INVITE to let go of. Calls that die with this one's callers leave none."""
-        call = self.call
-        if call is not None and (call.answered or isinstance(call.caller, AbsentCaller)):
-            self.switch.on_standing(call)
+        """The next server has another INVITE to let go of."""
+        if self.call is not None:
+            self.switch.on_standing(self.call)
 
     def _finish(self) -> None:
         self._kept()

@@ -2,7 +2,7 @@
 
 A call stands once its caller is answered. Kept are the dialogs and what was agreed for the sound, as JSON has it; no
 keys of encrypted sound, no headers of the INVITE. In the next server its legs are there again: two who talked talk on,
-a caller who waited goes where he waited from the beginning.
+a caller who waited goes where he waited from the beginning. Of a call that only rings phones nothing is kept but these.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 from config.schema import Destination
 from media.plane import PortStats
 from pbx.call import events
-from pbx.call.absent_caller import AbsentCaller
 from pbx.call.bridge import JOINED
 from pbx.call.call import Call
 from pbx.call.controller import NOBODY
@@ -83,7 +82,7 @@ class StandingLeg(Leg):
 def keep(call: Call) -> Kept | None:
     """What is to be known of a call for it to outlive the server, or for those who are called in it to be let go of;
     None if there is nothing."""
-    if call.ended or not (call.answered or isinstance(call.caller, AbsentCaller)):
+    if call.ended:
         return None
     attempt, stands = call.connected, _stands(call.caller)
     talks = None if attempt is None or attempt.winner is None or not _stands(attempt.winner) else attempt.winner

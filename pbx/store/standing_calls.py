@@ -11,7 +11,7 @@ import structlog
 
 from .errors import one_line
 from .latest import Key, LatestWriter
-from .rows import clean, encode
+from .rows import encode
 from .tables import standing_calls
 
 _log = structlog.get_logger("pbx.store")
@@ -66,4 +66,4 @@ class StandingCallStore:
             self._rows.discard(key[0])
             return None
         self._rows.add(key[0])
-        return (clean(encode(kept)),)
+        return (encode(kept),)

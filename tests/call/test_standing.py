@@ -154,10 +154,38 @@ def test_session_timers_go_on(lives: Lives) -> None:
     carrier.inbox.clear()
 
 
-def test_a_call_that_rings_does_not_stand(lives: Lives) -> None:
+def test_a_call_that_rings_does_not_stand_and_its_phones_are_let_go_of(lives: Lives) -> None:
+    _, _, [(phone, request)] = ringing(lives.world)
+    world = lives.next()
+    again = phone.request("INVITE")
+    assert (again.branch, again.call_id, again.body) == (request.branch, request.call_id, b"")
+    phone.answer(again, 180)
+    phone.answer(phone.request("CANCEL"), 200)
+    phone.answer(again, 487)
+    phone.request("ACK")
+    assert not list(world.switch.calls()) and not phone.inbox
+
+
+def test_of_several_phones_those_that_ring_are_let_go_of(lives: Lives) -> None:
+    """Not the one that was busy: it would take the INVITE for a new one."""
+    _, _, [(busy, refused), (phone, request)] = ringing(lives.world, phones=2)
+    busy.answer(refused, 486)
+    busy.request("ACK")
+    lives.next()
+    again = phone.request("INVITE")
+    assert again.branch == request.branch and not busy.inbox
+    phone.answer(again, 486)
+    phone.request("ACK")
+
+
+def test_whoever_rings_is_kept_and_who_rings_no_more_is_not(lives: Lives) -> None:
+    changed: list[Call] = []
+    lives.world.switch.on_standing = changed.append
     carrier, invite, [(phone, request)] = ringing(lives.world)
-    assert lives.kept() == []
+    call = the_call(lives.world)
+    assert changed == [call] and keep(call) is not None
     carrier.follow("CANCEL", invite)
+    assert len(changed) > 1 and keep(call) is None
     carrier.inbox.clear()
     phone.answer(phone.request("CANCEL"), 200)
     phone.answer(request, 487)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from typing import Any, Literal
 
 import pytest
 
 from bench.plateau import Plateau
 from bench.processes import is_alive
-from bench.softphones import Softphones, answer
+from bench.sites import read_site
+from bench.softphones import Softphones, answer, ring_only
 from tests.wire.conftest import OFFICE, eventually
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
@@ -60,6 +62,37 @@ async def test_two_who_talk_notice_nothing(
         assert await recorded() == ["caller hung up"]
         assert await looper.unregister() == 200 and await listener.unregister() == 200
     assert plateau.exit_status == 0 and not plateau.left_over and not any(map(is_alive, workers))
+
+
+@pytest.mark.parametrize("stack", ["pjsip", "baresip"])
+@pytest.mark.parametrize("to", ["107", "0612345678"])
+async def test_a_phone_that_rang_rings_no_more(stack: Literal["pjsip", "baresip"], to: str) -> None:
+    """An extension's, or one behind a trunk: the killed server can't cancel the call, the next one does."""
+    async with Softphones(stack) as phones:
+        gateway = f"sip:{phones.address('x').partition('@')[2]}"
+        changes = {
+            "trunks": {**read_site(OFFICE)["trunks"], "outside": {"gateway": gateway, "probe_s": 0}},
+            "dial_plan": [{"match": "06XXXXXXXX", "to": "trunk outside"}, *read_site(OFFICE)["dial_plan"]],
+        }
+        async with Plateau(OFFICE, changes=changes) as plateau:
+            login: dict[str, Any] = {"server": plateau.sip, "password": "wire"} if to == "107" else {}
+            rung = await phones.phone(to, policy=ring_only(), **login)
+            caller = await phones.phone("108", server=plateau.sip, password="wire")
+            assert await caller.register() == 200 and (not login or await rung.register() == 200)
+            await caller.call(to)
+            there = await rung.next_call()
+
+            async def kept() -> bool:
+                return await plateau.counter("plateau_standing_calls_written_total") >= 1
+
+            await eventually(kept)
+            await plateau.crash_and_restart()
+            await there.ended()
+            assert there.established_at is None and rung.calls.empty()
+            assert [cdr["cause"] for cdr in (await plateau.get("/v1/cdrs"))["cdrs"]] == ["server stopped"]
+            assert (await plateau.get("/v1/calls"))["calls"] == []
+            assert not [line for line in plateau.log if "Traceback" in line or "can't be taken up" in line]
+        assert plateau.exit_status == 0 and not plateau.left_over
 
 
 async def test_figures_of_flows_are_the_same_after_a_kill(baresip: Softphones) -> None:
