@@ -6,7 +6,7 @@ and `AgentCommandError` if they make no sense in his state.
 
 from __future__ import annotations
 
-from acd import agent_changes, nailed_up, wrap_up
+from acd import agent_changes, nailed_up, wrap_up, written_notes
 from acd.agent_state import Input, State
 from acd.errors import AgentCommandError, UnknownReason
 from acd.events import AgentCommanded
@@ -47,6 +47,7 @@ class AgentInputs:
     def logout(self, name: str, now: float, by: str = "") -> None:
         agent = self._agent(name, now)
         wrap_up.check(agent, Input.LOGOUT, by)
+        written_notes.check_logout(self.floor, agent, by)
         self._commanded(agent, "logout", by)
         self.floor.leave(agent, Input.LOGOUT, None)
 
@@ -71,17 +72,30 @@ class AgentInputs:
 
     # --- notes ---
 
-    def note(self, name: str, disposition: str, now: float, by: str = "") -> None:
-        """How the call ended, while it lasts or while it is noted down; given again, it changes. Raises
+    # `item`: the chat or mail that is meant; without it, or with the call's id, the call. Raise `UnknownItem` if he has
+    # it not, `ItemCommandError` if it is not in its wrap-up.
+
+    def note(self, name: str, disposition: str, now: float, by: str = "", item: str | None = None) -> None:
+        """How it ended, while it lasts or while it is noted down; given again, it changes. Raises
         `UnknownDisposition`."""
         agent = self._agent(name, now)
+        if item not in (None, agent.item_id):
+            written_notes.note(self.floor, agent, item, disposition)
+            self._commanded(agent, "note", by)
+            return
         wrap_up.check_note(agent, disposition)
         self._commanded(agent, "note", by)
         wrap_up.note(self.floor, agent, disposition)
 
-    def wrap_up_done(self, name: str, now: float, disposition: str | None = None, by: str = "") -> None:
+    def wrap_up_done(
+        self, name: str, now: float, disposition: str | None = None, by: str = "", item: str | None = None
+    ) -> None:
         """Raises `UnknownDisposition`, and `DispositionNeeded` if none was given where one must be."""
         agent = self._agent(name, now)
+        if item not in (None, agent.item_id):
+            written_notes.done(self.floor, agent, item, disposition, by)
+            self._commanded(agent, "wrap_up_done", by)
+            return
         self._refused(agent, Input.WRAP_UP_DONE)
         if disposition is not None:
             wrap_up.check_note(agent, disposition)
@@ -90,10 +104,15 @@ class AgentInputs:
         self._commanded(agent, "wrap_up_done", by)
         self.floor.apply(agent, Input.WRAP_UP_DONE)
 
-    def extend_wrap_up(self, name: str, seconds: float, now: float, by: str = "") -> None:
+    def extend_wrap_up(
+        self, name: str, seconds: float, now: float, by: str = "", item: str | None = None
+    ) -> None:  # fmt: skip
         """So much longer, within the site's `wrap_up_at_most_s`. Raises `WrapUpTooLong` when that is used up."""
         agent = self._agent(name, now)
-        wrap_up.extend(self.floor, agent, seconds)
+        if item in (None, agent.item_id):
+            wrap_up.extend(self.floor, agent, seconds)
+        else:
+            written_notes.extend(self.floor, agent, item, seconds)
         self._commanded(agent, "extend_wrap_up", by)
 
     # --- queues and skills ---

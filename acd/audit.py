@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from acd import assignment, fitting, offering, written
+from acd import assignment, fitting, offering, written, written_notes
 from acd.agent_state import AT_WORK, State
 from acd.callbacks import CallbackState, may_call, state_of
 from acd.deadlines import Due, Key
@@ -20,7 +20,7 @@ def audit(floor: Floor) -> list[str]:
     """Empty if all is well."""
     return [
         *_items(floor), *_agents(floor), *_deadlines(floor), *_matching(floor), *_totals(floor), *_callbacks(floor),
-        *written.audit(floor),
+        *written.audit(floor), *written_notes.audit(floor),
     ]  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def _deadlines(floor: Floor) -> Iterator[str]:
         if agent.resting and agent.state is not State.READY:
             yield f"agent {agent.name}: rests while {agent.state}"
     have = set(floor.deadlines.keys())
-    wanted |= set(written.deadlines(floor))
+    wanted |= {*written.deadlines(floor), *written_notes.deadlines(floor)}
     wanted |= {(Due.CALLBACK, name) for name in floor.callbacks if (Due.CALLBACK, name) in have}
     for queue in floor.queues.values():
         key = (Due.QUEUE, queue.name)

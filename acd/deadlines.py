@@ -30,6 +30,7 @@ class Due(IntEnum):
     CALLBACK = 9  # is due, or was kept for long enough
     WORK = 10  # a chat or a mail waited long enough
     WORK_OFFER = 11  # was offered long enough
+    NOTES = 12  # end of its wrap-up
 
 
 Key = tuple[Due, str | int]

@@ -21,6 +21,7 @@ from acd import (
     watchdog,
     wrap_up,
     written,
+    written_notes,
 )
 from acd.agent_inputs import AgentInputs
 from acd.agent_state import Input
@@ -143,6 +144,9 @@ class Engine(AgentInputs, CallbackInputs):
         into = floor.queues.get(queue)
         if into is None or into.closed:
             raise UnknownQueue(queue)
+        earlier = floor.written.items.get(item_id)
+        if earlier is not None and earlier.state is ItemState.WRAP_UP and channel not in PHONE:
+            written_notes.end(floor, earlier)  # the customer writes again
         if item_id in floor.items or item_id in floor.written.items or channel in PHONE:
             raise AcdError(f"item {item_id} is in a queue, or {channel} is the phone's")
         return written.begin(floor, item_id, into, channel, attributes)
@@ -174,7 +178,7 @@ class Engine(AgentInputs, CallbackInputs):
         floor = self.floor
         now = floor.advance(now)
         if item_id in floor.written.items:
-            written.abandon(floor, self._work(item_id, connected=False))
+            written.abandon(floor, self._work(item_id, *written.WAITS))
             return False
         item = floor.items[item_id]
         if kept_places.keep(floor, item, item.queue.resume_s if keep_s is None else keep_s):
@@ -192,7 +196,7 @@ class Engine(AgentInputs, CallbackInputs):
         floor = self.floor
         floor.advance(now)
         if item_id in floor.written.items:
-            written.withdraw(floor, self._work(item_id, connected=False), to, reason)
+            written.withdraw(floor, self._work(item_id, *written.WAITS), to, reason)
             return
         item = floor.items[item_id]
         if item.state is ItemState.CONNECTED:
@@ -213,7 +217,7 @@ class Engine(AgentInputs, CallbackInputs):
         floor = self.floor
         now = floor.advance(now)
         if item_id in floor.written.items:
-            written.complete(floor, self._work(item_id, connected=True), by, to)
+            written_notes.complete(floor, self._work(item_id, ItemState.CONNECTED), by, to)
             return
         item = floor.items[item_id]
         if item.state is not ItemState.CONNECTED or item.agent is None:
@@ -251,7 +255,7 @@ class Engine(AgentInputs, CallbackInputs):
         agent.failures = 0
         agent.calls += 1
         floor.talks.remember(item.caller, agent.name, now)
-        wrap_up.open_notes(agent, item)
+        agent.notes = wrap_up.notes_of(item)
         if callbacks.customer_there(floor, item):
             floor.connect(item)
         else:
@@ -302,9 +306,9 @@ class Engine(AgentInputs, CallbackInputs):
         """Whether it is live."""
         return reservation in self.floor.reservations or reservation in self.floor.written.reservations
 
-    def _work(self, item_id: str, *, connected: bool) -> WorkItem:
+    def _work(self, item_id: str, *states: ItemState) -> WorkItem:
         item = self.floor.written.items[item_id]
-        if (item.state is ItemState.CONNECTED) is not connected:
+        if item.state not in states:
             raise AcdError(f"item {item_id} is {item.state}")
         return item
 
@@ -354,5 +358,6 @@ _WHEN_DUE: Final[dict[Due, Callable[[Engine, Any], object]]] = {
     Due.GATHER: lambda engine, _: assignment.settle(engine.floor),
     Due.CALLBACK: lambda engine, callback_id: callbacks.due(engine.floor, callback_id),
     Due.WORK: lambda engine, item_id: written.due(engine.floor, item_id),
+    Due.NOTES: lambda engine, item_id: written_notes.over(engine.floor, item_id),
     Due.WORK_OFFER: lambda engine, number: written.fail(engine.floor, number, Outcome.NO_ANSWER),
 }

@@ -106,6 +106,19 @@ class WrapUpExtended:
 
 
 @frozen
+class WrapUpEnded:
+    """A chat or a mail is noted down. Of a call the agent's state tells it."""
+
+    topic: ClassVar[str] = "agents"
+    at: float
+    item_id: str
+    queue: str
+    agent: str
+    wrapped_s: float
+    channel: str
+
+
+@frozen
 class ItemQueued:
     """A call began to wait."""
 
@@ -193,6 +206,7 @@ class ItemCompleted:
     to: str | None = None  # transferred there: "queue asia", "extension 103"
     to_agent: str | None = None  # whose phone that is
     channel: str = "call"
+    wraps_up: bool = False  # a chat or a mail that its agent notes down: `WrapUpEnded` follows
 
 
 @frozen
@@ -322,6 +336,7 @@ AcdEvent = (
     | AgentRepaired
     | WorkNoted
     | WrapUpExtended
+    | WrapUpEnded
     | ItemQueued
     | ItemRescored
     | ItemReserved

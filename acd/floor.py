@@ -22,6 +22,7 @@ from acd import (
     rules,
     wrap_up,
     written,
+    written_notes,
 )
 from acd.agent_changes import stand_up
 from acd.agent_state import AT_WORK, TABLE, Input, Rule, State
@@ -357,6 +358,7 @@ class Floor:
             nailed_up.follow(self, agent, before)
         self.update(agent)
         if state is State.LOGGED_OUT:
+            written_notes.end_all(self, agent)
             if agent.retired:
                 self.dismiss(agent)
             else:

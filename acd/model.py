@@ -23,6 +23,7 @@ class ItemState(StrEnum):
     KEPT = "KEPT"  # the caller hung up, and may come again (`kept_places.py`)
     DIALLING = "DIALLING"  # a callback: an agent is on the line, the customer's phone rings
     CONNECTED = "CONNECTED"
+    WRAP_UP = "WRAP_UP"  # a chat or a mail: its agent notes it down (`written_notes.py`)
 
 
 @dataclass(slots=True, eq=False)
@@ -201,7 +202,7 @@ class WorkItem:
     eligible: int = 0  # the agents who fit, as a set
     state: ItemState = ItemState.QUEUED
     reservations: dict[int, Reservation] = field(default_factory=dict)  # live ones; several if many ring at once
-    agent: str | None = None  # talking to
+    agent: str | None = None  # talking to; noted down by
     connected_at: float = 0.0
     caller: str = ""  # his number; empty: not known
     left_at: float = 0.0  # a kept place: when he hung up
@@ -216,6 +217,7 @@ class WorkItem:
     tries: int = 0  # how often it was offered
     channel: str = "call"
     callback: str | None = None  # whose item it is (`callbacks.py`)
+    notes: Notes | None = None  # of a chat or a mail, from the answer on; those of a call are its agent's
 
     @property
     def rank(self) -> float:

@@ -32,6 +32,7 @@ from acd.events import (
     ItemResumed,
     ReservationEnded,
     WorkNoted,
+    WrapUpEnded,
 )
 from acd.figures import OTHER, Days, Named, Series, add_named, ms
 from acd.summary import counted_in
@@ -341,7 +342,8 @@ class Statistics:
 
     def _completed(self, event: ItemCompleted) -> None:
         item, talked = self._item(event), ms(event.talked_s)
-        self.items.pop(event.item_id, None)
+        if not event.wraps_up:
+            self.items.pop(event.item_id, None)
         for row in self._rows(item):
             row[f.COMPLETED] += 1
             row[f.TALKED] += talked
@@ -356,6 +358,11 @@ class Statistics:
         agent.noting = item
         if event.to_agent is not None:
             self._agent(event.to_agent).series.current[f.A_RECEIVED] += 1
+
+    def _wrapped_up(self, event: WrapUpEnded) -> None:
+        item = self.items.pop(event.item_id, None) or Waiting(event.queue, event.channel, (), event.at)
+        for row in self._rows(item):
+            row[f.WRAPPED] += ms(event.wrapped_s)
 
     def _abandoned(self, event: ItemAbandoned) -> None:
         waited = ms(event.waited_s)
@@ -386,8 +393,9 @@ class Statistics:
 
     def _noted(self, event: WorkNoted) -> None:
         agent = self._agent(event.agent)
-        # In his wrap-up, an item of that id is another stay of the same call: he gave it on to a queue.
-        item = agent.noting if agent.state == _WRAP_UP else self.items.get(event.item_id)
+        item = self.items.get(event.item_id)
+        if agent.state == _WRAP_UP and (item is None or item.channel in PHONE):
+            item = agent.noting  # one of that id is another stay of the same call: he gave it on to a queue
         for series in (*self._all_of(item or Waiting(event.queue, CALL, (), event.at)), agent.series):
             series.note(event.disposition, event.before)
 
@@ -432,5 +440,6 @@ _STEPS: Final[dict[type, Callable[[Statistics, Any], None]]] = {
     ItemResumed: Statistics._resumed,
     AgentStateChanged: Statistics._state,
     WorkNoted: Statistics._noted,
+    WrapUpEnded: Statistics._wrapped_up,
 }
 COUNTED: Final = tuple(_STEPS)  # the kinds of events that make a difference

@@ -54,7 +54,11 @@ def _agent(floor: Floor, agent: Agent) -> dict[str, object]:
         "work": dict(agent.work),
         "pending": None if agent.wish is State.READY else agent.wish.value,
         "wrap_up": None if agent.notes is None else notes(agent.notes, floor.acd.wrap_up_at_most_s),
-    }
+        "work_notes": [
+            notes(item.notes, floor.acd.wrap_up_at_most_s) | {"channel": item.channel}
+            for item in map(floor.written.items.__getitem__, agent.work) if item.notes is not None
+        ],
+    }  # fmt: skip
 
 
 def serves(floor: Floor, agent: Agent) -> list[dict[str, object]]:
@@ -83,7 +87,7 @@ def names(floor: Floor, kind: str) -> Collection[str]:
 
 
 def notes(found: Notes, at_most_s: float) -> dict[str, object]:
-    """What is noted of the call that an agent has, or had. `began` and `until` None: it lasts; `until` None alone: the
+    """What is noted of what an agent has, or had. `began` and `until` None: it lasts; `until` None alone: the
     wrap-up lasts until a disposition is given."""
     return {
         "call_id": found.item_id,

@@ -40,17 +40,21 @@ class Notes:
         return self.needed and self.disposition is None
 
 
-def open_notes(agent: Agent, item: WorkItem) -> None:
-    """The agent talks with the item's caller from now on."""
+def notes_of(item: WorkItem) -> Notes:
+    """To be opened when an agent has it."""
     queue = item.queue
-    agent.notes = Notes(item.id, queue.name, queue.dispositions, queue.disposition_needed)
+    return Notes(item.id, queue.name, queue.dispositions, queue.disposition_needed)
+
+
+def length_s(agent: Agent, item: WorkItem) -> float:
+    return item.queue.wrap_up_s if agent.wrap_up_s is None else agent.wrap_up_s
 
 
 def begin(floor: Floor, agent: Agent, item: WorkItem) -> None:
     """The conversation is over."""
     notes, now = agent.notes, floor.now
     assert notes is not None
-    wrap_up_s = item.queue.wrap_up_s if agent.wrap_up_s is None else agent.wrap_up_s
+    wrap_up_s = length_s(agent, item)
     if wrap_up_s <= 0 and not notes.lacks:
         floor.apply(agent, Input.HANG_UP_NO_WRAP_UP)
         return
@@ -77,6 +81,11 @@ def check_note(agent: Agent, disposition: str) -> None:
     notes = agent.notes
     if notes is None or agent.state not in (State.BUSY, State.WRAP_UP):
         raise AgentCommandError(agent.name, "a disposition", agent.state.value)
+    check_word(notes, disposition)
+
+
+def check_word(notes: Notes, disposition: str) -> None:
+    """Raises `UnknownDisposition`."""
     if disposition not in notes.dispositions:
         raise UnknownDisposition(disposition, notes.queue, notes.dispositions)
 
@@ -85,25 +94,36 @@ def note(floor: Floor, agent: Agent, disposition: str, *, ends: bool = True) -> 
     """How the call ended. Ends a wrap-up that lasted for the want of it alone, if it `ends`."""
     notes = agent.notes
     assert notes is not None
-    if disposition != notes.disposition:
-        before, notes.disposition = notes.disposition, disposition
-        floor.tell(WorkNoted(floor.now, notes.item_id, notes.queue, agent.name, disposition, before))
+    write(floor, agent, notes, disposition)
     if ends and agent.state is State.WRAP_UP and notes.until is None:
         floor.apply(agent, Input.WRAP_UP_OVER)
 
 
+def write(floor: Floor, agent: Agent, notes: Notes, disposition: str) -> None:
+    if disposition != notes.disposition:
+        before, notes.disposition = notes.disposition, disposition
+        floor.tell(WorkNoted(floor.now, notes.item_id, notes.queue, agent.name, disposition, before))
+
+
 def extend(floor: Floor, agent: Agent, seconds: float) -> None:
-    notes, now = agent.notes, floor.now
+    notes = agent.notes
     if notes is None or notes.began is None or agent.state is not State.WRAP_UP:
         raise AgentCommandError(agent.name, "extend wrap-up", agent.state.value)
+    notes.until = longer(floor, agent, notes, seconds)
+    floor.deadlines.set((Due.AGENT, agent.name), notes.until)
+
+
+def longer(floor: Floor, agent: Agent, notes: Notes, seconds: float) -> float:
+    """Until when a wrap-up lasts that is extended. Raises `WrapUpTooLong`."""
+    now = floor.now
+    assert notes.began is not None
     last = notes.began + floor.acd.wrap_up_at_most_s
     before = now if notes.until is None else notes.until
     until = min(before + max(0.0, seconds), last)
     if until <= before:
-        raise WrapUpTooLong(agent.name, agent.state.value, floor.acd.wrap_up_at_most_s)
-    notes.until = until
-    floor.deadlines.set((Due.AGENT, agent.name), until)
+        raise WrapUpTooLong(agent.name, State.WRAP_UP.value, floor.acd.wrap_up_at_most_s)
     floor.tell(WrapUpExtended(now, notes.item_id, notes.queue, agent.name, until))
+    return until
 
 
 def refused(agent: Agent, what: Input) -> bool:

@@ -1,6 +1,6 @@
 """Work that is not at the phone: chats, mails. Same queues, skills, order and statistics; other rules of who is free.
 
-    offered --answer--> CONNECTED --complete--> (gone)
+    offered --answer--> CONNECTED --complete--> its wrap-up (`written_notes.py`), and gone
        | not taken: back to its place, and the agent as `not_answered` says
 
 An item waits in the line of its channel; an agent who may have one more of it gets the best one that fits. Which agent,
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from acd import decision
 from acd.agent_set import slots
@@ -22,7 +22,6 @@ from acd.condition import Attributes
 from acd.deadlines import Due
 from acd.events import (
     ItemAbandoned,
-    ItemCompleted,
     ItemConnected,
     ItemOverflowed,
     ItemQueued,
@@ -33,9 +32,13 @@ from acd.model import Agent, ItemState, Queue, WorkItem
 from acd.reservation import Outcome, Reservation, rest_s, to_agent
 from acd.selection import base_score
 from acd.waiting_line import WaitingLines
+from acd.wrap_up import notes_of
 
 if TYPE_CHECKING:
     from acd.floor import Floor
+
+
+WAITS: Final = (ItemState.QUEUED, ItemState.RESERVED)
 
 
 @dataclass(slots=True, eq=False)
@@ -113,7 +116,7 @@ def answer(floor: Floor, number: int) -> bool:
     item, agent, now = floor.written.items[held.item_id], floor.roster.agents[held.agent], floor.now
     item.reservations.clear()
     item.turn(ItemState.CONNECTED)
-    item.agent, item.connected_at = agent.name, now
+    item.agent, item.connected_at, item.notes = agent.name, now, notes_of(item)
     agent.failures = 0
     waited_s = item.waited_s(now)
     in_time = waited_s <= item.queue.in_time_s
@@ -209,17 +212,11 @@ def _let_go(floor: Floor, item: WorkItem, outcome: Outcome) -> Agent | None:
     return None if held is None else floor.roster.agents[held.agent]
 
 
-def complete(floor: Floor, item: WorkItem, by: str, to: str | None) -> None:
-    """The agent is done with it."""
-    agent = floor.roster.agents.get(item.agent or "")
+def let_go(floor: Floor, item: WorkItem, agent: Agent) -> None:
+    """The agent has it no longer; he may have another."""
     _forget(floor, item)
-    worked_s = floor.now - item.connected_at
-    floor.tell(
-        ItemCompleted(floor.now, item.id, item.queue.name, item.agent or "", worked_s, by, to, None, item.channel)
-    )
-    if agent is not None and agent.work.pop(item.id, None) is not None:
-        floor.update(agent)
-        floor.dismiss(agent)
+    del agent.work[item.id]
+    floor.update(agent)
 
 
 def _forget(floor: Floor, item: WorkItem) -> None:
@@ -272,7 +269,7 @@ def refit(floor: Floor) -> None:
     waiting = [item for item in written.items.values() if item.state is ItemState.QUEUED]
     written.lines, written.open = {}, {}
     for item in written.items.values():
-        if item.state is not ItemState.CONNECTED:
+        if item.state in WAITS:
             _limit(floor, item)
     for item in waiting:
         if item.queue.closed or floor.queues.get(item.queue.name) is not item.queue:
@@ -324,6 +321,6 @@ def deadlines(floor: Floor) -> Iterator[tuple[Due, str | int]]:
     """Those that there must be."""
     yield from ((Due.WORK_OFFER, number) for number in floor.written.reservations)
     for item in floor.written.items.values():
-        if item.queue.max_wait_s is not None and item.state is not ItemState.CONNECTED:
+        if item.queue.max_wait_s is not None and item.state in WAITS:
             if item.state is ItemState.QUEUED or (Due.WORK, item.id) in floor.deadlines:
                 yield Due.WORK, item.id

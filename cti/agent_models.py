@@ -10,6 +10,9 @@ from cti.models import Body
 
 Queue = Annotated[str, Field(min_length=1, max_length=100)]
 Disposition = Annotated[str, Field(min_length=1, max_length=100)]
+Item = Annotated[
+    str | None, Field(min_length=1, max_length=200, description="the chat or mail that is meant; null: the call")
+]
 Level = Annotated[int | None, Field(ge=0, le=10, strict=True)]
 Levels = Annotated[dict[Queue, Level], Field(min_length=1, max_length=200)]
 
@@ -41,18 +44,21 @@ class Note(Body):
     """How the call ended."""
 
     disposition: Disposition = Field(description="one of the queue's `dispositions`")
+    item: Item = None
 
 
 class WrapUpDone(Body):
     """The work after a call is done."""
 
     disposition: Disposition | None = Field(None, description="how the call ended, unless `note` has said it")
+    item: Item = None
 
 
 class ExtendWrapUp(Body):
     """The work after a call takes longer."""
 
     seconds: float = Field(60, gt=0, le=86_400, description="so much longer")
+    item: Item = None
 
 
 class OfQueue(Body):

@@ -13,8 +13,10 @@ from acd.errors import (
     AgentCommandError,
     BadLevel,
     DispositionNeeded,
+    ItemCommandError,
     UnknownAgent,
     UnknownDisposition,
+    UnknownItem,
     UnknownQueue,
     UnknownReason,
     UnknownSkill,
@@ -50,11 +52,14 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "hang_up": Command("The agent ends his conversation; a nailed-up agent's line stays", models.NoMore,
                        lambda desk, agent, body, by: desk.hang_up(agent, by=by)),
     "note": Command("How the call ended", models.Note,
-                    lambda desk, agent, body, by: desk.note(agent, body.disposition, by=by), body_required=True),
+                    lambda desk, agent, body, by: desk.note(agent, body.disposition, item=body.item, by=by),
+                    body_required=True),
     "wrap_up_done": Command("The work after a call is done", models.WrapUpDone,
-                            lambda desk, agent, body, by: desk.wrap_up_done(agent, body.disposition, by=by)),
+                            lambda desk, agent, body, by: desk.wrap_up_done(
+                                agent, body.disposition, item=body.item, by=by)),
     "extend_wrap_up": Command("The work after a call takes longer", models.ExtendWrapUp,
-                              lambda desk, agent, body, by: desk.extend_wrap_up(agent, body.seconds, by=by)),
+                              lambda desk, agent, body, by: desk.extend_wrap_up(
+                                  agent, body.seconds, item=body.item, by=by)),
     "join_queue": Command("The agent serves a queue again", models.OfQueue,
                           lambda desk, agent, body, by: desk.join_queue(agent, body.queue, by=by), body_required=True),
     "leave_queue": Command("The agent serves a queue no longer, until he joins it or logs in anew", models.OfQueue,
@@ -109,7 +114,10 @@ class AgentCommands:
         except (UnknownReason, UnknownDisposition) as e:
             self._counters["agent_commands_refused"] += 1
             raise NotInList(str(e), e.allowed) from None
-        except (UnknownAgent, UnknownQueue) as e:
+        except ItemCommandError as e:
+            self._counters["agent_commands_refused"] += 1
+            raise StateConflict(str(e), e.state) from None
+        except (UnknownAgent, UnknownQueue, UnknownItem) as e:
             raise UnknownResource(str(e)) from None
         except UnknownSkill as e:
             raise InvalidBody([FieldError(f"levels.{e.skill}", str(e))]) from None

@@ -288,6 +288,9 @@ class Agent(Reply):
         "`until` (null: until a disposition is given), `at_most_until`, `dispositions`, `disposition_needed`, "
         "`disposition`"
     )  # fmt: skip
+    work_notes: list[dict[str, Any]] | None = Field(
+        None, description="the same of each chat and mail he has, or had, and its `channel`; `call_id` is the item's id"
+    )
     registered: bool | None = Field(None, description="his phone")
     available: bool | None = None
     pending: str | None = Field(None, description="the state that follows the call, if he asked for one")

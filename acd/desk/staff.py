@@ -64,16 +64,20 @@ class Staff:
     def hang_up(self, agent: str, *, by: str = "") -> None:
         raise NotImplementedError
 
-    def note(self, agent: str, disposition: str, *, by: str = "") -> None:
-        self._engine.note(agent, disposition, self._clock.now(), by)
+    # `item`: of a chat or a mail; without it, of the call
+
+    def note(self, agent: str, disposition: str, *, item: str | None = None, by: str = "") -> None:
+        self._engine.note(agent, disposition, self._clock.now(), by, item)
         self._pump()
 
-    def wrap_up_done(self, agent: str, disposition: str | None = None, *, by: str = "") -> None:
-        self._engine.wrap_up_done(agent, self._clock.now(), disposition, by)
+    def wrap_up_done(
+        self, agent: str, disposition: str | None = None, *, item: str | None = None, by: str = ""
+    ) -> None:
+        self._engine.wrap_up_done(agent, self._clock.now(), disposition, by, item)
         self._pump()
 
-    def extend_wrap_up(self, agent: str, seconds: float, *, by: str = "") -> None:
-        self._engine.extend_wrap_up(agent, seconds, self._clock.now(), by)
+    def extend_wrap_up(self, agent: str, seconds: float, *, item: str | None = None, by: str = "") -> None:
+        self._engine.extend_wrap_up(agent, seconds, self._clock.now(), by, item)
         self._pump()
 
     def join_queue(self, agent: str, queue: str, *, by: str = "") -> None:

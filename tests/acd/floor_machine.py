@@ -38,6 +38,8 @@ from tests.acd.floor_sites import CALLERS, DESTINATIONS, EXTENSIONS, NAMES, QUEU
 T0 = 1_700_040_000.0  # a morning, so that no history gets to midnight
 names, extensions, queues = st.sampled_from(NAMES), st.sampled_from(EXTENSIONS), st.sampled_from(sorted(QUEUES))
 picks = st.integers(0, 30)  # one of what there is at the moment
+AFTER_A_CHAT = [("note", {"disposition": "sold"}), ("note", {"disposition": "what"}), ("wrap_up_done", {}), ("again",),
+                ("wrap_up_done", {"disposition": "lost"}), ("extend_wrap_up", {"seconds": 9.0})]  # fmt: skip
 
 
 class FloorMachine(RuleBasedStateMachine):
@@ -136,8 +138,14 @@ class FloorMachine(RuleBasedStateMachine):
                 self.live[item] = "CONNECTED"
                 self.connected.add(item)
                 self.count(queue, "answered")
-            case ev.ItemCompleted(item_id=item):
+            case ev.ItemCompleted(item_id=item, channel=channel, wraps_up=wraps_up):
                 assert self.live.pop(item) == "CONNECTED"
+                if wraps_up:
+                    assert channel not in PHONE
+                    self.live[item] = "WRAP_UP"
+            case ev.WrapUpEnded(item_id=item):
+                assert self.live.pop(item) == "WRAP_UP"
+                self.connected.discard(item)  # the same may come again
             case ev.ItemKept(item_id=item):
                 assert self.live[item] in ("QUEUED", "RESERVED")
                 self.live[item] = "KEPT"
@@ -230,7 +238,8 @@ class FloorMachine(RuleBasedStateMachine):
 
     def totals_balance(self) -> None:
         floor = self.engine.floor
-        waits = Counter(item.queue.name for item in self.items().values() if item.state is not ItemState.CONNECTED)
+        over = (ItemState.CONNECTED, ItemState.WRAP_UP)
+        waits = Counter(item.queue.name for item in self.items().values() if item.state not in over)
         for queue, count in self.counted.items():
             ended = count["answered"] + count["abandoned"] + count["overflowed"] + count["resumed"]
             assert count["offered"] == ended + waits[queue], (queue, count, waits[queue])
@@ -260,6 +269,16 @@ class FloorMachine(RuleBasedStateMachine):
     def writes(self, queue: str, channel: str, destination: str) -> None:
         self.made += 1
         self.do(self.engine.enqueue_work, f"{channel}{self.made}", queue, channel, {"destination": destination})
+
+    @rule(pick=picks, what=st.sampled_from(AFTER_A_CHAT), by=st.sampled_from(["", "boss"]))
+    def after_a_chat(self, pick: int, what: tuple[Any, ...], by: str) -> None:
+        found = [item for item in self.engine.floor.written.items.values() if item.agent is not None]
+        if found:
+            item = found[pick % len(found)]
+            if what[0] == "again":
+                self.do(self.engine.enqueue_work, item.id, item.queue.name, item.channel, {"destination": "asia"})
+            else:
+                self.do(getattr(self.engine, what[0]), item.agent, **what[1], item=item.id, by=by)
 
     @rule(pick=picks, what=st.sampled_from(["complete", "complete", "abandon", "withdraw"]))
     def writes_no_more(self, pick: int, what: str) -> None:
@@ -542,8 +561,9 @@ def a_step(machine: FloorMachine, rng: random.Random) -> tuple[str, dict[str, An
         (2, "joins_or_leaves", {"name": name, "queue": queue, "joins": rng.random() < 0.6}),
         (2, "change_skills", {"name": name, "skill": one(["asia", "french"]), "level": one((None, 0, 2, 9))}),
         (2, "change_queues", {"name": name, "queue": queue, "level": one((None, 0, 1, 4))}),
-        (9, "writes", {"queue": queue, "channel": one(["chat", "chat", "mail"]), "destination": one(DESTINATIONS)}),
-        (7, "writes_no_more", {"pick": pick, "what": one(["complete", "complete", "abandon", "withdraw"])}),
+        (14, "writes", {"queue": queue, "channel": one(["chat", "chat", "mail"]), "destination": one(DESTINATIONS)}),
+        (6, "after_a_chat", {"pick": pick, "what": one(AFTER_A_CHAT), "by": one(["", "boss"])}),
+        (12, "writes_no_more", {"pick": pick, "what": one(["complete", "complete", "abandon", "withdraw"])}),
         (3, "line", {"name": one(["ann", "gus"]), "is_up": rng.random() < 0.7}),
         (5, "phone_registered", {"extension": extension, "registered": rng.random() < 0.7}),
         (4, "phone_calls", {"extension": extension, "legs": one((0, 0, 1, 2))}),

@@ -68,3 +68,21 @@ def test_who_hangs_up_for_him_is_told(floor: Open) -> None:
     f.call("c1").phone_answers()
     f.desk.hang_up("ann", by="boss")
     assert f.state("ann") == ("WRAP_UP", None) and commanded(f) == [("hang_up", "boss")]
+
+
+def test_notes_of_a_chat_are_named(floor: Open) -> None:
+    """Of the item, not of the call that the agent has beside it."""
+    f = floor({"ann": {"channels": {"call": 1, "chat": 1}}}, sales={"wrap_up_s": 30, "dispositions": ["sold"]})
+    f.agents("ann")
+    engine, now = f.desk.engine, f.clock.now()
+    item = engine.enqueue_work("chat-1", "sales", "chat", {}, now)
+    engine.answer(next(iter(item.reservations)), now)
+    engine.complete("chat-1", now)
+    engine.take()
+    f.desk.note("ann", "sold", item="chat-1")
+    f.desk.extend_wrap_up("ann", 20, item="chat-1")
+    (notes,) = f.desk.agent("ann")["work_notes"]
+    assert (notes["disposition"], notes["until"]) == ("sold", now + 50)
+    f.desk.wrap_up_done("ann", item="chat-1", by="boss")
+    assert f.desk.agent("ann")["work_notes"] == [] and f.desk.agent("ann")["state"] == "READY"
+    assert [event.wrapped_s for event in f.events if isinstance(event, events.WrapUpEnded)] == [0.0]

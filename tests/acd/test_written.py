@@ -18,6 +18,7 @@ from acd.decision import Decision, Fitting
 from acd.engine import Engine
 from acd.errors import AcdError, UnknownQueue
 from acd.events import ItemReserved, ItemWaits
+from acd.model import ItemState
 from acd.reservation import Outcome
 from acd.rules import Facts
 from acd.statistics_view import board, live
@@ -48,7 +49,11 @@ class Work(Scene):
         self.listen()
 
     def done(self, item: str) -> None:
+        """And noted down."""
+        agent = self.with_(item)
         self.engine.complete(item, self.now)
+        if agent is not None and item in self.engine.floor.written.items:
+            self.engine.wrap_up_done(agent, self.now, item=item)
         self.listen()
 
 
@@ -221,7 +226,10 @@ def test_errors(work: Callable[..., Work]) -> None:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["chat", "mail", "call", "take", "refuse", "done", "abandon", "ready", "pause", "out", "wait"]),
+        st.sampled_from([
+            "chat", "mail", "call", "take", "take", "refuse", "done", "noted", "abandon", "ready", "pause", "out",
+            "wait",
+        ]),
         st.integers(0, 7),
     ),
     max_size=60,
@@ -261,7 +269,7 @@ def _site() -> Any:
     phones = {f"a{n}": {"extension": f"x-a{n}", "channels": {"call": 1, "chat": 2, "mail": n}} for n in range(3)}
     return Site.model_validate(
         {"site": "test", "listen": {"sip": ["udp:127.0.0.1:5060"]}, "agents": phones,
-         "queues": {"sales": {"ring_s": 10, "wrap_up_s": 5, "max_wait_s": 90, "overflow": "hang up"}}}
+         "queues": {"sales": {"ring_s": 10, "wrap_up_s": 20, "max_wait_s": 90, "overflow": "hang up"}}}
     )  # fmt: skip
 
 
@@ -283,8 +291,12 @@ def _touch(scene: Work, item: str, what: str) -> None:
         scene.take(item)
     elif found.reservations and what == "refuse":
         scene.refuse(item, Outcome.FAILED)
-    elif found.agent and what == "done":
-        scene.done(item)
+    elif found.state is ItemState.CONNECTED and what == "done":
+        scene.engine.complete(item, scene.now)
+        scene.listen()
+    elif found.state is ItemState.WRAP_UP and what == "noted":
+        scene.engine.wrap_up_done(found.agent or "", scene.now, item=item)
+        scene.listen()
     elif not found.agent and what == "abandon":
         scene.engine.abandon(item, scene.now)
         scene.listen()

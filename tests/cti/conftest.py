@@ -131,21 +131,32 @@ class FakeDesk:
     def hang_up(self, agent: str, *, by: str = "") -> None:
         self._go(agent, "hang up", "BUSY", "WRAP_UP")
 
-    def note(self, agent: str, disposition: str, *, by: str = "") -> None:
+    def note(self, agent: str, disposition: str, *, item: str | None = None, by: str = "") -> None:
         self.told = ("note", agent, disposition)
+        self._has(item)
         if disposition not in ("sold", "no sale"):
             raise UnknownDisposition(disposition, "asia", ("sold", "no sale"))
 
-    def wrap_up_done(self, agent: str, disposition: str | None = None, *, by: str = "") -> None:
+    def wrap_up_done(
+        self, agent: str, disposition: str | None = None, *, item: str | None = None, by: str = ""
+    ) -> None:
+        self._has(item)
         if self.states[agent] == "WRAP_UP" and disposition is None and not by:
             raise DispositionNeeded(agent, "wrap-up done", "WRAP_UP", ("sold", "no sale"))
         self.told = ("wrap_up_done", agent, disposition, by)
         self._go(agent, "wrap_up_done", "WRAP_UP", "READY")
 
-    def extend_wrap_up(self, agent: str, seconds: float, *, by: str = "") -> None:
+    def extend_wrap_up(self, agent: str, seconds: float, *, item: str | None = None, by: str = "") -> None:
         self.told = ("extend_wrap_up", agent, seconds)
+        self._has(item)
         if self.states[agent] != "WRAP_UP":
             raise AgentCommandError(agent, "extend wrap-up", self.states[agent])
+
+    def _has(self, item: str | None) -> None:
+        if item == "chat-1":
+            raise ItemCommandError(item, "wrap-up done", "CONNECTED")
+        if item is not None:
+            raise UnknownItem(item)
 
     def _queue(self, command: str, agent: str, queue: str) -> None:
         if queue != "asia":

@@ -83,6 +83,14 @@ async def test_a_supervisor_needs_none_and_is_named(api: Api) -> None:
     assert told(api) == ("wrap_up_done", "marie", None, "boss")
 
 
+@pytest.mark.parametrize("command", ["note", "wrap-up-done", "extend-wrap-up"])
+async def test_a_chat_is_named(api: Api, command: str) -> None:
+    body = {"disposition": "sold"} if command == "note" else {}
+    for item, status, what in (("chat-1", 409, "CONNECTED"), ("chat-2", 404, None)):
+        found, problem, _ = await api.call("POST", f"/v1/agents/marie/{command}", json=body | {"item": item})
+        assert (found, problem.get("state")) == (status, what) and item in problem["detail"]
+
+
 async def test_a_wrap_up_is_extended(api: Api) -> None:
     assert (await api.call("POST", "/v1/agents/marie/extend-wrap-up", "agent", "marie"))[1]["state"] == "LOGGED_OUT"
     api.floor.desk.states["marie"] = "WRAP_UP"

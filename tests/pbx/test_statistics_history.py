@@ -198,6 +198,36 @@ def test_live_figures_and_history_agree(steps: list[tuple[str, int, float]]) -> 
     _by_hand(history, calls)
 
 
+async def test_the_time_for_notes_after_a_chat_is_in_the_history(tmp_path: Path) -> None:
+    site = Site.model_validate({
+        "site": "test", "listen": {"sip": ["udp:127.0.0.1:5060"]},
+        "agents": {"ann": {"extension": "1", "skills": {"french": 5}, "channels": {"call": 1, "chat": 2}}},
+        "queues": {"q": {"needs": "french", "wrap_up_s": 30, "dispositions": ["sold"]}},
+    })  # fmt: skip
+    engine, now = Engine(site, T0), T0
+    engine.login("ann", now)
+    engine.ready("ann", now)
+    for chat in ("a", "b"):
+        engine.enqueue_work(chat, "q", "chat", {}, now)
+        (held,) = engine.floor.written.items[chat].reservations
+        engine.answer(held, now)
+    for chat in ("a", "b"):
+        engine.complete(chat, now + 60.0)
+    engine.wrap_up_done("ann", now + 70.0, "sold", item="a")
+    engine.tick(now + 90.0)
+    engine.close_intervals(now + 900.0)
+    events = engine.take()[0]
+    live = rows_of(events)
+    written, remade = await through_the_database(events, f"sqlite:///{tmp_path / 'records.db'}")
+    assert written == live and remade[0] == live[0]
+    assert [(row.kind, row.name, row.dispositions) for row in live[0]] == [
+        ("queue", "q", {"sold": 1}), ("skill", "french", {"sold": 1}),
+    ]  # fmt: skip
+    for row in live[0]:
+        figures = dict(zip(CALLS, row.figures, strict=True))
+        assert (figures["completed"], figures["talked_ms"], figures["wrap_up_ms"]) == (2, 120_000, 40_000)
+
+
 def _by_hand(history: History, calls: list[CallsRow]) -> None:
     """Sums over all intervals, against the events themselves and the queues' own counters."""
     # The last disposition of each stay in a queue, for queues; a transferred call has one of each agent's.

@@ -217,17 +217,19 @@ class FakeFloor:
     def not_ready(self, agent: str, reason: str, *, at_once: bool = False, by: str = "") -> None:
         self._leave("not_ready", agent, at_once, "NOT_READY", reason)
 
-    def wrap_up_done(self, agent: str, disposition: str | None = None, *, by: str = "") -> None:
+    def wrap_up_done(
+        self, agent: str, disposition: str | None = None, *, item: str | None = None, by: str = ""
+    ) -> None:
         self.told.append(("wrap_up_done", agent, disposition))
         self.go(agent, "READY")
 
     def hang_up(self, agent: str, *, by: str = "") -> None:
         self.told.append(("hang_up", agent))
 
-    def note(self, agent: str, disposition: str, *, by: str = "") -> None:
+    def note(self, agent: str, disposition: str, *, item: str | None = None, by: str = "") -> None:
         self.told.append(("note", agent, disposition))
 
-    def extend_wrap_up(self, agent: str, seconds: float, *, by: str = "") -> None:
+    def extend_wrap_up(self, agent: str, seconds: float, *, item: str | None = None, by: str = "") -> None:
         self.told.append(("extend_wrap_up", agent, seconds))
 
     def join_queue(self, agent: str, queue: str, *, by: str = "") -> None:
