@@ -112,6 +112,7 @@ async def test_an_agents_levels_and_state(browser: Browser, base: str, site: Sit
 async def test_an_agent_who_talks_leaves_afterwards_or_at_once(browser: Browser, base: str, site: Site) -> None:
     site.floor.more["paul"] = {"call_id": "call-1", "not_ready_reasons": ["lunch", "training"]}
     await open_page(browser, site, f"{base}/")
+    await browser.until("#agents", "Paul")
     await browser.click("#agents [data-agent=paul]")
     await browser.until("#sheet .commands", "Log out")
     await browser.click("#sheet [data-command=logout]")
@@ -139,6 +140,7 @@ async def test_an_agent_who_talks_leaves_afterwards_or_at_once(browser: Browser,
 
 async def test_an_agents_call_is_listened_to(browser: Browser, base: str, site: Site) -> None:
     await open_page(browser, site, f"{base}/")
+    await browser.until("#agents", "Anna")
     await browser.click("#agents [data-agent=anna]")
     await browser.until("#sheet .state", "Ready")
     assert "Listen" not in await browser.text("#sheet"), "she talks with nobody"
