@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from bench.srtp import Srtp
 from media.security import SUITES, SrtpKeys
 from media.worker.loop import SoundEncoder, load_opus
-from tests.media.srtp_reference import Srtp
 
 LISTENS, G711 = -1, 0  # the streams of rtp_load that need no file
 _FRAME_SAMPLES = 320  # 20 ms at 16 kHz

@@ -11,9 +11,9 @@ from bench.checks import Checks
 from bench.media_cost import compile_rtp_load
 from bench.report import write_svg
 from bench.rtpengine_cost import rtpengine
+from bench.srtp import Srtp
 from bench.streams import Streams, rtp
 from bench.worker_cost import PLAIN, WORKS, Cost, Work, _Run, run, summary, worker
-from tests.media.srtp_reference import Srtp
 
 COST = Cost("G.711", 500, 0.5, 0.4, 0.6, 25.0, 0.0, 1.0, 0.0, 0.0, 0.0, 30.0)
 SIZES = {"conferences of 3": 3, "conferences of 10": 10}

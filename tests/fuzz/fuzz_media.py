@@ -25,13 +25,13 @@ from typing import Any
 import structlog
 
 from bench.ports import ClaimedPorts
+from bench.srtp import Srtp
 from config.schema import PortRange
 from media import records
 from media.plane import ConferencesExhausted, MediaPort, RecordingOrder, RemoteMedia
 from media.security import SUITES, Dtls, IceCredentials, SecurityPolicy, SrtpKeys
 from media.worker_plane import WorkerPlane
 from tests.fuzz.sanitizer import sanitized
-from tests.media.srtp_reference import Srtp
 
 LOCAL = "127.0.0.1"
 LEGS, SPARE = 12, 12

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from bench.rtpengine import Rtpengine
+from bench.srtp import Srtp
 from media.plane import MediaError, MediaPort
 from media.rtpengine.own import Own
 from media.rtpengine.plane import RtpenginePlane
 from media.security import SUITES, SrtpKeys
 from tests.media.conftest import Packet, Phone
 from tests.media.rtpengine.conftest import MakePhone, caller, plane_of, settle
-from tests.media.srtp_reference import Srtp
 from tests.media.test_aiortc import Peer, heard
 
 CM80 = "AES_CM_128_HMAC_SHA1_80"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bench.srtp import Srtp
 from media import records
 from media.plane import MediaError, MediaPort, PortStats
 from media.security import SUITES, Dtls, SecurityPolicy, SrtpKeys
 from media.worker.loop import srtp_missing
 from media.worker_plane import WorkerPlane
-from tests.media.srtp_reference import Srtp
 
 if TYPE_CHECKING:
     from tests.media.conftest import Leg, Packet, Phone

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tests.media.srtp_reference import derive, gcm_iv, gcm_rtcp_iv, keystream
+from bench.srtp import derive, gcm_iv, gcm_rtcp_iv, keystream
 
 QUID = b"Quid pro quo"  # the salt of RFC 7714
 KEY = bytes(range(32))

@@ -1,6 +1,6 @@
 """SRTP and SRTCP written down plainly from RFC 3711, RFC 6188 and RFC 7714, to hold the worker's packets against.
 
-`test_srtp_reference.py` holds this against the vectors of the RFCs.
+`tests/bench/test_srtp.py` holds this against the vectors of the RFCs.
 """
 
 from __future__ import annotations
