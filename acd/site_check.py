@@ -43,6 +43,11 @@ def queue_needs(site: Site, names: Names) -> Iterator[Finding]:
             key: Path = (*path, "agents") if queue.agents is not None else path
             yield Finding(key, "nobody who does", expected, on_key=True)
             continue
+        talking = sum(1 << slot for slot, (_, agent) in enumerate(agents) if agent.channels.get("call"))
+        if not serve & talking:
+            hint = "as `channels: {call: 1}`, which every agent has who names no channels"
+            expected = "a queue that at least one agent serves who takes calls"
+            yield Finding(path, "nobody who takes calls", expected, hint, on_key=True)
         yield from _steps(queue, path, read, index, serve)
         if queue.borrow is not None and ("borrow", "needs") in read:
             able = read["borrow", "needs"].bounds(index)[1]

@@ -56,6 +56,17 @@ def test_one_mistake(tmp_path: Path, queue: str, told: str | None) -> None:
     assert len(found) <= 2  # an unknown skill is one that nobody has, too
 
 
+def test_a_queue_whose_agents_take_no_calls(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(SITE.replace("queues: {anyone: 1}", "channels: {chat: 2}") + "  q: {agents: bob}\n")
+    with pytest.raises(SiteError) as caught:
+        load_site(file)
+    assert [str(problem).removeprefix(f"{file}:") for problem in caught.value.problems] == [
+        "8:3: queues.q: expected a queue that at least one agent serves who takes calls, found nobody who takes calls "
+        "- as `channels: {call: 1}`, which every agent has who names no channels",
+    ]
+
+
 SKILLS = """\
 site: x
 listen: {sip: udp:127.0.0.1:5060}
@@ -179,6 +190,8 @@ def test_what_is_said_of_agents_work_makes_sense(tmp_path: Path) -> None:
         '6:15: agents.bob.code: expected a code of his own, found "1" again - 1 is ann\'s',
         '6:27: agents.bob.login: expected an extension or a contact, to be at a phone, found "always"',
         "6:45: agents.bob.channels: expected at least one channel of 1 or more, as {call: 1}, found nothing",
+        "8:3: queues.sales: expected a queue that at least one agent serves who takes calls, found nobody who takes calls "
+        "- as `channels: {call: 1}`, which every agent has who names no channels",
         "8:31: queues.sales.disposition_needed: expected dispositions to choose, found true without dispositions",
         '10:22: dial_plan[0].to: expected the code of an agent, found "2"',
         '11:22: dial_plan[1].to: expected one of acd.not_ready_reasons: lunch, found "lunsh" - did you mean lunch?',
