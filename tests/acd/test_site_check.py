@@ -190,8 +190,8 @@ def test_what_is_said_of_agents_work_makes_sense(tmp_path: Path) -> None:
         '6:15: agents.bob.code: expected a code of his own, found "1" again - 1 is ann\'s',
         '6:27: agents.bob.login: expected an extension or a contact, to be at a phone, found "always"',
         "6:45: agents.bob.channels: expected at least one channel of 1 or more, as {call: 1}, found nothing",
-        "8:3: queues.sales: expected a queue that at least one agent serves who takes calls, found nobody who takes calls "
-        "- as `channels: {call: 1}`, which every agent has who names no channels",
+        "8:3: queues.sales: expected a queue that at least one agent serves who takes calls, "
+        "found nobody who takes calls - as `channels: {call: 1}`, which every agent has who names no channels",
         "8:31: queues.sales.disposition_needed: expected dispositions to choose, found true without dispositions",
         '10:22: dial_plan[0].to: expected the code of an agent, found "2"',
         '11:22: dial_plan[1].to: expected one of acd.not_ready_reasons: lunch, found "lunsh" - did you mean lunch?',
