@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 
 def upgrade(connection: Connection) -> None:
@@ -15,4 +15,15 @@ def upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
+    if connection.dialect.name != "sqlite":
+        command.upgrade(config, "head")
+        return
+    event.listen(connection, "begin", _begin)
     command.upgrade(config, "head")
+    event.remove(connection, "begin", _begin)
+
+
+def _begin(connection: Connection) -> None:
+    """Python's SQLite driver begins a transaction before INSERT and UPDATE only, and lets each CREATE and ALTER commit
+    itself."""
+    connection.exec_driver_sql("BEGIN")
