@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from pbx.sip.errors import BadMessage, BadResponse
 from pbx.sip.message import MAX_BODY_BYTES, MAX_HEAD_BYTES
 
-_LENGTH = re.compile(rb"^(?:content-length|l)[ \t]*:[ \t]*(\d{1,9})[ \t]*\r?$", re.I | re.M)
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+_LENGTH = re.compile(rb"[\r\n](?:content-length|l)[ \t]*:([^\n]*)", re.I)  # a lone CR ends a line for some
+_READABLE = re.compile(rb"[ \t]*(\d{1,20})[ \t]*\r?")
 PING, PONG = b"\r\n\r\n", b"\r\n"
 
 
 class Framer:
     """Bytes in, whole messages out. Memory is bounded: a head or body over the limit raises SipError, and the stream is
-    to be closed, since nobody can tell where its next message begins. A body over the limit is BadMessage, and its
-    `message` the head, to be answered first."""
+    to be closed, since nobody can tell where its next message begins. A body over the limit, or a head whose length is
+    in doubt, is BadMessage, and its `message` the head, to be answered first."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -46,16 +48,9 @@ class Framer:
                 self._searched = max(0, len(buffer) - 3)
                 return None
             self._searched = 0
-            length = _LENGTH.search(buffer, 0, end + 2)
-            if length is None:
-                raise BadResponse("No Content-Length on a stream")  # RFC 3261 20.14
             if end > MAX_HEAD_BYTES:
                 raise BadResponse("Head too large")
-            if int(length[1]) > MAX_BODY_BYTES:
-                error = BadMessage("Request Entity Too Large", 413)
-                error.message = bytes(buffer[: end + 4])
-                raise error
-            self._need = end + 4 + int(length[1])
+            self._need = end + 4 + _length_in(bytes(buffer[: end + 4]))
         if len(buffer) < self._need:
             return None
         message = bytes(buffer[: self._need])
@@ -72,3 +67,20 @@ class Framer:
             del self._buffer[:2]
             return self._next()
         return None
+
+
+def _length_in(head: bytes) -> int:
+    """Bytes of the body (20.14), as the parser reads it. Who took one length of two, or what can be read of an
+    unreadable one, would frame otherwise than a proxy before us may: what that took for a body would be a request."""
+    lines = _LENGTH.findall(_FOLD.sub(b" ", head) if b"\n " in head or b"\n\t" in head else head)
+    if not lines:
+        raise BadResponse("No Content-Length on a stream")
+    readable = _READABLE.fullmatch(lines[0])
+    if len(lines) > 1 or readable is None:
+        error = BadMessage("Content-Length in doubt")
+    elif (length := int(readable[1])) > MAX_BODY_BYTES:
+        error = BadMessage("Request Entity Too Large", 413)
+    else:
+        return length
+    error.message = head
+    raise error

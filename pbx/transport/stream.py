@@ -149,6 +149,8 @@ class Stream(asyncio.Protocol):
             self.close()
 
     def _plain_received(self, data: bytes) -> None:
+        if self.closing:
+            return  # by what stood before it in the same segment
         complete = False
         pings = 0
         try:
@@ -168,7 +170,7 @@ class Stream(asyncio.Protocol):
             self._streams.counters["tcp_unframeable"] += 1
             self._say(self._framing.outgoing())
             if isinstance(error.message, bytes):
-                self._streams.receive(error.message, self.hop)  # the head alone: it is answered with 413
+                self._streams.receive(error.message, self.hop)  # the head alone: it is answered with 400 or 413
             self.close()
             return
         self._say(self._framing.outgoing())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pbx.sip.errors import BadMessage, BadResponse, SipError
 from pbx.sip.framing import PING, Framer
-from pbx.sip.message import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from pbx.sip.message import MAX_BODY_BYTES, MAX_HEAD_BYTES, parse
 
 PROFILE = settings(max_examples=300)
 
@@ -97,10 +97,60 @@ def test_line_ends_before_a_message_are_skipped() -> None:
     assert list(Framer().feed(b"\r\n" + message() + b"\r\n\r\n\r\n" + message())) == [message(), PING, message()]
 
 
-@pytest.mark.parametrize("said", ["-1", "x", "", "1x", "0x5", "9999999999", "1 1"])
-def test_no_length_to_believe(said: str) -> None:
-    with pytest.raises(BadResponse):
-        list(Framer().feed(message(length=said)))
+INNER = message()
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "l", "CONTENT-length \t"])
+@pytest.mark.parametrize("said", ["-1", "+1", "x", "", "1x", "0x5", "9" * 21, "1 1", "1\r\n 1", "1\r", "1,1", "²"])
+def test_no_length_to_believe(said: str, name: str) -> None:
+    refused_with_its_head(message(length=said, name=name))
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        f"Content-Length: 0\r\nContent-Length: {len(INNER)}",
+        "Content-Length: 0\r\nContent-Length: 0",
+        "Content-Length: 0x5\r\nl: 0",
+        f"Content-Length: +{len(INNER)}\r\nl: 0",
+        f"l: {len(INNER)}\r\nContent-Length : 0",
+        "L: 0\r\nX: y\r\ncontent-LENGTH\t: 5",
+        "l: 0\nl: 5",
+        "l: 0\r\nl:\r\n 5",
+        "l: 0\r\nContent-Length\r\n : 5",
+        "l: 0\r\nX: y\rContent-Length: 5",
+        "l: 0\r\nContent-Length: \r\n\t \r\n 5 \r\nX: y",
+    ],
+)
+def test_two_lengths_are_none(lengths: str) -> None:
+    """Who frames by the one and who frames by the other see different messages: a body would be a request."""
+    refused_with_its_head(f"MESSAGE sip:a@b SIP/2.0\r\n{lengths}\r\n\r\n".encode())
+
+
+def refused_with_its_head(head: bytes) -> None:
+    """400, whatever follows and however often one asks; and the parser takes the head no more than the framer."""
+    framer = Framer()
+    for data in (b"\r\n" + head + INNER, INNER, b""):
+        with pytest.raises(BadMessage) as caught:
+            list(framer.feed(data))
+        assert (caught.value.status, caught.value.message) == (400, head)
+    with pytest.raises(SipError):
+        parse(head.replace(b"\r\n", b"\r\n" + IDENTITY, 1))
+
+
+IDENTITY = (
+    b"Via: SIP/2.0/TCP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "length", ["l:\r\n 5", "Content-Length:\n\t5 ", "l\r\n : 5", "l: 0000000000000005", "l: \r\n 5\r\n "]
+)
+def test_a_length_on_folded_lines(length: str) -> None:
+    """As the parser reads it (7.3.1)."""
+    one = b"MESSAGE sip:a@b SIP/2.0\r\n" + IDENTITY + length.encode() + b"\r\n\r\n"
+    assert list(Framer().feed(one + b"12345" + INNER)) == [one + b"12345", INNER]
+    assert parse(one + b"12345").body == b"12345"
 
 
 def test_without_content_length_nobody_knows_the_end() -> None:

@@ -13,8 +13,10 @@ from pbx.sip.hop import Hop
 from pbx.sip.message import MAX_BODY_BYTES, Response
 from pbx.transport import stream, streams
 from pbx.transport.streams import Limits
+from pbx.transport.tls import TlsFiles
 
-from .conftest import PATIENCE_S, Run, connected, request, rig
+from .certificates import Authority
+from .conftest import PATIENCE_S, Run, connected, request, rig, trusting
 
 
 class Listener:
@@ -160,6 +162,36 @@ def test_a_body_too_large_is_told_so(run: Run) -> None:
             assert (await peer.message()).startswith(b"SIP/2.0 413 ")
             assert await peer.is_cut_off()
             assert made.core.requests == []
+
+    run(main)
+
+
+INNER = request(number=2)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        f"Content-Length: 0\r\nContent-Length: {len(INNER)}",
+        "Content-Length: 0x5\r\nl: 0",
+        f"Content-Length: +{len(INNER)}\r\nl: 0",
+    ],
+)
+def test_no_body_is_smuggled_in_as_a_request(
+    run: Run, authority: Authority, files: TlsFiles, transport: str, lengths: str
+) -> None:
+    """What stands behind a head whose length is in doubt is never read: the peer hears 400 once, and it is over."""
+
+    async def main() -> None:
+        tls = trusting(authority) if transport == "tls" else None
+        async with rig(transport, tls=files) as made, connected(made.port(transport), tls=tls) as peer:
+            outer = request(transport=transport.upper()).replace(b"Content-Length: 0", lengths.encode())
+            peer.writer.writelines([outer + INNER, INNER])  # of TLS two records
+            assert (await peer.message()).startswith(b"SIP/2.0 400 ")
+            assert await peer.is_cut_off()
+            assert made.core.requests == [] and len(made.driver._streams) == 0
+            assert made.counters == {"tcp_unframeable": 1, "sip_malformed": 1}
 
     run(main)
 

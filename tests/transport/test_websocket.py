@@ -71,6 +71,21 @@ def test_a_message_without_a_length(run: Run) -> None:
     run(main)
 
 
+def test_what_stands_behind_a_message_is_none(run: Run) -> None:
+    """RFC 7118 5: whatever lengths its head has, a frame holds one message."""
+
+    async def main() -> None:
+        inner = request(number=2, transport="WS")
+        async with rig("ws") as made, browser(made) as socket:
+            for lengths, status in ((b"0\r\nContent-Length: 9", "400"), (b"0x5\r\nl: 0", "400"), (b"0", "200")):
+                outer = request(number=int(status), transport="WS").replace(b"Length: 0", b"Length: " + lengths)
+                await socket.send_bytes(outer + inner)
+                assert (await socket.receive_str()).startswith(f"SIP/2.0 {status}")
+            assert [one.body for one, _ in made.core.requests] == [b""]
+
+    run(main)
+
+
 def test_requests_go_back_by_the_connection(run: Run) -> None:
     async def main() -> None:
         closed: list[Hop] = []
