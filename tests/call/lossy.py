@@ -16,6 +16,7 @@ from pbx.sip.message import Request, Response
 from pbx.sip.server_transaction import ServerTransaction
 from pbx.sip.timers import T1, T2, TIMEOUT
 from pbx.sip.transaction_layer import TransactionLayer
+from tests.virtual_clock import VirtualClock
 
 from .world import SITE, World, sdp
 
@@ -29,6 +30,7 @@ class LossyWorld(World):
 
     loss = 0.15
     latest_s = 0.8  # more than T1: retransmissions overtake
+    network: Callable[[VirtualClock, Callable[[], None]], None] | None = None
 
     def __init__(self, folder: Path, seed: int, text: str = SITE) -> None:
         self.dice = random.Random(seed)
@@ -40,7 +42,10 @@ class LossyWorld(World):
         return agent
 
     def carry(self, deliver: Callable[[], None]) -> None:
-        """Over the network: perhaps twice, perhaps late, perhaps never."""
+        """Over the network: perhaps twice, perhaps late, perhaps never; or as `network` has it."""
+        if self.network is not None:
+            self.network(self.clock, deliver)
+            return
         for _ in range(2 if self.dice.random() < DUPLICATED else 1):
             if self.dice.random() >= self.loss:
                 self.clock.after(self.dice.random() * self.latest_s, deliver)
