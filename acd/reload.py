@@ -58,6 +58,8 @@ def _place_all(floor: Floor) -> None:
     for item in sorted(waiting, key=lambda item: (item.rank, item.number)):
         if not offering.wanted(floor, item):
             continue
+        if item.state is ItemState.QUEUED and callbacks.held_back(floor, item):  # its agent was dismissed
+            continue
         fitting.fit(floor, item)  # who was dismissed may have been the last one who fits
         if together:
             floor.lines.add(item)

@@ -388,6 +388,24 @@ def test_he_calls_in_while_the_queue_is_in_emergency(stage: Stage) -> None:
     assert "c1" not in s.engine.floor.items and s.state("ann") == ("READY", None)
 
 
+def test_his_agent_is_removed_from_the_site_in_an_emergency(
+    stage: Stage, make_site: Callable[..., Site]
+) -> None:  # fmt: skip
+    """Found by random histories: the callback that the agent was rung for went back into line, though nobody may be
+    called."""
+    queue = {**sales(), "emergency": "hang up"}
+    s = stage(agents={"ann": {}, "bob": {}}, sales=queue)
+    s.ready("ann")
+    ask(s, "cb")
+    assert s.offered_to("cb-1") == "ann"
+    s.engine.set_emergency("sales", True, s.now)
+    s.listen()
+    assert s.offered_to("cb-1") == "ann"  # who is being called goes on
+    s.engine.reconfigure(make_site({"bob": {}}, {"sales": queue}), s.now)
+    s.listen()
+    assert state(s, "cb") == "SCHEDULED" and "cb-1" not in s.engine.floor.items
+
+
 # --- the site --------------------------------------------------------------------------------------------------------
 
 
