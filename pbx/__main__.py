@@ -30,6 +30,7 @@ from config.schema import Site
 from media.codecs import wants_opus
 from media.security import srtp_missing, wants_srtp
 from media.worker.opus import missing as opus_missing
+from pbx.certificates import soon_over
 from pbx.console import UNUSABLE, WRONG, SiteFile, api_of, converting, err, fail, out, read_site, run, say_red
 from pbx.descriptors import shortage
 from pbx.erlang_command import erlang
@@ -164,8 +165,8 @@ def check(site: SiteFile) -> None:
     for what in ("extensions", "trunks", "numbers", "dial_plan", "hours", "ivr", "agents", "queues"):
         table.add_row(what.replace("_", " "), str(len(getattr(read, what))))
     out.print(table)
-    if (hint := shortage(read)) is not None:
-        out.print(hint, style="yellow", highlight=False)
+    for hint in filter(None, (shortage(read), *soon_over(read))):
+        out.print(hint, style="yellow", markup=False, highlight=False, soft_wrap=True)
     if wants_srtp(read) and (missing := srtp_missing()) is not None:
         fail(missing)
     if wants_opus(read) and (missing := opus_missing()) is not None:

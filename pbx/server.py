@@ -48,6 +48,7 @@ from pbx.call.outbound import CustomerCalls
 from pbx.call.screening import Screening
 from pbx.call.switch import Rules, Switch
 from pbx.call.targets import Targets
+from pbx.certificates import DAY_S, days_left, tls_files, warn_of_end
 from pbx.defence import Defence
 from pbx.descriptors import raise_limit
 from pbx.features import Features
@@ -64,7 +65,7 @@ from pbx.sip.digest import DigestServer
 from pbx.sip.hop import Hop
 from pbx.sip.next_hop import Speaks
 from pbx.sip.registrar import Registrar
-from pbx.site import load_site, tls_files
+from pbx.site import load_site
 from pbx.site_facts import Users, media_host, nameservers_of, realm_of, uris_of
 from pbx.sound import prompt_library, wanted
 from pbx.spending import LOOK_S, Spending
@@ -270,6 +271,7 @@ class Server:
                 "banned_sources": lambda: len(self.defence.bans),
                 "overload": lambda: self.defence.overload.severity,
                 "sip_waiting_seconds": lambda: self.defence.overload.delay_s,
+                "tls_certificate_days": lambda: days_left(self.driver.certificates, self.driver.now()),
             },
             health=self._health, ivr_statistics=self.ivr_statistics,
         )  # fmt: skip
@@ -392,6 +394,7 @@ class Server:
         self._every(EXPIRY_S, self._expire)
         self._every(TICK_S, self.health.tick)
         self._every(LOOK_S, lambda: self.spending.look(self.switch))
+        self._every(DAY_S, self._warn_of_certificates)
         gc.collect()
         gc.freeze()
         gc.disable()  # see pbx/call/README.md: a full collection under load stalls calls for a third of a second
@@ -407,6 +410,10 @@ class Server:
         await self.driver.listen(
             listen.sip, listen.advertise, networks=networks, tls=tls_files(self.site), limits=limits
         )
+        self._warn_of_certificates()
+
+    def _warn_of_certificates(self) -> None:
+        warn_of_end(self.driver.certificates, self.driver.now())
 
     async def _restore_bindings(self) -> None:
         """Who was registered when the last server ended is registered now, agents' phones among them."""
@@ -536,6 +543,7 @@ class Server:
             self.driver.reload_tls(tls_files(site))
         except TlsError as error:
             log.error("certificates not reloaded", problem=str(error))
+        self._warn_of_certificates()
         self.site = site
         self.admission.reconfigure(site)
         self.spending.reconfigure(site)

@@ -12,8 +12,8 @@ from config.findings import Finding, Names
 from config.loader import load
 from config.schema import Site
 from media.prompts import Progress
+from pbx.certificates import certificate_findings
 from pbx.sound import prompt_findings
-from pbx.transport.tls import BadFile, Tls, TlsFiles
 
 
 def load_site(path: Path, *, with_files: bool = False, progress: Progress | None = None) -> Site:
@@ -24,23 +24,4 @@ def load_site(path: Path, *, with_files: bool = False, progress: Progress | None
         return prompt_findings(site, progress)
 
     checks = (queue_needs, agents_and_work, routing)
-    return load(path, also=(*checks, certificates, prompts) if with_files else checks)
-
-
-def certificates(site: Site, _: Names) -> Iterator[Finding]:
-    """The files of `listen.tls` are read as the server will read them."""
-    files = tls_files(site)
-    if files is not None:
-        try:
-            Tls(files)
-        except BadFile as error:
-            yield Finding(("listen", "tls", *error.setting), error.found, error.expected)
-
-
-def tls_files(site: Site) -> TlsFiles | None:
-    """What the site says of TLS, for the transport."""
-    tls = site.listen.tls
-    if tls is None:
-        return None
-    names = {name: (one.certificate, one.key) for name, one in tls.names.items()}
-    return TlsFiles(tls.certificate, tls.key, names, tls.ca, tls.client_ca, tls.client_certificates)
+    return load(path, also=(*checks, certificate_findings, prompts) if with_files else checks)

@@ -16,7 +16,7 @@ from pbx.sip.transaction_layer import TransactionLayer
 from pbx.sip.via import top_via, with_via
 from pbx.transport.local import LOCAL_NETWORKS, Local, Network
 from pbx.transport.streams import Limits, Streams
-from pbx.transport.tls import Tls, TlsError, TlsFiles
+from pbx.transport.tls import Certificate, Tls, TlsError, TlsFiles
 from pbx.transport.udp import UdpSocket
 
 SLACK_S = 0.01  # timers are late by up to this, so that thousands a second cost a hundred wake-ups
@@ -127,6 +127,11 @@ class Driver:
         has changed."""
         if files is not None or self._streams.tls is not None:
             self._streams.tls = Tls(files or TlsFiles())
+
+    @property
+    def certificates(self) -> Sequence[Certificate]:
+        """Those that new connections are shown."""
+        return self._streams.tls.certificates if self._streams.tls is not None else ()
 
     def peer_names(self, hop: Hop) -> tuple[str, ...]:
         """Who the far end of a TLS connection has shown to be: names of its verified certificate (RFC 5922 7.1)."""

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cryptography import x509
+
 READ_BYTES = 65_536
 
 
@@ -39,8 +41,18 @@ class TlsFiles:
     client_certificates: Literal["none", "optional", "required"] = "none"
 
 
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """One that we show."""
+
+    setting: tuple[str, ...]  # names it as TlsFiles does
+    file: str
+    ends_at: float  # seconds since 1970 (UTC)
+
+
 class Tls:
-    """The contexts of a site. Raises BadFile."""
+    """The contexts of a site, and when its certificates end. Raises BadFile for what can't be used; one that is over
+    can, some peers don't look."""
 
     def __init__(self, files: TlsFiles) -> None:
         self.files = files
@@ -58,6 +70,7 @@ class Tls:
                 connection.context = named.get((name or "").lower().rstrip("."), connection.context)
 
             self.server.sni_callback = choose
+        self.certificates = list(_shown(files))
 
 
 _WANTED = {"certificate": "a certificate in PEM", "key": "an unencrypted private key in PEM"}
@@ -114,6 +127,23 @@ def _load(context: ssl.SSLContext, place: tuple[str, ...], certificate: str, key
             wanted = f"a certificate and its key, or {'.'.join((*place, 'key'))}"
             raise BadFile((*place, "certificate"), wanted, f"{certificate} (no key)") from None
         raise BadFile((*place, "key"), _WANTED["key"], _found(error, key)) from None
+
+
+def _shown(files: TlsFiles) -> Iterator[Certificate]:
+    shown: dict[tuple[str, ...], str | None] = {("certificate",): files.certificate}
+    shown |= {("names", name, "certificate"): certificate for name, (certificate, _) in files.names.items()}
+    for setting, file in shown.items():
+        if file is not None and (end := _end(file)) is not None:
+            yield Certificate(setting, file, end)
+
+
+def _end(path: str) -> float | None:
+    """When the certificate is over, the first of its file; None when only OpenSSL can read it."""
+    try:
+        with open(path, "rb") as file:
+            return x509.load_pem_x509_certificate(file.read()).not_valid_after_utc.timestamp()
+    except (OSError, ValueError):
+        return None
 
 
 def _no_password() -> str:

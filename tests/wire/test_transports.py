@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
 import re
 import shutil
@@ -184,6 +185,24 @@ async def test_new_certificates_on_sighup(tmp_path: Path) -> None:
             async with tls_line(port, other, "103") as new:
                 assert (await new.ask("REGISTER", "103")).startswith("SIP/2.0 200")
     assert plateau.exit_status == 0 and not await said(plateau, "needs a restart", 1)
+
+
+async def test_a_certificate_that_is_over_is_told_of(tmp_path: Path) -> None:
+    """At start, which it does not hinder, and on SIGHUP until there is a new one."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("server", "127.0.0.1", valid=dt.timedelta(days=-2))
+    listen = {"sip": f"tls:127.0.0.1:{free_port()}", "tls": {"certificate": certificate, "key": key}}
+    async with Plateau(OFFICE, changes={"listen": listen}) as plateau, asyncio.timeout(30):
+        assert await said(plateau, "a certificate has ended", 1)
+        assert -3 < await plateau.counter("plateau_tls_certificate_days") < -1
+        plateau.signal(signal.SIGHUP)
+        await eventually(lambda: said(plateau, "a certificate has ended", 2))
+        authority.issue("server", "127.0.0.1", valid=dt.timedelta(days=90))
+        plateau.signal(signal.SIGHUP)
+        await eventually(lambda: said(plateau, "site file reloaded", 2))
+        assert 89 < await plateau.counter("plateau_tls_certificate_days") < 90
+        assert not await said(plateau, "a certificate has ended", 3)
+    assert plateau.exit_status == 0
 
 
 async def said(plateau: Plateau, words: str, times: int) -> bool:
