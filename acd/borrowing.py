@@ -1,7 +1,8 @@
 """Agents of other queues, for a queue that cannot keep up: while its rule `borrow.when` holds.
 
-Whether it holds is looked at when a call comes and every `LOOK_S` while calls wait. What the rule asks of agents is
-about the queue's own: else those borrowed would end what brought them.
+Whether it holds is looked at when a call comes and every `LOOK_S` while calls wait; where the rule asks how long each
+will wait, as the queue has its `turns`. What the rule asks of agents is about the queue's own: else those borrowed
+would end what brought them.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from acd import turns
 from acd.deadlines import Due
 from acd.events import ItemRelaxed
 from acd.model import ItemState, Queue, WorkItem
-from acd.rules import Facts
+from acd.rules import Facts, in_order
 
 if TYPE_CHECKING:
     from acd.floor import Floor
@@ -60,21 +62,28 @@ def watch(floor: Floor, queue: Queue) -> None:
 
 def look(floor: Floor, queue: Queue) -> None:
     """Whoever waits gets more agents or, the worst being over, fewer."""
-    facts = Facts(floor, queue)
-    for item in sorted(queue.items.values(), key=lambda item: (item.rank, item.number)):
-        if item.state is ItemState.QUEUED and _note(floor, item, _holds(floor, item, facts)):
-            floor.refit(item)
+    borrow, facts, place = queue.borrow, Facts(floor, queue), 1
+    in_turns = borrow is not None and "ewt" in borrow.when.facts
+    if borrow is not None and in_turns:
+        line = turns.take(floor, (Due.BORROW, queue.name), queue, borrow.unlooked, in_order)
+    else:
+        line = in_order(queue)
+    for item in line:
+        if item.state is ItemState.QUEUED:
+            if _note(floor, item, _holds(floor, item, facts, None if in_turns else place)):
+                floor.refit(item)
+            place += item.state is ItemState.QUEUED  # nobody took it
     if queue.waiting_calls:
         watch(floor, queue)
 
 
-def _holds(floor: Floor, item: WorkItem, of_queue: Facts) -> bool:
+def _holds(floor: Floor, item: WorkItem, of_queue: Facts, place: int | None = None) -> bool:
     borrow = item.queue.borrow
     if borrow is None:  # a reload took it away
         return False
     if not borrow.when.facts & _OF_CALL:
         return borrow.when.holds(of_queue)
-    return borrow.when.holds(_Both(of_queue, Facts(floor, item.queue, item)))
+    return borrow.when.holds(_Both(of_queue, Facts(floor, item.queue, item, place)))
 
 
 class _Both:

@@ -50,6 +50,7 @@ from acd.reservation import Outcome, Reservation
 from acd.roster import Roster
 from acd.selection import base_score
 from acd.statistics import Statistics
+from acd.turns import Turns
 from acd.waiting_line import WaitingLines
 from acd.watchdog import Doubts
 from config.agents import Acd
@@ -61,7 +62,8 @@ _WITH_ITEM = (State.RESERVED, State.BUSY, State.WRAP_UP)
 class Floor:
     __slots__ = (
         "_next_reservation", "acd", "callbacks", "commands", "deadlines", "doubts", "events", "gathered", "items",
-        "items_made", "lines", "measured", "now", "queues", "reservations", "roster", "statistics", "talks", "written",
+        "items_made", "lines", "measured", "now", "queues", "reservations", "roster", "statistics", "talks", "turns",
+        "written",
     )  # fmt: skip
 
     def __init__(self, first_reservation: int) -> None:
@@ -75,6 +77,7 @@ class Floor:
         self.lines = WaitingLines()  # those for whom an agent is wanted: the QUEUED, and some that ring
         self.gathered = 0  # agents held back until others are there, too (`assignment.py`)
         self.talks = Talks()
+        self.turns = Turns()
         self.doubts = Doubts()
         self.written = written.Written()  # work beside the phone
         self.reservations: dict[int, Reservation] = {}  # live ones

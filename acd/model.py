@@ -119,6 +119,7 @@ class Borrow:
     agents_of: tuple[str, ...]
     needs: Requirement | None
     lenders: int = 0  # who serves one of these queues, as a set
+    unlooked: list[str] = field(default_factory=list)  # items that `when` is still to be looked at for, by `turns.py`
 
 
 class ByChannel(dict[str, int]):
@@ -160,7 +161,7 @@ class Queue:
     to_in_emergency: Destination | None = None
     emergency: bool = False  # the switch
     resume_s: float = 0.0
-    unlooked: list[str] = field(default_factory=list)  # items that its `leave` rules are still to be looked at for
+    unlooked: list[str] = field(default_factory=list)  # the same of its `leave` rules
     kept: dict[str, list[str]] = field(default_factory=dict)  # kept places: caller -> items, by when they were left
     members: int = 0  # who serves it, as a set
     able: int = 0  # of these, who could take some call of it, at the last step

@@ -2,7 +2,7 @@
 
 Facts are worked out only if a rule asks for them. `leave` rules are looked at every `LOOK_S` while somebody waits, the
 last in line first: of twenty who are too many by one, only the last one leaves. Where rules ask how long each will
-wait, a long line is looked at in pieces: a thousand estimates are ten milliseconds in which nobody is served.
+wait, a line is looked at as the queue has its `turns`, and again `LOOK_S` after everybody was looked at.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from acd import callbacks
+from acd import callbacks, turns
 from acd.deadlines import Due
 from acd.events import EmergencySwitched
 from acd.model import ItemState, Queue, WorkItem
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from acd.floor import Floor
 
 LOOK_S: Final = 1.0  # how often `leave` rules are looked at
-AT_ONCE: Final = 100  # items whose expected wait is worked out at one moment; of a longer line the others come soon
-SOON_S: Final = 0.05
 _OF_AGENTS: Final = frozenset({"agents", "on_duty", "free", "waiting_per_agent"})
 
 
@@ -33,11 +31,12 @@ class Facts:
 
     __slots__ = ("_floor", "_item", "_known", "_queue")
 
-    def __init__(self, floor: Floor, queue: Queue, item: WorkItem | None = None) -> None:
+    def __init__(self, floor: Floor, queue: Queue, item: WorkItem | None = None, place: int | None = None) -> None:
+        """`place`: the item's in the queue, if it is known already."""
         self._floor = floor
         self._queue = queue
         self._item = item
-        self._known: dict[str, float] = {}
+        self._known: dict[str, float] = {} if place is None else {"position": float(place)}
 
     def get(self, fact: str) -> float | None:
         known = self._known.get(fact)
@@ -101,6 +100,11 @@ def waiting(queue: Queue) -> list[WorkItem]:
     return [item for item in queue.items.values() if item.state is ItemState.QUEUED]
 
 
+def in_order(queue: Queue) -> list[WorkItem]:
+    """Those without an agent, the first in line first."""
+    return sorted(waiting(queue), key=lambda item: (item.rank, item.number))
+
+
 def position(item: WorkItem) -> int:
     """1: nobody in the queue is before it. For one that is not in line yet, where it would be."""
     place = (item.rank, item.number)
@@ -151,28 +155,24 @@ def watch(floor: Floor, queue: Queue) -> None:
 def look(floor: Floor, queue: Queue) -> None:
     """Whoever a rule sends elsewhere goes there; while others wait, again after a while."""
     look_ = _Look(floor, queue)
-    line = _to_be_looked_at(floor, queue)
-    rest = max(0, len(line) - AT_ONCE) if look_.estimates else 0
-    queue.unlooked = [item.id for item in line[:rest]]
-    for place in range(len(line), rest, -1):
+    if look_.estimates:
+        line = turns.take(floor, (Due.QUEUE, queue.name), queue, queue.unlooked, _last_first)
+    else:
+        queue.unlooked.clear()
+        line = _last_first(queue)
+    for before, item in enumerate(line):
         if not look_.rules:
             break
-        item = line[place - 1]
-        rule = look_.first_for(item, place)
+        rule = look_.first_for(item, None if look_.estimates else len(line) - before)
         if rule is not None:
             floor.send_away(item, rule.to, f"rule: {rule.when}")
             look_.one_left()
-    if queue.unlooked:
-        floor.deadlines.set((Due.QUEUE, queue.name), floor.now + max(SOON_S, LOOK_S * AT_ONCE / len(line)))
-    elif queue.waiting_calls:
+    if queue.waiting_calls:
         watch(floor, queue)
 
 
-def _to_be_looked_at(floor: Floor, queue: Queue) -> list[WorkItem]:
-    """The line, or what is left of it to look at."""
-    of_line = {one: queue.items[one] for one in queue.unlooked if one in queue.items}
-    left = [item for item in of_line.values() if item.state is ItemState.QUEUED]
-    return sorted(left or waiting(queue), key=lambda item: (item.rank, item.number))
+def _last_first(queue: Queue) -> list[WorkItem]:
+    return in_order(queue)[::-1]
 
 
 class _Look:
@@ -200,13 +200,13 @@ class _Look:
         each = frozenset(self._of_each)
         self.rules = [rule for rule in self._queue.leave if rule.when.facts & each or rule.when.holds(self._known)]
 
-    def first_for(self, item: WorkItem, place: int) -> Rule | None:
-        """The first rule that holds for an item, which is the `place`th in line."""
+    def first_for(self, item: WorkItem, place: int | None) -> Rule | None:
+        """The first rule that holds for an item, which is the `place`th in line, if that is known."""
         known, facts = self._known, None
         for fact in self._of_each:
             if fact == "waited":
                 known[fact] = max(0.0, self._floor.now - item.age_from)
-            elif fact == "position":
+            elif fact == "position" and place is not None:
                 known[fact] = float(place)
             else:
                 facts = facts or Facts(self._floor, self._queue, item)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from acd import rules
+from acd.estimate import Estimator
 from acd.events import ItemRelaxed
+from acd.turns import AT_ONCE
 
 Stage = Callable[..., Any]
 AGENTS: dict[str, dict[str, Any]] = {
@@ -19,6 +24,18 @@ SUPPORT: dict[str, Any] = {"support": {"wrap_up_s": 0}, "other": {}}
 
 def sales(when: str, **more: Any) -> dict[str, Any]:
     return {"sales": {"wrap_up_s": 0, "ring_s": 300, "borrow": {"when": when, "agents_of": ["support"], **more}}}
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str) -> list[Any]:
+    """Of each call of a function of ours, its last argument."""
+    calls, real = [], getattr(where, name)
+
+    def count(*args: Any) -> Any:
+        calls.append(args[-1])
+        return real(*args)
+
+    monkeypatch.setattr(where, name, count)
+    return calls
 
 
 def told(s: Any) -> list[str]:
@@ -83,6 +100,61 @@ def test_of_the_call(stage: Stage) -> None:
     s.ready("bob", "cy")
     s.wait(6)
     assert (s.offered_to("c1"), s.offered_to("c2")) == ("bob", None)
+
+
+def test_by_the_place_in_line(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the third on. The line is gone through once for all who wait, not once for each of them."""
+    s = stage(AGENTS, **sales("position > 2"), **SUPPORT)
+    s.ready("ann")
+    s.call("c0")
+    s.answer("c0")
+    for number in range(1, 41):
+        s.call(f"c{number}")
+    assert [line.split(":")[0] for line in told(s)] == [f"c{number}" for number in range(3, 41)]
+    s.engine.abandon("c2", s.now)
+    lines = counted(monkeypatch, rules, "waiting")
+    s.wait(1)
+    assert told(s)[-1] == "c3: agents are no longer borrowed"
+    assert len(lines) == 1
+    s.ready("bob")
+    assert s.offered_to("c4") == "bob" and s.offered_to("c5") is None
+    s.engine.abandon("c1", s.now)
+    s.wait(1)
+    assert told(s)[-1] == "c5: agents are no longer borrowed"
+
+
+def test_who_follows_one_who_was_taken_is_a_place_nearer(stage: Stage) -> None:
+    s = stage(AGENTS, **sales("position < 2 and waited > 5"), **SUPPORT)
+    s.ready("bob", "cy")
+    for number in range(1, 5):
+        s.call(f"c{number}")
+    s.wait(6)
+    assert [s.offered_to(f"c{number}") for number in range(1, 5)] == ["bob", "cy", None, None]
+    assert [line.split(":")[0] for line in told(s)] == ["c1", "c2", "c3"]
+
+
+def test_estimates_are_made_in_turns(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    s = stage(AGENTS, **sales("ewt > 100s and position < 100"), **SUPPORT)
+    s.ready("ann")
+    s.call("first")
+    s.answer("first")
+    s.wait(10)
+    s.engine.complete("first", s.now)
+    s.listen()
+    for number in range(200):
+        s.call(f"c{number}")
+    s.answer("c0")
+    s.wait(0.5)
+    at_once = []
+    while (due := s.engine.next_deadline()) is not None and due < s.now + 1:
+        made = counted(monkeypatch, Estimator, "of_item")
+        s.engine.tick(due)
+        s.listen()
+        monkeypatch.undo()
+        at_once.append(len(made))
+    assert sum(at_once) == 199 and max(at_once) <= AT_ONCE
+    borrowing = [item.id for item in s.engine.floor.lines if item.borrowing]
+    assert borrowing and all(s.engine.floor.estimates.of_item(s.engine.floor.items[item]) > 90 for item in borrowing)
 
 
 def test_lenders_do_not_end_what_brought_them(stage: Stage) -> None:

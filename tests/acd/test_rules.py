@@ -11,7 +11,8 @@ from acd.commands import OfferItem, OverflowItem
 from acd.deadlines import Due
 from acd.errors import AcdError, UnknownQueue
 from acd.events import ItemOverflowed, ItemReserved, ReservationEnded
-from acd.rules import AT_ONCE, LOOK_S, Facts, position
+from acd.rules import LOOK_S, Facts, position
+from acd.turns import AT_ONCE, TURN_S
 from config.schema import Destination
 
 Open = Callable[..., Any]
@@ -208,8 +209,8 @@ def test_a_long_line_is_asked_for_its_waits_in_pieces(stage: Open) -> None:
     s.engine.tick(s.now + LOOK_S)
     s.listen()
     gone = [item for item, *_ in reasons(s)]
-    assert gone == [f"c{number}" for number in range(349, 249, -1)]
-    assert s.engine.next_deadline() == pytest.approx(s.now + LOOK_S + LOOK_S * AT_ONCE / 349)
+    assert gone == [f"c{number}" for number in range(349, 349 - AT_ONCE, -1)]
+    assert s.engine.next_deadline() == pytest.approx(s.now + LOOK_S + TURN_S)
     s.engine.abandon("c200", s.now + LOOK_S)
     s.engine.set_priority("c190", 500.0, s.now + LOOK_S)
     s.wait(2 * LOOK_S + 1)
