@@ -25,7 +25,6 @@ agents:
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -56,7 +55,8 @@ _FORGET: Final = 1 - 1 / MEMORY
 _EXACT: Final = 8  # terms of the sum that are added one by one
 _ROUNDS: Final = 4
 _AT_ONCE: Final = 16  # lines, or queues, that an estimate for each caller may look at
-_FEW_LINES: Final = 100  # beyond, some agents are asked for theirs, and ways round lines are not tried
+_FEW_LINES: Final = 100  # beyond, some agents are asked for theirs
+_AROUND: Final = 16  # lines ahead; beyond, ways round them are not tried
 _ASKED: Final = 8  # of them
 _LINES: Final = 8  # of those ahead, that are tried to be left out
 _DONE: Final = frozenset((State.READY.value, State.NOT_READY.value, State.LOGGED_OUT.value))
@@ -265,7 +265,7 @@ class Estimator:
         ]
         ahead += self._overtaking(ours, rank, own)
         best = self._through(ours, ahead, own)
-        for _ in range(_ROUNDS if len(ahead) <= _FEW_LINES else 0):
+        for _ in range(_ROUNDS if len(ahead) <= _AROUND else 0):
             widest = sorted(ahead, key=lambda line: -line.count)[:_LINES]
             others = [line for line in widest if ours & ~line.agents]
             if not others:
@@ -290,9 +290,8 @@ class Estimator:
                     found.append((line, count))
         else:
             asked = _some(ours, _ASKED)
-            met = Counter(line for slot in asked for line in lines.lines_of(slot))
             each = ours.bit_count() / len(asked)
-            for line, times in met.items():
+            for line, times in lines.lines_before(rank, number, asked):
                 if count := line.before(rank, number):
                     found.append((line, count * times * each / (line.eligible & ours).bit_count()))
         found.sort(key=lambda one: one[0].head[:2])

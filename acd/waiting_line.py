@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, insort
-from collections.abc import Iterator, ValuesView
+from collections import Counter
+from collections.abc import Iterable, Iterator, ValuesView
+from itertools import islice
 
-from acd.agent_set import packed, slots
+from acd.agent_set import packed, set_of, slots
 from acd.model import WorkItem
 
 _Place = tuple[float, int, WorkItem]  # rank, number; the number is unique, so items are never compared
@@ -121,6 +123,15 @@ class WaitingLines:
         at, bit = slot >> 3, 1 << (slot & 7)
         many = [line for _, _, fits, line in self._heads if at < len(fits) and fits[at] & bit]
         return [*self._by_slot.get(slot, ()), *many]
+
+    def lines_before(self, rank: float, number: int, asked: Iterable[int]) -> Iterator[tuple[WaitingLine, int]]:
+        """The lines from which the agents in these slots can take items, and how many of these agents; perhaps not
+        those where nobody is to be served before one of this rank and number."""
+        yield from Counter(line for slot in asked for line in self._by_slot.get(slot, ())).items()
+        agents = set_of(asked)
+        for _, _, _, line in islice(self._heads, bisect_left(self._heads, (rank, number))):
+            if times := (line.eligible & agents).bit_count():
+                yield line, times
 
     def __contains__(self, item: WorkItem) -> bool:
         line = self._lines.get(item.eligible)

@@ -86,3 +86,19 @@ def test_the_index_is_audited(width: int) -> None:
     lines._heads.clear()
     lines._by_slot.clear()
     assert not lines.in_order()
+
+
+def test_lines_before_a_place() -> None:
+    """As asking each line: lines of few agents and of many."""
+    lines = WaitingLines()
+    sets = [1, 0b110, (1 << 70) - 1, ((1 << 80) - 1) << 5, ((1 << 66) - 1) << 100]
+    for number in range(30):
+        lines.add(item(number, float(number * 7 % 30), eligible=sets[number % 5]))
+    asked = [0, 1, 7, 120]
+    for rank in range(31):
+        found = {line.eligible: times for line, times in lines.lines_before(rank, 0, asked) if line.before(rank, 0)}
+        assert found == {
+            line.eligible: times
+            for line in lines.lines()
+            if line.before(rank, 0) and (times := sum(line.eligible >> slot & 1 for slot in asked))
+        }
