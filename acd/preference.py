@@ -48,6 +48,10 @@ class Talks:
         agent, at = self._last.get(number, (None, 0.0))
         return None if at < since else agent
 
+    def set_back(self, by_s: float) -> None:
+        """See `acd.set_back`."""
+        self._last = {number: (agent, at - by_s) for number, (agent, at) in self._last.items()}
+
     def _oldest(self) -> tuple[str, float]:
         number, (_, at) = next(iter(self._last.items()))
         return number, at

@@ -15,6 +15,7 @@ from acd.commands import DropLine
 from acd.deadlines import Due
 from acd.model import ItemState, WorkItem
 from acd.reservation import Outcome
+from acd.set_back import set_back
 from acd.waiting_line import WaitingLines
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def restart(
 ) -> None:  # fmt: skip
     """See `Engine.restarted`."""
     floor = engine.floor
+    if now < floor.now:
+        set_back(floor, floor.now - now)
     held = list(floor.reservations.values())
     for reservation in held:
         floor.end(reservation, Outcome.WITHDRAWN)

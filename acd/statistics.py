@@ -51,6 +51,7 @@ _TIME_IN: Final = {
     State.WRAP_UP.value: f.A_WRAP_UP_MS, State.NOT_READY.value: f.A_NOT_READY_MS,
 }  # fmt: skip
 _WRAP_UP: Final = State.WRAP_UP.value
+_LONGEST_BACK_S: Final = f.HOUR_S  # a clock set back further was wrong: figures do not wait until it is that late
 _LONGEST_GAP_S: Final = f.DAY_S  # a state that lasted longer unseen was not watched: the server was away
 _NOT_TAKEN: Final = {
     "no_answer": (f.A_NO_ANSWER, f.MISSED), "rejected": (f.A_REJECTED, f.MISSED), "busy": (f.A_BUSY, f.MISSED),
@@ -114,6 +115,32 @@ class Statistics:
                 self.at = event.at
             step(self, event)
 
+    def set_back(self, by_s: float) -> None:
+        """See `acd.set_back`. What is counted until the clock is there again is of the interval at work: those before
+        it are written. After a clock that was wrong by more than an hour figures begin anew."""
+        self.at -= by_s
+        noting = [agent.noting for agent in self.agents.values() if agent.noting is not None]
+        for item in {id(item): item for item in (*self.items.values(), *noting)}.values():
+            item.queued_at -= by_s
+        self.waiting = {queue: [at - by_s for at in came] for queue, came in self.waiting.items()}
+        for agent in self.agents.values():
+            agent.since -= by_s
+            agent.counted_ms -= ms(by_s)
+        if by_s > _LONGEST_BACK_S:
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        for kind, of_all in {"queue": self.queues, **self.groups}.items():
+            for name, of_one in of_all.items():
+                self.closed += [(kind, name, channel, *series.now(), {}) for channel, series in of_one.items()]
+            of_all.clear()
+        for name, agent in self.agents.items():
+            self.closed.append(("agent", name, "", *agent.series.now(), agent.reasons))
+            agent.series = Series.begin(len(f.AGENTS), AGENTS_SLICE_S, self.at, self.days.end(self.at))
+            agent.reasons, agent.reasons_today, agent.counted_ms = {}, {}, ms(self.at)
+        self.closed = [ended for ended in self.closed if any(ended[4]) or ended[5]]
+        self.closed_to, self.to_close = int(self.at // f.INTERVAL_S) * f.INTERVAL_S, []
+
     def working(self, now: float) -> list[CallsInterval | AgentInterval]:
         """The figures so far of the intervals at work."""
         self.at = max(self.at, now)
@@ -122,13 +149,13 @@ class Statistics:
             for name, of_one in of_all.items():
                 for channel, series in of_one.items():
                     begun, row, noted = series.now()
-                    if begun == start and (any(row) or noted):
-                        found.append(CallsInterval(self.at, kind, name, channel, start, row, noted))
+                    if begun >= start and (any(row) or noted):
+                        found.append(CallsInterval(self.at, kind, name, channel, begun, row, noted))
         for name in self.agents:
             agent = self._agent(name)
-            _, row, noted = agent.series.now()
+            begun, row, noted = agent.series.now()
             if any(row) or noted:
-                found.append(AgentInterval(self.at, name, start, row, dict(agent.reasons), noted))
+                found.append(AgentInterval(self.at, name, begun, row, dict(agent.reasons), noted))
         return found
 
     def take(self) -> list[CallsInterval | AgentInterval]:

@@ -60,6 +60,8 @@ async def fold(rows: AsyncIterator[JournalRow]) -> list[Interval]:
             ivr.event(event)
             ended += ivr.close(last)
         else:
+            if event.at < statistics.at:  # the next server's clock was behind
+                statistics.set_back(statistics.at - event.at)
             statistics.add(event)
             ended += statistics.take()
     while statistics.close(statistics.at):

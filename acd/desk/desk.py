@@ -128,6 +128,7 @@ class Desk(Staff, QueueCommands):
         if takeover is None:
             return
         now = self._clock.now()
+        self._counters["clock_was_set_back"] += now < self._engine.floor.now
         takeover.over(self._engine, list(self._calls), self.lines.up, now)
         if takeover.floor:
             self._engine.reconfigure(site, now)

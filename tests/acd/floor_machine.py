@@ -510,12 +510,13 @@ class FloorMachine(RuleBasedStateMachine):
         self.engine.log = self.told
         self.look()
 
-    @rule(outlived=st.integers(0, 3), registered=st.sets(extensions), seconds=st.sampled_from([0.0, 30.0]))
+    @rule(outlived=st.integers(0, 3), registered=st.sets(extensions), seconds=st.sampled_from([0.0, 30.0, -600.0]))
     def the_next_server(self, outlived: int, registered: set[str], seconds: float) -> None:
         self.killed()
         calls = [name for name in self.live if sum(map(ord, name)) % 4 < outlived]
         self.now += seconds
         self.engine.restarted(calls, {}, sorted(registered), 60.0, self.now)
+        assert self.engine.floor.now == self.now
         self.engine.tick(self.now)  # what became due meanwhile
         self.look(one_input=False)
 
@@ -570,7 +571,7 @@ def a_step(machine: FloorMachine, rng: random.Random) -> tuple[str, dict[str, An
         (14, "time_passes", {"seconds": one((0.1, 0.5, 3.0, 6.0, 12.0, 35.0))}), (1, "clock_steps_back", {}),
         (2, "reload", {"number": rng.randrange(len(SITES))}), (1, "checkpoint", {}), (1, "killed", {}),
         (1, "the_next_server", {"outlived": rng.randrange(4), "registered": set(rng.sample(EXTENSIONS, 4)),
-                                "seconds": one((0.0, 30.0))}),
+                                "seconds": one((0.0, 30.0, -600.0))}),
     ]  # fmt: skip
     _, what, others = rng.choices(steps, [step[0] for step in steps])[0]
     return what, others

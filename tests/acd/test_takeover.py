@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -71,6 +72,30 @@ def test_who_talked_talks_on_and_wrap_up_follows(floor: Any, after: Any) -> None
     f.clock.run(30)
     assert f.what(2) == ["c1 ended ann"]
     assert f.state("ann") == ("READY", None)
+
+
+def test_a_clock_that_is_behind_freezes_nobody(floor: Any, after: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "DOWN_S", -3600.0)
+    queue = {**QUEUES["sales"], "max_wait_s": 60, "overflow": "extension 9"}
+    died = floor(sales=queue)
+    died.agents("ann")
+    old = died.call("c1")
+    old.phone_answers()
+    died.clock.run(7)
+    old.agent_hangs_up()
+    died.clock.run(5)
+    waits = died.call("c2")
+    f: Next = after(died, sales=queue)
+    f.desk.phone_registered("x-ann", False)
+    f.revive(waits)
+    f.open()
+    assert (f.state("ann"), f.counters["clock_was_set_back"]) == (("WRAP_UP", None), 1)
+    f.clock.run(25)
+    assert f.state("ann") == ("READY", "unregistered")
+    f.clock.run(34)
+    assert "c2" in f.desk.engine.floor.items
+    f.clock.run(1)
+    assert "c2" not in f.desk.engine.floor.items
 
 
 def test_who_waited_waits_on_and_is_served_in_the_old_order(floor: Any, after: Any) -> None:

@@ -271,6 +271,16 @@ def test_nothing_makes_no_rows() -> None:
     assert asyncio.run(fold(none())) == []
 
 
+def test_a_clock_set_back_between_two_servers_takes_no_time_from_agents() -> None:
+    async def states() -> AsyncIterator[JournalRow]:
+        for seq, (at, state) in enumerate([(0, "READY"), (60, "READY"), (-540, "READY"), (-480, "NOT_READY")]):
+            data = {"agent": "ann", "state": state, "reason": None, "call_id": None}
+            yield JournalRow(seq + 1, T0 + at, "AgentStateChanged", None, data)
+
+    (row,) = asyncio.run(fold(states()))
+    assert isinstance(row, AgentRow) and sum(row.figures) == 120_000
+
+
 # --- states of flows ------------------------------------------------------------------------------------------------
 
 WAYS = st.lists(
