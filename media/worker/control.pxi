@@ -257,10 +257,12 @@ cdef void set_remote(Loop *loop, Port *port, uint8_t flags, ConnectPayload *remo
     else:
         dissolve(port)
         if not (usable and state.has_remote and same_address(&negotiated, &state.negotiated)):
-            state.negotiated = state.source = state.rtcp = negotiated
-            set_port(&state.rtcp, remote.rtcp_port)
+            state.negotiated = state.source = negotiated
+            state.negotiated_rtcp = remote.rtcp_port
+            expect_rtcp(state)
         usable = usable or flags & ICE
     state.has_remote = usable
+    state.open_until_ns = loop.now_ns + LATCH_NS
     state.candidate_run = 0
     state.candidate.ss_family = AF_UNSPEC
     set_codec(port, remote)

@@ -59,7 +59,7 @@ cdef void on_guarded(Loop *loop, Port *port) noexcept nogil:
         on_aside_packet(loop, port, &address, size, known)
         return
     rtcp = guard.mux and 64 <= (packet[1] & 0x7F) <= 95
-    if not known and (port.latch.latched or guard.ice or rtcp or not port.latch.has_remote):
+    if not known and (port.latch.latched and guard.secured or guard.ice or rtcp or not port.latch.has_remote):
         port.packets_dropped += 1
         return
     size = unprotect(loop, port, packet, size, rtcp)
@@ -71,7 +71,7 @@ cdef void on_guarded(Loop *loop, Port *port) noexcept nogil:
         return
     if not known:
         # Who has the key is the peer, wherever he is; others must prove themselves as ever.
-        if not rtp_valid(packet, size) or not (guard.secured or may_latch(port, &address, packet)):
+        if not rtp_valid(packet, size) or not (guard.secured or may_latch(loop, port, &address)):
             port.packets_dropped += 1
             return
         latch(port, &address)

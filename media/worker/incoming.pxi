@@ -16,17 +16,17 @@ cdef void on_rtp(Loop *loop, Port *port) noexcept nogil:
     n = recvfrom(port.rtp_fd, loop.packet, MAX_PACKET, MSG_TRUNC, <sockaddr *>&address, &size)
     if n < 0:
         return
-    if port.latch.latched:
-        if same_address(&address, &port.latch.source):
-            on_packet(loop, port, <int>n)
-        else:
-            port.packets_dropped += 1
-    elif rtp_valid(loop.packet, <int>n) and may_latch(port, &address, loop.packet):
+    if port.latch.latched and same_address(&address, &port.latch.source):
+        if loop.now_ns >= port.latch.open_until_ns:
+            filter_source(port)
+    elif rtp_valid(loop.packet, <int>n) and may_latch(loop, port, &address):
         latch(port, &address)
-        on_packet(loop, port, <int>n)
-        drain_strangers(loop, port)
     else:
         port.packets_dropped += 1
+        return
+    on_packet(loop, port, <int>n)
+    if port.latch.connected:
+        drain_strangers(loop, port)
 
 
 cdef void drain_strangers(Loop *loop, Port *port) noexcept nogil:
@@ -99,17 +99,28 @@ cdef inline int kind_of(Port *port, int payload_type) noexcept nogil:
 
 
 # --- latching: symmetric RTP (RFC 4961) for phones behind NAT, without reflecting to strangers ------------------------
+#
+# The negotiated address is the peer's whenever it sends. Another one may be, if SDP named an address that is not seen here: it is
+# believed after a run of packets, once, soon after `connect` and while the peer may send at all. It is kept until the next
+# `connect` to another address, or until the negotiated one sends after all. So a stranger may at most be heard until the peer is.
 
-cdef bint may_latch(Port *port, sockaddr_storage *address, const uint8_t *packet) noexcept nogil:
-    """Exactly where SDP said, or where this call was latched before: at once. Others must send a run of consecutive
-    packets while the negotiated source is silent, and may not be the peer of the port's previous lease."""
+cdef bint may_latch(Loop *loop, Port *port, sockaddr_storage *address) noexcept nogil:
+    """Exactly where SDP said: at once, though another be latched. Where this call was latched before the same address was
+    negotiated again: at once. Others must send a run of consecutive packets within the window, and may not be the peer of the
+    port's previous lease."""
     cdef Latch *state = &port.latch
-    cdef uint32_t ssrc = get32(packet + 8)
-    cdef uint16_t seq = get16(packet + 2)
+    cdef uint32_t ssrc = get32(loop.packet + 8)
+    cdef uint16_t seq = get16(loop.packet + 2)
     if not state.has_remote:
         return False
-    if same_address(address, &state.negotiated) or same_address(address, &state.source):
+    if same_address(address, &state.negotiated):
         return True
+    if state.latched:
+        return False
+    if same_address(address, &state.source):
+        return True
+    if not port.peer_sends or loop.now_ns >= state.open_until_ns:
+        return False
     if same_address(address, &state.before_source) or same_address(address, &state.before_negotiated):
         return False
     if state.strangers_met and is_stranger(state, address):
@@ -125,14 +136,39 @@ cdef bint may_latch(Port *port, sockaddr_storage *address, const uint8_t *packet
 
 
 cdef void latch(Port *port, sockaddr_storage *address) noexcept nogil:
+    """Filtered at once is only who is beyond doubt: whoever sends from the negotiated address, or has the key."""
     cdef Latch *state = &port.latch
-    if not same_address(address, &state.negotiated):
-        # Behind NAT: RTCP comes from there too, most likely one port above.
-        state.rtcp = address[0]
-        set_port(&state.rtcp, port_of(address) + 1)
     state.source = address[0]
     state.latched = True
-    state.connected = connect(port.rtp_fd, <sockaddr *>address, address_size(address)) == 0
+    if same_address(address, &state.negotiated):
+        expect_rtcp(state)
+    else:  # Behind NAT: RTCP comes from there too, most likely one port above.
+        state.rtcp = address[0]
+        set_port(&state.rtcp, port_of(address) + 1)
+        if port.guard == NULL or not port.guard.secured:
+            return
+    filter_source(port)
+
+
+cdef void expect_rtcp(Latch *state) noexcept nogil:
+    """Where SDP said."""
+    state.rtcp = state.negotiated
+    set_port(&state.rtcp, state.negotiated_rtcp)
+
+
+cdef void filter_source(Port *port) noexcept nogil:
+    """Let the kernel drop what others send."""
+    cdef sockaddr_storage *source = &port.latch.source
+    port.latch.connected = connect(port.rtp_fd, <sockaddr *>source, address_size(source)) == 0
+
+
+cdef void leave_ajar(Loop *loop, Port *port) noexcept nogil:
+    """For a moment the kernel does not filter, if another than the negotiated address is the source: so that one comes
+    through whenever it begins to send, and the port of a phone behind NAT costs no more than others most of the time."""
+    cdef Latch *state = &port.latch
+    if state.connected and port.guard == NULL and not same_address(&state.source, &state.negotiated):
+        unfilter(port)
+        state.open_until_ns = loop.now_ns + AJAR_NS
 
 
 # --- counters: RFC 3550 appendix A ------------------------------------------------------------------------------------

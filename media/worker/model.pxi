@@ -117,6 +117,8 @@ cdef enum:
     FIRST_SERVER_NS = 20_000_000_000  # the one that started this process comes within
     RETIRED_NS = 7_200_000_000_000  # longer than any call that is worth it
     ACK_NS = 20_000_000
+    LATCH_NS = 10_000_000_000  # after `connect`, for so long others than the negotiated address may turn out to be the peer
+    AJAR_NS = 1_000_000_000  # of each report interval, for so long that address can take the port back from them
     WATCH_SLOTS = 10
     WATCH_SLOT_NS = 50_000_000
     STRANGERS = 16  # that a port remembers
@@ -271,7 +273,6 @@ cdef struct PeerReport:
     uint32_t round_trip  # 1/65536 s, smoothed; 0: unknown
     int32_t lost
     uint32_t jitter  # units of our timestamps
-    bint said_bye
 
 
 cdef struct Latch:
@@ -280,6 +281,8 @@ cdef struct Latch:
     bint has_remote
     sockaddr_storage source  # where RTP goes: negotiated, then latched
     sockaddr_storage negotiated
+    uint16_t negotiated_rtcp  # port
+    int64_t open_until_ns  # the kernel does not filter until then, unless the source is the negotiated one
     sockaddr_storage rtcp
     sockaddr_storage candidate
     uint32_t candidate_ssrc

@@ -125,15 +125,9 @@ cdef bint take_rtcp(Loop *loop, Port *port, const uint8_t *p, int n) noexcept no
 
 
 cdef void take_part(Loop *loop, Port *port, const uint8_t *p, int size) noexcept nogil:
-    """One packet of a compound. SDES tells nothing that we use, others are not for us."""
+    """One packet of a compound. SDES and BYE tell nothing that we use: a call is over when its signalling says so, and another
+    source is followed at once. Others are not for us."""
     cdef int count = p[0] & 31, at = 8
-    if p[1] == BYE:
-        while count > 0 and at <= size:
-            if port.inc.started and get32(p + at - 4) == port.inc.ssrc:
-                port.peer.said_bye = True
-            at += 4
-            count -= 1
-        return
     if p[1] == SR and size >= 28:
         if port.inc.started and get32(p + 4) == port.inc.ssrc:
             port.inc.last_sr = get32(p + 10)
@@ -206,5 +200,6 @@ cdef void run_reports(Loop *loop) noexcept nogil:
             following = port.report_next
             cancel_report(loop, port)
             send_report(loop, port, False)
+            leave_ajar(loop, port)
             schedule_report(loop, port)
             port = following

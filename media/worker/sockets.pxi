@@ -85,13 +85,19 @@ cdef int open_socket(sockaddr_storage *host, uint16_t port) noexcept nogil:
 
 
 cdef void dissolve(Port *port) noexcept nogil:
+    """The port has no source any more."""
+    unfilter(port)
+    port.latch.latched = False
+
+
+cdef void unfilter(Port *port) noexcept nogil:
     """Let the kernel accept every source again."""
     cdef sockaddr_storage nobody
     if port.latch.connected:
         memset(&nobody, 0, sizeof(nobody))
         nobody.ss_family = AF_UNSPEC
         connect(port.rtp_fd, <sockaddr *>&nobody, sizeof(sockaddr_in))
-    port.latch.connected = port.latch.latched = False
+    port.latch.connected = False
 
 
 cdef inline uint32_t address_hash(const sockaddr_storage *address) noexcept nogil:

@@ -155,6 +155,12 @@ class Audio:
         if self._negotiated is not None:
             self._connect(self._negotiated)
 
+    def answered(self) -> None:
+        """The call is answered with what was agreed before: a phone behind NAT may begin to send only now, and the port
+        looks out for it anew. Who has keys is known by them."""
+        if self._negotiated is not None and self._negotiated.security is None and self.port is not None:
+            self._connect(self._negotiated)
+
     def keep(self) -> dict[str, Any]:
         """What another server needs to go on with this sound, as JSON has it; not what was said, nor any keys."""
         agreed = self._negotiated

@@ -229,6 +229,8 @@ class CalledLeg(Leg):
             body = early.described
         if early is None or early is not heard or body != early.described:
             self.audio.accept(body.decode("utf-8", "replace"))
+        else:
+            self.audio.answered()
         self.held = self.audio.held
 
     def _answer_challenge(self, response: Response, now: float) -> bool:

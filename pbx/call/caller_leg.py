@@ -172,6 +172,8 @@ class CallerLeg(Leg):
     def _send_answer(self, body: str, now: float) -> None:
         transaction = self._take_transaction()
         assert transaction is not None
+        if self._described:
+            self.audio.answered()
         self.send_final(transaction, self.called_says, body, now)
         self.switch.on_leg(self)
 

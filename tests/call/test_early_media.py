@@ -69,7 +69,8 @@ def test_180_before_and_after_183(world: World) -> None:
     connects = [command for command in world.plane.commands if command[0] == "connect"]
     assert len(connects) == 2  # the caller's and the phone's: what is repeated changes nothing
     ok = answered(carrier, invite, phone, request, sdp(41000, host=phone.host))
-    assert len([command for command in world.plane.commands if command[0] == "connect"]) == 2
+    answers = [command for command in world.plane.commands if command[0] == "connect"][2:]
+    assert sorted(map(str, answers)) == sorted(map(str, connects))  # behind NAT they may send only now: found anew
     hang_up(carrier, invite, ok.to_tag or "", phone)
 
 

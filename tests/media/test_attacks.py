@@ -40,7 +40,7 @@ async def heard_nothing_of(phone: Phone, for_s: float = 0.05) -> bool:
     return all(packet.payload != EVIL for packet in await phone.listen(for_s))
 
 
-@pytest.mark.parametrize("state", ["leased", "connected", "latched", "re-INVITE", "released"])
+@pytest.mark.parametrize("state", ["leased", "connected", "latched", "re-INVITE", "held", "released"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
 async def test_nothing_comes_back_and_nothing_gets_through(
     plane: WorkerPlane, leg: MakeLeg, phone: MakePhone, settle: Settle, state: str, host: str
@@ -52,20 +52,23 @@ async def test_nothing_comes_back_and_nothing_gets_through(
     if state == "leased":
         plane.bridge(target, b.port)
     await settle()
-    if state in ("latched", "re-INVITE"):
+    if state in ("latched", "re-INVITE", "held"):
         a.phone.send(a.port)
         await b.phone.receive()
         stranger.seq, stranger.ssrc = a.phone.seq, a.phone.ssrc  # as if it had seen the call
-    if state == "re-INVITE":
-        plane.connect(a.port, a.phone.remote())
+    if state in ("re-INVITE", "held"):
+        plane.connect(a.port, a.phone.remote(receives=state != "held"))
         await settle()
     if state == "released":
         plane.release(a.port)
     few = 4 if host == "127.0.0.1" else OTHER_HOST_RUN - 1  # before the peer is heard
-    await probe(stranger, target, 30 if state in ("leased", "latched", "released") else few)
+    await probe(stranger, target, few if state in ("connected", "re-INVITE") else 30)
     assert await stranger.hears_nothing(0.03)
     assert await heard_nothing_of(b.phone)
-    if state in ("connected", "latched", "re-INVITE"):
+    if state == "held":
+        plane.connect(a.port, a.phone.remote())
+        await settle()
+    if state in ("connected", "latched", "re-INVITE", "held"):
         a.phone.send(a.port, b"\x11" * 160)  # the peer is there, and the stranger stays one
         assert (await b.phone.receive()).payload == b"\x11" * 160
         await probe(stranger, a.port, 30)

@@ -1,4 +1,4 @@
-"""Who a port listens to: the negotiated peer, or one stranger for good; never a second one, never the last call's."""
+"""Who a port listens to: the negotiated peer, or one other until that one is heard; never two, or the last call's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
+
+import pytest
 
 from media.plane import MediaPort, PortStats
 from media.worker_plane import WorkerPlane
@@ -19,6 +21,18 @@ MakePhone = Callable[..., "Phone"]
 Settle = Callable[[], Awaitable[None]]
 Stats = Callable[[MediaPort], Awaitable[PortStats]]
 STRANGERS_RUN = 5  # packets of the negotiated host from another port
+OTHER_HOST = "127.0.0.2"
+OTHER_HOST_RUN = 15
+MORE_THAN_ENOUGH = 30  # packets in a row for anybody to be believed, if he may be at all
+WINDOW_S = 10.0  # after `connect`, in which others than the negotiated address may be the peer
+
+
+async def send_run(sender: Phone, port: MediaPort, packets: int = MORE_THAN_ENOUGH) -> None:
+    """So that the worker takes one after the other, and has taken them all."""
+    for _ in range(packets):
+        sender.send(port)
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.02)
 
 
 async def test_locked_to_the_negotiated_peer(
@@ -39,7 +53,7 @@ async def test_locked_to_the_negotiated_peer(
 
 async def test_phone_behind_nat(plane: WorkerPlane, leg: MakeLeg, phone: MakePhone, settle: Settle) -> None:
     """SDP names a port nobody sends from; the sound comes from another one and must go back there."""
-    a, translated = leg(), phone()
+    a, translated, stranger = leg(), phone(), phone(ssrc=9)
     plane.echo(a.port)
     await settle()
     for _ in range(STRANGERS_RUN - 1):
@@ -47,8 +61,120 @@ async def test_phone_behind_nat(plane: WorkerPlane, leg: MakeLeg, phone: MakePho
     assert await translated.hears_nothing(0.03)
     translated.send(a.port, b"n" * 160)
     assert (await translated.receive()).payload == b"n" * 160
-    a.phone.send(a.port)  # now it is a.phone that is the stranger
-    assert await a.phone.hears_nothing(0.03)
+    await send_run(stranger, a.port)
+    assert await stranger.hears_nothing(0.03)
+    translated.send(a.port, b"o" * 160)
+    assert (await translated.receive()).payload == b"o" * 160
+
+
+async def test_phone_behind_nat_of_another_host(
+    plane: WorkerPlane, leg: MakeLeg, phone: MakePhone, settle: Settle
+) -> None:
+    a, translated = leg(), phone(host=OTHER_HOST)
+    plane.echo(a.port)
+    await settle()
+    await send_run(translated, a.port, OTHER_HOST_RUN)
+    assert await translated.receive()
+
+
+async def test_the_peer_takes_its_port_back(plane: WorkerPlane, leg: MakeLeg, phone: MakePhone, settle: Settle) -> None:
+    """A stranger was first and believed; the negotiated address sends, RTCP too, and he is nobody again."""
+    a, stranger = leg(), phone(host=OTHER_HOST, ssrc=9)
+    plane.echo(a.port)
+    await settle()
+    await send_run(stranger, a.port)
+    assert await stranger.receive()
+    stranger.forget_heard()
+    a.phone.send(a.port, b"p" * 160)
+    assert (await a.phone.receive()).payload == b"p" * 160
+    await send_run(stranger, a.port)
+    assert await stranger.hears_nothing(0.03)
+    plane.release(a.port)
+    assert await a.phone.receive_rtcp()
+    with pytest.raises(TimeoutError):
+        await stranger.receive_rtcp(0.01)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", OTHER_HOST])
+async def test_nobody_is_latched_while_the_peer_may_not_send(
+    plane: WorkerPlane, leg: MakeLeg, phone: MakePhone, settle: Settle, host: str
+) -> None:
+    """On hold, and when the call goes on: the stranger is not nearer than before."""
+    a, b = leg(), leg(ssrc=0x77)
+    stranger = phone(host=host, ssrc=9, seq=500)
+    plane.bridge(a.port, b.port)
+    await settle()
+    a.phone.send(a.port)
+    await b.phone.receive()
+    plane.connect(a.port, a.phone.remote(receives=False))
+    await settle()
+    await send_run(stranger, a.port)
+    b.phone.send(b.port, b"h" * 160)
+    assert (await a.phone.receive()).payload == b"h" * 160
+    plane.connect(a.port, a.phone.remote())
+    await settle()
+    stranger.send(a.port)
+    b.phone.send(b.port, b"i" * 160)
+    assert (await a.phone.receive()).payload == b"i" * 160
+    a.phone.send(a.port, b"j" * 160)
+    assert (await b.phone.receive()).payload == b"j" * 160
+    assert await stranger.hears_nothing(0.03)
+
+
+async def test_phone_behind_nat_after_hold(
+    plane: WorkerPlane, leg: MakeLeg, phone: MakePhone, settle: Settle
+) -> None:
+    """It kept silent on hold, and is at once where it was; so is one of which nothing was heard before, after a run."""
+    a, b = leg(), leg(remote={"receives": False})
+    heard_before, held_from_the_start = phone(), phone(ssrc=3)
+    plane.echo(a.port)
+    plane.echo(b.port)
+    await settle()
+    await send_run(heard_before, a.port, STRANGERS_RUN)
+    await heard_before.receive()
+    await send_run(held_from_the_start, b.port, STRANGERS_RUN)
+    for receives in (False, True):
+        plane.connect(a.port, a.phone.remote(receives=receives))
+        plane.connect(b.port, b.phone.remote(receives=receives))
+    await settle()
+    heard_before.send(a.port, b"k" * 160)
+    assert (await heard_before.receive()).payload == b"k" * 160
+    assert await held_from_the_start.hears_nothing(0.03)
+    await send_run(held_from_the_start, b.port, STRANGERS_RUN)
+    assert await held_from_the_start.receive()
+
+
+async def test_when_the_window_is_over(plane: WorkerPlane, leg: MakeLeg, phone: MakePhone, settle: Settle) -> None:
+    """Nobody else is believed any more, the negotiated address is, whoever was latched. `connect` opens it again."""
+    silent, late, hijacked = leg(), leg(), leg()
+    strangers = [phone(host=host, ssrc=9, seq=500) for host in ("127.0.0.1", OTHER_HOST)]
+    first, translated = phone(host=OTHER_HOST, ssrc=10), phone(ssrc=11)
+    plane.silence(silent.port)
+    for port in (late.port, hijacked.port):
+        plane.echo(port)
+    await settle()
+    await send_run(first, hijacked.port)
+    await first.receive()
+    await asyncio.sleep(WINDOW_S)
+    for stranger in strangers:
+        await send_run(stranger, silent.port)
+        await send_run(stranger, late.port)
+        assert await stranger.hears_nothing(0.03)
+    silent.phone.forget_heard()
+    assert (await silent.phone.receive()).payload == b"\xff" * 160
+    late.phone.send(late.port, b"l" * 160)
+    assert (await late.phone.receive()).payload == b"l" * 160
+    async with asyncio.timeout(30):  # the kernel filters, but for a second between two RTCP reports
+        while await hijacked.phone.hears_nothing(0.02):
+            first.send(hijacked.port)
+            hijacked.phone.send(hijacked.port)
+    first.forget_heard()
+    await send_run(first, hijacked.port)
+    assert await first.hears_nothing(0.03)
+    plane.connect(silent.port, silent.phone.remote())
+    await settle()
+    await send_run(translated, silent.port, STRANGERS_RUN)
+    assert await translated.receive()
 
 
 async def test_unsteady_strangers_do_not(plane: WorkerPlane, leg: MakeLeg, phone: MakePhone, settle: Settle) -> None:
