@@ -195,9 +195,12 @@ class FakePlane:
         if not self._known(port):
             on_event(RecordingEvent("ended", self._recording_id, why="lost"))
             return self._recording_id
+        masked = order.masked or any(one.masked for one in self.recordings.values() if one.port.number == port.number)
         self._end_recordings(port.number, "stopped")
-        self.recordings[self._recording_id] = FakeRecording(port, order, on_event)
+        self.recordings[self._recording_id] = FakeRecording(port, order, on_event, masked)
         self.commands.append(("record", port.number, order, self._recording_id))
+        if masked:
+            on_event(RecordingEvent("masked", self._recording_id))
         return self._recording_id
 
     def mask(self, recording_id: int, masked: bool) -> None:

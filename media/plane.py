@@ -154,13 +154,15 @@ class RecordingOrder:
     beep: str | None = None  # prompt that both parties of a bridge hear, in place of each other
     beep_every_s: int = 15
     hide_keys: bool = False  # silence in place of keys that a peer sends as tones (others are in no recording)
+    masked: bool = False  # from the beginning
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingEvent:
-    """What became of a recording. `started` comes once its file is open, `ended` always, once, and last."""
+    """What became of a recording. `started` comes once its file is open, `ended` always, once, and last. `lost`: the
+    port is, and `ended` takes its time."""
 
-    kind: str  # started, masked, unmasked, ended
+    kind: str  # started, masked, unmasked, lost, ended
     recording_id: int
     at_ms: int = 0  # masked, unmasked: place in the recording; ended: its length
     why: str = ""  # ended: stopped, released (the port), failed, lost (the worker died)
@@ -227,7 +229,8 @@ class MediaPlane(Protocol):
 
     def record(self, port: MediaPort, order: RecordingOrder, on_event: Callable[[RecordingEvent], None]) -> int:
         """Record a port until `stop_recording` or its release; returns the recording's id, which is never 0. A port has
-        one recording at most: a new one ends the old. Whatever fails is told by `on_event` ("ended", why "failed")."""
+        one recording at most: a new one ends the old, and is masked if that was. Whatever fails is told by
+        `on_event` ("ended", why "failed")."""
 
     def mask(self, recording_id: int, masked: bool) -> None:
         """From now on nothing of either side is recorded, but silence; or all is again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
@@ -32,7 +33,7 @@ class Recordings:
         self._base = worker << WORKER_SHIFT
         self._send, self._counters = send, counters
         self._running: dict[int, tuple[int, int, OnEvent]] = {}  # port's index and generation
-        self._last = 0
+        self._last = random.randrange(_MOST)  # those of the server before may end after ours have begun
 
     def __len__(self) -> int:
         return len(self._running)
@@ -51,7 +52,7 @@ class Recordings:
         descriptor = os.memfd_create("recording", os.MFD_CLOEXEC)
         os.write(descriptor, records.recording_order(order))
         every_s = 0 if beep_slot is None else order.beep_every_s
-        self._send(records.record(index, generation, recording_id, beep_slot or 0, every_s), descriptor)
+        self._send(records.record(index, generation, recording_id, beep_slot or 0, every_s, order.masked), descriptor)
         return recording_id
 
     def mask(self, recording_id: int, masked: bool) -> None:

@@ -231,10 +231,12 @@ def release(index: int, generation: int) -> bytes:
     return _HEAD.pack(_RELEASE, 0, 0, index, generation, 0, b"")
 
 
-def record(index: int, generation: int, recording_id: int, beep_slot: int, beep_every_s: int) -> bytes:
+def record(
+    index: int, generation: int, recording_id: int, beep_slot: int, beep_every_s: int, masked: bool = False
+) -> bytes:
     """Its message passes a memfd with `recording_order`. No beep if `beep_every_s` is 0."""
     payload = struct.pack("=HH", beep_slot, min(max(beep_every_s, 0), 0xFFFF))
-    return _HEAD.pack(_RECORD, 0, 0, index, generation, recording_id, payload)
+    return _HEAD.pack(_RECORD, masked, 0, index, generation, recording_id, payload)
 
 
 def recording_order(order: RecordingOrder) -> bytes:

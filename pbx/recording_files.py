@@ -50,6 +50,7 @@ class RecordingFiles:
     ) -> None:
         self.site, self._now, self._emit, self._counters = site, now, emit, counters
         self.makes: Callable[[str], bool] = lambda path: False  # the file is still to be made (media/rtpengine)
+        self.left: dict[str, RecordingRow] = {}  # the one of each call that ran when the last server ended
         self.store = RecordingStore(site.records.url, counters)
         self._waiting: asyncio.Queue[str] = asyncio.Queue(WAITING_MOST)
         self._tasks: list[asyncio.Task[None]] = []
@@ -74,6 +75,7 @@ class RecordingFiles:
         """Take up what the last server left. Raises DatabaseUnreachable."""
         self.make_folder()
         left = await self.store.open()
+        self.left = {row.call_id: row for row in sorted(left, key=lambda row: row.started_at) if row.ended_at is None}
         self._tasks = [
             asyncio.create_task(self._take_up(left), name="recordings left"),
             asyncio.create_task(self._convert_all(), name="recordings converter"),

@@ -3,6 +3,8 @@ port, so that it survives whatever happens on the other side.
 
     CallAnswered  -> trunk or called number says so     ItemConnected -> the queue says so; queue and agent are noted
     CallConnected -> a phone or the trunk called does   CallEnded     -> it ends with the caller's port
+
+Media or server died, the call lives: another recording goes on, once the caller has a port, masked if that was.
 """
 
 from __future__ import annotations
@@ -37,6 +39,9 @@ from pbx.store.recordings import RecordingRow
 BEEP: Final = "tone:beep"
 _WIDE: Final = frozenset({"G722", "OPUS", "L16"})  # codecs with more than telephone sound: recorded at 16 kHz
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9+_-]+")
+AGAIN_S: Final = 0.1  # between looks for the port of a call that has lost its own
+GIVE_UP_S: Final = 15.0  # by then the call has a port, or is over (pbx/call/reanchor.py)
+LOSSES_MOST: Final = 5  # of one call: media that die again and again would make files without end
 _WHY: Final = {"released": "call ended", "lost": "media lost", "stopped": "stopped", "failed": "failed"}
 
 log = structlog.get_logger("pbx.recordings")
@@ -48,8 +53,11 @@ class _Running:
 
     row: RecordingRow
     by: str
-    port: MediaPort
+    until: float  # it lasts no longer
+    port: MediaPort | None = None  # None: it is to begin when the call has one; there is no row and no file yet
     number: int = 0  # in the media plane
+    losses: int = 0  # recordings of the call that were lost one after the other before this one
+    masked_at: float | None = None
     masked_by: str = ""
     masked_from_s: float | None = None
     spans: list[tuple[float, float]] = field(default_factory=list)
@@ -61,8 +69,8 @@ class Recordings:
     """One a server; survives reloads. What programs ask for raises UnknownResource or StateConflict."""
 
     FOLLOWS = (
-        events.CallAnswered, events.CallConnected, events.CallEnded, events.CallTransferred, events.LegMoved,
-        ItemConnected,
+        events.CallAnswered, events.CallConnected, events.CallEnded, events.CallRevived, events.CallTransferred,
+        events.LegMoved, ItemConnected,
     )  # fmt: skip
 
     def __init__(
@@ -99,6 +107,8 @@ class Recordings:
             call = self._switch.call(event.call_id)  # type: ignore[attr-defined]
             if call is not None:
                 self._by_rule(call, event)
+        elif kind is events.CallRevived:
+            self._revived(event)  # type: ignore[arg-type]
         elif kind is events.LegMoved or kind is events.CallTransferred:
             self._moved(event)  # type: ignore[arg-type]
 
@@ -110,7 +120,7 @@ class Recordings:
         if running is None:
             if by := self._rule(call):
                 self._begin(call, by, agent=agent)
-        elif running.port is not call.caller.audio.port:  # a transfer made another leg the caller's
+        elif running.port not in (None, call.caller.audio.port):  # a transfer made another leg the caller's
             self._stop(running, "transferred")
             self._begin(call, running.by, queue=running.row.queue, agent=agent)
 
@@ -152,7 +162,8 @@ class Recordings:
         running = self._of_call.get(call_id)
         if running is not None:
             running.row = running.row._replace(**changes)  # type: ignore[arg-type]
-            self.files.store.save(running.row)
+            if running.port is not None:
+                self.files.store.save(running.row)
 
     # --- a recording ------------------------------------------------------------------------------------------------
 
@@ -162,25 +173,39 @@ class Recordings:
         if settings.folder is None or port is None or call.ended:
             self._counters["recordings_impossible"] += 1
             return None
+        running = self._make(call, by, self._clock.now() + settings.longest_s, queue, agent)
+        self._order(running, call, port, settings.folder)
+        return running
+
+    def _make(self, call: Call, by: str, until: float, queue: str | None, agent: str | None) -> _Running:
+        """Known from now on, and to be ordered."""
+        settings, now = self._site.recordings, self._clock.now()
         number = self._counts[call.id] = self._counts.get(call.id, self._before(call)) + 1
         key = self.files.key
         path = self._path(call, number, queue or "", agent or "") + (".wav.aes" if key else ".wav")
         row = RecordingRow(
-            f"{call.id}.{number}", call.id, None, queue, agent, self._clock.now(), None, 0.0, path, settings.format,
+            f"{call.id}.{number}", call.id, None, queue, agent, now, None, 0.0, path, settings.format,
             int(bool(key)), "[]", 0, None,
         )  # fmt: skip
-        running = self._of_call[call.id] = self._running[row.id] = _Running(row, by, port)
+        running = self._of_call[call.id] = self._running[row.id] = _Running(row, by, until)
+        running.timers["end"] = self._clock.after(max(0.0, until - now), self._too_long, row.id)
+        return running
+
+    def _order(self, running: _Running, call: Call, port: MediaPort, folder: str) -> None:
+        """The media plane makes it."""
+        settings, key = self._site.recordings, self.files.key
+        running.port = port
+        running.row = row = running.row._replace(started_at=self._clock.now())
         self.files.store.save(row)
         plane = self._switch.plane
         beep = BEEP if settings.beep_every_s and plane.has_prompt(BEEP) else None
         rate_hz = 16_000 if call.caller.audio.codec in _WIDE else 8000
         order = RecordingOrder(
-            settings.folder, path, settings.sound == "stereo", rate_hz, key,
+            folder, row.file, settings.sound == "stereo", rate_hz, key,
             settings.min_free_mb * 1_000_000, beep, settings.beep_every_s, settings.keys == "hidden",
+            running.masked_at is not None,
         )  # fmt: skip
-        running.timers["end"] = self._clock.after(settings.longest_s, self._too_long, row.id)
         running.number = plane.record(port, order, lambda told: self._told(row.id, told))
-        return running
 
     def _before(self, call: Call) -> int:
         """A call that outlived a server may have recordings that we don't know: later numbers than those."""
@@ -205,10 +230,14 @@ class Recordings:
         if told.kind == "started":
             self._counters["recordings_started"] += 1
             self._emit(events.RecordingStarted(now, row.call_id, row.id, running.by))
+        elif told.kind == "lost":
+            self._lost(running)
         elif told.kind == "ended":
             self._ended(running, told)
         else:
             masked, offset_s = told.kind == "masked", told.at_ms / 1000
+            if masked and running.masked_at is None:  # as the recording was that it goes on from
+                self._mask_since(running, now, running.by)
             self._mark(running, masked, offset_s)
             self._emit(events.RecordingMasked(now, row.call_id, row.id, masked, offset_s, running.masked_by))
 
@@ -227,6 +256,8 @@ class Recordings:
         self.files.store.save(running.row)
 
     def _ended(self, running: _Running, told: RecordingEvent) -> None:
+        if told.why == "lost":
+            self._lost(running)
         row, now = running.row, self._clock.now()
         for timer in running.timers.values():
             timer.cancel()
@@ -239,14 +270,15 @@ class Recordings:
         why = reason or running.why or _WHY.get(told.why, told.why)
         if told.packets_lost:
             why += f"; {told.packets_lost} packets lost, the disk was too slow"
-        self.files.finished(
-            running.row._replace(duration_s=duration_s, ended_at=now, size_bytes=told.size_bytes, why=why)
-        )
+        if running.port is not None:
+            self.files.finished(
+                running.row._replace(duration_s=duration_s, ended_at=now, size_bytes=told.size_bytes, why=why)
+            )
         if told.why == "failed":
             self._counters["recordings_failed"] += 1
-            log.error("a recording failed, its call goes on", recording=row.id, reason=reason)
-            self._emit(events.RecordingFailed(now, row.call_id, row.id, duration_s, reason or "failed"))
-        else:
+            log.error("a recording failed, its call goes on", recording=row.id, reason=why)
+            self._emit(events.RecordingFailed(now, row.call_id, row.id, duration_s, why))
+        elif running.port is not None:
             self._emit(events.RecordingStopped(now, row.call_id, row.id, duration_s, why))
 
     def _too_long(self, recording_id: str) -> None:
@@ -256,22 +288,75 @@ class Recordings:
 
     def _stop(self, running: _Running, why: str) -> None:
         running.why = running.why or why
-        self._switch.plane.stop_recording(running.number)
+        if running.port is None:
+            self._ended(running, RecordingEvent("ended", 0, why="stopped"))
+        else:
+            self._switch.plane.stop_recording(running.number)
 
     def _mask(self, running: _Running, masked: bool, by: str) -> None:
+        self._mask_since(running, self._clock.now() if masked else None, by)
+        self._switch.plane.mask(running.number, masked)
+
+    def _mask_since(self, running: _Running, at: float | None, by: str) -> None:
+        """Note it, and that it ends by itself."""
+        running.masked_at, running.masked_by = at, by
         timer = running.timers.pop("mask", None)
         if timer is not None:
             timer.cancel()
-        running.masked_by = by
-        self._switch.plane.mask(running.number, masked)
-        if masked:
-            limit_s = self._site.recordings.mask_at_most_s
-            running.timers["mask"] = self._clock.after(limit_s, self._unmask, running.row.id)
+        if at is not None:
+            left_s = max(0.0, at + self._site.recordings.mask_at_most_s - self._clock.now())
+            running.timers["mask"] = self._clock.after(left_s, self._unmask, running.row.id)
 
     def _unmask(self, recording_id: str) -> None:
         running = self._running.get(recording_id)
         if running is not None:
             self._mask(running, False, "time")
+
+    # --- media or server died, the call lives -------------------------------------------------------------------------
+
+    def _lost(self, running: _Running) -> None:
+        """Nobody stopped it."""
+        row, call = running.row, self._switch.call(running.row.call_id)
+        if call is not None and not call.ended and self._of_call.get(call.id) is running and not running.why:
+            after = self._go_on(call, row, running.by, running.until, running.masked_at, running.masked_by)
+            after.losses = running.losses + 1
+
+    def _revived(self, event: events.CallRevived) -> None:
+        """A worker that outlived the server records on until this takes its place: it can be masked and stopped again."""
+        call, row = self._switch.call(event.call_id), self.files.left.pop(event.call_id, None)
+        if call is not None and row is not None:
+            begun, by = row.started_at, f"as {row.id}"
+            spans = json.loads(row.masked)
+            masked_at = begun + spans[-1][0] if spans and spans[-1][1] is None else None
+            self._go_on(call, row, by, begun + self._site.recordings.longest_s, masked_at, by)
+
+    def _go_on(
+        self, call: Call, row: RecordingRow, by: str, until: float, masked_at: float | None, masked_by: str
+    ) -> _Running:
+        """Another recording of the call, as the one of that row was."""
+        running = self._make(call, by, until, row.queue, row.agent)
+        running.row = running.row._replace(linked_call_id=row.linked_call_id, legal_hold=row.legal_hold)
+        if masked_at is not None:
+            self._mask_since(running, masked_at, masked_by)
+        self._look(running, self._clock.now() + GIVE_UP_S)
+        return running
+
+    def _look(self, running: _Running, give_up_at: float) -> None:
+        running.timers["port"] = self._clock.after(AGAIN_S, self._again, running.row.id, give_up_at)
+
+    def _again(self, recording_id: str, give_up_at: float) -> None:
+        """Begin, if the call has a port again."""
+        running = self._running[recording_id]
+        call, folder = self._switch.call(running.row.call_id), self._site.recordings.folder
+        if call is None or call.ended:
+            self._stop(running, "call ended")
+        elif folder is None or running.losses > LOSSES_MOST or self._clock.now() >= give_up_at:
+            running.why = "media lost"
+            self._ended(running, RecordingEvent("ended", 0, why="failed"))
+        elif call.caller.audio.port is None:
+            self._look(running, give_up_at)
+        else:
+            self._order(running, call, call.caller.audio.port, folder)
 
     # --- on demand --------------------------------------------------------------------------------------------------
 

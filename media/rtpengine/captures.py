@@ -71,9 +71,9 @@ class Capture:
             self.begun = True
             self._captures.look(self, _LOOKS_S)
 
-    def complete(self, why: str = "lost") -> None:
+    def complete(self) -> None:
         """There will be no more packets."""
-        self._captures.end(self, why)
+        self._captures.lost(self)
         self._captures.complete(self)
 
 
@@ -145,6 +145,7 @@ class Captures:
         cell.captures.append(capture)
         self.write(capture, notes.head())
         capture.note()
+        self.mask(number, order.masked)
         cell.changed()
         return number
 
@@ -181,6 +182,12 @@ class Captures:
         if capture.side.capture is capture:
             capture.side.capture = None
         capture.side.cell.changed()
+
+    def lost(self, capture: Capture) -> None:
+        """Unless it was over: its cell is gone. What was captured becomes a recording all the same, some time later."""
+        if not capture.over:
+            self.end(capture, "lost")
+            self._tell(capture.on_event, RecordingEvent("lost", capture.number))
 
     def write(self, capture: Capture, line: str) -> None:
         """Append to its notes."""

@@ -183,13 +183,16 @@ cdef int beep(Loop *loop, Recording *recording, Port *port, uint8_t *payload, in
 
 
 cdef void record_port(Loop *loop, Port *port, Command *command, int order_fd) noexcept nogil:
-    """RECORD: `argument` is the recording's number, the order for the thread (JSON) came as a descriptor."""
+    """RECORD: `argument` is the recording's number, the order for the thread (JSON) came as a descriptor. One that takes the
+    place of another is masked if that was: the server that began that one is dead."""
     cdef RecordPayload *order = <RecordPayload *>command.payload
     cdef Recorder *recorder = loop.recorder
     cdef Recording *recording = NULL
     cdef Event *event
+    cdef bint masked = command.flags & 1
     cdef int i
     if port.recording != NULL:
+        masked = masked or port.recording.masked
         stop_recording(loop, port, STOPPED_BY_ORDER)
     if recorder != NULL and order_fd >= 0:
         for i in range(MAX_RECORDINGS):
@@ -221,6 +224,8 @@ cdef void record_port(Loop *loop, Port *port, Command *command, int order_fd) no
     recorder.highest = max(recorder.highest, <uint32_t>i + 1)
     recorder.fresh[recorder.fresh_head % MAX_RECORDINGS] = i
     store_release(&recorder.fresh_head, recorder.fresh_head + 1)
+    if masked:
+        set_mask(loop, recording, True)
 
 
 cdef Recording *recording_of(Port *port, uint32_t number) noexcept nogil:
@@ -228,15 +233,19 @@ cdef Recording *recording_of(Port *port, uint32_t number) noexcept nogil:
 
 
 cdef void mask_recording(Loop *loop, Port *port, Command *command) noexcept nogil:
-    """MASK: nothing of either side gets into the recording until it is unmasked. Told with the time it happened at."""
+    """MASK: nothing of either side gets into the recording until it is unmasked."""
     cdef Recording *recording = recording_of(port, command.argument)
-    cdef Event *event
     if recording == NULL:
         loop.stale_commands += 1
         return
-    recording.masked = command.flags & 1
-    event = emit(loop, RECORDING_MASKED, port, recording.id)
-    event.flags = recording.masked
+    set_mask(loop, recording, command.flags & 1)
+
+
+cdef void set_mask(Loop *loop, Recording *recording, bint masked) noexcept nogil:
+    """Told with the time it happened at."""
+    cdef Event *event = emit(loop, RECORDING_MASKED, recording.port, recording.id)
+    recording.masked = masked
+    event.flags = masked
     event.payload[0] = <uint32_t>((loop.now_ns - recording.started_ns) // 1_000_000)
 
 

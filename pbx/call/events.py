@@ -372,7 +372,8 @@ class RecordingStarted:
     at: float
     call_id: str
     recording: str  # its id
-    by: str  # the rule or who wanted it: "queue asia", "trunk carrier", "number +33...", "flow", "supervisor x"
+    by: str  # the rule or who wanted it: "queue asia", "trunk carrier", "number +33...", "flow", "supervisor x";
+    # "as ID": it goes on from a recording that the last server began
 
 
 @frozen

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import wave
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 
 from config.schema import PortRange
 from media import records
-from media.plane import MediaPort, PortStats, WorkerFailed
+from media.plane import MediaPort, PortStats, RecordingEvent, RecordingOrder, WorkerFailed
 from media.worker_plane import WorkerPlane
 from tests.media.processes import alive, until
 
@@ -114,6 +115,36 @@ async def test_sound_flows_on_and_ports_are_adopted(start: Start, phone: MakePho
     stats = await stats_of(plane, again)
     assert keys == ["5"] and stats.packets_received >= 3 and stats.packets_sent >= 3
     assert plane.counters["media_unknown_port"] == 0
+
+
+async def test_a_recording_is_taken_over(start: Start, phone: MakePhone, tmp_path: Path) -> None:
+    """The end of the one that the dead server began is not taken for the end of the next server's on the same port."""
+    plane = await start()
+    a, first, b, second = await call(plane, phone)
+    before: list[RecordingEvent] = []
+    plane.mask(plane.record(first, RecordingOrder(str(tmp_path), "one.wav"), before.append), True)
+    await until(lambda: [event.kind for event in before] == ["masked", "started"])
+    await plane.close(stay=True)
+    plane = await start()
+    again, told = plane.adopted()[TAG_A], list[RecordingEvent]()
+    recording = plane.record(again, RecordingOrder(str(tmp_path), "two.wav"), told.append)
+    await until(lambda: [event.kind for event in told] == ["masked", "started"])
+    await until(lambda: sound_of(tmp_path / "one.wav")[1] > 0)
+    plane.mask(recording, False)
+    await until(lambda: told[-1].kind == "unmasked")
+    await talk(a, again, b, second)
+    await asyncio.sleep(1)
+    assert told[-1].kind == "unmasked"
+    plane.stop_recording(recording)
+    await until(lambda: told[-1].kind == "ended")
+    assert not sound_of(tmp_path / "one.wav")[0] and sound_of(tmp_path / "two.wav")[0]
+
+
+def sound_of(path: Path) -> tuple[bool, int]:
+    """Whether there is any in a recording, and how much of it."""
+    with wave.open(str(path)) as file:
+        samples = file.readframes(file.getnframes())
+    return any(samples), len(samples)
 
 
 async def test_music_plays_on(start: Start, phone: MakePhone) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 
 from media import records
 from media.fake import FakePlane
@@ -99,8 +100,16 @@ def test_the_fake_records_too() -> None:
         (first, "ended", "stopped"), (second, "started", ""), (second, "masked", ""), (second, "ended", "released"),
     ]  # fmt: skip
     assert plane.recordings == {}
+    masked = plane.record(plane.lease(), replace(order, masked=True), told.append)
+    assert plane.recordings[masked].masked and told[-1] == RecordingEvent("masked", masked)
     lost = plane.record(port, order, told.append)
     assert told[-1] == RecordingEvent("ended", lost, why="lost")
+
+
+def test_two_servers_do_not_count_alike() -> None:
+    """The first recordings of both may be of the same lease."""
+    numbers = {make(Counter()).add(3, 9, lambda _: None) for _ in range(4)}
+    assert len(numbers) > 1
 
 
 def test_one_of_the_server_before_is_not_taken_for_ours() -> None:

@@ -18,7 +18,7 @@ from media.fake import FakeRecording
 from media.plane import RecordingEvent
 from pbx.call import events
 from pbx.call.phone_settings import BadSetting, PhoneSettings
-from pbx.recordings import BEEP, Recordings
+from pbx.recordings import BEEP, LOSSES_MOST, Recordings
 from pbx.store.recordings import RecordingRow
 from tests.call.office import SITE, Office, Talk
 
@@ -200,13 +200,187 @@ def test_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_worker_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    room = Room(tmp_path, monkeypatch)
-    room.talk()
+    """The call goes on by another one, and so does its recording, in another file."""
+    room = Room(tmp_path, monkeypatch, record={"queues": set()})
+    a, _ = room.talk()
     room.recordings.start(room.call_id, "zoe")
+    room.opened()
+    room.recordings.event(ItemConnected(room.office.clock.time, room.call_id, "asia", "ann", 3.0))
     room.office.pass_time(7)
     room.office.plane.kill()
     (row,) = room.rows.values()
     assert row.why == "media lost" and row.duration_s == pytest.approx(7)
+    room.office.pass_time(1)
+    lost, after = room.rows.values()
+    assert (after.queue, after.agent, after.ended_at) == ("asia", "ann", None)
+    assert after.id == f"{room.call_id}.2" and after.file != lost.file
+    assert room.running.port is next(iter(room.office.switch.calls())).caller.audio.port and not room.running.masked
+    room.opened()
+    assert room.kinds == ["RecordingStarted", "RecordingStopped", "RecordingStarted"]
+    assert room.told[-1].by == "zoe" and room.told[-1].recording == after.id
+    a.bye()
+    assert room.rows[after.id].why == "call ended" and len(room.recordings) == 0
+    room.office.pass_time(100)
+    assert room.office.leaks() == {}
+
+
+def test_what_was_masked_stays_so_when_the_worker_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its first packet, and not for longer than it would have been; so does the longest time."""
+    room = Room(tmp_path, monkeypatch, {"mask_at_most_s": 60, "longest_s": 100})
+    room.talk()
+    view = room.recordings.start(room.call_id, "zoe")
+    room.recordings.mask(view["id"], True, "ann")
+    room.office.pass_time(40)
+    room.office.plane.kill()
+    room.office.pass_time(1)
+    assert room.running.order.masked and room.running.masked
+    assert (room.told[-1].masked, room.told[-1].by) == (True, "ann")
+    room.office.pass_time(20)
+    assert not room.running.masked and room.told[-1].by == "time"
+    assert json.loads(room.rows[f"{room.call_id}.2"].masked) == [[0.0, 0.0]]
+    room.office.pass_time(40)
+    assert room.office.plane.recordings == {} and room.rows[f"{room.call_id}.2"].why == "too long"
+
+
+def test_while_there_is_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is ordered meanwhile is obeyed when there is one."""
+    room = Room(tmp_path, monkeypatch)
+    room.talk()
+    view = room.recordings.start(room.call_id, "zoe")
+    room.office.plane.down = True
+    room.office.plane.kill()
+    room.office.pass_time(2)
+    waiting = room.recordings.of_call(room.call_id)
+    assert waiting is not None and waiting != view["id"] and waiting not in room.rows
+    assert room.recordings.mask(waiting, True, "ann")["masked_now"]
+    with pytest.raises(StateConflict, match="recorded already"):
+        room.recordings.start(room.call_id, "zoe")
+    room.office.plane.down = False
+    room.office.pass_time(1)
+    assert room.running.masked and room.rows[waiting].started_at == pytest.approx(room.office.clock.time, abs=1)
+    room.office.plane.down = True
+    room.office.plane.kill()
+    third = room.recordings.of_call(room.call_id)
+    assert third is not None
+    room.recordings.stop(third, "zoe")
+    room.office.plane.down = False
+    room.office.pass_time(20)
+    assert room.office.plane.recordings == {} and len(room.recordings) == 0 and third not in room.rows
+
+
+def test_a_call_that_the_worker_takes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, monkeypatch)
+    room.talk()
+    view = room.recordings.start(room.call_id, "zoe")
+    room.office.plane.down = True
+    room.office.plane.kill()
+    room.office.pass_time(40)
+    assert not list(room.office.switch.calls()) and len(room.recordings) == 0
+    assert list(room.rows) == [view["id"]] and room.kinds == ["RecordingStopped"]
+
+
+def test_workers_that_die_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One day it is enough, and that is told."""
+    room = Room(tmp_path, monkeypatch)
+    a, b = room.talk()
+    room.recordings.start(room.call_id, "zoe")
+    monkeypatch.setattr("pbx.recordings.log.error", lambda *_, **__: None)
+    for _ in range(LOSSES_MOST + 1):
+        assert room.running
+        room.office.plane.kill()
+        room.office.pass_time(1)
+    assert room.office.plane.recordings == {} and len(room.rows) == LOSSES_MOST + 1
+    assert isinstance(room.told[-1], events.RecordingFailed) and room.told[-1].reason == "media lost"
+    assert list(room.office.switch.calls()) and a and b
+    assert room.office.counters["recordings_failed"] == 1
+
+
+def test_it_fails_after_the_worker_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full: that ends it."""
+    room = Room(tmp_path, monkeypatch)
+    room.talk()
+    room.recordings.start(room.call_id, "zoe")
+    monkeypatch.setattr("pbx.recordings.log.error", lambda *_, **__: None)
+    room.office.plane.kill()
+    room.office.pass_time(1)
+    room.office.plane.end_recording(2, "failed", errno.ENOSPC)
+    room.office.pass_time(60)
+    assert room.kinds == ["RecordingStopped", "RecordingFailed"] and len(room.rows) == 2
+
+
+def test_a_file_that_takes_its_time_after_the_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """rtpengine: what was captured is made a file while the next recording runs."""
+    room = Room(tmp_path, monkeypatch)
+    room.talk()
+    view = room.recordings.start(room.call_id, "zoe")
+    first = room.running
+    room.office.plane.recordings.clear()
+    first.on_event(RecordingEvent("lost", 1))
+    room.office.pass_time(1)
+    assert room.recordings.of_call(room.call_id) == f"{room.call_id}.2"
+    first.on_event(RecordingEvent("ended", 1, 5000, "lost", size_bytes=80_000))
+    row = room.rows[view["id"]]
+    assert (row.why, row.duration_s, row.size_bytes) == ("media lost", 5.0, 80_000)
+    room.office.pass_time(1)
+    assert room.recordings.of_call(room.call_id) == f"{room.call_id}.2" and len(room.rows) == 2
+
+
+@pytest.mark.parametrize(("spans", "masked"), [([], False), ([[1, 2]], False), ([[1, 2], [30, None]], True)])
+def test_the_server_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spans: list[list[float | None]], masked: bool
+) -> None:
+    """The next one takes the recording's place: it can be masked and stopped again, and its limits hold."""
+    room = Room(tmp_path, monkeypatch, {"mask_at_most_s": 60, "longest_s": 200})
+    room.talk()
+    view = room.recordings.start(room.call_id, "zoe")
+    began = room.rows[view["id"]]._replace(masked=json.dumps(spans), queue="asia", agent="ann", legal_hold=1)
+    room.office.pass_time(50)
+    after = Recordings(room.recordings.files.site, room.office.switch, room.told.append, room.office.counters)
+    monkeypatch.setattr(after.files.store, "save", lambda row: room.rows.__setitem__(row.id, row))
+    after.files.left = {began.call_id: began}
+    room.told.clear()
+    after.event(events.CallRevived(room.office.clock.time, room.call_id))
+    room.office.pass_time(1)
+    again = after.of_call(room.call_id)
+    assert again == f"{room.call_id}.51"
+    row = room.rows[again]
+    assert (row.queue, row.agent, row.legal_hold) == ("asia", "ann", 1)
+    assert room.running.masked is masked
+    room.opened()
+    assert room.told[-1].by == f"as {began.id}"
+    room.office.pass_time(38)
+    assert room.running.masked is masked
+    room.office.pass_time(2)
+    assert not room.running.masked
+    room.office.pass_time(110)
+    assert room.office.plane.recordings == {} and room.rows[again].why == "too long"
+
+
+def test_a_mask_that_the_dead_server_did_not_write_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker knew it."""
+    room = Room(tmp_path, monkeypatch, {"mask_at_most_s": 60})
+    room.talk()
+    view = room.recordings.start(room.call_id, "zoe")
+    began = room.rows[view["id"]]
+    room.office.plane.mask(1, True)
+    after = Recordings(room.recordings.files.site, room.office.switch, room.told.append, room.office.counters)
+    monkeypatch.setattr(after.files.store, "save", lambda row: None)
+    after.files.left = {began.call_id: began}
+    after.event(events.CallRevived(room.office.clock.time, room.call_id))
+    room.office.pass_time(59)
+    assert room.running.masked
+    room.office.pass_time(2)
+    assert not room.running.masked
+
+
+def test_a_call_that_was_not_recorded_is_not_after_the_server_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(tmp_path, monkeypatch)
+    room.talk()
+    room.recordings.event(events.CallRevived(room.office.clock.time, room.call_id))
+    room.office.pass_time(5)
+    assert room.office.plane.recordings == {} and room.rows == {}
 
 
 def test_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

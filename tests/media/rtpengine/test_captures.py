@@ -6,6 +6,7 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -227,6 +228,28 @@ async def test_what_is_masked_is_on_no_disk(
     plane.release(port)
 
 
+async def test_masked_from_the_beginning(
+    plane: RtpenginePlane, phone: MakePhone, tmp_path: Path, spool: Path
+) -> None:
+    a = phone(payload_type=8)
+    port = caller(plane, a)
+    plane.echo(port)
+    await settle(plane, port)
+    told: list[RecordingEvent] = []
+    async with speaking(a, port, 500):
+        recording = plane.record(port, replace(order(tmp_path), masked=True), told.append)
+        await asyncio.sleep(0.5)
+        plane.mask(recording, False)
+        await until(lambda: "started" in [event.kind for event in told], 10)
+        await asyncio.sleep(0.5)
+        plane.stop_recording(recording)
+        await until(lambda: told[-1].kind == "ended", 10)
+    assert [event.kind for event in told] == ["masked", "unmasked", "started", "ended"]
+    left, _ = sides(tmp_path / "day/call.wav")
+    assert not left[: told[1].at_ms * 8].any() and loud(left[told[1].at_ms * 8 + 1600 : -800], 500)
+    plane.release(port)
+
+
 async def test_what_a_dead_server_left_is_taken_up(
     plane: RtpenginePlane, daemon: Rtpengine, prompts: Path, phone: MakePhone, tmp_path: Path, spool: Path
 ) -> None:
@@ -265,6 +288,7 @@ async def test_a_daemon_that_dies(prompts: Path, phone: MakePhone, tmp_path: Pat
         await asyncio.sleep(1.2)
         daemon.kill()
     await until(lambda: bool(told) and told[-1].kind == "ended", 15)
+    assert [event.kind for event in told] == ["started", "lost", "ended"]
     assert (told[-1].why, told[-1].error) == ("lost", 0)
     left, _ = sides(tmp_path / "day/call.wav")
     assert loud(left[800:4800], 500)

@@ -195,6 +195,25 @@ async def test_masked(plane: WorkerPlane, leg: MakeLeg, settle: Settle, folder: 
     assert sound[: masked.at_ms * 8].any() and sound[unmasked.at_ms * 8 :].any()
 
 
+async def test_masked_from_the_beginning(plane: WorkerPlane, leg: MakeLeg, settle: Settle, folder: Path) -> None:
+    """Not one packet gets in. One that takes its place is masked, too: the server may not know that it was."""
+    a, b = leg(), leg(ssrc=77)
+    plane.bridge(a.port, b.port)
+    await settle()
+    await talk(a, b, 3)
+    first = Recorded(plane, a.port, folder, masked=True)
+    await talk(a, b, 15)
+    second = Recorded(plane, a.port, folder, path="second.wav")
+    await talk(a, b, 15)
+    plane.mask(second.id, False)
+    unmasked = await second.told.wait("unmasked")
+    await talk(a, b, 15)
+    await second.stop()
+    assert [event.at_ms for event in (await first.told.wait("masked"), await second.told.wait("masked"))] == [0, 0]
+    assert len(first.sound()) > 1600 and not first.sound().any()
+    assert not second.sound()[: unmasked.at_ms * 8 - 320].any() and second.sound()[unmasked.at_ms * 8 :].any()
+
+
 async def test_keys_are_not_heard(plane: WorkerPlane, leg: MakeLeg, settle: Settle, folder: Path) -> None:
     a, b = leg(), leg(ssrc=77)
     plane.bridge(a.port, b.port)
