@@ -6,20 +6,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from config.fields import Expected, SipUri
+from config.fields import Expected, OneOrMany, SipUri
 from config.model import Model
+
+_LOOSE = "sip:HOST;lr, the address of a proxy"
+LooseRoute = Annotated[str, Field(pattern=r"^sips?:[^\s<>,]+;lr(;[^\s<>,]*)?$"), Expected(_LOOSE)]
 
 
 class Registration(Model):
     """How long a registration holds (RFC 3261 10.3): what a phone asks for, not less than `min_s` and cut at `max_s`;
     `default_s` when it asks for nothing. `at_limit`: what becomes of one contact more than `max_contacts`. `outbound`:
-    several connections of one phone are kept apart (RFC 5626)."""
+    several connections of one phone are kept apart (RFC 5626). `service_route`: the proxies through which phones are to
+    call (RFC 3608)."""
 
     min_s: int = Field(60, ge=1, le=3600)
     max_s: int = Field(3600, ge=60, le=604_800)
     default_s: int = Field(3600, ge=60, le=604_800)
     at_limit: Literal["replace oldest", "refuse"] = "replace oldest"
     outbound: bool = True
+    service_route: Annotated[tuple[LooseRoute, ...], OneOrMany] = ()
 
     @model_validator(mode="after")
     def _in_order(self) -> Registration:

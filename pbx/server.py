@@ -220,7 +220,7 @@ class Server:
             on_auth_failure=self._registration_refused, counters=self.counters,
             min_expires_s=site.registration.min_s, max_expires_s=site.registration.max_s,
             default_expires_s=site.registration.default_s, at_limit=site.registration.at_limit,
-            outbound=site.registration.outbound,
+            outbound=site.registration.outbound, service_route=site.registration.service_route,
         )  # fmt: skip
         return Rules(
             site,

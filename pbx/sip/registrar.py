@@ -10,7 +10,7 @@
 The AOR is known by its user part: extensions and trunk logins of a site have unique names, and phones register them at
 whatever name or address of ours they were given. Nothing is told about who exists before a right password was shown.
 
-No Service-Route (RFC 3608) is given: phones call by the way they register, there is no other way into a site.
+Phones call by the way they register, unless a Service-Route (RFC 3608) tells them the site's proxies.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Registrar:
     `max_contacts_of(user)` is None for who may not register. `is_local(host)` says whether a host (lower case, IPv6
     without brackets) is ours; without it any is. `on_auth_failure(user, source)` is told of wrong passwords and of
     registrations for somebody else. `at_limit`: what happens to one contact too many. `outbound`: whether flows of a
-    device are kept apart (RFC 5626).
+    device are kept apart (RFC 5626). `service_route`: URIs with `;lr`, through which phones are to send their requests.
     """
 
     def __init__(
@@ -116,6 +116,7 @@ class Registrar:
         default_expires_s: int = 3600,
         at_limit: AtLimit = "replace oldest",
         outbound: bool = True,
+        service_route: Sequence[str] = (),
     ) -> None:
         self._store = store
         self._digest = digest
@@ -128,6 +129,7 @@ class Registrar:
         self._default_expires_s = default_expires_s
         self._at_limit = at_limit
         self._outbound = outbound
+        self._service_route = "".join([f"Service-Route: <{uri}>\r\n" for uri in service_route])
 
     def register(self, request: Request, source: Hop, now: float) -> Reply:
         """Answer a REGISTER. Either all of its changes are made or none."""
@@ -210,7 +212,7 @@ class Registrar:
         self._store.replace(aor, new, now)
         for change in changes:
             self._counters[f"registrations_{change.kind}"] += 1
-        lines = _lines(new, now, gruu)
+        lines = _lines(new, now, gruu) + self._service_route
         if path and "path" in options:  # RFC 3327 5.3
             lines += "".join([f"Path: {one}\r\n" for one in path])
         if flow.outbound:

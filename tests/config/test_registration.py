@@ -54,3 +54,11 @@ def test_register_needs_a_login_and_a_place() -> None:
             Trunk.model_validate(wrong)
     there = Trunk.model_validate({**login, "register": {"registrar": "sip:reg.example.com"}})
     assert there.registration is not None and not there.ways
+
+
+def test_proxies_in_front() -> None:
+    edge = "sip:edge.example.com:5070;transport=tcp;lr"
+    assert Registration.model_validate({"service_route": edge}).service_route == (edge,)
+    for wrong in ("edge.example.com", "sip:edge.example.com", "<sip:edge.example.com;lr>", ["sip:a;lr", "sip:b;lrs"]):
+        with pytest.raises(ValidationError):
+            Registration.model_validate({"service_route": wrong})

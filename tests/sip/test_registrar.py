@@ -230,6 +230,15 @@ def test_unknown_extension_is_named() -> None:
     assert (reply.status, reply.headers) == (420, "Unsupported: timer, nothing\r\n")
 
 
+def test_service_route() -> None:
+    """RFC 3608 6.3: in order, in the answer to whoever has registered."""
+    proxies = ("sip:edge.example.com;transport=tcp;lr", "sip:core.example.com;lr")
+    phone = Phone(service_route=proxies)
+    assert "Service-Route" not in phone.send("Contact: <sip:a@h>", authenticate=False).headers
+    reply = phone.send("Contact: <sip:a@h>")
+    assert re.findall("Service-Route: <(.*)>\r\n", reply.headers) == [*proxies]
+
+
 def test_path_is_kept_and_echoed() -> None:
     """RFC 3327 5.3."""
     phone = Phone()
