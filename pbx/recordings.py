@@ -322,7 +322,7 @@ class Recordings:
             after.losses = running.losses + 1
 
     def _revived(self, event: events.CallRevived) -> None:
-        """A worker that outlived the server records on until this takes its place: it can be masked or stopped again."""
+        """A worker that outlived the server records on until this takes its place, to mask and stop it."""
         call, row = self._switch.call(event.call_id), self.files.left.pop(event.call_id, None)
         if call is not None and row is not None:
             begun, by = row.started_at, f"as {row.id}"
