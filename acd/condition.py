@@ -1,7 +1,7 @@
 """What a requirement says once it is read: conditions on agents' levels and on attributes of the call.
 
-Each condition answers with the set of agents (see `skills.py`) who fulfil it for a call, and with bounds over all
-calls.
+Each condition answers with the set of agents (see `skills.py`) who fulfil it for a call, with bounds over all calls,
+and with what one agent lacks for a call (in words; "" if nothing).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ WORDS = frozenset({"and", "or", "not", "call", "skill"})  # have a meaning of th
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
+
+_OPPOSITE = {">=": "<", ">": "<=", "<=": ">", "<": ">=", "==": "!=", "!=": "=="}
 
 
 # --- values ---------------------------------------------------------------------------------------------------------
@@ -88,10 +90,21 @@ class Level:
     def __str__(self) -> str:
         return f"{self.skill} {self.comparison} {self.than}"
 
-    def fits(self, index: SkillIndex, call: Attributes) -> int:
+    def _read(self, call: Attributes) -> tuple[str, float]:
+        """Of which skill, compared with what."""
         name, than = self.skill.name, self.than
         skill = name if isinstance(name, str) else str(call.get(name.name, ""))
-        level = than.value if isinstance(than, Number) else as_number(call.get(than.name))
+        return skill, than.value if isinstance(than, Number) else as_number(call.get(than.name))
+
+    def lack(self, levels: Mapping[str, int], call: Attributes) -> str:
+        skill, level = self._read(call)
+        has = levels.get(skill, 0)
+        if _OPERATORS[self.comparison](has, level):
+            return ""
+        return f"{skill} {has} {_OPPOSITE[self.comparison]} {level:g}"
+
+    def fits(self, index: SkillIndex, call: Attributes) -> int:
+        skill, level = self._read(call)
         if self.comparison == ">=":
             return index.at_least(skill, level)
         compare = _OPERATORS[self.comparison]
@@ -132,6 +145,9 @@ class Fact:
         same = str("" if left is None else left) == str("" if other is None else other)
         return same if self.comparison == "==" else not same if self.comparison == "!=" else False
 
+    def lack(self, levels: Mapping[str, int], call: Attributes) -> str:
+        return "" if self.holds(call) else f"not {self}"
+
     def fits(self, index: SkillIndex, call: Attributes) -> int:
         return index.everyone if self.holds(call) else 0
 
@@ -145,6 +161,9 @@ class AllOf:
 
     def __str__(self) -> str:
         return " and ".join(f"({part})" if isinstance(part, AllOf | AnyOf) else str(part) for part in self.parts)
+
+    def lack(self, levels: Mapping[str, int], call: Attributes) -> str:
+        return ", ".join([lack for part in self.parts if (lack := part.lack(levels, call))])
 
     def fits(self, index: SkillIndex, call: Attributes) -> int:
         found = index.everyone
@@ -169,6 +188,10 @@ class AnyOf:
     def __str__(self) -> str:
         return " or ".join(f"({part})" if isinstance(part, AnyOf) else str(part) for part in self.parts)
 
+    def lack(self, levels: Mapping[str, int], call: Attributes) -> str:
+        lacks = [part.lack(levels, call) for part in self.parts]
+        return " and ".join(lacks) if all(lacks) else ""
+
     def fits(self, index: SkillIndex, call: Attributes) -> int:
         found = 0
         for part in self.parts:
@@ -189,6 +212,9 @@ class Not:
 
     def __str__(self) -> str:
         return f"not ({self.part})" if isinstance(self.part, AllOf | AnyOf) else f"not {self.part}"
+
+    def lack(self, levels: Mapping[str, int], call: Attributes) -> str:
+        return "" if self.part.lack(levels, call) else str(self)
 
     def fits(self, index: SkillIndex, call: Attributes) -> int:
         return index.everyone & ~self.part.fits(index, call)

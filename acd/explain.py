@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from acd.decision import Decision, Fitting, fitting
+from acd.decision import Decision, Excluded, Fitting, fitting
 from acd.floor import Floor
 from acd.model import ItemState
 from acd.rules import position
@@ -145,12 +145,11 @@ def _waits(at: float, data: Data) -> Moment:
         return Moment(at, "waits", "nobody takes it now")
     needed = f"it needs {who.needs}" if who.needs else "it needs nothing in particular"
     more = f"{needed} (step {who.step})" if who.step else needed
-    named = tuple(f"{name}: {_doing(what)}" for name, what in who.named)
+    details = (more, *_excluded(who.excluded), *_named(who))
     if not who.fits:
-        return Moment(at, "waits", "nobody in the site can take it", (more,))
+        return Moment(at, "waits", "nobody in the site can take it", details)
     if not who.logged_in:
-        absent = f"{_agents(who.fits)} could take it, nobody of them is logged in"
-        return Moment(at, "waits", absent, (more, *named))
+        return Moment(at, "waits", f"{_agents(who.fits)} could take it, nobody of them is logged in", details)
     counts = (
         (who.fits - who.logged_in, "logged out"),
         (who.logged_in - who.on_duty, "not ready"),
@@ -158,19 +157,41 @@ def _waits(at: float, data: Data) -> Moment:
         (who.free, "free, for others who are before it"),
     )
     shares = ", ".join(f"{count} {what}" for count, what in counts if count)
-    return Moment(at, "waits", f"nobody is free: {_agents(who.fits)} could take it, {shares}", (more, *named))
+    return Moment(at, "waits", f"nobody is free: {_agents(who.fits)} could take it, {shares}", details)
+
+
+REASONS: Final = {
+    "later_level": "free, but asked later by their level in the queue", "ringing": "rung", "at_work": "at work",
+    "not_free": "without a free phone", "not_ready": "not ready", "logged_out": "logged out",
+    "not_preferred": "not the agent it waits for", "no_channel": "for other channels", "unfit": "without what it needs",
+    "elsewhere": "of other queues",
+}  # fmt: skip
+
+
+def _excluded(counts: Excluded | None) -> list[str]:
+    shares = ", ".join(f"{count} {REASONS.get(why, why)}" for why, count in (counts or {}).items())
+    return [f"excluded: {shares}"] if shares else []
+
+
+def _named(who: Decision | Fitting) -> list[str]:
+    lines = [f"{name}: {_doing(what)}" for name, what in who.named]
+    more = sum((who.excluded or {}).values()) - len(lines)
+    return [*lines, f"and {more} more"] if lines and more > 0 else lines
 
 
 def _doing(what: str) -> str:
     state, _, why = what.partition(" ")
     word = _STATES.get(state, state.lower())
-    return f"{word} ({why})" if why else word
+    return word if not why else f"{word} {why}" if state in _AND_WHAT else f"{word} ({why})"
 
 
 _STATES: Final = {
     "LOGGED_OUT": "logged out", "NOT_READY": "not ready", "READY": "ready", "RESERVED": "rung for another call",
-    "BUSY": "talks", "WRAP_UP": "notes down a call",
+    "BUSY": "talks", "WRAP_UP": "notes down a call", "ASKED": "rung for this call, too",
+    "LATER_LEVEL": "free, but asked later: level", "UNFIT": "does not fit:", "NO_CHANNEL": "is for other channels, not",
+    "NOT_PREFERRED": "fits, but it waits for another agent", "ELSEWHERE": "serves other queues",
 }  # fmt: skip
+_AND_WHAT: Final = ("LATER_LEVEL", "UNFIT", "NO_CHANNEL")
 
 
 def _relaxed(at: float, data: Data) -> Moment:
@@ -193,11 +214,14 @@ def _reserved(at: float, data: Data) -> Moment:
     lines = [f"{needed}, at step {decision.step}" if decision.step else needed]
     lines.append(f"{_agents(decision.fits)} {'fits' if decision.fits < 2 else 'fit'}, {decision.logged_in} logged in")
     lines.append(_chosen(decision, data))
+    if decision.rival is not None:
+        call, queue, score = decision.rival
+        lines.append(f"next would have been {call} of queue {queue}: score {score:.1f}")
     if decision.kind == "preferred":
         lines.append("it waited for this agent")
     elif decision.kind == "borrowed":
         lines.append("borrowed: the agent is of another queue")
-    return Moment(at, "offered", text, (*lines, *_shown(decision)))
+    return Moment(at, "offered", text, (*lines, *_shown(decision), *_excluded(decision.excluded), *_named(decision)))
 
 
 def _chosen(decision: Decision, data: Data) -> str:
@@ -225,9 +249,9 @@ def _number(strategy: str, key: float | None, idle_s: float) -> str:
         case "most skilled":
             return f"levels {key:g} in sum, {idle}"
         case "fewest calls":
-            return f"{key:g} calls today, {idle}"
+            return f"{key:g} calls since log-in, {idle}"
         case "least talk time":
-            return f"talked for {seconds(key)}, {idle}"
+            return f"talked for {seconds(key)} since log-in, {idle}"
         case "least occupied":
             return f"at work for {100 * key:.0f} % of the time, {idle}"
         case "least loaded":

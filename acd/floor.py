@@ -157,9 +157,9 @@ class Floor:
         if item.step != step:
             self.tell_waits(item)
 
-    def give(self, item: WorkItem, agent: Agent, why: str) -> None:
+    def give(self, item: WorkItem, agent: Agent, why: str, rival: WorkItem | None = None) -> None:
         """An item that was taken from its line to an agent; back into line if it wants others, too."""
-        self.reserve(item, agent, why)
+        self.reserve(item, agent, why, rival=rival)
         if offering.wanted(self, item):
             self.lines.add(item)
 
@@ -177,12 +177,13 @@ class Floor:
             self.place(item)
 
     def reserve(
-        self, item: WorkItem, agent: Agent, why: str, among: int = 0, best: Sequence[Agent] = ()
-    ) -> None:
-        """Hold the item for the agent, of the set `among` if he was chosen from one, whose `best` are to be shown.
-        Neither is in line any more when this returns."""
+        self, item: WorkItem, agent: Agent, why: str, among: int = 0, best: Sequence[Agent] = (),
+        rival: WorkItem | None = None,
+    ) -> None:  # fmt: skip
+        """Hold the item for the agent, of the set `among` if he was chosen from one, whose `best` are to be shown; if
+        he chose, `rival` is the next whom he would have. Neither is in line any more when this returns."""
         now, queue = self.now, item.queue
-        because = tuple(decision.of(self, item, agent, among, best))
+        because = tuple(decision.of(self, item, agent, among, best, rival))
         number = self.next_reservation()
         reservation = Reservation(number, item.id, agent.name, queue.name, now, now + callbacks.held_s(self, item))
         self.reservations[number] = item.reservations[number] = agent.reservation = reservation
@@ -384,7 +385,8 @@ class Floor:
         item = self.lines.best_for(agent.slot)
         if item is not None and not assignment.holds_back(self, agent, item):
             self.lines.remove(item)
-            self.give(item, agent, f"best score, {item.score + self.now - item.age_from:.1f}, that fits the agent")
+            why = f"best score, {item.score + self.now - item.age_from:.1f}, that fits the agent"
+            self.give(item, agent, why, self.lines.best_for(agent.slot))
 
     def rested(self, agent: Agent) -> None:
         """The agent's rest after failures is over (his availability is still to be updated)."""

@@ -18,6 +18,7 @@ Read once, at load. The result answers for all agents at once, as a set (see `sk
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from acd.condition import WORDS, AllOf, AnyOf, Attribute, Attributes, Condition, Fact, Level, Not, Number, Skill, Text
@@ -50,6 +51,10 @@ class Requirement:
         if not self.named_by:
             return tuple(self.skills)
         return tuple(dict.fromkeys((*self.skills, *(str(call.get(name, "")) for name in self.named_by))))
+
+    def lack(self, levels: Mapping[str, int], call: Attributes) -> str:
+        """Why an agent with these levels does not fulfil it: `asia 3 < 5, french 0 < 1`; "" if he does."""
+        return self.condition.lack(levels, call)
 
     def bounds(self, index: SkillIndex) -> tuple[int, int]:
         """The agents who fulfil it whatever the call, and (at most) those who do for some call."""

@@ -27,7 +27,7 @@ def _skills_of(agent: Agent) -> dict[str, int]:
 class Roster:
     __slots__ = (
         "_free", "_slots", "agents", "at_work", "columns", "idle", "interrupts", "logged_in", "on_duty", "phones",
-        "serving", "skills", "unable",
+        "ringing", "serving", "skills", "unable",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -42,6 +42,7 @@ class Roster:
         self.logged_in = 0  # whoever is not LOGGED_OUT, as a set
         self.on_duty = 0  # and not NOT_READY either
         self.at_work = 0  # who is rung, talks or notes down, as a set
+        self.ringing = 0  # who is rung, as a set
         self._slots: list[Agent | None] = []
         self._free: list[int] = []  # slots given back
 
@@ -98,6 +99,10 @@ class Roster:
         off = agent.state in (State.LOGGED_OUT, State.NOT_READY)
         self.on_duty = self.on_duty & ~bit if off else self.on_duty | bit
         self.at_work = self.at_work | bit if agent.state in _AT_WORK else self.at_work & ~bit
+        if agent.state is State.RESERVED:
+            self.ringing |= bit
+        elif self.ringing >> agent.slot & 1:
+            self.ringing ^= bit
 
     def longest_idle(self, eligible: int) -> Agent | None:
         slot = self.idle.longest(eligible)

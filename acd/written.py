@@ -91,10 +91,11 @@ def place(floor: Floor, item: WorkItem) -> None:
 
 
 def reserve(
-    floor: Floor, item: WorkItem, agent: Agent, why: str, among: int = 0, best: Sequence[Agent] = ()
-) -> None:
+    floor: Floor, item: WorkItem, agent: Agent, why: str, among: int = 0, best: Sequence[Agent] = (),
+    rival: WorkItem | None = None,
+) -> None:  # fmt: skip
     """As `Floor.reserve`."""
-    because = tuple(decision.of(floor, item, agent, among, best))
+    because = tuple(decision.of(floor, item, agent, among, best, rival))
     number, queue, now = floor.next_reservation(), item.queue, floor.now
     held = Reservation(number, item.id, agent.name, queue.name, now, now + queue.ring_s)
     floor.written.reservations[number] = item.reservations[number] = held
@@ -238,7 +239,8 @@ def update(floor: Floor, agent: Agent) -> None:
             _give_back(floor, _end(floor, held, Outcome.WITHDRAWN))
     while (best := _best(floor, agent)) is not None:
         written.lines[best.channel].remove(best)
-        reserve(floor, best, agent, f"best score, {best.score + floor.now - best.age_from:.1f}, that fits the agent")
+        why = f"best score, {best.score + floor.now - best.age_from:.1f}, that fits the agent"
+        reserve(floor, best, agent, why, rival=_best(floor, agent))
 
 
 def _note_open(floor: Floor, agent: Agent) -> None:

@@ -54,23 +54,26 @@ def test_chosen_from_those_who_are_free(stage: Stage) -> None:
     scene.ready("ann", "dee")
     scene.call("c1")
     assert decision(scene, "c1") == Decision(
-        "most skilled", "asia >= 5", 0, 3, 3, 3, (("ann", 8.0, 0.0), ("bob", 6.0, 30.0), ("cy", 5.0, 30.0)), ""
-    )
+        "most skilled", "asia >= 5", 0, 3, 3, 3, (("ann", 8.0, 0.0), ("bob", 6.0, 30.0), ("cy", 5.0, 30.0)), "",
+        {"unfit": 2}, (("dee", "UNFIT asia 2 < 5"), ("eve", "UNFIT asia 0 < 5")),
+    )  # fmt: skip
     (queued, offered) = told(scene, "c1")
     assert queued.text == "came to queue sales"
     assert offered.text == "offered to ann after 0 s"
     assert offered.details == (
         "needed: asia >= 5", "3 agents fit, 3 logged in", "3 free, chosen by strategy most skilled",
         "ann: levels 8 in sum, idle for 0 s", "bob: levels 6 in sum, idle for 30 s",
-        "cy: levels 5 in sum, idle for 30 s",
+        "cy: levels 5 in sum, idle for 30 s", "excluded: 2 without what it needs",
+        "dee: does not fit: asia 2 < 5", "eve: does not fit: asia 0 < 5",
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("strategy", "says"),
     [
-        ("longest idle", "idle for 0 s"), ("fewest calls", "0 calls today, idle for 0 s"),
-        ("least talk time", "talked for 0 s, idle for 0 s"), ("top down", "place 1 in the list, idle for 0 s"),
+        ("longest idle", "idle for 0 s"), ("fewest calls", "0 calls since log-in, idle for 0 s"),
+        ("least talk time", "talked for 0 s since log-in, idle for 0 s"),
+        ("top down", "place 1 in the list, idle for 0 s"),
         ("least occupied", "at work for 0 % of the time, idle for 0 s"), ("random", "drawn 0."),
     ],
 )  # fmt: skip
@@ -134,7 +137,12 @@ def test_why_nobody_takes_it(stage: Stage) -> None:
     scene.answer("c1")
     scene.call("c2")
     assert fittings(scene, "c2") == [
-        Fitting("asia >= 5", 0, 3, 2, 1, 0, (("ann", "BUSY"), ("bob", "NOT_READY lunch")))
+        Fitting(
+            "asia >= 5", 0, 3, 2, 1, 0,
+            (("ann", "BUSY"), ("bob", "NOT_READY lunch"), ("eve", "UNFIT asia 0 < 5"), ("cy", "LOGGED_OUT"),
+             ("dee", "UNFIT asia 2 < 5")),
+            {"at_work": 1, "not_ready": 1, "logged_out": 1, "unfit": 2},
+        )
     ]  # fmt: skip
     scene.wait(70)
     scene.engine.ready("bob", scene.now)
@@ -142,7 +150,10 @@ def test_why_nobody_takes_it(stage: Stage) -> None:
     _, waits, offered = told(scene, "c2")
     busy = "1 logged out, 1 not ready, 1 at work or without a free phone"
     assert waits.text == f"nobody is free: 3 agents could take it, {busy}"
-    assert waits.details == ("it needs asia >= 5", "ann: talks", "bob: not ready (lunch)")
+    assert waits.details == (
+        "it needs asia >= 5", "excluded: 1 at work, 1 not ready, 1 logged out, 2 without what it needs", "ann: talks",
+        "bob: not ready (lunch)", "eve: does not fit: asia 0 < 5", "cy: logged out", "dee: does not fit: asia 2 < 5",
+    )  # fmt: skip
     assert offered.text == "offered to bob after 1 min 10 s"
     assert offered.details[2].startswith("the agent came free: best score")
 
@@ -152,8 +163,109 @@ def test_nobody_logged_in_nobody_at_all(stage: Stage) -> None:
     scene.call("c1")
     scene.call("c2", "far")
     assert told(scene, "c1")[-1].text == "3 agents could take it, nobody of them is logged in"
-    assert told(scene, "c1")[-1].details[1:] == ("ann: logged out", "bob: logged out", "cy: logged out")
-    assert told(scene, "c2")[-1] == Moment(T0, "waits", "nobody in the site can take it", ("it needs africa",))
+    assert told(scene, "c1")[-1].details[2:5] == ("ann: logged out", "bob: logged out", "cy: logged out")
+    nobody = told(scene, "c2")[-1]
+    assert nobody.text == "nobody in the site can take it"
+    assert nobody.details[:2] == ("it needs africa", "excluded: 5 without what it needs")
+    assert nobody.details[2] == "ann: does not fit: africa 0 < 1"
+
+
+def named(scene: Scene, item: str) -> dict[str, str]:
+    return dict(decision(scene, item).named)
+
+
+def test_who_was_excluded_and_why(stage: Stage) -> None:
+    """Although somebody is free: who lacks what, who is at lunch, at work, rung, without a phone, in another queue."""
+    agents: dict[str, dict[str, Any]] = {
+        "ann": {"skills": {"asia": 9}}, "bob": {"skills": {"asia": 3}}, "cy": {"skills": {"asia": 8}},
+        "dee": {"skills": {"asia": 7}}, "eve": {"skills": {"asia": 7}, "queues": {"other": 1}},
+        "fay": {"skills": {"asia": 7}}, "gus": {"skills": {"asia": 7}},
+    }  # fmt: skip
+    scene = stage(agents, sales={"needs": "asia >= 5"}, other={})
+    scene.engine.floor.acd = scene.engine.floor.acd.model_copy(update={"explain_candidates": 10})
+    scene.ready("dee")
+    scene.call("c0")
+    scene.answer("c0")
+    scene.ready("gus")
+    scene.call("c1")
+    scene.ready("ann", "bob", "cy", "eve", "fay")
+    scene.engine.not_ready("cy", "lunch", scene.now)
+    scene.engine.phone_calls("x-fay", 1, scene.now)
+    scene.call("c2")
+    assert decision(scene, "c2").excluded == {
+        "ringing": 1, "at_work": 1, "not_free": 1, "not_ready": 1, "unfit": 1, "elsewhere": 1
+    }  # fmt: skip
+    assert named(scene, "c2") == {
+        "cy": "NOT_READY lunch", "dee": "BUSY", "fay": "READY on another call", "gus": "RESERVED",
+        "bob": "UNFIT asia 3 < 5", "eve": "ELSEWHERE",
+    }  # fmt: skip
+    assert told(scene, "c2")[-1].details[2:] == (
+        "the only one free",
+        "excluded: 1 rung, 1 at work, 1 without a free phone, 1 not ready, 1 without what it needs, 1 of other queues",
+        "cy: not ready (lunch)", "dee: talks", "fay: ready (on another call)", "gus: rung for another call",
+        "bob: does not fit: asia 3 < 5", "eve: serves other queues",
+    )  # fmt: skip
+
+
+def test_who_was_excluded_by_level_by_preference_and_by_channel(stage: Stage) -> None:
+    agents: dict[str, dict[str, Any]] = {
+        "ann": {"queues": {"sales": 2}}, "bob": {}, "cy": {"channels": {"chat": 2}},
+    }  # fmt: skip
+    scene = stage(agents, sales={"prefer": {"attribute": "wanted", "wait_s": 20}})
+    scene.ready("ann", "bob")
+    scene.call("c1")
+    assert decision(scene, "c1").excluded == {"later_level": 1, "no_channel": 1}
+    assert named(scene, "c1") == {"ann": "LATER_LEVEL 2", "cy": "NO_CHANNEL call"}
+    assert told(scene, "c1")[-1].details[-2:] == (
+        "ann: free, but asked later: level 2", "cy: is for other channels, not call"
+    )  # fmt: skip
+    scene.call("c2", wanted="bob")
+    (waits,) = fittings(scene, "c2")
+    assert waits.excluded == {"ringing": 1, "no_channel": 1, "not_preferred": 1}
+    assert waits.named == (("bob", "RESERVED"), ("ann", "NOT_PREFERRED"), ("cy", "NO_CHANNEL call"))
+
+
+def test_of_many_those_who_do_not_fit_are_only_counted(stage: Stage) -> None:
+    scene = stage({"ann": {"skills": {"asia": 9}}, **{f"b{number}": {} for number in range(300)}}, sales=SALES, far={
+        "needs": "africa"
+    })  # fmt: skip
+    scene.ready("ann")
+    scene.call("c1")
+    assert (decision(scene, "c1").excluded, named(scene, "c1")) == ({"unfit": 300}, {})
+    scene.call("c2", "far")  # nobody fits: a few say what is missing
+    assert told(scene, "c2")[-1].details[-1] == "and 296 more" and len(fittings(scene, "c2")[0].named) == 5
+    scene.engine.floor.acd = scene.engine.floor.acd.model_copy(update={"explain_candidates": 0})
+    scene.call("c3", "far")
+    assert fittings(scene, "c3")[0].named == ()
+
+
+def test_what_the_call_names_is_in_the_reason_cut_if_it_is_long(stage: Stage) -> None:
+    scene = stage({"ann": {"skills": {"asia": 9}}}, sales={"needs": "asia >= 5 and skill(call.lang) >= 3"})
+    scene.call("c1", lang="urdu")
+    scene.call("c2", lang="x" * 500)
+    assert fittings(scene, "c1")[0].named == (("ann", "UNFIT urdu 0 < 3"),)
+    assert len(fittings(scene, "c2")[0].named[0][1]) == 80
+
+
+def test_ring_all_says_it_once(stage: Stage) -> None:
+    scene = stage(AGENTS, sales={**SALES, "strategy": "ring all"})
+    scene.ready("ann", "bob", "cy")
+    scene.call("c1")
+    first, *others = [Decision(*one.decision) for one in scene.said(ItemReserved)]  # type: ignore
+    assert first.excluded == {"unfit": 2} and len(others) == 2
+    assert all(other.excluded is None and other.named == () for other in others)
+
+
+def test_whom_an_agent_who_came_free_would_have_taken_otherwise(stage: Stage) -> None:
+    scene = stage(AGENTS, sales={**SALES, "wrap_up_s": 0}, gold={"priority": 10, "wrap_up_s": 0})
+    scene.call("c1")
+    scene.wait(5)
+    scene.call("c2", "gold")
+    scene.ready("ann")
+    assert decision(scene, "c2").rival == ("c1", "sales", 5.0)
+    assert "next would have been c1 of queue sales: score 5.0" in told(scene, "c2")[-1].details
+    scene.ready("bob")
+    assert decision(scene, "c1").rival is None
 
 
 def test_a_supervisor_hangs_it_up(stage: Stage) -> None:
@@ -223,6 +335,13 @@ def test_words_for_all_the_rest() -> None:
         JournalRow(3, T0, "ItemQueued", "c1", {"queue": "sales", "score": 12.5, "attributes": {"vip": 1, "x": ""}}),
         JournalRow(4, T0, "ItemWaits", "c1", {"queue": "sales", "fitting": [1, 2]}),
         JournalRow(5, T0 + 1, "ItemReserved", "c1", {"agent": "ann", "waited_s": 1.0, "why": "longest idle of 2"}),
+        JournalRow(5, T0 + 1, "ItemReserved", "c1", {
+            "agent": "bob", "waited_s": 1.0, "why": "longest idle of 2",  # as the first versions wrote it
+            "decision": ["longest idle", "asia >= 5", 0, 9, 6, 2, [["bob", None, 84.0], ["cy", None, 12.5]], ""],
+        }),
+        JournalRow(5, T0 + 1, "ItemWaits", "c1", {
+            "queue": "sales", "fitting": ["asia >= 5", 0, 4, 3, 2, 0, [["bob", "BUSY"]]],
+        }),
         JournalRow(6, T0 + 2, "ItemKept", "c1", {"waited_s": 2.0, "until": T0 + 62}),
         JournalRow(7, T0 + 3, "ItemResumed", "c1", {"by": "c2"}),
         JournalRow(8, T0 + 4, "PriorityChanged", "c1", {"priority": None}),
@@ -234,6 +353,8 @@ def test_words_for_all_the_rest() -> None:
     found = explain("c1", rows)
     assert texts(found.moments) == [
         "the call came: no number to 3000", "came to queue sales", "nobody takes it now", "offered to ann after 1 s",
+        "offered to bob after 1 s",
+        "nobody is free: 4 agents could take it, 1 logged out, 1 not ready, 2 at work or without a free phone",
         "the caller is gone after 2 s; the place is kept", "the caller is back, and has the place again: call c2",
         "a supervisor changed its priority: its queue's again", "the server was started again; the call goes on",
         "103 transferred it (blind) to queue asia", "it waits for ann, up to 30 s", "the call ended: caller hung up",

@@ -35,7 +35,9 @@ def test_a_call_from_arrival_to_the_next(stage: Stage) -> None:
     assert scene.wait(30) == [CloseWork("ann", "c1")]
     why = "best score, 5.0, that fits the agent"
     assert scene.said(ItemReserved)[0] == ItemReserved(
-        T0 + 5, "c1", "sales", "ann", 1, 5.0, why, ("longest idle", None, 0, 3, 1, 0, (("ann", None, 0.0),), "")
+        T0 + 5, "c1", "sales", "ann", 1, 5.0, why,
+        ("longest idle", None, 0, 3, 1, 0, (("ann", None, 0.0),), "",
+         {"logged_out": 2}, (("bob", "LOGGED_OUT"), ("cy", "LOGGED_OUT")), None),
     )  # fmt: skip
     assert scene.said(ItemConnected) == [ItemConnected(T0 + 8, "c1", "sales", "ann", 8.0)]
     assert scene.said(ItemCompleted) == [ItemCompleted(T0 + 68, "c1", "sales", "ann", 60.0)]

@@ -236,3 +236,20 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert 1 <= error.column <= len(text) + 1
     else:
         assert parse(str(requirement)) == requirement
+
+
+@pytest.mark.parametrize(
+    ("text", "call", "lack"),
+    [
+        ("asia >= 5", {}, ""),
+        ("asia >= 7 and cruise and english", {}, "asia 5 < 7, cruise 0 < 1"),
+        ("cruise or asia > 5", {}, "cruise 0 < 1 and asia 5 <= 5"),
+        ("cruise or asia", {}, ""),
+        ("not asia", {}, "not asia >= 1"),
+        ("call.vip and asia != 5", {}, "not call.vip, asia 5 == 5"),
+        ("skill(call.to) >= call.level", {"to": "french", "level": 4}, "french 1 < 4"),
+    ],
+)
+def test_what_an_agent_lacks(text: str, call: dict[str, str | int | float], lack: str) -> None:
+    assert parse(text).lack(AGENT, call) == lack
+    assert fits(text, call) is (lack == "")

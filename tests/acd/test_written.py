@@ -364,7 +364,7 @@ def test_why_a_chat_waits_and_who_gets_it(work: Callable[..., Work]) -> None:
     scene.chat("e")
     (waits,) = (Fitting(*one.fitting) for one in scene.said(ItemWaits))  # type: ignore
     assert (waits.fits, waits.logged_in, waits.on_duty, waits.free) == (3, 2, 2, 0)
-    assert waits.named == (("ann", "READY at other work"), ("bob", "READY at other work"))
+    assert waits.named[:2] == (("ann", "READY at other work"), ("bob", "READY at other work"))
     scene.done("a")
     last = Decision(*scene.said(ItemReserved)[-1].decision)  # type: ignore
     assert (last.free, last.shown[0][0]) == (0, "ann")
