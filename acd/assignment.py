@@ -32,6 +32,13 @@ LATER: Final = 1000.0  # what it costs that an agent's level in the queue is not
 NEVER: Final = 1e9  # what it costs to give an item to an agent who cannot take it
 
 
+def prepare(floor: Floor) -> None:
+    """The site was read. scipy is large, so it is only for those who use it; and not when the first calls are paired,
+    because it takes a quarter of a second until it is there."""
+    if any(queue.together for queue in floor.queues.values()):
+        import scipy.optimize  # noqa: F401
+
+
 def holds_back(floor: Floor, agent: Agent, item: WorkItem) -> bool:
     """Whether an agent who has just become available, and whose best item this is, is to wait for others."""
     if not item.queue.together or (KEY not in floor.deadlines and len(floor.lines) < 2):
@@ -58,7 +65,7 @@ def settle(floor: Floor) -> None:
 
 def pair(items: Iterable[WorkItem], roster: Roster) -> list[tuple[WorkItem, Agent]]:
     """The first of the items (best first) for which there are agents enough, and for each of them who takes it."""
-    from scipy.optimize import linear_sum_assignment  # large: only for those who use it
+    from scipy.optimize import linear_sum_assignment  # see `prepare`
 
     served = _served(islice(items, LOOK), roster.idle.everyone)
     if not served:

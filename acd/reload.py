@@ -28,6 +28,7 @@ def take_over(floor: Floor, site: schema.Site) -> None:
         floor.statistics.days = Days(site.locale.timezone)
     for name, spec in site.queues.items():
         _define(floor, name, spec, needs[name])
+    assignment.prepare(floor)
     for name, queue in list(floor.queues.items()):
         if name not in site.queues:
             queue.closed = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import permutations
 from typing import Any
@@ -178,3 +180,18 @@ def test_a_reload_pairs_together(stage: Stage, make_site: Callable[..., Any]) ->
 
 def test_set_of_nothing() -> None:
     assert pair([], roster_of([{}])) == [] and set_of([]) == 0
+
+
+@pytest.mark.parametrize("assign", ["together", "at once"])
+def test_scipy_is_there_before_the_first_call_needs_it(assign: str) -> None:
+    """And is not for a site that has no use for it."""
+    program = f"""
+import sys
+from acd.engine import Engine
+from config.schema import Site
+site = {{"site": "x", "listen": {{"sip": ["udp:127.0.0.1:5060"]}}, "queues": {{"q": {{"assign": "{assign}"}}}}}}
+Engine(Site.model_validate(site), 0.0)
+print("scipy.optimize" in sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == str(assign == "together")
