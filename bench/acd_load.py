@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from acd.agent_state import State
@@ -32,8 +32,9 @@ _ABANDON, _RESCORE, _NOT_ANSWERED = 0.05, 0.10, 0.03  # shares of the arrivals t
 Attributes = dict[str, str | int | float]
 
 
-def site_of(agents: int, rng: random.Random) -> Site:
-    """So many agents, and queues whose calls say themselves what they need, one, two or three skills."""
+def site_of(agents: int, rng: random.Random, more: Mapping[str, object] | None = None) -> Site:
+    """So many agents, and queues whose calls say themselves what they need, one, two or three skills. `more`: what else
+    each of these queues has."""
     names = [f"s{n}" for n in range(SKILLS)]
     people: dict[str, dict[str, Any]] = {
         f"agent{n}": {
@@ -55,6 +56,8 @@ def site_of(agents: int, rng: random.Random) -> Site:
             "needs": f"{first} >= {skills[first]} and ({others[0]} or {others[1]}) or {others[1]} >= 9", "wrap_up_s": 0,
             "priority": rng.choice((0, 0, 30)),
         }  # fmt: skip
+    for queue in queues.values():
+        queue.update(more or {})
     queues["all"] = {"wrap_up_s": 0}
     return Site.model_validate(
         {"site": "bench", "listen": {"sip": ["udp:127.0.0.1:5060"]}, "agents": people, "queues": queues,
@@ -83,11 +86,11 @@ class Times:
 class Load:
     """The engine, and all who call and answer."""
 
-    def __init__(self, agents: int, waiting: int, seed: int = 1) -> None:
+    def __init__(self, agents: int, waiting: int, seed: int = 1, more: Mapping[str, object] | None = None) -> None:
         self.rng = random.Random(seed)
         self.waiting = waiting
         self.now = T0
-        self.site = site_of(agents, self.rng)
+        self.site = site_of(agents, self.rng, more)
         self.engine = Engine(self.site, T0)
         self.times: dict[str, Times] = {}
         self.decided = Times()  # the inputs by which somebody could get a call, whatever they are called
