@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from config.frozen import frozen
 from media.security import Dtls, IceCredentials, SrtpKeys
@@ -57,6 +57,20 @@ MEMBERS_MOST = 64  # of one conference
 SPEAKERS_MOST = 4  # that are summed, the loudest of those a member hears
 
 
+class Spoken(NamedTuple):
+    """A codec that was agreed on, as RemoteMedia says it of the first."""
+
+    codec: str
+    clock_hz: int
+    payload_type: int
+    receive_type: int
+    dtmf_payload_type: int | None
+    dtmf_receive_type: int | None
+    dtmf_clock_hz: int
+    fmtp: str = ""
+
+
+
 @frozen
 class RemoteMedia:
     """Where a leg's peer wants its sound, as negotiated by SDP."""
@@ -67,7 +81,7 @@ class RemoteMedia:
     payload_type: int  # the peer's RTP payload type for the codec
     dtmf_payload_type: int | None = None  # the peer's type for telephone-event (RFC 4733)
     rtcp_port: int | None = None  # None: port + 1
-    ptime_ms: int = 20
+    ptime_ms: int = 0  # the length of packets that the peer asks for; 0: it does not say, and gets 20
     sends: bool = True  # we may send (not on hold: a=sendonly or inactive from the peer)
     receives: bool = True  # the peer sends
     receive_type: int | None = None  # what the peer's sound arrives with; None: payload_type
@@ -80,6 +94,7 @@ class RemoteMedia:
     fmtp: str = ""  # the codec's parameters as the peer gave them (a=fmtp)
     max_ptime_ms: int = 0  # a=maxptime of the peer; 0: it does not say
     in_band_keys: bool = False  # the peer has no telephone-event: its keys are tones, and so are those for it
+    others: tuple[Spoken, ...] = ()  # what else the peer may send at any time, and is sent from then on
 
 
 @frozen

@@ -14,7 +14,7 @@ import sys
 from functools import lru_cache
 from typing import NamedTuple
 
-from media.plane import KEYS, PLAYLIST_LONGEST, RecordingOrder, RemoteMedia
+from media.plane import KEYS, PLAYLIST_LONGEST, RecordingOrder, RemoteMedia, Spoken
 from media.security import PROFILES, Dtls, SrtpKeys
 
 VERSION = 2
@@ -26,7 +26,9 @@ PROMPTS_MOST = 4096
 
 _HEAD = struct.Struct("=BBHIII80s")  # op, flags, count, index, generation, argument, payload
 _BRIDGE = struct.Struct("=BBHIIIII72x")
-_CONNECT = struct.Struct("=HHHBBBBBBBBBB16s")
+_CONNECT = struct.Struct("=HHHBBBBBBBBBB16sB")
+_OTHER = struct.Struct("=8B")
+_OTHERS_MOST = 5
 _JOIN_PAYLOAD = struct.Struct("=QB")
 _EVENT = struct.Struct("=BBHIII6I")
 _SLOTS = [struct.Struct(f"={n}H") for n in range(PLAYLIST_LONGEST + 1)]
@@ -48,7 +50,7 @@ TAG_BYTES = 16
 NOBODY = 0xFFFFFFFF  # no partner
 
 _NO_TYPE = 255
-_IN_BAND_KEYS, _FEC = 1, 2
+_IN_BAND_KEYS, _FEC, _PTIME_WISHED = 1, 2, 4
 _OPUS = 111
 _CODECS = {"PCMU": 0, "PCMA": 8, "G722": 9, "OPUS": _OPUS}
 _L16 = {8000: 11, 16000: 12}  # by clock
@@ -119,8 +121,9 @@ def connect(index: int, generation: int, remote: RemoteMedia) -> bytes:
     family, host = _address(remote.host)
     codec = codec_number(remote.codec, remote.clock_hz)
     payload_type = remote.payload_type if 0 <= remote.payload_type <= 127 else codec
-    parameters = _parameters(remote.fmtp)
-    fec = codec == _OPUS and parameters.get("useinbandfec") == "1"
+    fec, bitrate_kbps = _opus(codec, remote.fmtp)
+    wished = _PTIME_WISHED if remote.ptime_ms else 0
+    others = remote.others[:_OTHERS_MOST]
     payload = _CONNECT.pack(
         family if remote.port else 0,
         remote.port,
@@ -131,16 +134,34 @@ def connect(index: int, generation: int, remote: RemoteMedia) -> bytes:
         payload_type if remote.receive_type is None else remote.receive_type & 0x7F,
         _type(remote.dtmf_payload_type if remote.dtmf_receive_type is None else remote.dtmf_receive_type),
         min(max(remote.dtmf_clock_hz // 1000, 8), 48),
-        min(max(remote.ptime_ms, 10), 60),
+        min(max(remote.ptime_ms or 20, 10), 60),
         min(max(remote.max_ptime_ms, 0), 255),
-        (_IN_BAND_KEYS if remote.in_band_keys else 0) | (_FEC if fec else 0),
-        _bitrate_kbps(parameters.get("maxaveragebitrate", "")) if codec == _OPUS else 0,
+        (_IN_BAND_KEYS if remote.in_band_keys else 0) | fec | wished,
+        bitrate_kbps,
         host,
-    )
+        len(others),
+    ) + b"".join([_other(one) for one in others])
     flags = (_MAY_SEND if remote.sends else 0) | (_PEER_SENDS if remote.receives else 0)
     flags |= (_SECURED if remote.security else 0) | (_RTCP_MUX if remote.rtcp_mux else 0)
     flags |= (_ICE if remote.ice else 0) | (_DTLS if isinstance(remote.security, Dtls) else 0)
     return _HEAD.pack(_CONNECT_OP, flags, 0, index, generation, 0, payload)
+
+
+def _other(one: Spoken) -> bytes:
+    codec = codec_number(one.codec, one.clock_hz)
+    return _OTHER.pack(
+        codec, one.payload_type, one.receive_type, _type(one.dtmf_payload_type), _type(one.dtmf_receive_type),
+        min(max(one.dtmf_clock_hz // 1000, 8), 48), *_opus(codec, one.fmtp),
+    )  # fmt: skip
+
+
+def _opus(codec: int, fmtp: str) -> tuple[int, int]:
+    """(flag, kbit/s) of what a peer says of Opus."""
+    if codec != _OPUS:
+        return 0, 0
+    parameters = _parameters(fmtp)
+    fec = _FEC if parameters.get("useinbandfec") == "1" else 0
+    return fec, _bitrate_kbps(parameters.get("maxaveragebitrate", ""))
 
 
 def codec_number(codec: str, clock_hz: int) -> int:

@@ -224,7 +224,9 @@ cdef void lease(Loop *loop, Port *port, uint32_t generation, const uint8_t *tag)
     port.dtmf_khz = port.out.khz = 8
     port.out.span = FRAME_BYTES
     port.ptime_ms = FRAME_MS
-    port.max_ptime_ms = 0
+    port.max_ptime_ms = port.wished_ms = port.heard_ms = 0
+    port.packet_bytes = port.odd_run = 0
+    port.agreed_count = 0
     port.in_band = port.held = False
     port.concealed_ms = port.decode_errors = port.late = 0
     port.packets_received = port.packets_sent = port.packets_dropped = port.rtcp_received = 0
@@ -274,26 +276,6 @@ cdef void set_remote(Loop *loop, Port *port, uint8_t flags, ConnectPayload *remo
     arrange_both(loop, port)
     if usable and not port.reporting:
         schedule_report(loop, port)
-
-
-cdef void set_codec(Port *port, ConnectPayload *remote) noexcept nogil:
-    cdef uint8_t khz = <uint8_t>clock_khz(remote.codec)
-    if khz != port.out.khz:  # RFC 7160: the stream's clock is another one from here on
-        port.out.khz = khz
-        port.out.span = FRAME_MS * khz
-        port.out.resync = True
-        port.inc.transit = port.inc.jitter = 0
-    port.codec = remote.codec
-    port.payload_type = remote.payload_type & 0x7F
-    port.receive_type = remote.receive_type & 0x7F
-    port.dtmf_type = remote.dtmf_payload_type
-    port.dtmf_receive_type = remote.dtmf_receive_type
-    port.dtmf_khz = max(<uint8_t>8, remote.dtmf_khz)
-    port.ptime_ms = max(<uint8_t>10, min(remote.ptime_ms, <uint8_t>60))
-    port.max_ptime_ms = remote.max_ptime_ms
-    port.in_band = remote.sound_flags & IN_BAND_KEYS
-    port.fec = (remote.sound_flags & FEC) != 0
-    port.bitrate = remote.bitrate_kbps * 1000
 
 
 cdef void stop_source(Loop *loop, Port *port) noexcept nogil:

@@ -66,11 +66,15 @@ cdef void on_packet(Loop *loop, Port *port, int size) noexcept nogil:
         if packet[0] & 0x20:
             end -= packet[size - 1]
     kind = kind_of(port, packet[1] & 0x7F)
+    if kind != port.codec:
+        kind = follow_codec(loop, port, kind)
     if start >= end or kind == NO_TYPE or not port.peer_sends:
         port.packets_dropped += 1
         return
     if not count_arrival(loop, port, get16(packet + 2), get32(packet + 4), get32(packet + 8), kind):
         return
+    if end - start != port.packet_bytes:
+        note_length(loop, port, kind, end - start)
     if kind == OUR_DTMF_TYPE:
         if end - start < 4:
             port.packets_dropped += 1

@@ -75,6 +75,9 @@ cdef enum:
     # Its sound_flags
     IN_BAND_KEYS = 1
     FEC = 2
+    PTIME_WISHED = 4  # the peer asked for this length
+
+    OTHERS_MOST = 5  # codecs of an answer beside the first
 
     PCMU = 0  # static payload types, RFC 3551 6; also the codec's number here
     PCMA = 8
@@ -145,6 +148,18 @@ cdef packed struct Command:
     uint8_t payload[80]
 
 
+cdef packed struct Spoken:
+    # A codec that was agreed on, and the payload types that go with it
+    uint8_t codec
+    uint8_t payload_type
+    uint8_t receive_type  # what the peer's sound comes with
+    uint8_t dtmf_type
+    uint8_t dtmf_receive_type
+    uint8_t dtmf_khz
+    uint8_t flags  # FEC
+    uint8_t bitrate_kbps  # of Opus; 0: ours
+
+
 cdef packed struct ConnectPayload:
     uint16_t family  # 4, 6, or 0: no usable address
     uint16_t rtp_port
@@ -160,6 +175,8 @@ cdef packed struct ConnectPayload:
     uint8_t sound_flags
     uint8_t bitrate_kbps  # of Opus; 0: ours
     uint8_t host[16]  # network order
+    uint8_t others_count
+    Spoken others[OTHERS_MOST]  # that the peer may go over to
 
 
 cdef packed struct BridgePayload:
@@ -343,6 +360,9 @@ cdef struct Port:
     uint8_t dtmf_khz
     uint8_t ptime_ms
     uint8_t max_ptime_ms
+    uint8_t wished_ms  # the length that the peer asks for; 0: any
+    uint8_t heard_ms  # that of what it sends; 0: not known
+    uint16_t packet_bytes  # its payloads' size
     uint32_t packets_received
     uint32_t packets_sent
     uint32_t packets_dropped
@@ -374,6 +394,12 @@ cdef struct Port:
     int64_t held_ns
     bint fec
     int bitrate
+    int agreed_count
+    Spoken agreed[1 + OTHERS_MOST]
+    # Packets of another length, one after another
+    uint16_t odd_bytes
+    uint16_t odd_seq
+    uint8_t odd_run
     uint32_t concealed_ms  # with ears it had before
     uint32_t decode_errors
     uint32_t late

@@ -7,10 +7,13 @@ cdef inline bint is_g711(int codec) noexcept nogil:
 
 cdef bint needs_sound(Port *source, Port *to) noexcept nogil:
     """Packets of one can't simply be sent to the other."""
+    cdef int sent_ms = source.heard_ms or source.ptime_ms
     if source.codec != to.codec and not (is_g711(source.codec) and is_g711(to.codec)):
         return True
-    if to.max_ptime_ms and source.ptime_ms > to.max_ptime_ms:
+    if to.max_ptime_ms and sent_ms > to.max_ptime_ms:
         return True  # RFC 8866 6.4: a=maxptime is no wish
+    if to.wished_ms and sent_ms != to.wished_ms and to.codec != OPUS:
+        return True
     return source.in_band != to.in_band  # both: their keys cross with the sound
 
 
@@ -37,7 +40,9 @@ cdef void arrange(Loop *loop, Port *port) noexcept nogil:
             port.mouth.size = 0
     elif not speaks:
         drop_mouth(loop, port)
-    port.fed = fed
+    if port.fed != fed:
+        port.fed = fed
+        port.out.resync = True
     pace(loop, port)
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from media.plane import MediaPlane, MediaPort, PortsExhausted, PortStats, RemoteMedia
+from media.plane import MediaPlane, MediaPort, PortsExhausted, PortStats, RemoteMedia, Spoken
 from media.security import Dtls, IceCredentials, SrtpKeys
 from pbx.sdp.audio import AudioStream, read_audio
 from pbx.sdp.errors import NoCommonCodec, SdpError
 from pbx.sdp.offer_answer import LocalDescription, Negotiated
+from pbx.sdp.offer_answer import Spoken as AgreedCodec
 from pbx.sdp.sdp import text_of
 from pbx.sdp.security import OFF, Agreed, Means
 from pbx.sip.errors import SipError
@@ -177,6 +178,7 @@ class Audio:
         self._local.version = kept["version"] + 1  # what is said next is not what was said last
         agreed = dict(kept["agreed"])
         agreed["layout"] = tuple(agreed["layout"])
+        agreed["others"] = tuple([AgreedCodec(*one) for one in agreed.get("others", ())])
         self._negotiated = Negotiated(**agreed)
         self.port = self._plane.adopted().pop(self._tag, None)
         if self.port is not None:
@@ -273,7 +275,7 @@ class Audio:
             negotiated.rtcp_port, negotiated.ptime_ms, negotiated.sends, negotiated.receives, negotiated.receive_type,
             negotiated.clock_hz, negotiated.dtmf_receive_type, negotiated.dtmf_clock_hz, negotiated.rtcp_mux,
             _security(negotiated.security), _ice(negotiated.security), negotiated.parameters, negotiated.max_ptime_ms,
-            in_band_keys=self.in_band,
+            in_band_keys=self.in_band, others=tuple([Spoken(*one) for one in negotiated.others]),
         )  # fmt: skip
         self._plane.connect(self.port, remote)
         if self.silent_after_ms is not None:

@@ -199,8 +199,8 @@ def audio_of(session: Session, m_line: int) -> AudioStream:
     ptime = media.first("ptime")
     ptime_ms = None if ptime is None else _ptime(ptime)
     longest = _ptime(media.first("maxptime") or "")
-    if longest is not None:
-        ptime_ms = min(ptime_ms or 20, longest)
+    if longest is not None and (ptime_ms or 20) > longest:
+        ptime_ms = longest
     layout = tuple([None if n == m_line else refusal(one) for n, one in enumerate(session.media)])
     return AudioStream(
         host, media.port, media.proto, media.formats, maps, _held(host, direction), ptime_ms,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from pbx.sdp.audio import AudioStream, read_audio
 from pbx.sdp.codecs import EVENT_TYPES, Codec, forms_of
@@ -36,6 +36,19 @@ _JOINT: Final = {  # (what we would do, what the peer's line says) -> what we do
 }
 
 
+class Spoken(NamedTuple):
+    """A codec that both sides agreed on, as Negotiated says it of the first."""
+
+    codec: str
+    clock_hz: int
+    payload_type: int
+    receive_type: int
+    dtmf_payload_type: int | None
+    dtmf_receive_type: int | None
+    dtmf_clock_hz: int
+    parameters: str
+
+
 @dataclass(frozen=True, slots=True)
 class Negotiated:
     """What both sides agreed on, as we have to use it."""
@@ -50,13 +63,14 @@ class Negotiated:
     dtmf_payload_type: int | None  # the peer's type for telephone-event; None: it takes none
     dtmf_receive_type: int | None  # ours: what the peer's keys arrive with
     dtmf_clock_hz: int  # of the keys' timestamps
-    ptime_ms: int  # that the peer asked for, 20 if it did not
+    ptime_ms: int  # that the peer asked for, 0 if it did not
     direction: str  # ours: sendrecv, sendonly (the peer only listens), recvonly (the peer holds us), inactive
     layout: tuple[str | None, ...] = (None,)  # the m-lines; a later offer of ours must keep them (RFC 3264 8)
     security: Agreed | None = None  # None: plain RTP
     rtcp_mux: bool = False  # RTCP comes and goes on the RTP ports (RFC 5761)
     parameters: str = ""  # of the codec, as the peer wants it (a=fmtp)
     max_ptime_ms: int = 0  # the longest packet that the peer takes; 0: it does not say
+    others: tuple[Spoken, ...] = ()  # codecs that the peer may go over to at any packet (RFC 3264 6.1, 7)
 
     @property
     def sends(self) -> bool:
@@ -112,7 +126,8 @@ def answer(
     joint = _JOINT[direction, stream.direction]
     events = stream.telephone_event(codec.clock_hz) if keys else None
     parts, agreed = secure.answer(stream.security, stream.proto, host, port)
-    negotiated = _negotiated(stream, codec, payload_type, payload_type, events, events, joint, stream.layout, agreed)
+    spoken = _spoken(stream, codec, payload_type, payload_type, events, events)
+    negotiated = _negotiated(stream, spoken, joint, stream.layout, agreed)
     formats, attributes = _answer_lines(codec._replace(payload_type=payload_type), events, ptime_ms, joint)
     audio = f"m=audio {port} {stream.proto} {formats}\r\n{attributes}{parts.stream}"
     head = _head(host, session_id, version, stream.time) + parts.session
@@ -125,14 +140,18 @@ def read_answer(text: str | bytes, offer: str | AudioStream, secure: Secure | No
     ours = offer if isinstance(offer, AudioStream) else read_audio(offer)
     theirs = read_audio(text_of(text), ours.m_line)
     offered = ours.codecs()
-    for codec, payload_type in theirs.codecs().items():
-        if codec in offered:
-            agreed = (secure or Secure()).answered(theirs.security, theirs.proto)
-            return _negotiated(
-                theirs, codec, payload_type, offered[codec], theirs.telephone_event(codec.clock_hz),
-                ours.telephone_event(codec.clock_hz), _JOINT[ours.direction, theirs.direction], ours.layout, agreed,
-            )  # fmt: skip
-    raise NoCommonCodec("the answer has no codec of the offer")
+    spoken = [
+        _spoken(
+            theirs, codec, payload_type, offered[codec], theirs.telephone_event(codec.clock_hz),
+            ours.telephone_event(codec.clock_hz),
+        )
+        for codec, payload_type in theirs.codecs().items() if codec in offered
+    ]  # fmt: skip
+    if not spoken:
+        raise NoCommonCodec("the answer has no codec of the offer")
+    agreed = (secure or Secure()).answered(theirs.security, theirs.proto)
+    joint = _JOINT[ours.direction, theirs.direction]
+    return _negotiated(theirs, spoken[0], joint, ours.layout, agreed, tuple(spoken[1:]))
 
 
 class LocalDescription:
@@ -254,13 +273,23 @@ def _choose(stream: AudioStream, codecs: Sequence[str]) -> tuple[Codec, int]:
 
 
 def _negotiated(
-    stream: AudioStream, codec: Codec, payload_type: int, receive_type: int, their_keys: tuple[int, int] | None,
-    our_keys: tuple[int, int] | None, direction: str, layout: tuple[str | None, ...], agreed: Agreed | None,
+    stream: AudioStream, spoken: Spoken, direction: str, layout: tuple[str | None, ...], agreed: Agreed | None,
+    others: tuple[Spoken, ...] = (),
 ) -> Negotiated:  # fmt: skip
-    to, clock_hz = their_keys or (None, 8000)
     return Negotiated(
-        stream.host, stream.port, stream.rtcp_port or min(stream.port + 1, 65535), codec.name, codec.clock_hz,
-        payload_type, receive_type, to, None if our_keys is None else our_keys[0], clock_hz, stream.ptime_ms or 20,
-        direction, layout, agreed, stream.security.rtcp_mux, stream.parameters.get(str(payload_type), ""),
-        stream.max_ptime_ms or 0,
+        stream.host, stream.port, stream.rtcp_port or min(stream.port + 1, 65535), spoken.codec, spoken.clock_hz,
+        spoken.payload_type, spoken.receive_type, spoken.dtmf_payload_type, spoken.dtmf_receive_type,
+        spoken.dtmf_clock_hz, stream.ptime_ms or 0, direction, layout, agreed, stream.security.rtcp_mux,
+        spoken.parameters, stream.max_ptime_ms or 0, others,
+    )  # fmt: skip
+
+
+def _spoken(
+    stream: AudioStream, codec: Codec, payload_type: int, receive_type: int, their_keys: tuple[int, int] | None,
+    our_keys: tuple[int, int] | None,
+) -> Spoken:  # fmt: skip
+    to, clock_hz = their_keys or (None, 8000)
+    return Spoken(
+        codec.name, codec.clock_hz, payload_type, receive_type, to, None if our_keys is None else our_keys[0], clock_hz,
+        stream.parameters.get(str(payload_type), ""),
     )  # fmt: skip

@@ -60,6 +60,16 @@ def test_what_the_phone_takes_is_answered_to_the_caller(wide: World) -> None:
     assert (phones.dtmf_payload_type, phones.dtmf_receive_type, phones.dtmf_clock_hz) == (110, 103, 48000)
 
 
+def test_the_media_plane_knows_all_codecs_of_an_answer(wide: World) -> None:
+    """Asterisk answers with all it could speak: any may come."""
+    carrier, invite, phone, request = call_101(wide, opus("198.51.100.1", "8 111 101 110"))
+    answered(carrier, invite, phone, request, opus(phone.host, "8 111 9 101", 41000))
+    agreed = remote(wide, 41000)
+    assert agreed.codec == "PCMA" and not remote(wide, 40000).others
+    others = [(one.codec, one.payload_type, one.receive_type) for one in agreed.others]
+    assert others == [("OPUS", 111, 96), ("G722", 9, 9)]
+
+
 def test_no_codec_in_common_is_transcoded(wide: World) -> None:
     carrier, invite, phone, request = call_101(wide, opus("198.51.100.1", "111 110"))
     answered(carrier, invite, phone, request, opus(phone.host, "8 101", 41000))

@@ -110,6 +110,23 @@ def test_each_side_numbers_a_dynamic_codec_for_itself() -> None:
     assert (ours.dtmf_payload_type, ours.dtmf_receive_type) == (None, 103)
 
 
+def test_of_an_answer_with_several_codecs_any_may_come() -> None:
+    """RFC 3264 6.1, 7: with the numbers, and the keys, that belong to each."""
+    text = make_offer("198.51.100.1", 20000, ("OPUS", "G722", "PCMU"), session_id=1)
+    back = HEAD + (
+        "m=audio 4000 RTP/AVP 0 120 18 101 9\r\na=rtpmap:120 opus/48000/2\r\na=fmtp:120 useinbandfec=1\r\n"
+        "a=rtpmap:101 telephone-event/8000\r\n"
+    )
+    ours = read_answer(back, text)
+    assert (ours.codec, ours.dtmf_payload_type) == ("PCMU", 101)
+    assert ours.others == (
+        ("OPUS", 48000, 120, 96, 101, 103, 8000, "useinbandfec=1"), ("G722", 8000, 9, 9, 101, 101, 8000, "")
+    )  # fmt: skip
+    alone = read_answer(HEAD + "m=audio 4000 RTP/AVP 0 13 101\r\na=rtpmap:101 telephone-event/8000\r\n", text)
+    assert alone.others == ()  # neither comfort noise nor keys are sound
+    assert reply(text, ("OPUS", "PCMU"))[1].others == ()  # of our own answer, which has one codec
+
+
 def test_l16_at_either_rate() -> None:
     for number, clock_hz in ((97, 16000), (98, 8000)):
         text = HEAD + f"m=audio 4000 RTP/AVP {number}\r\na=rtpmap:{number} L16/{clock_hz}\r\n"
@@ -120,6 +137,7 @@ def test_our_order_of_codecs_wins() -> None:
     assert reply(THEIRS, ("PCMA", "PCMU"))[1].codec == "PCMA"
     assert reply(THEIRS, ("PCMU", "PCMA"))[1].codec == "PCMU"
     assert reply(THEIRS)[1].ptime_ms == 30
+    assert reply(THEIRS.replace("a=ptime:30\r\n", ""))[1].ptime_ms == 0  # it does not ask
 
 
 def test_static_types_need_no_map() -> None:
