@@ -25,6 +25,12 @@ DtlsHash = Literal["sha-256", "sha-384", "sha-512"]
 #: How keys go between us and a peer.
 Dtmf = Literal["auto", "rfc4733", "info", "inband"]
 
+#: What happens to a leg whose peer is silent.
+OnSilence = Literal["end", "tell"]
+
+#: A peer's own time until it counts as silent; None: the site's.
+OwnSilence = Annotated[float, Field(ge=1, le=86_400)] | Literal["never"] | None
+
 
 class Srtp(Model):
     """Encrypted sound. `off`: neither offered nor taken; `optional`: offered and taken, but plain sound too (RFC 8643);
@@ -76,7 +82,7 @@ class Media(Model):
 
     `workers` processes share the ports, each on its own CPU of `cpus` if that is given. A server that dies leaves their
     sound flowing for `grace_s`. A leg whose phone sends nothing for `silent_after_s`, though it should, is over
-    (`end`), or that is only told (`tell`).
+    (`end`), or that is only told (`tell`); a trunk or an extension may have both of its own.
 
     `backend` is who carries the sound: workers of our own, or daemons of `rtpengine`."""
 
@@ -93,7 +99,7 @@ class Media(Model):
     cpus: tuple[Annotated[int, Field(ge=0)], ...] = ()
     grace_s: float = Field(30.0, ge=0, le=3600)
     silent_after_s: float | None = Field(300.0, ge=1, le=86_400)
-    on_silence: Literal["end", "tell"] = "end"
+    on_silence: OnSilence = "end"
     backend: Literal["worker", "rtpengine"] = "worker"
     rtpengine: RtpengineText = Rtpengine()
 

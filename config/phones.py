@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from config.calls import Reliable
 from config.fields import Codecs, DestinationText, Expected, Names, Seconds, Secret
-from config.media import Dtmf, OwnSrtp
+from config.media import Dtmf, OnSilence, OwnSilence, OwnSrtp
 from config.model import Model
 from config.tolls import TollLimits
 
@@ -78,6 +78,8 @@ class Extension(Model):
     codecs: Codecs | None = None
     srtp: OwnSrtp = None
     dtmf: Dtmf = "auto"
+    silent_after_s: OwnSilence = None
+    on_silence: OnSilence | None = None
     record: bool = False
     reliable_provisional: Reliable | None = None
     pickup_groups: Names = ()

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from config.calls import Reliable
 from config.fields import Codecs, Expected, Network, OneOrMany, SipUri
-from config.media import Dtmf, OwnSrtp
+from config.media import Dtmf, OnSilence, OwnSilence, OwnSrtp
 from config.model import Login, Model
 from config.registration import RegisterText
 
@@ -90,6 +90,8 @@ class Trunk(Model):
     codecs: Codecs | None = None
     srtp: OwnSrtp = None
     dtmf: Dtmf = "auto"
+    silent_after_s: OwnSilence = None
+    on_silence: OnSilence | None = None
     record: bool = False
     tls_name: Annotated[tuple[str, ...], OneOrMany] = ()
 

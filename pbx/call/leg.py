@@ -73,7 +73,7 @@ class Leg:
         self.audio.on_lost = self.media_lost
         self.audio.on_silent = self.media_silent
         self.audio.near = self._near
-        silent_after_s = switch.rules.site.media.silent_after_s
+        silent_after_s, _ = switch.silence_of(extension, trunk)
         self.audio.silent_after_ms = None if silent_after_s is None else round(silent_after_s * 1000)
         self.audio.on_secure = self._secured
         self.confirmed = False  # the ACK of our 200, or our ACK of theirs, has passed
@@ -370,12 +370,10 @@ class Leg:
         """The peer has sent neither sound nor RTCP for `silent_after_s`."""
         if self.call is None or self.phase != "confirmed":
             return
-        media = self.switch.rules.site.media
+        after_s, what = self.switch.silence_of(self.extension, self.trunk)
         self.switch.counters["legs_silent"] += 1
-        self.switch.emit(
-            events.LegSilent(self.switch.clock.now(), self.call.id, self.number, media.silent_after_s or 0.0)
-        )
-        if media.on_silence == "end":
+        self.switch.emit(events.LegSilent(self.switch.clock.now(), self.call.id, self.number, after_s or 0.0))
+        if what == "end":
             self.call.leg_lost(self, MEDIA_TIMEOUT, reason=SILENT)
 
     def session_lines(self) -> str:

@@ -148,6 +148,23 @@ class Switch:
             return site.extensions[extension].dtmf
         return site.trunks[trunk].dtmf if trunk is not None and trunk in site.trunks else "auto"
 
+    def silence_of(self, extension: str | None, trunk: str | None) -> tuple[float | None, str]:
+        """After how many seconds a peer that sends nothing counts as silent (None: never), and what happens then: `end`
+        or `tell`. Its own policy, or the site's."""
+        site = self.rules.site
+        after_s: float | str | None = None
+        what: str | None = None
+        if extension is not None and extension in site.extensions:
+            phone = site.extensions[extension]
+            after_s, what = phone.silent_after_s, phone.on_silence
+        elif trunk is not None and trunk in site.trunks:
+            line = site.trunks[trunk]
+            after_s, what = line.silent_after_s, line.on_silence
+        what = what or site.media.on_silence
+        if after_s is None:
+            return site.media.silent_after_s, what
+        return (None if isinstance(after_s, str) else after_s), what
+
     def means_of(self, extension: str | None, trunk: str | None, hop: Hop) -> Means:
         """How sound may be secured with a peer whose signalling goes this way."""
         return means_of(self.rules.site, extension, trunk, hop, self.plane.fingerprint)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from config.errors import SiteError
 from config.media import Media
 from media.plane import PortStats
 from pbx.call.events import CallEnded, LegEnded, LegQuality, LegSilent
@@ -13,7 +14,7 @@ from pbx.call.events import CallEnded, LegEnded, LegQuality, LegSilent
 from .test_early_media import the_call
 from .test_flows import DID, hang_up, talking
 from .test_reanchor import ports
-from .world import World, sdp
+from .world import SITE, World, sdp
 
 STATS = PortStats(3000, 2990, 7, 0, 1.5, rtt_ms=42.0, peer_lost=3, mos=4.2, peer_mos=4.1, peer_reports=9)
 
@@ -103,3 +104,38 @@ def test_legs_of_a_call_are_together(world: World) -> None:
     assert mine is not None and theirs is not None
     assert world.plane.beside in ({mine.number: theirs.number}, {theirs.number: mine.number})
     hang_up(carrier, invite, tag, phone)
+
+
+def test_a_trunk_and_a_phone_have_a_time_of_their_own() -> None:
+    """The carrier, who suppresses silence, never counts as dead; the phone soon, but its calls go on."""
+    text = SITE.replace("198.51.100.1, gateway", "198.51.100.1, silent_after_s: never, gateway")
+    world = World(text.replace("101..109: {", "101..109: {silent_after_s: 20, on_silence: tell, "))
+    carrier, invite, tag, phone, _ = talking(world)
+    mine, theirs = ports(the_call(world))
+    assert mine is not None and theirs is not None
+    assert world.plane.watched == {theirs.number: 20_000}
+    world.plane.fall_silent(theirs)
+    (silent,) = world.named("LegSilent")
+    assert isinstance(silent, LegSilent) and silent.silent_s == 20.0
+    assert the_call(world).connected is not None
+    hang_up(carrier, invite, tag, phone)
+
+
+def test_without_a_time_of_its_own_it_is_the_sites() -> None:
+    world = World(SITE.replace("101..109: {", "101..109: {on_silence: tell, "))
+    carrier, _, _, phone, _ = talking(world)
+    mine, theirs = ports(the_call(world))
+    assert mine is not None and theirs is not None and set(world.plane.watched.values()) == {300_000}
+    world.plane.fall_silent(theirs)
+    assert the_call(world).connected is not None
+    world.plane.fall_silent(mine)  # the trunk
+    for peer in (carrier, phone):
+        peer.answer(peer.request("BYE"), 200)
+    hung_up = world.named("CallEnded")
+    assert len(hung_up) == 1
+
+
+def test_a_time_that_makes_no_sense_is_refused() -> None:
+    for text in ("0.5", "soon"):
+        with pytest.raises(SiteError, match="silent_after_s"):
+            World(SITE.replace("101..109: {", f"101..109: {{silent_after_s: {text}, "))

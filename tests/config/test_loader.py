@@ -167,8 +167,8 @@ def test_every_mistake_is_said_at_once_in_words(problems: Problems) -> None:
         '7:19: queues.asia.value_weight: expected a number of at least 0, found ".inf"',
         "9:3: extensions.101: expected the key password, found none",
         "9:9: extensions.101.pasword: expected a key of: password, name, caller_id, max_contacts, qualify_s, "
-        "max_calls, tolls, do_not_disturb, forward, redirects, codecs, srtp, dtmf, record, reliable_provisional, "
-        'pickup_groups, picks_up, found "pasword" - did you mean password?',
+        "max_calls, tolls, do_not_disturb, forward, redirects, codecs, srtp, dtmf, silent_after_s, on_silence, record, "
+        'reliable_provisional, pickup_groups, picks_up, found "pasword" - did you mean password?',
         "10:19: extensions.102.password: expected a password, best as !secret NAME, found no text",
         "12:40: agents.ann.skills.asia: expected a whole number from 1 to 10, found 11",
         "13:3: agents.ben: expected either extension or contact, or a code to log in with, found a mapping",
