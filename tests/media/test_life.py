@@ -246,7 +246,7 @@ def speak_otherwise_once(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_worker_of_another_version_finishes_its_calls(
     start: Start, phone: MakePhone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plane = await start(grace_s=0.5)
+    plane = await start(grace_s=2.0)
     old = plane.worker_pid
     a, first, b, second = await call(plane, phone)
     await plane.close(stay=True)
@@ -255,7 +255,7 @@ async def test_worker_of_another_version_finishes_its_calls(
     assert old is not None and plane.worker_pid != old and alive(old)
     assert plane.free_ports == 6 and plane.leased_ports == 0  # the rest of the range
     await talk(a, first, b, second)
-    await gone(old, 4.0)  # nobody sends any more: its calls are over
+    await gone(old)  # nobody sends any more: its calls are over
     plane.workers[0]._open_missing()
     await until(lambda: plane.free_ports == 8)
 
