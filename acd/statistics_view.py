@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from acd import summary
@@ -14,12 +14,13 @@ from acd.report import Part
 from acd.statistics import GROUPS
 
 _NOBODY: Final[dict[str, Any]] = {"waiting": 0, "longest_wait_s": 0.0}
+Waits = Mapping[str, float | None]
 BY: Final = ("queue", *GROUPS, "agent")
 
 
-def live(floor: Floor, by: str, now: float) -> list[dict[str, Any]]:
+def live(floor: Floor, by: str, now: float, expected: Waits | None = None) -> list[dict[str, Any]]:
     """Figures of the last quarter and hour, and of today, of each queue (with `now`), skill, trunk, partner or
-    agent."""
+    agent. `expected`: the waits of queues, where they are known already."""
     now, statistics = max(now, floor.now), floor.statistics
     if by == "agent":
         return list(_agents(floor, now))
@@ -33,13 +34,13 @@ def live(floor: Floor, by: str, now: float) -> list[dict[str, Any]]:
             if by == "queue":
                 row["now"] = waits.get(channel, _NOBODY)
                 if channel == "call":
-                    row["now"] = row["now"] | _now(floor, floor.queues[name], now)
+                    row["now"] = row["now"] | _now(floor, floor.queues[name], now, expected)
             noted = {} if series is None else series.dispositions(now)
             rows.append(row | _spans(series, now) | {"dispositions": noted})
     return rows
 
 
-def board(floor: Floor, now: float) -> list[dict[str, Any]]:
+def board(floor: Floor, now: float, expected: Waits | None = None) -> list[dict[str, Any]]:
     """The same of queues for a wall board: the state now, calls of the last quarter and today. `waiting` and the
     `longest_wait_s` are those of calls; `other_channels` has those of callbacks, chats and mails, if any wait."""
     now, rows = max(now, floor.now), []
@@ -48,7 +49,8 @@ def board(floor: Floor, now: float) -> list[dict[str, Any]]:
         quarter, today = (None, None) if series is None else (series.window(INTERVAL_S, now), series.today(now))
         waits = _waits(floor, queue, now)
         rows.append({
-            "name": queue.name, **waits.pop("call", _NOBODY), **_now(floor, queue, now), "other_channels": waits,
+            "name": queue.name, **waits.pop("call", _NOBODY), **_now(floor, queue, now, expected),
+            "other_channels": waits,
             "quarter": None if quarter is None else summary.of_calls(quarter),
             "today": None if today is None else summary.of_calls(today),
         })  # fmt: skip
@@ -84,10 +86,12 @@ def _waits(floor: Floor, queue: Queue, now: float) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _now(floor: Floor, queue: Queue, now: float) -> dict[str, Any]:
+def _now(floor: Floor, queue: Queue, now: float, expected: Waits | None) -> dict[str, Any]:
     roster, able = floor.roster, queue.able
+    if expected is None:
+        expected = {queue.name: floor.estimates.wait_s(queue.name, queue.waiting_calls + 1, now)}
     return {
-        "expected_wait_s": floor.estimates.wait_s(queue.name, queue.waiting_calls + 1, now),
+        "expected_wait_s": expected[queue.name],
         "service_level": floor.statistics.service_level(queue.name, now),
         "service_level_target": queue.in_time_target,
         "service_level_within_s": queue.in_time_s,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from acd import agent_changes
+from acd.agent_set import set_of
 from acd.agent_state import State
 from acd.floor import Floor
 from acd.model import Agent, ItemState, Queue, WorkItem
@@ -106,20 +107,21 @@ def queues(floor: Floor, now: float) -> list[dict[str, object]]:
 
     `agents` counts those who could take some call of the queue: by state, and `available`.
     """
-    now = max(now, floor.now)
-    return [_queue(floor, queue, now) for queue in floor.queues.values()]
+    now, found = max(now, floor.now), dict[State, list[int]]()
+    for agent in floor.roster.agents.values():
+        found.setdefault(agent.state, []).append(agent.slot)
+    states = {state.value.lower(): set_of(found.get(state, ())) for state in State}
+    return [_queue(floor, queue, now, states) for queue in floor.queues.values()]
 
 
-def _queue(floor: Floor, queue: Queue, now: float) -> dict[str, object]:
+def _queue(floor: Floor, queue: Queue, now: float, states: dict[str, int]) -> dict[str, object]:
+    """`states`: who is in which, as sets."""
     waiting = [item for item in queue.items.values() if item.state is not ItemState.CONNECTED]
     waiting.sort(key=lambda item: (item.rank, item.number))
     there = [item for item in waiting if item.state is not ItemState.KEPT]
     roster = floor.roster
     able = queue.able
-    counts = dict.fromkeys((state.value.lower() for state in State), 0)
-    for agent in roster.agents.values():
-        if able >> agent.slot & 1:
-            counts[agent.state.value.lower()] += 1
+    counts = {state: (able & agents).bit_count() for state, agents in states.items()}
     return {
         "name": queue.name,
         "closed": queue.closed,

@@ -28,6 +28,7 @@ from acd.commands import (
 from acd.desk.announcer import Announcer
 from acd.desk.callbacks import Callbacks
 from acd.desk.entry import Entry
+from acd.desk.expected_waits import ExpectedWaits
 from acd.desk.lines import BEEP, Lines
 from acd.desk.opening import Opening
 from acd.desk.phone_codes import PhoneLogin
@@ -82,6 +83,7 @@ class Desk(Staff, QueueCommands):
         now = clock.now()
         # Reservation numbers start where no earlier run of the server got to.
         self._engine = Engine(site, now, first_reservation=int(now * 1000))
+        self._expected_waits = ExpectedWaits(self._engine, clock)
         self.phone_login = PhoneLogin(site, self)
         self.callbacks = Callbacks(
             self, self._engine, self._calls, self._ringing, self._announcer, pops, clock, counters, self._pump,
@@ -435,7 +437,8 @@ class Desk(Staff, QueueCommands):
 
     def statistics(self, by: str) -> list[dict[str, object]]:
         """See `statistics_view.live`."""
-        return statistics_view.live(self._engine.floor, by, self._clock.now())
+        expected = self._expected_waits.known() if by == "queue" else None
+        return statistics_view.live(self._engine.floor, by, self._clock.now(), expected)
 
     def statistics_at_work(self, by: str) -> list[Part]:
         """See `statistics_view.at_work`."""
@@ -448,7 +451,7 @@ class Desk(Staff, QueueCommands):
 
     def wall_board(self) -> list[dict[str, object]]:
         """See `statistics_view.board`."""
-        return statistics_view.board(self._engine.floor, self._clock.now())
+        return statistics_view.board(self._engine.floor, self._clock.now(), self._expected_waits.known())
 
     def queues(self) -> list[dict[str, object]]:
         """See `view.queues`."""
