@@ -26,13 +26,17 @@ pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
 ROOT = HERE.parents[1]
 FILTERS = ROOT / "docs" / "fail2ban" / "filter.d"
 PHONE = "127.0.0.1"
+AGENT = "Grandstream GXP2135"
 PYTHON = "/usr/bin/python3"  # Debian's, whose sipvicious it is
-#: svwar and svcrack (0.3.3) take --bindingip and forget it.
+#: svwar and svcrack (0.3.3) take --bindingip and forget it. `agent` is the User-Agent to go by, "" for their own: that
+#: one is banned at its first packet, before anything could be learnt or not.
 BOUND = """
 import functools, importlib, sys
 sys.path.insert(0, "/usr/share/sipvicious")
-_, program, host, *sys.argv[1:] = sys.argv
+_, program, host, agent, *sys.argv[1:] = sys.argv
 module = importlib.import_module(f"sipvicious.{program}")
+if agent:
+    module.makeRequest = functools.partial(module.makeRequest, useragent=agent)
 name = {"svwar": "TakeASip", "svcrack": "ASipOfRedWine"}[program]
 setattr(module, name, functools.partial(getattr(module, name), bindingip=host))
 module.main()
@@ -144,7 +148,7 @@ async def test_svmap_finds_nothing(plateau: Plateau) -> None:
 )
 async def test_svwar_learns_no_extension(plateau: Plateau, method: str, host: str) -> None:
     said = await run(
-        PYTHON, "-c", BOUND, "svwar", host, "-p", str(plateau.sip_port), "-m", method, "-e", "95-115", "--force",
+        PYTHON, "-c", BOUND, "svwar", host, "", "-p", str(plateau.sip_port), "-m", method, "-e", "95-115", "--force",
         "--maximumtime", "2", PHONE,
     )  # fmt: skip
     assert not [line for line in said.splitlines() if "10" in line and "|" in line], said
@@ -152,15 +156,31 @@ async def test_svwar_learns_no_extension(plateau: Plateau, method: str, host: st
     await phones_go_on(plateau)
 
 
-async def test_svcrack_finds_no_password(plateau: Plateau, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("method", "host"), [("REGISTER", "127.0.0.21"), ("INVITE", "127.0.0.22"), ("OPTIONS", "127.0.0.23")]
+)
+async def test_svwar_in_disguise_learns_no_extension(plateau: Plateau, method: str, host: str) -> None:
+    """It takes for an extension whoever is answered otherwise than a name that can be none, and begins with 101."""
+    said = await run(
+        PYTHON, "-c", BOUND, "svwar", host, AGENT, "-p", str(plateau.sip_port), "-m", method, "-e", "101-115",
+        "--force", "--maximumtime", "2", "-v", PHONE,
+    )  # fmt: skip
+    assert "Ok SIP device found" in said and "found nothing" in said, said
+    assert host not in await banned(plateau), "it was answered, and the answers told it nothing"
+    await phones_go_on(plateau)
+
+
+@pytest.mark.parametrize(("host", "agent"), [("127.0.0.13", ""), ("127.0.0.24", AGENT)], ids=["itself", "disguised"])
+async def test_svcrack_finds_no_password(plateau: Plateau, tmp_path: Path, host: str, agent: str) -> None:
     words = tmp_path / "words"
     words.write_text("\n".join([*[f"guess{i}" for i in range(50)], "wire"]))
     said = await run(
-        PYTHON, "-c", BOUND, "svcrack", "127.0.0.13", "-p", str(plateau.sip_port), "-u", "101", "-d", str(words), PHONE,
-        within_s=5.0,
+        PYTHON, "-c", BOUND, "svcrack", host, agent, "-p", str(plateau.sip_port), "-u", "101", "-d",
+        str(words), PHONE, within_s=5.0,
     )  # fmt: skip
     assert "wire" not in said, said
-    assert "127.0.0.13" in await banned(plateau)
+    reason = (await banned(plateau))[host]
+    assert ("wrong passwords, last for 101" == reason) is bool(agent), reason
     await phones_go_on(plateau)
 
 
