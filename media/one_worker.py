@@ -23,7 +23,10 @@ log = structlog.get_logger("media")
 REST_S = 10.0  # a released port rests so long before its next lease, unless no other is free
 _START_S = 10.0
 _TOTALS = ("media_stale_commands", "media_send_errors", "media_events_dropped")
-_SECURITY_TOTALS = ("media_srtp_forged", "media_srtp_replayed", "media_srtp_unsent", "media_checks_dropped")
+_SECURITY_TOTALS = (
+    "media_srtp_forged", "media_srtp_replayed", "media_srtp_unsent", "media_checks_dropped",
+    "media_srtp_sources_refused",
+)  # fmt: skip
 _OPEN_MISSING_S = 10.0
 _JITTER_MS = 1 / 16 / 8  # of the worker's unit, a sixteenth of 1/8000 s
 _PEER_JITTER_MS = 1 / 8

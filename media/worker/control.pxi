@@ -185,12 +185,13 @@ cdef void pong(Loop *loop) noexcept nogil:
     event.payload[0] = loop.stale_commands
     event.payload[1] = loop.send_errors
     event.payload[2] = loop.events_dropped
-    if loop.srtp_forged or loop.srtp_replayed or loop.srtp_unsent or loop.aside_dropped:
+    if loop.srtp_forged or loop.srtp_replayed or loop.srtp_unsent or loop.aside_dropped or loop.srtp_sources_refused:
         event = emit(loop, SECURITY_TOTALS, NULL, 0)
         event.payload[0] = loop.srtp_forged
         event.payload[1] = loop.srtp_replayed
         event.payload[2] = loop.srtp_unsent
         event.payload[3] = loop.aside_dropped
+        event.payload[4] = loop.srtp_sources_refused
 
 
 # --- commands of a port -----------------------------------------------------------------------------------------------

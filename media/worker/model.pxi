@@ -470,6 +470,7 @@ cdef struct Loop:
     uint32_t srtp_forged
     uint32_t srtp_replayed
     uint32_t srtp_unsent
+    uint32_t srtp_sources_refused
     uint32_t aside_dropped
     int beside  # socket of the thread; -1: there is none
     uint32_t event_count

@@ -10,8 +10,9 @@ cdef extern from *:
 
     #define SRTP_PROFILES 7
     #define SRTP_WINDOW 512  /* packets, RFC 3711 3.3.2; up to 63 fewer, since it moves by words */
-    #define SRTP_STREAMS 16  /* sources that one key is heard from */
-    enum { SRTP_AUTH_FAIL = 7, SRTP_REPLAY_FAIL = 9 };
+    #define SRTP_STREAMS 16  /* sources of one key with a window */
+    #define SRTP_PAST 1024  /* earlier ones, of which is known how far they came */
+    enum { SRTP_AUTH_FAIL = 7, SRTP_REPLAY_FAIL = 9, SRTP_SOURCES_FAIL = 10 };
 
     static struct {
         void *library;
@@ -57,12 +58,14 @@ cdef extern from *:
 
     typedef struct { uint64_t highest, seen[SRTP_WINDOW / 64]; int begun; } srtp_window;
     typedef struct { uint32_t ssrc; srtp_window rtp, rtcp; } srtp_stream;
+    typedef struct { uint64_t rtp; uint32_t rtcp, ssrc; } srtp_past;  /* indices from which a packet is new */
     typedef struct {
-        int profile, outbound, count;
+        int profile, outbound, count, past_count, past_room;
         void *cipher[2], *mac[2];  /* of RTP, of RTCP */
         uint8_t salt[2][16];
         uint32_t rtcp_index;
-        srtp_stream streams[SRTP_STREAMS];
+        srtp_past *past;
+        srtp_stream streams[SRTP_STREAMS + 1];  /* whose packet came last is first; the one after them is on trial */
     } srtp_state;
 
     static void srtp_put32(uint8_t *p, uint32_t value) {
@@ -79,6 +82,7 @@ cdef extern from *:
             if (s->cipher[i]) crypto.context_free(s->cipher[i]);
             if (s->mac[i]) crypto.hmac_free(s->mac[i]);
         }
+        free(s->past);
         explicit_bzero(s, sizeof *s);  /* a memset before free is left out by the compiler */
         free(s);
     }
@@ -132,7 +136,7 @@ cdef extern from *:
         uint64_t words = SRTP_WINDOW / 64;
         if (!w->begun || index > w->highest) {
             uint64_t first = w->begun ? w->highest / 64 + 1 : index / 64, last = index / 64;
-            if (!w->begun || last - first >= words) memset(w->seen, 0, sizeof w->seen);
+            if (!w->begun || last >= first + words) memset(w->seen, 0, sizeof w->seen);
             else for (; first <= last; first++) w->seen[first % words] = 0;
             w->highest = index;
             w->begun = 1;
@@ -197,12 +201,59 @@ cdef extern from *:
         return srtp_differs(mac, tag, tag_size) ? SRTP_AUTH_FAIL : srtp_ctr(s->cipher[rtcp], iv, packet + rest, end - rest);
     }
 
+    /* All before `next` counts as seen. */
+    static void srtp_go_on(srtp_window *w, uint64_t next) {
+        if (!next) return;
+        memset(w->seen, 0xFF, sizeof w->seen);
+        w->highest = next - 1;
+        w->seen[w->highest / 64 % (SRTP_WINDOW / 64)] = ((uint64_t)2 << w->highest % 64) - 1;
+        w->begun = 1;
+    }
+
+    static srtp_past *srtp_past_of(srtp_state *s, uint32_t ssrc) {
+        for (int i = 0; i < s->past_count; i++) if (s->past[i].ssrc == ssrc) return &s->past[i];
+        return NULL;
+    }
+
+    /* The source's, or one on trial until a packet of it proves right. */
     static srtp_stream *srtp_stream_of(srtp_state *s, uint32_t ssrc) {
         for (int i = 0; i < s->count; i++) if (s->streams[i].ssrc == ssrc) return &s->streams[i];
-        if (s->count == SRTP_STREAMS) return NULL;
-        memset(&s->streams[s->count], 0, sizeof(srtp_stream));  /* taken when a packet of it proves right */
-        s->streams[s->count].ssrc = ssrc;
-        return &s->streams[s->count];
+        srtp_stream *fresh = &s->streams[s->count];
+        srtp_past *past = srtp_past_of(s, ssrc);
+        memset(fresh, 0, sizeof *fresh);
+        fresh->ssrc = ssrc;
+        if (past) {
+            srtp_go_on(&fresh->rtp, past->rtp);
+            srtp_go_on(&fresh->rtcp, past->rtcp);
+        }
+        return fresh;
+    }
+
+    /* A right packet came of a stream that is not the first: it becomes that. If it is new and there are too many, the one unheard
+       for longest gives up its window, but not its indices: nothing of it is ever taken twice (RFC 3711 3.3.2). 0: no room for them. */
+    static int srtp_to_front(srtp_state *s, srtp_stream *stream) {
+        srtp_stream first = *stream, *last = &s->streams[SRTP_STREAMS - 1];
+        if (stream == &s->streams[s->count]) {
+            srtp_past *past = srtp_past_of(s, first.ssrc);
+            if (s->count < SRTP_STREAMS) s->count++;
+            else {
+                if (!past && s->past_count == s->past_room) {
+                    int room = s->past_room ? 2 * s->past_room : 16;
+                    srtp_past *more = room > SRTP_PAST ? NULL : realloc(s->past, room * sizeof *more);
+                    if (!more) return 0;
+                    s->past = more;
+                    s->past_room = room;
+                }
+                if (!past) past = &s->past[s->past_count++];
+                past->ssrc = last->ssrc;
+                past->rtp = last->rtp.begun ? last->rtp.highest + 1 : 0;
+                past->rtcp = last->rtcp.begun ? last->rtcp.highest + 1 : 0;
+                stream = last;
+            }
+        }
+        memmove(s->streams + 1, s->streams, (char *)stream - (char *)s->streams);
+        s->streams[0] = first;
+        return 1;
     }
 
     /* Where an RTP packet's payload begins; -1: it is none. */
@@ -228,7 +279,6 @@ cdef extern from *:
         if (rest < 0 || end < rest) return SRTP_AUTH_FAIL;
         uint32_t ssrc = srtp_get32(packet + (rtcp ? 4 : 8));
         srtp_stream *stream = srtp_stream_of(s, ssrc);
-        if (!stream) return SRTP_AUTH_FAIL;
         srtp_window *window = rtcp ? &stream->rtcp : &stream->rtp;
         if (!rtcp) {
             index = srtp_guess(window, packet[2] << 8 | packet[3]);
@@ -251,7 +301,7 @@ cdef extern from *:
         }
         if (error) return error;
         srtp_mark(window, index);
-        if (stream == &s->streams[s->count]) s->count++;
+        if ((stream != s->streams || !s->count) && !srtp_to_front(s, stream)) return SRTP_SOURCES_FAIL;
         *size = outbound ? end + tag + (rtcp ? 4 : 0) : end;
         return 0;
     }
@@ -264,6 +314,7 @@ cdef extern from *:
     """
     enum:
         SRTP_REPLAY_FAIL
+        SRTP_SOURCES_FAIL
     const char *srtp_open() nogil
     void *srtp_session(int profile, const uint8_t *key, int outbound) nogil
     void srtp_end(void *session) nogil
@@ -325,6 +376,8 @@ cdef int unprotect(Loop *loop, Port *port, uint8_t *packet, int size, bint rtcp)
     error = srtp_unprotect_packet(guard.receiving.session, rtcp, packet, &size)
     if error == SRTP_REPLAY_FAIL:
         loop.srtp_replayed += 1
+    elif error == SRTP_SOURCES_FAIL:
+        loop.srtp_sources_refused += 1
     elif error:
         loop.srtp_forged += 1
     return 0 if error else size

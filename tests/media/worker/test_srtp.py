@@ -26,6 +26,7 @@ MakeLeg = Callable[..., "Leg"]
 Settle = Callable[[], Awaitable[None]]
 Stats = Callable[[MediaPort], Awaitable[PortStats]]
 GCM = "AEAD_AES_128_GCM"
+SOURCES_MOST = 16 + 1024  # SSRCs of a peer under one key
 
 
 def keys_of(suite: str, seed: int = 0) -> SrtpKeys:
@@ -180,6 +181,13 @@ async def plane_totals(plane: WorkerPlane) -> None:
     await asyncio.sleep(0.05)
 
 
+async def counts(plane: WorkerPlane, counter: str, number: int) -> None:
+    async with asyncio.timeout(30):
+        while plane.counters[counter] < number:
+            await plane_totals(plane)
+    assert plane.counters[counter] == number
+
+
 async def test_a_stranger_never_latches_but_who_has_the_key_does_at_once(
     plane: WorkerPlane, secured: MakeSecured, phone: Callable[..., Phone], settle: Settle
 ) -> None:
@@ -222,20 +230,62 @@ async def test_sequence_wraps(plane: WorkerPlane, secured: MakeSecured, settle: 
 
 
 async def test_new_sources(plane: WorkerPlane, secured: MakeSecured, settle: Settle) -> None:
-    """The peer may change its SSRC, but not forever: each costs memory."""
+    """A gateway may take a new SSRC for each announcement of a long call. Earlier ones go on where they were; what was
+    heard of them is never heard again (RFC 3711 3.3.2)."""
     a = secured()
     plane.echo(a.port)
     await settle()
-    for ssrc in range(16):
+    heard = []
+    for ssrc in range(40):
+        a.phone.ssrc = 0x5000 + ssrc
+        heard.append(a.sealed(b"\x40" * 160))
+        a.send_raw(heard[-1])
+        assert len(await a.receive()) == 172
+    for replayed in heard:
+        a.send_raw(replayed)
+    assert await a.phone.hears_nothing()
+    await counts(plane, "media_srtp_replayed", 40)
+    a.phone.ssrc, a.phone.seq = 0x5000, 101
+    first, second, third = (a.sealed(b"\x41" * 160) for _ in range(3))
+    for packet in (first, third, second):
+        a.send_raw(packet)
+        assert len(await a.receive()) == 172
+    a.send_raw(heard[0])
+    assert await a.phone.hears_nothing()
+    await counts(plane, "media_srtp_replayed", 41)
+    assert plane.counters["media_srtp_forged"] == 0
+
+
+async def test_earlier_packets_are_replayed(plane: WorkerPlane, secured: MakeSecured, settle: Settle) -> None:
+    """Not only the last one: all of the window is known."""
+    a = secured()
+    plane.echo(a.port)
+    await settle()
+    heard = [a.sealed(b"\x42" * 160) for _ in range(100)]
+    for packet in heard:
+        a.send_raw(packet)
+        await a.receive_raw()
+    for packet in heard:
+        a.send_raw(packet)
+    await counts(plane, "media_srtp_replayed", 100)
+
+
+async def test_sources_are_bounded(plane: WorkerPlane, secured: MakeSecured, settle: Settle) -> None:
+    a = secured()
+    plane.echo(a.port)
+    await settle()
+    for ssrc in range(SOURCES_MOST):
         a.phone.ssrc = 0x5000 + ssrc
         a.send()
-        assert len(await a.receive()) == 172
-    a.phone.ssrc = 0x6000
+        await a.receive_raw()
+    a.phone.ssrc = 0x4000
     a.send()
     assert await a.phone.hears_nothing()
     a.phone.ssrc = 0x5000
     a.send()
-    assert len(await a.receive()) == 172
+    await a.receive_raw()
+    await counts(plane, "media_srtp_sources_refused", 1)
+    assert plane.counters["media_srtp_forged"] == 0
 
 
 async def test_new_keys(plane: WorkerPlane, secured: MakeSecured, settle: Settle) -> None:
