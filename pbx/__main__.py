@@ -82,7 +82,8 @@ async def serve_site(path: Path, drain_s: float, trace: bool) -> int:
             )
         await server.start()
     except (StartError, StoreError, CtiError) as error:
-        say_red(f"plateau: {error}")
+        for line in str(error).splitlines():
+            say_red(f"plateau: {line}")
         return UNUSABLE
     welcome(server.site, path)
     await server.run()

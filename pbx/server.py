@@ -92,7 +92,7 @@ COLLECT_S = 600.0  # how often the collector runs; no call path makes cycles, so
 
 
 class StartError(Exception):
-    """The server can't start: one line that says why."""
+    """The server can't start: a line for each reason."""
 
 
 class Server:
@@ -379,15 +379,10 @@ class Server:
             await self._listen(site.listen)
             self.standing.revive(self.driver.now())
             self.desk.open(site)
-            if site.listen.http is not None:
-                await self.http.start(*site.listen.http)
-        except (StoreError, ListenError, MediaError) as error:
+            await self._listen_http(site.listen)
+        except (StoreError, ListenError, MediaError, OSError) as error:
             await self.close()
             raise StartError(str(error)) from None
-        except OSError as error:
-            await self.close()
-            reason = os.strerror(error.errno) if error.errno else str(error)  # asyncio's text has the address again
-            raise StartError(f"http {':'.join(map(str, site.listen.http or ()))}: {reason}") from None
         self.tracing.start()
         self.defence.start()
         self.carriers.configure(site)
@@ -407,10 +402,23 @@ class Server:
             listen.origins, shakes.handshakes_at_once, shakes.handshakes_per_s,
         )  # fmt: skip
         networks = LOCAL_NETWORKS if listen.local_networks is None else listen.local_networks
-        await self.driver.listen(
-            listen.sip, listen.advertise, networks=networks, tls=tls_files(self.site), limits=limits
-        )
+        try:
+            await self.driver.listen(
+                listen.sip, listen.advertise, networks=networks, tls=tls_files(self.site), limits=limits
+            )
+        except ListenError as error:
+            await self._listen_http(listen, f"{error}\n")  # all that is in use is told at once
+            raise
         self._warn_of_certificates()
+
+    async def _listen_http(self, listen: Listen, said: str = "") -> None:
+        """Raises ListenError, with what was `said` of others before."""
+        try:
+            if listen.http is not None:
+                await self.http.start(*listen.http)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)  # asyncio's text has the address again
+            raise ListenError(f"{said}http:{':'.join(map(str, listen.http or ()))}: {reason}") from None
 
     def _warn_of_certificates(self) -> None:
         warn_of_end(self.driver.certificates, self.driver.now())

@@ -26,7 +26,7 @@ UDP_ONLY_MOST = 4096
 
 
 class ListenError(Exception):
-    """A listener could not be opened; says which and why."""
+    """Listeners could not be opened; a line for each says which and why."""
 
 
 class Driver:
@@ -104,15 +104,17 @@ class Driver:
                 self.reload_tls(tls)
             except TlsError as error:
                 raise ListenError(f"listen.tls.{error}") from None
-        for listener in listeners:
-            transport, host, port = listener
+        problems = []
+        for transport, host, port in listeners:
             known = self.local.listeners.setdefault(transport, [])
             try:
                 known.append((host, await self._open(transport, host, port, len(known))))
             except OSError as error:
-                await self.close()
                 reason = os.strerror(error.errno) if error.errno else error.strerror  # asyncio says the address again
-                raise ListenError(f"{Hop(transport, host, port)}: {reason}") from None
+                problems.append(f"{Hop(transport, host, port)}: {reason}")
+        if problems:
+            await self.close()
+            raise ListenError("\n".join(problems))
 
     async def _open(self, transport: str, host: str, port: int, index: int) -> int:
         if transport == "udp":

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from bench.ports import ClaimedPorts
 from pbx.__main__ import app, printable
 from pbx.console import converting
+from tests.transport.certificates import DAY, Authority
 
 SITE = str(Path(__file__).parents[2] / "config" / "sites" / "travel.yaml")
 
@@ -47,40 +52,87 @@ def test_a_route_is_shown_as_it_was_dialled(number: str) -> None:
     assert number in result.output and result.exit_code == (0 if number[:1] in ("*", "0") else 1)
 
 
-def made_site(folder: Path, listen: str) -> str:
-    ports = "media: {ports: 40960-40979}\nrecords: {url: 'sqlite:///" + str(folder / "records.db") + "'}\n"
+def made_site(folder: Path, listen: str, media: str = "40960-40979") -> str:
+    ports = f"media: {{ports: {media}}}\nrecords: {{url: 'sqlite:///{folder}/records.db'}}\n"
     (folder / "site.yaml").write_text(f"site: test\nlisten:\n  {listen}\n{ports}")
     return str(folder / "site.yaml")
 
 
-def test_a_wrong_certificate(tmp_path: Path) -> None:
+CERTIFICATE, KEY = "expected a certificate in PEM, found", "expected an unencrypted private key in PEM, found"
+
+
+@pytest.mark.parametrize(
+    ("tls", "place", "said"),
+    [
+        (("certificate: text", "key: main.key"), "5:18", f"certificate: {CERTIFICATE} {{}}/text (something else)"),
+        (("certificate: main.pem", "key: gone"), "6:10", f"key: {KEY} {{}}/gone (No such file or directory)"),
+        (
+            ("certificate: main.pem", "key: other.key"), "6:10",
+            "key: expected the key of {0}/main.pem, found {0}/other.key (another)",
+        ),
+        (
+            ("certificate: main.pem", "key: main.key", "names: {shop: {certificate: other.pem, key: main.key}}"),
+            "7:49", "names.shop.key: expected the key of {0}/other.pem, found {0}/main.key (another)",
+        ),
+    ],
+    ids=["certificate", "key absent", "key of another", "key of another name"],
+)  # fmt: skip
+def test_a_wrong_certificate(tmp_path: Path, tls: tuple[str, ...], place: str, said: str) -> None:
     """`check` says where it is named, `serve` what is wrong with it: one line each."""
-    (tmp_path / "cert.pem").write_text("nothing\n")
-    site = made_site(tmp_path, "sip: tls:127.0.0.1:0\n  tls:\n    certificate: cert.pem")
-    wrong = f"expected a certificate in PEM, found {tmp_path}/cert.pem (something else)"
+    authority = Authority(tmp_path)
+    for name in ("main", "other"):
+        authority.issue(name, valid=90 * DAY)
+    (tmp_path / "text").write_text("nothing\n")
+    site = made_site(tmp_path, "\n    ".join(("sip: tls:127.0.0.1:0\n  tls:", *tls)))
+    wrong = f"listen.tls.{said.format(tmp_path)}"
     result = CliRunner().invoke(app, ["check", site], env={"COLUMNS": "200"})
     assert result.exit_code == 1
-    assert result.output.splitlines()[0] == f"{site}:5:18: listen.tls.certificate: {wrong}"
-    assert served(site) == (2, f"plateau: listen.tls.certificate: {wrong}")
+    assert result.output.splitlines() == [f"{site}:{place}: {wrong}", f"{site}: 1 mistake"]
+    assert served(site) == (2, [f"plateau: {wrong}"])
 
 
-def served(site: str) -> tuple[int, str]:
-    """Exit status and last line of a server that does not start."""
+def served(site: str) -> tuple[int, list[str]]:
+    """Exit status of a server that does not start, and what it says beside its log."""
     command = [sys.executable, "-m", "pbx", "serve", site]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    return ended.returncode, ended.stderr.splitlines()[-1]
+    lines = [*ended.stdout.splitlines(), *ended.stderr.splitlines()]
+    return ended.returncode, [line for line in lines if not line.startswith("timestamp=")]
 
 
-@pytest.mark.parametrize("transport", ["udp", "ws"])
-def test_a_port_in_use(tmp_path: Path, transport: str) -> None:
+@contextmanager
+def taken(transport: str) -> Iterator[str]:
+    """`TRANSPORT:ADDRESS:PORT` where another program listens."""
     kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
-    with socket.socket(socket.AF_INET, kind) as taken:
-        taken.bind(("127.0.0.1", 0))
+    with socket.socket(socket.AF_INET, kind) as other:
+        other.bind(("127.0.0.1", 0))
         if transport != "udp":
-            taken.listen()
-        where = f"{transport}:127.0.0.1:{taken.getsockname()[1]}"
-        status, said = served(made_site(tmp_path, f"sip: {where}"))
-    assert status == 2 and said.lower() == f"plateau: {where}: address already in use"
+            other.listen()
+        yield f"{transport}:127.0.0.1:{other.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("transports", [("udp", "tcp", "tls", "http"), ("ws", "wss"), ("http",)], ids="+".join)
+def test_ports_in_use(tmp_path: Path, transports: tuple[str, ...]) -> None:
+    """A line for each that is in use, and none for others."""
+    Authority(tmp_path).issue("main", valid=90 * DAY)
+    with ExitStack() as others:
+        places = [others.enter_context(taken(transport)) for transport in transports]
+        sip = [place for place in places if not place.startswith("http")]
+        listen = f"sip: {json.dumps([*sip, 'udp:127.0.0.1:0'])}\n  tls: {{certificate: main.pem, key: main.key}}"
+        http = "".join(f"\n  {place.replace(':', ': ', 1)}" for place in places if place not in sip)
+        status, said = served(made_site(tmp_path, listen + http))
+    assert status == 2
+    assert [line.lower() for line in said] == [f"plateau: {place}: address already in use" for place in places]
+
+
+def test_media_ports_in_use(tmp_path: Path) -> None:
+    ports = ClaimedPorts(20)
+    with ExitStack() as others:
+        others.callback(ports.release)
+        for port in range(ports.first, ports.last + 1):
+            other = others.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            other.bind(("127.0.0.1", port))
+        status, said = served(made_site(tmp_path, "sip: udp:127.0.0.1:0", str(ports)))
+    assert status == 2 and len(said) == 1 and said[0].startswith("plateau: "), said
 
 
 def test_no_progress_bar_into_a_file(capsys: pytest.CaptureFixture[str]) -> None:
