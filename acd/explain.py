@@ -6,7 +6,7 @@ the latter, whoever asks adds an `ItemWaits` of the moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -20,6 +20,9 @@ Data = Mapping[str, Any]
 
 class Happened(Protocol):
     """A row of the journal."""
+
+    @property
+    def seq(self) -> int: ...
 
     @property
     def at(self) -> float: ...
@@ -76,6 +79,20 @@ def explain(call_id: str, happened: Iterable[Happened]) -> Explanation:
     if all(moment.kind in ("came", "ended") for moment in found.moments):
         found.moments.clear()  # it was in no queue
     return found
+
+
+async def story(events: Callable[[str], Awaitable[Sequence[Happened]]], call_id: str) -> list[Happened]:
+    """What the journal has of a call; if it was made for a callback, with what became of that; of a callback, with all
+    calls that were made for it. `events`: what it has of one id."""
+    found = list(await events(call_id))
+    if any(one.kind == "CallbackAsked" for one in found):
+        number = 1
+        while of_attempt := await events(f"{call_id}-{number}"):
+            found += of_attempt
+            number += 1
+    elif "-" in call_id:
+        found += [one for one in await events(call_id.rpartition("-")[0]) if one.kind.startswith("Callback")]
+    return sorted(found, key=lambda one: one.seq)
 
 
 def at_present(floor: Floor, item_id: str, now: float) -> Moment | None:
@@ -298,7 +315,7 @@ def _overflowed(at: float, data: Data) -> Moment:
 _REASONS: Final = {
     "max_wait": "it had waited for as long as the queue allows", "closed": "the queue is closed at this hour",
     "emergency": "the queue is switched to emergency", "moved": "a supervisor moved it",
-    "withdrawn": "somebody sent it there",
+    "withdrawn": "somebody sent it there", "callback": "the caller wants to be called, and keeps the place",
 }  # fmt: skip
 
 
@@ -310,6 +327,8 @@ def _kept(at: float, data: Data) -> Moment:
 
 
 def _resumed(at: float, data: Data) -> Moment:
+    if data.get("channel") == "callback":
+        return Moment(at, "resumed", f"this attempt is over; {data['by']} has its place")
     return Moment(at, "resumed", f"the caller is back, and has the place again: call {data['by']}")
 
 
@@ -330,11 +349,47 @@ def _ended(at: float, data: Data) -> Moment:
     return Moment(at, "ended", f"the call ended: {data.get('cause')}")
 
 
+def _asked(at: float, data: Data) -> Moment:
+    when = f"to be called in {seconds(data['due_at'] - at)}" if data["due_at"] > at else "to be called in its turn"
+    place = (f"it has the place of call {data['instead_of']}",) if data.get("instead_of") else ()
+    return Moment(at, "asked", f"a callback to {data['number']} was asked for in queue {data['queue']}", (when, *place))
+
+
+def _put_off(at: float, data: Data) -> Moment:
+    return Moment(at, "put_off", f"the callback was put off: in {seconds(max(0.0, data['due_at'] - at))}")
+
+
+def _taken(at: float, data: Data) -> Moment:
+    return Moment(at, "taken", f"{data['agent']} answered; the customer is called next")
+
+
+def _dialled(at: float, data: Data) -> Moment:
+    return Moment(at, "dialled", f"the customer's phone is called, attempt {data['attempt']}")
+
+
+def _reached(at: float, data: Data) -> Moment:
+    return Moment(at, "reached", "the customer answered")
+
+
+def _missed(at: float, data: Data) -> Moment:
+    after = "that was the last attempt"
+    if data["next_at"] is not None:
+        after = f"next attempt in {seconds(max(0.0, data['next_at'] - at))}"
+    return Moment(at, "missed", f"the customer was not reached: {data['outcome'].replace('_', ' ')}", (after,))
+
+
+def _closed(at: float, data: Data) -> Moment:
+    tried = (f"attempts: {data['attempts']}",)
+    return Moment(at, "closed", f"the callback is over: {data['outcome'].replace('_', ' ')}", tried)
+
+
 _WORDS: Final[dict[str, Callable[[float, Data], Moment]]] = {
     "CallStarted": _came, "ItemQueued": _queued, "ItemRescored": _rescored, "ItemWaits": _waits,
     "ItemRelaxed": _relaxed, "ItemPrefers": _prefers, "ItemReserved": _reserved, "ReservationEnded": _refused,
     "ItemConnected": _connected, "ItemCompleted": _completed, "ItemAbandoned": _abandoned,
     "ItemOverflowed": _overflowed, "ItemKept": _kept, "ItemResumed": _resumed, "PriorityChanged": _priority,
+    "CallbackAsked": _asked, "CallbackRescheduled": _put_off, "CallbackTaken": _taken, "CallbackDialled": _dialled,
+    "CallbackReached": _reached, "CallbackMissed": _missed, "CallbackClosed": _closed,
     "CallTransferred": _transferred, "CallRevived": _revived, "CallEnded": _ended,
 }  # fmt: skip
 

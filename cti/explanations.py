@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from acd.explain import explain
+from acd.explain import explain, story
 from cti.errors import UnknownResource
 from cti.ports import CallRecords
 from cti.replies import reply
@@ -24,7 +24,7 @@ class ExplanationRest:
 
     async def get(self, ask: Ask) -> web.StreamResponse:
         call_id = ask.path["id"]
-        found = explain(call_id, await self._records.events(call_id))
+        found = explain(call_id, await story(self._records.events, call_id))
         present = self._view.desk.at_present(call_id)
         if present is not None:
             found.moments.append(present)

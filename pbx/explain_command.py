@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from acd.explain import explain as explained
+from acd.explain import story
 from config.schema import Site
 from pbx.console import WRONG, SiteFile, api_of, fail, out, read_site, run
 from pbx.store.errors import StoreError
@@ -52,7 +53,7 @@ async def _found(site: Site, call: str) -> dict[str, Any]:
             fail(str(error), WRONG)
     try:
         async with Records(site.records.url) as records:
-            return explained(call, await records.events(call)).view()
+            return explained(call, await story(records.events, call)).view()
     except StoreError as error:
         fail(str(error))
 

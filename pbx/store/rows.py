@@ -50,7 +50,8 @@ def encode(data: object) -> str:
 
 
 class RowMaker:
-    """Reads events of any frozen dataclass with `at`; `call_id` or `item_id` goes into its own column."""
+    """Reads events of any frozen dataclass with `at`; `call_id`, `item_id` or else a callback's id goes into its own
+    column."""
 
     def __init__(self) -> None:
         self._plans: dict[type, _Plan] = {}
@@ -67,7 +68,8 @@ class RowMaker:
         names = [field.name for field in fields(cls)]
         ids = [name for name in _ID_FIELDS if name in names]
         rest = tuple(name for name in names if name != "at" and name not in ids)
-        plan = _Plan(cls.__name__, attrgetter(ids[0]) if ids else _nothing, _reader(rest))
+        whose = ids[0] if ids else "callback_id" if "callback_id" in names else None  # this one stays in the data, too
+        plan = _Plan(cls.__name__, attrgetter(whose) if whose else _nothing, _reader(rest))
         self._plans[cls] = plan
         return plan
 

@@ -10,7 +10,7 @@ import pytest
 
 from acd.decision import Decision, Fitting
 from acd.events import ItemReserved, ItemWaits
-from acd.explain import Moment, at_present, explain, seconds
+from acd.explain import Moment, at_present, explain, seconds, story
 from acd.reservation import Outcome
 from pbx.store.rows import JournalRow, RowMaker, encode
 from tests.acd.conftest import T0, Scene
@@ -363,6 +363,46 @@ def test_words_for_all_the_rest() -> None:
     assert found.view()["moments"][-1]["after_s"] == 8.0 and found.outcome == "the call ended: caller hung up"
     assert explain("c1", [rows[0], rows[-1]]).moments == []
     assert explain("c1", []).view() == {"call_id": "c1", "outcome": "", "moments": []}
+
+
+async def test_a_callback_with_its_attempts(stage: Stage) -> None:
+    """Of the callback all of it; of one attempt, what became of the callback besides."""
+    scene = stage({"ann": {}}, sales={"callback": {"retries": 1, "retry_after_s": 300}, "wrap_up_s": 0})
+    scene.call("c1")
+    scene.engine.ask_callback("callback-1", "sales", "+33612345678", {}, scene.now, place_of="c1")
+    scene.ready("ann")
+    scene.answer("callback-1-1")
+    assert scene.engine.customer_dialled("callback-1-1", scene.now)
+    scene.engine.customer_missed("callback-1-1", "busy", scene.now)
+    scene.listen()
+    scene.wait(300)
+    scene.answer("callback-1-2")
+    assert scene.engine.customer_dialled("callback-1-2", scene.now)
+    assert scene.engine.customer_reached("callback-1-2", scene.now)
+    scene.engine.complete("callback-1-2", scene.now)
+    scene.listen()
+    maker = RowMaker()
+    rows = [maker.read(number, event) for number, event in enumerate(scene.events, 1)]
+
+    async def events(call_id: str) -> list[JournalRow]:
+        return [row for row in rows if row.call_id == call_id]
+
+    whole = explain("callback-1", await story(events, "callback-1")).moments
+    assert whole[0].text == "a callback to +33612345678 was asked for in queue sales"
+    assert whole[0].details == ("to be called in its turn", "it has the place of call c1")
+    said = texts(whole)
+    for text in ("ann answered; the customer is called next", "the customer's phone is called, attempt 1",
+                 "the customer was not reached: busy", "this attempt is over; callback-1 has its place",
+                 "the customer's phone is called, attempt 2", "the customer answered"):  # fmt: skip
+        assert text in said
+    assert next(one for one in whole if one.kind == "missed").details == ("next attempt in 5 min",)
+    closed = next(one for one in whole if one.kind == "closed")
+    assert closed.text == "the callback is over: done" and closed.details == ("attempts: 2",)
+    second = texts(explain("callback-1-2", await story(events, "callback-1-2")).moments)
+    assert second[0] == said[0] and closed.text in second and "the customer's phone is called, attempt 1" not in second
+    given_up = explain("c1", await story(events, "c1")).moments[-1]
+    assert given_up.text == "left queue sales after 0 s to callback-1"
+    assert given_up.details == ("the caller wants to be called, and keeps the place",)
 
 
 @pytest.mark.parametrize(
