@@ -421,7 +421,10 @@ class Switch:
     # --- what calls and legs ask for --------------------------------------------------------------------------------
 
     def via(self, hop: Hop, branch: str) -> str:
-        return f"SIP/2.0/{hop.transport.upper()} {self.local.sent_by(hop)};branch={branch};rport"
+        """Of a request of ours. RFC 5923: by TCP and TLS the peer may call us back on the same connection. A site that
+        listens by TLS has a certificate, and shows it to whom it calls."""
+        alias = ";alias" if hop.transport in ("tcp", "tls") and self.local.listeners.get(hop.transport) else ""
+        return f"SIP/2.0/{hop.transport.upper()} {self.local.sent_by(hop)};branch={branch};rport{alias}"
 
     def next_hop(self, dialog: Dialog) -> Hop:
         """Where the next request of a dialog goes; to be asked before it is written."""

@@ -175,7 +175,8 @@ class Driver:
             return None
         hop = Hop("tcp", hop.host, hop.port)
         host, _, port = self.local.sent_by(hop).rpartition(":")
-        via = replace(top_via(data), transport="TCP", host=host, port=int(port))
+        via = top_via(data)
+        via = replace(via, transport="TCP", host=host, port=int(port), params=(*via.params, ("alias", None)))
         self._streams.be_brief(hop)
         self._counters["sip_requests_too_large_for_udp"] += 1
         return with_via(data, via), hop

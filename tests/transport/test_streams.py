@@ -341,7 +341,7 @@ def test_a_request_too_large_for_udp(run: Run) -> None:
             listener = send(made, large(method="INVITE"), hop, method="INVITE")
             peer = await callers.get()
             data = await peer.message()
-            via = f"Via: SIP/2.0/TCP 127.0.0.1:{made.port('tcp')};branch=z9hG4bK1;rport\r\n".encode()
+            via = f"Via: SIP/2.0/TCP 127.0.0.1:{made.port('tcp')};branch=z9hG4bK1;rport;alias\r\n".encode()
             assert via in data and data.count(b"Via:") == 1
             await peer.read(1400)
             peer.writer.write(data.replace(b"INVITE sip:x@127.0.0.1 SIP/2.0", b"SIP/2.0 180 R").replace(b"1400", b"0"))
