@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from pbx.sip.binding import Binding
+from tests.call.world import Phone
 from tests.subscriptions.conftest import Watched
 from tests.subscriptions.watcher import Watcher
 
 TEXT = "Content-Type: text/plain;charset=utf-8\r\n"
 URI = "sip:101@192.0.2.100"
+OUTSIDE = "0145678901"  # leads to a trunk
 
 
 @pytest.fixture
@@ -98,7 +100,8 @@ def test_nobody_is_told_anything_before_he_says_who_he_is(world: Watched) -> Non
     assert known.take().get("WWW-Authenticate") and unknown.take().get("WWW-Authenticate")
 
 
-def test_a_device_with_two_flows_gets_it_once(world: Watched) -> None:
+def two_flows(world: Watched) -> tuple[Phone, Phone]:
+    """One device of 101 that registered by two ways (RFC 5626): the phone at the one that is tried first, the other."""
     old, new = world.phone("192.0.2.10"), world.phone("192.0.2.11")
     now = world.clock.time
     bindings = [
@@ -106,10 +109,68 @@ def test_a_device_with_two_flows_gets_it_once(world: Watched) -> None:
         for number, one in enumerate((old, new), 1)
     ]
     world.location.replace("101", bindings, now)
+    return new, old
+
+
+def test_a_device_with_two_flows_gets_it_once(world: Watched) -> None:
+    first, second = two_flows(world)
     sender = ask(world)
-    [phone] = [one for one in (old, new) if one.inbox]
-    phone.answer(phone.request("MESSAGE"), 200, contact=None)
+    first.answer(first.request("MESSAGE"), 200, contact=None)
     sender.response(200)
+    assert not second.inbox
+
+
+@pytest.mark.parametrize("gone", [430, 503])
+def test_a_flow_that_is_gone(world: Watched, gone: int) -> None:
+    """The other flow of the device gets it, by a request of its own."""
+    first, second = two_flows(world)
+    sender = ask(world)
+    before = first.request("MESSAGE")
+    first.answer(before, gone, contact=None)
+    assert not sender.inbox
+    message = second.request("MESSAGE")
+    assert message.body == before.body and message.branch != before.branch and message.call_id != before.call_id
+    second.answer(message, 202, contact=None)
+    sender.response(202)
+
+
+def test_a_connection_that_is_lost(world: Watched) -> None:
+    first, second = two_flows(world)
+    flow, other = world.location.devices("101", world.clock.time)[0]
+    lost = flow.hop._replace(transport="tcp")
+    world.location.replace("101", [other, flow._replace(hop=lost)], world.clock.time)
+    sender = ask(world)
+    assert not second.inbox
+    world.layer.transport_failed(lost, world.clock.now())
+    second.answer(second.request("MESSAGE"), 200, contact=None)
+    sender.response(200)
+    first.inbox.clear()
+
+
+def test_both_flows_are_gone(world: Watched) -> None:
+    first, second = two_flows(world)
+    sender = ask(world)
+    for phone in (first, second):
+        phone.answer(phone.request("MESSAGE"), 430, contact=None)
+    sender.response(480)
+
+
+def test_what_a_phone_refuses_it_is_not_asked_again(world: Watched) -> None:
+    first, second = two_flows(world)
+    sender = ask(world)
+    first.answer(first.request("MESSAGE"), 415, contact=None)
+    sender.response(415)
+    assert not second.inbox
+
+
+def test_only_extensions_take_it(world: Watched) -> None:
+    """What a trunk or a queue is asked it does not get, and the sender is told so at once."""
+    sender = world.watcher("192.0.2.50", "105")
+    sender.prove("MESSAGE", f"sip:{OUTSIDE}@192.0.2.100", TEXT, "x")
+    answer = sender.response(405)
+    allowed = (answer.get("Allow") or "").split(", ")
+    assert "INVITE" in allowed and "MESSAGE" not in allowed
+    assert world.counters["messages_refused_405"] == 1 and not world.lost
 
 
 def test_no_hop_is_left(world: Watched) -> None:
