@@ -377,7 +377,7 @@ class Floor:
         """Something that decides on availability changed; if he is available now, he gets the best item that fits."""
         if self.roster.update(agent):
             self.match(agent)
-        if len(agent.channels) > 1 or "call" not in agent.channels:
+        if agent.work or len(agent.channels) > 1 or "call" not in agent.channels:
             written.update(self, agent)
 
     def match(self, agent: Agent) -> None:

@@ -317,6 +317,20 @@ def test_a_reload_limits_the_wait_also_of_who_is_offered(work: Callable[..., Wor
     assert not scene.engine.floor.written.items and audit(scene.engine.floor) == []
 
 
+def test_who_takes_no_mail_any_more_and_logs_out_is_not_asked_any_longer(
+    work: Callable[..., Work], make_site: MakeSite
+) -> None:  # fmt: skip
+    """Found by random histories: the mail rang on, and his refusal was an error."""
+    scene = work()
+    scene.ready("ann")
+    scene.chat("m", channel="mail")
+    assert scene.with_("m") == "ann"
+    scene.engine.reconfigure(make_site({"ann": {}}, {"sales": {}}), scene.now)
+    scene.engine.logout("ann", scene.now)
+    scene.listen()
+    assert scene.with_("m") is None
+
+
 def test_who_is_no_longer_in_the_site_ends_his_chats(work: Callable[..., Work], make_site: MakeSite) -> None:
     """And is the same agent, should he be in it again meanwhile."""
     scene = work()
