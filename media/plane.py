@@ -70,7 +70,6 @@ class Spoken(NamedTuple):
     fmtp: str = ""
 
 
-
 @frozen
 class RemoteMedia:
     """Where a leg's peer wants its sound, as negotiated by SDP."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from media.plane import KEYS, PLAYLIST_LONGEST, RecordingOrder, RemoteMedia, Spoken
 from media.security import PROFILES, Dtls, SrtpKeys
 
-VERSION = 2
+VERSION = 3
 COMMAND_BYTES = 96
 COMMANDS_A_MESSAGE = 512
 EVENT_BYTES = 40

@@ -1,7 +1,7 @@
 # The loop's memory: everything is allocated at start, but prompts, which come and go by command.
 
 cdef enum:
-    VERSION = 2  # of the records; media/records.py has the same
+    VERSION = 3  # of the records; media/records.py has the same
 
     # Commands (server to worker)
     HELLO = 1
