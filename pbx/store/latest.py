@@ -172,6 +172,8 @@ class LatestWriter(Generic[V]):
         for number, key in enumerate(list(self._pending)[:BATCH_ROWS]):
             if number % SLICE_ROWS == SLICE_ROWS - 1:
                 await asyncio.sleep(0)
+            if key not in self._pending:  # dropped while the loop served calls
+                continue
             value = taken[key] = self._pending.pop(key)
             columns = self._columns_of(key, value)
             if columns is None:
