@@ -23,6 +23,7 @@ log = structlog.get_logger("media")
 PING_S = 1.0
 SPARE_OLDEST_S = 1800.0  # rtpengine ends a call without packets after its --silent-timeout, an hour
 ORPHANS_MOST = 20_000  # calls to delete when a daemon is back
+_ANSWERS_S = 0.005  # between looks for them
 
 
 class RtpengineDaemon(asyncio.DatagramProtocol):
@@ -69,6 +70,8 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        while self.up and self.unanswered:  # rtpengine obeys several at once: an offer after the deletion would stay
+            await asyncio.sleep(_ANSWERS_S)
         cells = [*self._spare, *([] if stay else self._used.values()), *([self._making] if self._making else [])]
         if self.up:
             await asyncio.gather(*(self._delete(cell.call_id) for cell in cells))

@@ -254,6 +254,14 @@ async def test_it_leaves_nothing_behind(daemon: Rtpengine, phone: MakePhone) -> 
     await until(lambda: asked.spare == 2)
     assert (await asked.ask("list", limit=50))["calls"]
     await plane.close()
+    for turns in range(60):  # while it makes another cell; rtpengine obeys several requests at once
+        plane = await plane_of(daemon, spare=1)
+        plane.lease()
+        for _ in range(turns % 7):
+            await asyncio.sleep(0)
+        if turns % 3 == 0:
+            await asyncio.sleep(0.0005 * (turns % 11))
+        await plane.close()
     plane = await plane_of(daemon, spare=1)
     left = (await plane.daemons[0].ask("list", limit=50))["calls"]
     await plane.close()
