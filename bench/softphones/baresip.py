@@ -13,6 +13,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import baresip
@@ -24,6 +25,7 @@ from bench.softphones.tones import Samples, level_dbfs, sine, tone_share
 _TURN_S = 0.02
 _AHEAD_S = 0.2  # how much sound is handed to baresip in advance: what a busy machine may oversleep
 _KEPT_S = 4.0
+_TRIES, _AGAIN_S = 100, 0.1
 _RTP_PORTS = "10000-19998"
 
 
@@ -126,6 +128,19 @@ class Agent:
             await work
         except baresip.BaresipError:  # gone already
             pass
+
+    async def _patiently(self, do: Callable[[], Awaitable[None]]) -> None:
+        """baresip changes nothing while a session refresh is on its way: it says so, and to try again."""
+        for _ in range(_TRIES):
+            try:
+                return await do()
+            except baresip.StaleHandleError:  # gone already
+                return None
+            except baresip.BaresipError as error:
+                if "retry shortly" not in str(error):
+                    raise
+            await asyncio.sleep(_AGAIN_S)
+        raise TimeoutError("a session refresh stays on its way")
 
     async def _handle(self, message: dict[str, Any]) -> None:
         command, verb = message.pop("id"), message.pop("do")
@@ -261,13 +276,13 @@ class Agent:
 
     async def do_hold(self, call: int, held: bool) -> None:
         target = self._calls[call].call
-        await (target.hold() if held else target.resume())
+        await self._patiently(target.hold if held else target.resume)
 
     async def do_transfer(self, call: int, to: str) -> None:
-        await self._quietly(self._calls[call].call.transfer(to))
+        await self._patiently(partial(self._calls[call].call.transfer, to))
 
     async def do_transfer_to(self, call: int, other: int) -> None:
-        await self._quietly(self._calls[call].call.attended_transfer(self._calls[other].call))
+        await self._patiently(partial(self._calls[call].call.attended_transfer, self._calls[other].call))
 
     async def do_tone(self, call: int, tone_hz: float | None) -> None:
         self._calls[call].tone_hz = tone_hz
