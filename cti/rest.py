@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -87,7 +88,7 @@ class Rest:
     metrics_source: Metrics
     health: Health
     clock: Clock
-    document: Mapping[str, Any]
+    document: Callable[[], Mapping[str, Any]]
 
     # --- the floor --------------------------------------------------------------------------------------------------
 
@@ -255,7 +256,7 @@ class Rest:
         return reply({"role": ask.who.role, "name": ask.who.name, "expires_at": ask.who.expires_at})
 
     async def openapi(self, ask: Ask) -> web.StreamResponse:
-        return reply(self.document)
+        return reply(await asyncio.to_thread(self.document))
 
     async def healthz(self, ask: Ask) -> web.StreamResponse:
         parts = dict(self.health())

@@ -23,7 +23,6 @@ log = structlog.get_logger("media")
 PING_S = 1.0
 SPARE_OLDEST_S = 1800.0  # rtpengine ends a call without packets after its --silent-timeout, an hour
 ORPHANS_MOST = 20_000  # calls to delete when a daemon is back
-_ANSWERS_S = 0.005  # between looks for them
 
 
 class RtpengineDaemon(asyncio.DatagramProtocol):
@@ -49,7 +48,7 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
         self._filling = False
         self._making: Cell | None = None  # perhaps half done
         self._transport: asyncio.DatagramTransport | None = None
-        self._closed = asyncio.Event()
+        self._closed, self._idle = asyncio.Event(), asyncio.Event()
         self._client: NgClient | None = None
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -70,8 +69,9 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        while self.up and self.unanswered:  # rtpengine obeys several at once: an offer after the deletion would stay
-            await asyncio.sleep(_ANSWERS_S)
+        if self.up and self.unanswered:  # rtpengine obeys several at once: an offer after the deletion would stay
+            self._idle.clear()
+            await self._idle.wait()
         cells = [*self._spare, *([] if stay else self._used.values()), *([self._making] if self._making else [])]
         if self.up:
             await asyncio.gather(*(self._delete(cell.call_id) for cell in cells))
@@ -111,6 +111,8 @@ class RtpengineDaemon(asyncio.DatagramProtocol):
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
         def answered(reply: Reply | NgError) -> None:
+            if not self.unanswered:
+                self._idle.set()
             if future.done():  # cancelled
                 return
             if isinstance(reply, NgError):
