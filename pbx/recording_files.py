@@ -53,6 +53,7 @@ class RecordingFiles:
         self.left: dict[str, RecordingRow] = {}  # the one of each call that ran when the last server ended
         self.store = RecordingStore(site.records.url, counters)
         self._waiting: asyncio.Queue[str] = asyncio.Queue(WAITING_MOST)
+        self._lost: asyncio.Queue[RecordingRow] = asyncio.Queue(WAITING_MOST)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -100,6 +101,14 @@ class RecordingFiles:
             except asyncio.QueueFull:
                 self._counters["recordings_conversion_put_off"] += 1
 
+    def lost(self, row: RecordingRow) -> None:
+        """A recording is over, but whoever wrote its file died: how much that holds is found out."""
+        self.store.save(row)
+        try:
+            self._lost.put_nowait(row)
+        except asyncio.QueueFull:
+            self._counters["recordings_conversion_put_off"] += 1
+
     def read(self, row: RecordingRow) -> RecordedFile:
         """Blocks. Raises RecordingError."""
         return RecordedFile(self.path(row), self.key)
@@ -133,9 +142,18 @@ class RecordingFiles:
 
     async def _take_up(self, left: list[RecordingRow]) -> None:
         for row in left:
-            while row.ended_at is None and await asyncio.to_thread(self._grows, row):  # noqa: ASYNC110
-                await asyncio.sleep(STILL_S)  # a media worker that outlived the server
-            self.finished(await asyncio.to_thread(self._as_found, row))
+            await self._take_up_one(row)
+        while True:
+            await self._take_up_one(await self._lost.get())
+
+    async def _take_up_one(self, row: RecordingRow) -> None:
+        while not row.size_bytes and await asyncio.to_thread(self._grows, row):  # noqa: ASYNC110
+            await asyncio.sleep(STILL_S)  # a media worker that outlived the server
+        found = await asyncio.to_thread(self._as_found, row)
+        with contextlib.suppress(StoreError):
+            row = await self.store.get(row.id) or row  # somebody may have deleted it meanwhile, or put it on legal hold
+        if row.deleted_at is None:
+            self.finished(found._replace(legal_hold=row.legal_hold))
 
     def _grows(self, row: RecordingRow) -> bool:
         if self.makes(row.file):
@@ -156,11 +174,11 @@ class RecordingFiles:
             await asyncio.sleep(RETENTION_S)
 
     def _as_found(self, row: RecordingRow) -> RecordingRow:
-        """What is there of a recording that the last server did not finish."""
+        """What is there of a recording that was not finished."""
         path, target = self.path(row), self.path(_converted(row))
         if row.ended_at is not None and not os.path.exists(path) and os.path.exists(target):
             return _converted(row)._replace(size_bytes=os.stat(target).st_size)  # only its row was not yet written
-        if row.ended_at is not None:
+        if row.ended_at is not None and (row.size_bytes or not os.path.exists(path)):
             return row
         try:
             with self.read(row) as recorded:
@@ -169,7 +187,8 @@ class RecordingFiles:
         except (RecordingError, OSError):
             duration_s, size, ended_at = 0.0, 0, row.started_at
         self._counters["recordings_cut_off"] += 1
-        return row._replace(duration_s=round(duration_s, 3), size_bytes=size, ended_at=ended_at, why="server died")
+        row = row._replace(duration_s=round(duration_s, 3), size_bytes=size)
+        return row if row.ended_at is not None else row._replace(ended_at=ended_at, why="server died")
 
     async def _convert_all(self) -> None:
         while True:

@@ -271,9 +271,8 @@ class Recordings:
         if told.packets_lost:
             why += f"; {told.packets_lost} packets lost, the disk was too slow"
         if running.port is not None:
-            self.files.finished(
-                running.row._replace(duration_s=duration_s, ended_at=now, size_bytes=told.size_bytes, why=why)
-            )
+            over = self.files.lost if told.why == "lost" and not told.size_bytes else self.files.finished
+            over(running.row._replace(duration_s=duration_s, ended_at=now, size_bytes=told.size_bytes, why=why))
         if told.why == "failed":
             self._counters["recordings_failed"] += 1
             log.error("a recording failed, its call goes on", recording=row.id, reason=why)

@@ -104,6 +104,46 @@ async def test_a_restart_takes_it_up(kept: Kept) -> None:
     await files.close()
 
 
+async def test_whoever_wrote_it_died(kept: Kept) -> None:
+    """How long the sound is, and how much, is as the file says."""
+    files = kept.files()
+    kept.store(seconds=2.5)
+    await files.open()
+    files.lost(ROW._replace(id="c2.1", file="d/none.wav", size_bytes=0))
+    files.lost(ROW._replace(ended_at=NOW + 9, duration_s=9.0, size_bytes=0, why="media lost"))
+    await until(lambda: kept.counters["recordings_converted"])
+    row, nothing = await files.store.get("c1.1"), await files.store.get("c2.1")
+    assert row is not None and nothing is not None
+    assert (row.duration_s, row.ended_at, row.why) == (2.5, NOW + 9, "media lost")
+    assert row.size_bytes == (kept.folder / "d/c1.opus").stat().st_size
+    assert nothing.size_bytes == 0
+    await files.close()
+
+
+async def test_what_is_ordered_while_it_is_taken_up(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A legal hold stays, and what was deleted does."""
+    kept.store()
+    kept.store("d/c2.wav")
+    files = kept.files()
+    monkeypatch.setattr(files, "_grows", lambda row: not kept.counters["go"])
+    await files.store.open()
+    left = [ROW._replace(ended_at=None, size_bytes=0), ROW._replace(id="c2.1", file="d/c2.wav", size_bytes=0)]
+    for row in left:
+        files.store.save(row)
+    await files.store.close()
+    await files.open()
+    files.store.save(left[0]._replace(legal_hold=1))
+    await files.delete(left[1], "zoe")
+    kept.counters["go"] = 1
+    kept.store("d/c3.wav")
+    files.lost(ROW._replace(id="c3.1", file="d/c3.wav", size_bytes=0))  # its turn is after theirs
+    await until(lambda: kept.counters["recordings_converted"] == 2)
+    held, gone = await files.store.get("c1.1"), await files.store.get("c2.1")
+    assert held is not None and held.legal_hold and held.file == "d/c1.opus"
+    assert gone is not None and gone.deleted_at is not None
+    await files.close()
+
+
 async def test_what_can_not_be_converted_stays(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(recording_files.log, "error", lambda text, **more: said.append(more["reason"]))

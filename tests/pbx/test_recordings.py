@@ -210,6 +210,7 @@ def test_the_worker_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     room.office.plane.kill()
     (row,) = room.rows.values()
     assert row.why == "media lost" and row.duration_s == pytest.approx(7)
+    assert room.recordings.files._lost.get_nowait() == row  # how much its file holds is looked up
     room.office.pass_time(1)
     lost, after = room.rows.values()
     assert (after.queue, after.agent, after.ended_at) == ("asia", "ann", None)
