@@ -28,13 +28,14 @@ from bench.ports import ClaimedPorts
 from bench.srtp import Srtp
 from config.schema import PortRange
 from media import records
-from media.plane import ConferencesExhausted, MediaPort, RecordingOrder, RemoteMedia
+from media.plane import ConferencesExhausted, MediaPort, RecordingOrder, RemoteMedia, Spoken
 from media.security import SUITES, Dtls, IceCredentials, SecurityPolicy, SrtpKeys
 from media.worker_plane import WorkerPlane
 from tests.fuzz.sanitizer import sanitized
 
 LOCAL = "127.0.0.1"
 LEGS, SPARE = 12, 12
+SETTLED = 2  # legs of a call as it stands, so that the window of latching closes
 CODECS: tuple[dict[str, Any], ...] = (
     {"codec": "PCMU", "payload_type": 0},
     {"codec": "PCMA", "payload_type": 8},
@@ -43,7 +44,12 @@ CODECS: tuple[dict[str, Any], ...] = (
     {"codec": "L16", "payload_type": 11, "clock_hz": 8000},
     {"codec": "OPUS", "payload_type": 96, "clock_hz": 48000, "dtmf_clock_hz": 48000, "fmtp": "useinbandfec=1"},
 )
-SUITE = "AEAD_AES_128_GCM"
+OTHERS = (
+    Spoken("PCMU", 8000, 0, 0, 101, 101, 8000), Spoken("PCMA", 8000, 8, 8, None, None, 8000),
+    Spoken("G722", 8000, 9, 9, 101, 101, 8000), Spoken("L16", 16000, 97, 97, 101, 101, 16000),
+    Spoken("OPUS", 48000, 111, 96, 101, 127, 48000, "maxaveragebitrate=16000"),
+)  # fmt: skip
+OUR_SUITES = ("AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80")
 TYPES = (0, 0, 0, 8, 9, 11, 13, 96, 97, 101, 101, 101, 111, 127, 72)
 RECORD_OPS = (3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, *range(20, 66), 99, 255)  # not HELLO, LEASE, STOP or RETIRE
 
@@ -55,13 +61,17 @@ class Finding(Exception):
 class Peer:
     """Both sockets of a phone, and where its stream is."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = LOCAL) -> None:
         self.sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
         for one in self.sockets:
-            one.bind((LOCAL, 0))
+            one.bind((host, 0))
             one.setblocking(False)
-        self.seq, self.timestamp, self.ssrc = 0, 0, 1
+        self.seq, self.timestamp, self.ssrc, self.kind, self.steady = 0, 0, 1, 0, 0
         self.srtp: Srtp | None = None
+
+    @property
+    def at(self) -> tuple[str, int]:
+        return self.sockets[0].getsockname()  # type: ignore[no-any-return]
 
     def close(self) -> None:
         for one in self.sockets:
@@ -74,16 +84,19 @@ class Fuzzer:
     def __init__(self, plane: WorkerPlane, dice: random.Random, folder: Path) -> None:
         self.plane, self.dice, self.folder = plane, dice, folder
         self.peers = [Peer() for _ in range(LEGS)]
-        self.strangers = [Peer() for _ in range(3)]
+        self.strangers = [Peer(), Peer(), Peer("127.0.0.2")]
         self.ports: list[MediaPort] = [plane.lease() for _ in range(LEGS)]
         self.recordings: list[int] = []
         self.room = plane.open_conference()
         self.orders: tuple[Callable[[int], object], ...] = (
             self.connect, self.connect, self.bridge, self.bridge, self.echo, self.play, self.join, self.keys,
             self.record, self.mask, self.lease_anew, self.watch, self.nonsense, self.nonsense, self.silence,
+            self.sources,
         )  # fmt: skip
-        for n in range(LEGS):
+        for n in range(SETTLED, LEGS):
             self.connect(n)
+        for n, (host, port) in enumerate((("127.0.0.3", 4000), self.strangers[2].at)):
+            self.plane.connect(self.ports[n], RemoteMedia(host, port, "PCMA", 8))
 
     def close(self) -> None:
         for one in (*self.peers, *self.strangers):
@@ -93,9 +106,16 @@ class Fuzzer:
 
     def rtp(self, peer: Peer) -> bytes:
         dice = self.dice
+        if peer.steady:
+            peer.steady -= 1
+            peer.seq, peer.timestamp = peer.seq + 1 & 0xFFFF, peer.timestamp + 160 & 0xFFFFFFFF
+            head = struct.pack(">BBHII", 0x80, peer.kind, peer.seq, peer.timestamp, peer.ssrc)
+            return head + bytes(160 if peer.steady > 10 else 80)
         peer.seq = peer.seq + dice.choice((1, 1, 1, 1, 2, -3, 50, 4000)) & 0xFFFF
         peer.timestamp = peer.timestamp + dice.choice((160, 160, 160, 320, 960, -160, 1 << 30)) & 0xFFFFFFFF
         kind, flags = dice.choice(TYPES), dice.choice((0x80,) * 8 + (0xA0, 0x90, 0x8F, 0xBF))
+        if dice.random() < 0.1:
+            peer.ssrc = dice.randrange(1, 40)  # more than have a window in SRTP; some come back
         if kind == 101:
             payload = struct.pack(">BBH", dice.randrange(20), dice.choice((10, 0x8A)), dice.choice((160, 320, 65535)))
         else:
@@ -132,7 +152,7 @@ class Fuzzer:
 
     def packet(self, peer: Peer, port: MediaPort, rtcp: bool) -> bytes:
         dice = self.dice
-        way = dice.random()
+        way = 1.0 if peer.steady else dice.random()
         if way < 0.03:
             data = dice.randbytes(dice.choice((0, 1, 11, 12, 13, 200, 2047, 2048, 2049, 9000)))
         elif way < 0.07:
@@ -145,9 +165,9 @@ class Fuzzer:
                 data = peer.srtp.protect_rtcp(data)
         else:
             data = self.rtp(peer)
-            if peer.srtp is not None and dice.random() < 0.8:
+            if peer.srtp is not None and (way == 1.0 or dice.random() < 0.8):
                 data = peer.srtp.protect(data)
-        if dice.random() < 0.25 and data:
+        if way < 1.0 and dice.random() < 0.25 and data:
             spoilt = bytearray(data)
             for _ in range(dice.randrange(1, 4)):
                 among = min(len(spoilt), 24) if dice.random() < 0.7 else len(spoilt)
@@ -158,29 +178,46 @@ class Fuzzer:
     def send(self) -> None:
         n, rtcp = self.dice.randrange(LEGS), self.dice.random() < 0.12
         peer = self.peers[n] if self.dice.random() < 0.93 else self.dice.choice(self.strangers)
-        data = self.packet(peer, self.ports[n], rtcp)
-        with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
-            peer.sockets[rtcp].sendto(data, (LOCAL, self.ports[n].number + rtcp))
+        if self.dice.random() < 0.01:  # as a phone sends: latching, codecs, packet lengths
+            peer.steady, peer.kind, rtcp = 20, self.dice.choice(TYPES), False
+        for _ in range(max(1, peer.steady)):
+            data = self.packet(peer, self.ports[n], rtcp)
+            with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+                peer.sockets[rtcp].sendto(data, (LOCAL, self.ports[n].number + rtcp))
         for one in peer.sockets:
             with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
                 one.recv(4096)
 
+    def sources(self, n: int) -> None:
+        """A packet of each of many sources under one key, most of them twice: more than have a window."""
+        peer = self.peers[n]
+        for ssrc in [*range(100, 140), *range(100, 120)]:
+            head = struct.pack(">BBHII", 0x80, 0, peer.seq, peer.timestamp, ssrc)
+            data = head + bytes(160) if peer.srtp is None else peer.srtp.protect(head + bytes(160))
+            with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+                peer.sockets[0].sendto(data, (LOCAL, self.ports[n].number))
+        peer.seq = peer.seq + 1 & 0xFFFF
+
     # --- what the server orders ---------------------------------------------------------------------------------------
 
     def connect(self, n: int) -> None:
+        if n < SETTLED:
+            return
         dice, peer = self.dice, self.peers[n]
         values: dict[str, Any] = dict(dice.choice(CODECS))
         values |= {"dtmf_payload_type": dice.choice((101, 101, 96, None)), "rtcp_mux": dice.random() < 0.2}
-        values |= {"ptime_ms": dice.choice((20, 20, 10, 30, 60, 5)), "max_ptime_ms": dice.choice((0, 0, 0, 10, 40))}
+        values |= {"ptime_ms": dice.choice((0, 0, 20, 10, 30, 60, 5)), "max_ptime_ms": dice.choice((0, 0, 0, 10, 40))}
         values |= {"sends": dice.random() < 0.9, "receives": dice.random() < 0.9, "in_band_keys": dice.random() < 0.2}
+        values["others"] = tuple(dice.sample(OTHERS, dice.randrange(len(OTHERS) + 1)))
         peer.srtp, way = None, dice.random()
-        if way < 0.2:
-            keys = SrtpKeys(SUITE, *(dice.randbytes(sum(SUITES[SUITE])) for _ in range(2)))
-            peer.srtp, values["security"] = Srtp(SUITE, keys.receive), keys
-        elif way < 0.3:
+        if way < 0.25:
+            suite = dice.choice(OUR_SUITES)
+            keys = SrtpKeys(suite, *(dice.randbytes(sum(SUITES[suite])) for _ in range(2)))
+            peer.srtp, values["security"] = Srtp(suite, keys.receive), keys
+        elif way < 0.35:
             values["security"] = Dtls("sha-256", dice.randbytes(32), dice.random() < 0.5)
             values["ice"] = IceCredentials("peer", "p" * 22) if dice.random() < 0.5 else None
-        host, port = dice.choice(((LOCAL, peer.sockets[0].getsockname()[1]),) * 9 + (("0.0.0.0", 0),))
+        host, port = dice.choice((peer.at,) * 9 + (dice.choice(self.strangers).at, ("127.0.0.3", 4000), ("0.0.0.0", 0)))
         rtcp_port = peer.sockets[1].getsockname()[1]
         self.plane.connect(self.ports[n], RemoteMedia(host, port, rtcp_port=rtcp_port, **values))
 
@@ -212,6 +249,7 @@ class Fuzzer:
         order = RecordingOrder(
             str(self.folder), f"{self.dice.getrandbits(64):x}.wav", stereo=self.dice.random() < 0.5,
             rate_hz=self.dice.choice((8000, 16000)), beep=self.dice.choice((None, "short")),
+            hide_keys=self.dice.random() < 0.3, masked=self.dice.random() < 0.2,
         )  # fmt: skip
         self.recordings.append(self.plane.record(self.ports[n], order, lambda event: None))
 
@@ -223,6 +261,8 @@ class Fuzzer:
                 self.plane.stop_recording(one)
 
     def lease_anew(self, n: int) -> None:
+        if n < SETTLED:
+            return
         self.plane.release(self.ports[n])
         self.ports[n] = self.plane.lease()
         self.connect(n)
@@ -233,6 +273,8 @@ class Fuzzer:
 
     def nonsense(self, n: int) -> None:
         """A record of a right size for a port that is there, and the rest by dice."""
+        if n < SETTLED:
+            return
         dice, worker, port = self.dice, self.plane.workers[0], self.ports[n]
         record = bytearray(records.silence(worker.place_of(port), port.generation))
         record[0], record[1] = dice.choice(RECORD_OPS), dice.randrange(256)
@@ -252,7 +294,7 @@ async def play(dice: random.Random, moves: int, folder: Path) -> None:
         file.setparams((1, 2, 8000, 0, "NONE", ""))
         file.writeframes(dice.randbytes(1600))
     numbers = ClaimedPorts(2 * (LEGS + SPARE), LOCAL)
-    policy = SecurityPolicy((SUITE, "AES_CM_128_HMAC_SHA1_80"), ("ECDHE+AESGCM",), 1.0)
+    policy = SecurityPolicy(OUR_SUITES, ("ECDHE+AESGCM",), 1.0)
     plane = WorkerPlane(LOCAL, None, PortRange(numbers.first, numbers.last), prompts, Counter(), security=policy)
     await plane.start()
     pid = plane.worker_pid
