@@ -30,7 +30,8 @@ cdef void on_rtp(Loop *loop, Port *port) noexcept nogil:
 
 
 cdef void drain_strangers(Loop *loop, Port *port) noexcept nogil:
-    """What was queued before the kernel began to filter: keep the peer's packets, drop the others'."""
+    """What was queued before the kernel began to filter: keep the peer's packets, drop the others'. An ICMP error in between
+    is no end of it."""
     cdef sockaddr_storage address
     cdef socklen_t size
     cdef ssize_t n
@@ -39,8 +40,9 @@ cdef void drain_strangers(Loop *loop, Port *port) noexcept nogil:
         size = sizeof(address)
         n = recvfrom(port.rtp_fd, loop.packet, MAX_PACKET, MSG_TRUNC, <sockaddr *>&address, &size)
         if n < 0:
-            return
-        if same_address(&address, &port.latch.source):
+            if errno == EAGAIN:
+                return
+        elif same_address(&address, &port.latch.source):
             on_packet(loop, port, <int>n)
         else:
             port.packets_dropped += 1
@@ -66,7 +68,7 @@ cdef void on_packet(Loop *loop, Port *port, int size) noexcept nogil:
         if packet[0] & 0x20:
             end -= packet[size - 1]
     kind = kind_of(port, packet[1] & 0x7F)
-    if kind != port.codec:
+    if kind != port.codec and start < end:
         kind = follow_codec(loop, port, kind)
     if start >= end or kind == NO_TYPE or not port.peer_sends:
         port.packets_dropped += 1

@@ -124,7 +124,7 @@ cdef void drain_meeting(Loop *loop, Port *port) noexcept nogil:
     for i in range(2048):
         size = sizeof(address)
         if recvfrom(port.rtp_fd, loop.packet, MAX_PACKET, 0, <sockaddr *>&address, &size) < 0:
-            if errno != ECONNREFUSED:
+            if errno == EAGAIN:
                 return
             continue
         value = address_hash(&address)
@@ -146,7 +146,7 @@ cdef void drain(Loop *loop, int fd) noexcept nogil:
     """Throw away what is queued; an ICMP error in the queue is no end of it."""
     cdef int i
     for i in range(2048):
-        if recv(fd, loop.packet, MAX_PACKET, 0) < 0 and errno != ECONNREFUSED:
+        if recv(fd, loop.packet, MAX_PACKET, 0) < 0 and errno == EAGAIN:
             return
 
 

@@ -88,6 +88,20 @@ async def test_a_late_packet_of_the_other_codec_changes_nothing(
     assert (await stats(a.port)).packets_dropped == 1
 
 
+async def test_an_empty_packet_of_another_type_changes_nothing(
+    plane: WorkerPlane, leg: MakeLeg, settle: Settle
+) -> None:
+    """It keeps a way through a NAT open (RFC 6263 4.2)."""
+    a, b = leg(remote={**CODECS["G722"].remote, "others": (PCMU_TOO,)}), leg(remote=CODECS["G722"].remote, ssrc=77)
+    plane.bridge(a.port, b.port)
+    await settle()
+    a.phone.send(a.port, payload_type=9)
+    a.phone.send(a.port, b"", payload_type=0)
+    assert (await b.phone.receive()).payload_type == 9 and await b.phone.hears_nothing()
+    b.phone.send(b.port, payload_type=9)
+    assert (await a.phone.receive()).payload_type == 9
+
+
 async def test_what_was_not_agreed_is_dropped(plane: WorkerPlane, leg: MakeLeg, settle: Settle, stats: Stats) -> None:
     a, b = leg(remote={"others": (OPUS_TOO,)}), leg(ssrc=77)
     plane.bridge(a.port, b.port)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -93,6 +95,27 @@ async def test_the_peer_takes_its_port_back(plane: WorkerPlane, leg: MakeLeg, ph
     assert await a.phone.receive_rtcp()
     with pytest.raises(TimeoutError):
         await stranger.receive_rtcp(0.01)
+
+
+async def test_what_strangers_sent_before_the_peer_is_thrown_away(
+    plane: WorkerPlane, leg: MakeLeg, phone: MakePhone, settle: Settle, stats: Stats
+) -> None:
+    """Also when the peer is gone already, and its host says so while their packets are looked through."""
+    a, stranger = leg(), phone(ssrc=9)
+    plane.echo(a.port)
+    await settle()
+    assert plane.worker_pid is not None
+    os.kill(plane.worker_pid, signal.SIGSTOP)  # so that all have come when it looks
+    try:
+        a.phone.send(a.port)
+        a.phone.close()
+        for _ in range(MORE_THAN_ENOUGH):
+            stranger.send(a.port)
+    finally:
+        os.kill(plane.worker_pid, signal.SIGCONT)
+    await settle()
+    told = await stats(a.port)
+    assert (told.packets_received, told.packets_dropped) == (1, MORE_THAN_ENOUGH)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", OTHER_HOST])
