@@ -131,7 +131,9 @@ class Captures:
             return self.refuse(on_event)
         self._last += 1
         number = self._last
+        masked = order.masked
         if side.capture is not None:
+            masked = masked or side.capture.masked
             self.end(side.capture, "stopped")
         cell = side.cell
         notes = Notes(
@@ -145,7 +147,7 @@ class Captures:
         cell.captures.append(capture)
         self.write(capture, notes.head())
         capture.note()
-        self.mask(number, order.masked)
+        self.mask(number, masked)
         cell.changed()
         return number
 

@@ -54,7 +54,7 @@ def convert(notes_file: Path, key: bytes) -> tuple[int, int, int]:
     late = 0
     end_ns = notes.ended_ns or _last_ns(captures, notes)
     if not target.exists():  # else it was made, and its captures could not be deleted
-        if not captures:
+        if not captures and not notes.masked:
             raise OSError(errno.ENOENT, f"rtpengine wrote no capture: its recording-dir must be {spool}")
         late = _write(notes, captures, end_ns, key)
     try:

@@ -164,7 +164,7 @@ async def test_codecs_of_both_sides(
     second = b.connect(plane, beside=first if beside else None)
     plane.bridge(first, second)
     await settle(plane, first, second)
-    async with during(a.talk(800, 500)), during(b.talk(1200, 500)):
+    async with during(a.talk(800, 3000)), during(b.talk(1200, 3000)):
         left, right = await taken(plane, first, tmp_path)
         plane.play(first, ["long"])
         (tmp_path / "prompted").mkdir()
@@ -248,6 +248,29 @@ async def test_masked_from_the_beginning(
     left, _ = sides(tmp_path / "day/call.wav")
     assert not left[: told[1].at_ms * 8].any() and loud(left[told[1].at_ms * 8 + 1600 : -800], 500)
     plane.release(port)
+
+
+async def test_what_takes_the_place_of_a_masked_one_is_masked(
+    plane: RtpenginePlane, phone: MakePhone, tmp_path: Path, spool: Path
+) -> None:
+    """To its end: then it is silence, and no failure."""
+    a = phone(payload_type=8)
+    port = caller(plane, a)
+    plane.echo(port)
+    await settle(plane, port)
+    first: list[RecordingEvent] = []
+    told: list[RecordingEvent] = []
+    async with speaking(a, port, 500):
+        plane.mask(plane.record(port, replace(order(tmp_path), path="first.wav"), first.append), True)
+        plane.record(port, order(tmp_path), told.append)
+        await until(lambda: bool(first) and first[-1].kind == "ended", 10)
+        await asyncio.sleep(0.3)
+        plane.release(port)
+        await until(lambda: bool(told) and told[-1].kind == "ended", 10)
+    assert [event.kind for event in told] == ["masked", "ended"] and (told[1].why, told[1].error) == ("released", 0)
+    left, right = sides(tmp_path / "day/call.wav")
+    assert len(left) >= 2400 and not left.any() and not right.any()
+    assert left_over(spool) == []
 
 
 async def test_what_a_dead_server_left_is_taken_up(
