@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
 import random
 from collections import Counter
@@ -47,9 +49,14 @@ class Recordings:
     def start(
         self, index: int, generation: int, order: RecordingOrder, beep_slot: int | None, on_event: OnEvent
     ) -> int:
-        """Tell the worker, and return the recording's id."""
+        """Tell the worker, and return the recording's id. What fails is told by `on_event`, a moment later."""
         recording_id = self.add(index, generation, on_event)
-        descriptor = os.memfd_create("recording", os.MFD_CLOEXEC)
+        try:
+            descriptor = os.memfd_create("recording", os.MFD_CLOEXEC)
+        except OSError as error:
+            failed = RecordingEvent("ended", recording_id, why="failed", error=error.errno or errno.EMFILE)
+            asyncio.get_running_loop().call_soon(self._end, failed)
+            return recording_id
         os.write(descriptor, records.recording_order(order))
         every_s = 0 if beep_slot is None else order.beep_every_s
         self._send(records.record(index, generation, recording_id, beep_slot or 0, every_s, order.masked), descriptor)

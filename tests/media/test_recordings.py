@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
 from collections import Counter
 from dataclasses import replace
+
+import pytest
 
 from media import records
 from media.fake import FakePlane
@@ -65,6 +69,21 @@ def test_an_error_is_a_failure_whoever_stopped_it() -> None:
     recordings = make(Counter())
     recordings.event(event(records.RECORDING_ENDED, recordings.add(3, 9, told.append), flags=0, b=28))
     assert (told[0].why, told[0].error) == ("failed", 28)
+
+
+async def test_without_a_descriptor_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And whoever ordered it knows its number by then."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(os, "memfd_create", full)
+    told: list[RecordingEvent] = []
+    recordings = make(Counter())
+    number = recordings.start(3, 9, RecordingOrder("/r", "one.wav"), None, told.append)
+    assert told == []
+    await asyncio.sleep(0)
+    assert told == [RecordingEvent("ended", number, why="failed", error=errno.EMFILE)] and len(recordings) == 0
 
 
 def test_all_are_lost_with_the_worker() -> None:
