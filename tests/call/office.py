@@ -146,6 +146,19 @@ class Office(World):
             self.run(min(0.25, end - self.clock.time))
             self.settle()
 
+    def hang_up_all(self) -> None:
+        for person in self.people.values():
+            for talk in person.talks:
+                if talk.status == 200 and not talk.ended and talk.port:
+                    talk.ended = True
+                    talk.bye()
+
+    def over(self) -> None:
+        """Everybody hangs up, and nothing may be left."""
+        self.hang_up_all()
+        self.pass_time(100)
+        assert self.leaks() == {}
+
     def hear_each_other(self, a: Talk, b: Talk) -> bool:
         return a.port != 0 and self.plane.bridged.get(a.port) == b.port
 

@@ -33,13 +33,7 @@ class Clicking(Office):
 def office(tmp_path: Path) -> Iterator[Clicking]:
     office = Clicking(tmp_path)
     yield office
-    for person in office.people.values():
-        for talk in person.talks:
-            if talk.status == 200 and not talk.ended and talk.port:
-                talk.ended = True
-                talk.bye()
-    office.pass_time(100)
-    assert office.leaks() == {}
+    office.over()
 
 
 def hears(office: Clicking, a: Talk, b: Talk) -> bool:

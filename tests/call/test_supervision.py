@@ -53,13 +53,7 @@ class Floor(Office):
 def floor(tmp_path: Path) -> Iterator[Floor]:
     floor = Floor(tmp_path)
     yield floor
-    for person in floor.people.values():
-        for talk in person.talks:
-            if talk.status == 200 and not talk.ended and talk.port:
-                talk.ended = True
-                talk.bye()
-    floor.pass_time(100)
-    assert floor.leaks() == {}
+    floor.over()
     floor.plane.check_no_leaks()
 
 

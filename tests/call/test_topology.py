@@ -76,13 +76,7 @@ class Hidden(Office):
 def office(tmp_path: Path) -> Iterator[Hidden]:
     office = Hidden(tmp_path)
     yield office
-    for person in office.people.values():
-        for talk in person.talks:
-            if talk.status == 200 and not talk.ended and talk.port:
-                talk.ended = True
-                talk.bye()
-    office.pass_time(100)
-    assert office.leaks() == {}
+    office.over()
     assert office.leaks_of_topology() == []
 
 

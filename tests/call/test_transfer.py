@@ -15,13 +15,7 @@ from .world import sdp
 def office(tmp_path: Path) -> Iterator[Office]:
     office = Office(tmp_path)
     yield office
-    for person in office.people.values():
-        for talk in person.talks:
-            if talk.status == 200 and not talk.ended and talk.port:
-                talk.ended = True
-                talk.bye()
-    office.pass_time(100)
-    assert office.leaks() == {}
+    office.over()
 
 
 def talking(caller: Telephone, called: Telephone, number: str = "") -> tuple[Talk, Talk]:

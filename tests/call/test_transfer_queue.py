@@ -84,13 +84,7 @@ def floor(tmp_path: Path) -> Iterator[Floor]:
     (tmp_path / "music.wav").touch()
     floor = Floor(tmp_path)
     yield floor
-    for person in floor.people.values():
-        for talk in person.talks:
-            if talk.status == 200 and not talk.ended and talk.port:
-                talk.ended = True
-                talk.bye()
-    floor.pass_time(100)
-    assert floor.leaks() == {}
+    floor.over()
 
 
 def served(floor: Floor, waits_s: float = 0.0) -> tuple[Telephone, Talk, Telephone, Talk]:

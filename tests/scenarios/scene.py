@@ -142,13 +142,9 @@ class Scene(Office):
 
     def over(self) -> None:
         """Everybody hangs up; nothing may be left, nothing wait for the collector, and no message have been wrong."""
-        for person in self.people.values():
-            for talk in person.talks:
-                if talk.status == 200 and not talk.ended and talk.port:
-                    talk.ended = True
-                    talk.bye()
+        self.hang_up_all()
         self.notifier.close()
-        self.pass_time(100)
-        assert self.leaks() == {} and not self.switch.dialogs and not len(self.notifier)
+        super().over()
+        assert not self.switch.dialogs and not len(self.notifier)
         assert not self.park._slots and not self.park._of
         self.ladder.check()
