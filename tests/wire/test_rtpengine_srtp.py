@@ -18,7 +18,7 @@ from tests.wire.conftest import OFFICE, eventually
 from tests.wire.test_recording import loudest_hz
 from tests.wire.test_rtpengine import begin_recording, recorded, site_changes
 from tests.wire.test_srtp_phones import SITE, TONE_HZ, looping_baresip, registered
-from tests.wire.web_page import desk_phone, open_page
+from tests.wire.web_page import JSSIP, desk_phone, open_page
 from tests.wire.web_page import registered as registered_page
 
 pytestmark = [pytest.mark.wire, pytest.mark.asyncio(loop_scope="session")]
@@ -99,7 +99,7 @@ async def test_a_browser(baresip: Softphones, tmp_path: Path) -> None:
 
 async def browser_calls(baresip: Softphones, folder: Path, changes: dict[str, Any]) -> None:
     async with (
-        open_page("jssip.js", folder, changes) as page,
+        open_page(JSSIP, folder, changes) as page,
         desk_phone(page, baresip) as desk,
         registered_page(page) as phone,
     ):

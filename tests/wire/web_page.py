@@ -12,7 +12,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +48,54 @@ class Echo(asyncio.DatagramProtocol):
         self._transport.sendto(data, source)
 
 
+@dataclass(frozen=True)
+class Library:
+    """A script of `webphones`, what its site has besides, and what it says when something happened."""
+
+    name: str
+    says: Mapping[str, tuple[str, ...]]
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+JSSIP = Library(
+    "jssip",
+    {
+        "wrong password": ("registration failed: Rejected",), "ringing": ("progress 180",),
+        "established": ("accepted", "confirmed"), "hung up": ("ended local Terminated",),
+        "was hung up": ("ended remote Terminated",), "cancelled": ("failed local Canceled",),
+        "was refused": ("failed remote Busy",), "was cancelled": ("failed remote Canceled",),
+        "transferred": ("transfer requestSucceeded", "transfer accepted"),
+    },
+    {"media": {"srtp": "optional"}},
+)  # fmt: skip
+SIPJS = Library(
+    "sipjs",
+    {
+        "wrong password": ("registration failed: 403",), "ringing": ("answer 180",), "established": ("established",),
+        "was refused": ("terminated", "answer 486"), "transferred": ("transfer accepted", "transfer SIP/2.0 200 OK"),
+        **dict.fromkeys(("hung up", "was hung up", "cancelled", "was cancelled"), ("terminated",)),
+    },
+)  # fmt: skip
+
+
 @dataclass
 class WebPhone:
     """One user agent in the page."""
 
     browser: Browser
     user: str
+    library: Library
     read: int = 0  # of what it has seen
 
     async def tell(self, verb: str, *rest: object) -> None:
         await self.browser.run("tell(...arguments)", self.user, verb, *rest)
+
+    async def notices(self, *happened: str) -> None:
+        """Wait until its library says so, in its words."""
+        await self.sees(*(word for what in happened for word in self.library.says[what]))
 
     async def sees(self, *wanted: str) -> list[str]:
         """Wait until it has seen all of these, in this order; what came since the last time."""
@@ -80,10 +118,11 @@ class Page:
     browser: Browser
     server: str
     rtp_port: int
+    library: Library
 
     async def phone(self, user: str, password: str = "wire") -> WebPhone:
         await self.browser.run("startPhone(...arguments)", user, password, self.server, self.rtp_port)
-        phone = WebPhone(self.browser, user)
+        phone = WebPhone(self.browser, user, self.library)
         await phone.sees("connected")
         return phone
 
@@ -107,9 +146,9 @@ def fingerprint(certificate: str) -> str:
 
 
 @asynccontextmanager
-async def open_page(script: str, folder: Path, changes: Mapping[str, Any] | None = None) -> AsyncIterator[Page]:
-    """A server of its own, with `changes` of its site, and a page with a script of `webphones`."""
-    await bundle(script, folder)
+async def open_page(library: Library, folder: Path, changes: Mapping[str, Any] | None = None) -> AsyncIterator[Page]:
+    """A server of its own, with `changes` of its site, and a page with the library."""
+    await bundle(f"{library.name}.js", folder)
     application = web.Application()
     application.router.add_static("/", folder)
     runner = web.AppRunner(application)
@@ -125,13 +164,14 @@ async def open_page(script: str, folder: Path, changes: Mapping[str, Any] | None
         "tls": {"certificate": certificate, "key": key}, "origins": origin,
         "digest": ["MD5"],  # JsSIP takes the last challenge, SIP.js the first, and both know MD5 alone
     }  # fmt: skip
+    site = {"listen": listen, **(library.changes if changes is None else changes)}
     trusted = f"--ignore-certificate-errors-spki-list={fingerprint(certificate)}"
     async with (
-        Plateau(OFFICE, changes={"listen": listen, **(changes or {})}, sip_port=udp) as plateau,
+        Plateau(OFFICE, changes=site, sip_port=udp) as plateau,
         open_browser(folder / "profile", trusted, *FAKE_DEVICES) as browser,
     ):
         await browser.go(f"{origin}/index.html")
-        yield Page(plateau, browser, f"wss://127.0.0.1:{wss}/", echo.get_extra_info("sockname")[1])
+        yield Page(plateau, browser, f"wss://127.0.0.1:{wss}/", echo.get_extra_info("sockname")[1], library)
         assert await browser.complaints() == []
     assert plateau.exit_status == 0
     echo.close()
