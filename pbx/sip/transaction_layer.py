@@ -66,6 +66,7 @@ class TransactionLayer:
         self.by_stream: Callable[[bytes, Hop], tuple[bytes, Hop] | None] = lambda data, hop: None
         self.core: Core | None = None
         self.bears: Callable[[Hop, float], bool] = lambda hop, now: True  # whether one more of its mistakes is answered
+        self.cut_off: Callable[[Hop], None] = lambda hop: None  # a stream that brings more mistakes than that
         self.feedback: Callable[[str, Hop], str] | None = None  # RFC 7339: what we answer to `oc` in a stamped Via
         self._transactions: dict[tuple[str, ...], Transaction] = {}
         self._by_connection: dict[Connection, dict[tuple[str, ...], ClientTransaction]] = {}  # what fails with it
@@ -190,9 +191,14 @@ class TransactionLayer:
     def _refuse(self, error: SipError, hop: Hop, now: float) -> None:
         """Answer what could not be parsed, if it can be answered at all; count it either way."""
         self.counters["sip_malformed"] += 1
+        if hop.reliable and not self.bears(hop, now):  # nobody can have written another's address
+            self.counters["sip_malformed_dropped"] += 1
+            self.cut_off(hop)
+            return
         request = error.message
         top = (request.get("Via") or "") if isinstance(request, Request) and request.method != "ACK" else ""
-        if error.status is None or not isinstance(request, Request) or not top or not self.bears(hop, now):
+        borne = error.status is not None and top and (hop.reliable or self.bears(hop, now))
+        if error.status is None or not isinstance(request, Request) or not borne:
             self.counters["sip_malformed_dropped"] += 1
             return
         via = request.via or split_values(top)[0]

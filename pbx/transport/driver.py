@@ -42,6 +42,7 @@ class Driver:
         self.layer = TransactionLayer(self.send, counters)
         self.layer.timers.on_earlier = self._arm
         self.layer.by_stream = self._by_stream
+        self.layer.cut_off = self._streams.cut_off
         self._udp_only: dict[tuple[object, ...], float] = {}  # (host, port) without TCP -> until when that is believed
         self.local = Local({})
         self._streams.source = self.local.source

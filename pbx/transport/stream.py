@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PARTIAL_S = 10.0  # how long half a message may stand (slow loris)
 HANDSHAKE_S = 5.0  # how long TLS may take to begin
 WRITE_LIMIT_BYTES = 1 << 20  # unsent bytes after which a peer that does not read is cut off
+TURN_BYTES = 8192  # one reading, and one in each turn of the loop: who sends much leaves others theirs
 PINGS_AT_ONCE = 32  # keep-alives that one reading may bring: a flood of them costs more to answer than to send
 LINGER_S = 2.0  # how long the last words may take to a peer that is being cut off
 
@@ -58,7 +59,7 @@ class Bare(Framer):
         return b""
 
 
-class Stream(asyncio.Protocol):
+class Stream(asyncio.BufferedProtocol):
     """One connection. `hop` names its far end; one that we made has a future that tells when it can be used."""
 
     __slots__ = (
@@ -124,7 +125,20 @@ class Stream(asyncio.Protocol):
         if self.usable is not None and not self.usable.done():
             self.usable.set_result(None)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._streams.reading
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if nbytes == TURN_BYTES and self._transport is not None:  # there may be more
+            self._transport.pause_reading()
+            self._streams.loop.call_soon(self._read_on)
+        self._received(bytes(self._streams.reading[:nbytes]))
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _received(self, data: bytes) -> None:
         self.heard_at = self._streams.loop.time()
         if self._tls is None:
             self._plain_received(data)
@@ -166,6 +180,8 @@ class Stream(asyncio.Protocol):
                     if b";alias" in message:
                         self._streams.alias(self, message)
                     self._streams.receive(message, self.hop)
+                if self.closing:
+                    return
         except SipError as error:
             self._streams.counters["tcp_unframeable"] += 1
             self._say(self._framing.outgoing())

@@ -14,7 +14,7 @@ from pbx.sip.hop import DEFAULT_PORT, WEB, Hop
 from pbx.sip.source import source_of
 from pbx.sip.via import top_via
 from pbx.transport.handshakes import Handshakes
-from pbx.transport.stream import Bare, Framing, Stream
+from pbx.transport.stream import TURN_BYTES, Bare, Framing, Stream
 from pbx.transport.tls import Tls, TlsChannel, TlsFiles
 from pbx.transport.websocket import WebSocket
 
@@ -61,6 +61,7 @@ class Streams:
         self.admits: Callable[[bytes, Hop], bool] | None = None  # asked for each connection that comes, with no data
         self.source: Callable[[Hop], str | None] = lambda hop: None  # the address of ours to call a hop from
         self.on_closed: Callable[[Hop], None] = lambda hop: None
+        self.reading = memoryview(bytearray(TURN_BYTES))  # of all: what is read is taken out at once
         self._failed = failed
         self.handshakes = Handshakes()
         self._all: set[Stream] = set()
@@ -195,6 +196,13 @@ class Streams:
     def hang_up(self, host_is: Callable[[str], bool]) -> None:
         """Close the connections that came from such hosts."""
         for stream in [one for one in self._all if one.accepted and host_is(one.hop.host)]:
+            stream.close()
+
+    def cut_off(self, hop: Hop) -> None:
+        """Whoever called from there sends nothing but rubbish."""
+        stream = self._open.get(hop[:3])
+        if stream is not None and stream.accepted:
+            self.counters["tcp_rubbish"] += 1
             stream.close()
 
     def handshake_failed(self, stream: Stream, reason: str) -> None:

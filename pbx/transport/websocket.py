@@ -17,6 +17,7 @@ from pbx.sip.message import MAX_BODY_BYTES, MAX_HEAD_BYTES
 
 MAX_MESSAGE_BYTES = MAX_HEAD_BYTES + MAX_BODY_BYTES
 MAX_REQUEST_BYTES = 16_384  # of the opening handshake
+IDLE_FRAMES = 32  # without a whole message, that one reading may bring: see stream.PINGS_AT_ONCE
 
 _QUIET = logging.getLogger("pbx.transport.websocket")  # the library's own words: strangers would write our log
 _QUIET.setLevel(logging.CRITICAL + 1)
@@ -57,6 +58,7 @@ class WebSocket:
         if protocol.state is State.CONNECTING and self._behind > MAX_REQUEST_BYTES:
             raise BadResponse("WebSocket handshake too long")
         protocol.receive_data(data)
+        idle = 0
         for event in protocol.events_received():
             if isinstance(event, Request):
                 self._shake_hands(event)
@@ -64,6 +66,9 @@ class WebSocket:
                 self._behind -= _size(event)
                 if (message := self._message(event)) is not None:
                     yield message
+                idle += not message
+                if idle > IDLE_FRAMES:
+                    raise BadResponse("WebSocket frames without messages")
         if protocol.handshake_exc is not None or protocol.parser_exc is not None:
             why = str(protocol.handshake_exc or protocol.parser_exc)
             protocol.handshake_exc = protocol.parser_exc = None  # they hold the frames that hold the protocol

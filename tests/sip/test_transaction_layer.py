@@ -463,6 +463,18 @@ def test_mistakes_beyond_what_is_borne_are_not_answered(bench: Bench) -> None:
     assert len(bench.sent) == 2 and asked == [PEER] * 3 and bench.counters["sip_malformed_dropped"] == 1
 
 
+def test_a_stream_with_more_mistakes_than_are_borne(bench: Bench) -> None:
+    """Answered or not, they count: its peer has not written another's address."""
+    cut: list[Hop] = []
+    bench.layer.bears = lambda hop, now: not bench.sent
+    bench.layer.cut_off = cut.append
+    hop = PEER._replace(transport="tcp")
+    for data in ("\x00" * 20, text("BYE").replace("Contact:", "Subject\r\nContact:"), "\x00" * 20):
+        assert cut == []
+        bench.receive(data, hop)
+    assert cut == [hop] and bench.counters["sip_malformed_dropped"] == 2
+
+
 @pytest.mark.parametrize(("once", "sent"), [(False, 11), (True, 1)])
 def test_a_refusal_that_is_said_once(bench: Bench, once: bool, sent: int) -> None:
     """RFC 3261 26.3.2.4: no more goes to an address that may be forged than came in its name."""

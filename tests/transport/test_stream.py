@@ -57,6 +57,31 @@ def test_many_messages_at_once(run: Run) -> None:
     run(main)
 
 
+def test_who_sends_much_leaves_others_their_turn(run: Run) -> None:
+    """One connection can't keep the loop from the rest of the site."""
+
+    async def main() -> None:
+        async with rig("tcp") as made, connected(made.port("tcp")) as peer:
+            loop, turns = asyncio.get_running_loop(), [0]
+
+            def turn() -> None:
+                turns.append(0)
+                loop.call_soon(turn)
+
+            def admits(data: bytes, hop: Hop) -> bool:
+                turns[-1] += 1
+                return True
+
+            made.driver.admits = admits
+            turn()
+            one = request()
+            peer.writer.write(one * 5000)
+            await made.until(lambda: sum(turns) >= 5000)
+            assert max(turns) <= stream.TURN_BYTES // len(one) + 1
+
+    run(main)
+
+
 def test_keep_alive(run: Run) -> None:
     """RFC 5626 4.4.1."""
 
@@ -87,6 +112,27 @@ def test_some_keep_alives_at_once(run: Run) -> None:
         async with rig("tcp") as made, connected(made.port("tcp")) as peer:
             peer.writer.write(b"\r\n\r\n" * stream.PINGS_AT_ONCE)
             assert await peer.read(2 * stream.PINGS_AT_ONCE) == b"\r\n" * stream.PINGS_AT_ONCE
+
+    run(main)
+
+
+def test_more_rubbish_than_is_borne_is_cut_off(run: Run) -> None:
+    """Its bytes can be framed, and yet are no messages; what stands behind them is not read."""
+
+    async def main() -> None:
+        async with rig("tcp") as made, connected(made.port("tcp")) as peer:
+            left = 20
+
+            def bears(hop: Hop, now: float) -> bool:
+                nonlocal left
+                left -= 1
+                return left >= 0
+
+            made.driver.layer.bears = bears
+            peer.writer.write(b"A b SIP/2.0\r\nl: 0\r\n\r\n" * 100 + request())
+            assert await peer.is_cut_off()
+            assert (made.counters["tcp_rubbish"], made.counters["sip_malformed"]) == (1, 21)
+            assert not made.core.requests and not len(made.driver._streams)
 
     run(main)
 
