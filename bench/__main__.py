@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import acd, media_cost, sip_cost, sound_cost
+from bench import acd, machine, media_cost, sip_cost, sound_cost
 from bench.acd import AcdLoadError, AcdStep, InputStep
 from bench.checks import Checks
 from bench.media_cost import MediaLoadError, MediaStep
@@ -123,8 +121,9 @@ def judge(sip_steps: dict[str, list[SipStep]], media_steps: list[MediaStep]) -> 
 
 
 def write_results(
-    folder: Path, measured: Measured, sound: SoundCosts | None = None, floor: AcdMeasured | None = None
-) -> list[Path]:
+    folder: Path, here: dict[str, str], measured: Measured, sound: SoundCosts | None = None,
+    floor: AcdMeasured | None = None,
+) -> list[Path]:  # fmt: skip
     """CSV files, plots and the page; returns what was written."""
     sip_steps, media_steps = measured
     folder.mkdir(parents=True, exist_ok=True)
@@ -156,9 +155,7 @@ def write_results(
             write_svg(written[-1], plot)
             series.append(plot)
     facts = {
-        "when": time.strftime("%Y-%m-%d %H:%M"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
-        "Python": platform.python_version(),
+        **here,
         "layout": f"server and its media worker on core {SERVER_CORE}, load on core {LOAD_CORE}",
     }
     written.append(folder / "index.html")
@@ -209,7 +206,9 @@ def main(
     if floor is not None:
         acd.judge(floor[0], checks)
     console.print(checks.table())
-    for path in write_results(results, measured, sound, floor):
+    here = machine.facts()
+    console.print(f"pace of the machine: {here['pace']}", highlight=False)
+    for path in write_results(results, here, measured, sound, floor):
         console.print(f"wrote {path}", highlight=False)
     raise typer.Exit(0 if checks.ok or not checks.checks else 1)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
 import re
 import statistics
 import sys
@@ -23,6 +22,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from bench import machine
 from bench.checks import Checks
 from bench.plateau import SITES, Plateau, PlateauError
 from bench.processes import cpu_s, descriptors, rss_bytes, threads
@@ -180,9 +180,7 @@ def main(
     checks = judge(calls, result, before, during, after)
     console.print(checks.table())
     facts = {
-        "when": time.strftime("%Y-%m-%d %H:%M"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
-        "Python": platform.python_version(),
+        **machine.facts(),
         "calls": f"{result.successful} good, {result.failed} failed, {result.retransmissions} messages sent again",
         "rate": f"{rate:g} a second, INVITE to BYE without a pause, media anchored",
     }

@@ -52,7 +52,7 @@ def test_no_claim_is_no_success() -> None:
 
 
 def test_results_are_written(tmp_path: Path) -> None:
-    written = write_results(tmp_path / "new", ({"bridged call": [STEP]}, [MEDIA]))
+    written = write_results(tmp_path / "new", {"pace": "40 ms"}, ({"bridged call": [STEP]}, [MEDIA]))
     assert [path.name for path in written] == ["bridged-call.csv", "media.csv", "index.html"]
     with written[0].open(newline="") as file:
         (row,) = csv.DictReader(file)
