@@ -46,6 +46,7 @@ def set_back(floor: Floor, by_s: float) -> None:
         rates.came_at -= by_s
     for work in floor.measured.work.values():
         work.since -= by_s
+    floor.turns.set_back(by_s)
     floor.statistics.set_back(by_s)
     floor.lines = WaitingLines()  # their order is by time
     for item in waiting:

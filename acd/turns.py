@@ -29,6 +29,11 @@ class Turns:
     free_at: float = 0.0  # all until then are given to somebody
     taken_at: float = 0.0
 
+    def set_back(self, by_s: float) -> None:
+        """See `acd.set_back`."""
+        self.free_at -= by_s
+        self.taken_at -= by_s
+
 
 def estimates(floor: Floor) -> int:
     """So many there are in a turn."""

@@ -117,6 +117,25 @@ def test_who_talked_last_is_remembered_for_as_long(stage: Any) -> None:
     assert (talks.last("+331", scene.now), talks.last("+331", scene.now + 1)) == ("ann", None)
 
 
+def test_estimates_are_made_on(stage: Any) -> None:
+    """Rules that ask for them would else be asleep until the clock is where it was."""
+    rule = {"when": "ewt > 20s and waited > 3s", "to": "extension 9"}
+    scene: Scene = stage({"ann": {}}, sales={"wrap_up_s": 0, "leave": [rule]})
+    scene.ready("ann")
+    scene.call("c1")
+    scene.answer("c1")
+    scene.wait(100)
+    scene.engine.complete("c1", scene.now)
+    scene.call("c2")
+    scene.answer("c2")
+    scene.call("c3")
+    scene.wait(1)
+    next_server(scene, "c2", "c3")
+    scene.wait(3)
+    (gone,) = scene.said(ItemOverflowed)
+    assert isinstance(gone, ItemOverflowed) and gone.item_id == "c3"
+
+
 # --- figures ---------------------------------------------------------------------------------------------------------
 
 
