@@ -13,6 +13,9 @@ Disposition = Annotated[str, Field(min_length=1, max_length=100)]
 Item = Annotated[
     str | None, Field(min_length=1, max_length=200, description="the chat or mail that is meant; null: the call")
 ]
+CallId = Annotated[
+    str | None, Field(min_length=1, max_length=200, description="only if this is the call he is at: else 409")
+]
 Level = Annotated[int | None, Field(ge=0, le=10, strict=True)]
 Levels = Annotated[dict[Queue, Level], Field(min_length=1, max_length=200)]
 
@@ -21,10 +24,17 @@ class NoMore(Body):
     """Nothing but the command itself."""
 
 
+class HangUp(Body):
+    """His conversation ends."""
+
+    call_id: CallId = None
+
+
 class Logout(Body):
     """The agent leaves."""
 
     now: bool = Field(False, description="for supervisors: ends his conversation, rather than wait for its end")
+    call_id: CallId = None
 
 
 class Login(Body):
@@ -38,6 +48,7 @@ class NotReady(Body):
 
     reason: str = Field("", max_length=100, description="one of the site's `not_ready_reasons`, if it has some")
     now: bool = Field(False, description="for supervisors: ends his conversation, rather than wait for its end")
+    call_id: CallId = None
 
 
 class Note(Body):

@@ -49,7 +49,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "ready": Command("The agent takes calls", models.NoMore, lambda desk, agent, body, by: desk.ready(agent, by=by)),
     "not_ready": Command("The agent pauses; while he talks, when the call is over", models.NotReady,
                          lambda desk, agent, body, by: desk.not_ready(agent, body.reason, at_once=body.now, by=by)),
-    "hang_up": Command("The agent ends his conversation; a nailed-up agent's line stays", models.NoMore,
+    "hang_up": Command("The agent ends his conversation; a nailed-up agent's line stays", models.HangUp,
                        lambda desk, agent, body, by: desk.hang_up(agent, by=by)),
     "note": Command("How the call ended", models.Note,
                     lambda desk, agent, body, by: desk.note(agent, body.disposition, item=body.item, by=by),
@@ -100,9 +100,19 @@ class AgentCommands:
             raise of_validation(e) from None
         if not supervisor and getattr(body, "now", False):
             raise Forbidden("`now` is for supervisors")
+        self._same_call(agent, getattr(body, "call_id", None))
         self._tell(command, agent, body, who.name if supervisor else "")
         self._counters["agent_commands"] += 1
         return self._view.agent(agent)
+
+    def _same_call(self, agent: str, call_id: str | None) -> None:
+        """Who gave the command saw the agent at this call: another one is not to be ended in its place."""
+        if call_id is None:
+            return
+        now = self._view.agent(agent)
+        if now["call_id"] != call_id:
+            self._counters["agent_commands_refused"] += 1
+            raise StateConflict(f"agent {agent} is not at call {call_id}", str(now["state"]))
 
     def _tell(self, command: Command, agent: str, body: Body, by: str) -> None:
         try:

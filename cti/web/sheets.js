@@ -183,6 +183,7 @@ function commandsOf(agent, tell) {
 /** What takes him from his work waits until his call is over, unless the supervisor has read that it ends the call. */
 function whileHeTalks(agent, tell) {
   const choice = el("div", { class: "choice", role: "group" });
+  const call_id = agent.call_id; // as it is shown: if he has another by now, that one is not ended
   const when = (what, command, body = {}) => {
     const chosen = (more) => () => {
       choice.replaceChildren();
@@ -192,7 +193,7 @@ function whileHeTalks(agent, tell) {
       el("p", { text: `${what} after the call, or now? Now ends it: the caller${whom(agent)} is hung up on, and there is no time for notes.` }),
       el("div", { class: "actions", children: [
         el("button", { text: "After the call", type: "button", class: "quiet", onclick: chosen() }),
-        dangerous("End the call now", chosen({ now: true })),
+        dangerous("End the call now", chosen({ now: true, call_id })),
         el("button", { text: "Cancel", type: "button", class: "quiet", onclick: () => choice.replaceChildren() }),
       ] }),
     );
@@ -203,7 +204,7 @@ function whileHeTalks(agent, tell) {
   });
   return [
     pause, el("button", { text: "Log out", type: "button", class: "quiet", "data-command": "logout", onclick: () => when("Log out", "logout") }),
-    dangerous("Hang up", () => tell("hang-up")), choice,
+    dangerous("Hang up", () => tell("hang-up", { call_id })), choice,
   ];
 }
 

@@ -100,6 +100,7 @@ class FakeDesk:
     def __init__(self, emit: Callable[[object], None]) -> None:
         self.states: dict[str, str] = {"marie": "LOGGED_OUT", "paul": "NOT_READY"}
         self.reasons: dict[str, str | None] = {}
+        self.talks: dict[str, str] = {}
         self.told: tuple[object, ...] = ()  # the last command
         self.emit = emit
         self.done: list[tuple[object, ...]] = []  # to queues
@@ -193,7 +194,7 @@ class FakeDesk:
     def agents(self) -> list[dict[str, Any]]:
         return [
             {"name": name, "display_name": name.title(), "state": state, "reason": self.reasons.get(name),
-             "since": START, "call_id": None, "skills": {"asia": 5}, "registered": True,
+             "since": START, "call_id": self.talks.get(name), "skills": {"asia": 5}, "registered": True,
              "phone": "101" if name == "marie" else "sip:paul@example.com"}
             for name, state in self.states.items()
         ]  # fmt: skip

@@ -110,6 +110,17 @@ async def test_hang_up(api: Api) -> None:
     assert (await api.call("POST", "/v1/agents/marie/hang-up", "agent", "marie"))[1]["state"] == "WRAP_UP"
 
 
+@pytest.mark.parametrize("command", ["hang-up", "logout", "not-ready"])
+async def test_what_is_meant_for_one_call_does_not_end_the_next(api: Api, command: str) -> None:
+    desk = api.floor.desk
+    desk.states["marie"], desk.talks["marie"] = "BUSY" if command == "hang-up" else "READY", "call-2"
+    body = {} if command == "hang-up" else {"now": True}
+    status, problem, _ = await api.call("POST", f"/v1/agents/marie/{command}", json=body | {"call_id": "call-1"})
+    assert (status, problem["state"]) == (409, desk.states["marie"])
+    assert problem["detail"] == "agent marie is not at call call-1" and told(api) == ()
+    assert (await api.call("POST", f"/v1/agents/marie/{command}", json=body | {"call_id": "call-2"}))[0] == 200
+
+
 async def test_an_agents_own_view_has_his_queues_and_reasons(api: Api) -> None:
     agent = (await api.call("GET", "/v1/agents/marie", "agent", "marie"))[1]
     assert agent["queues"][0]["name"] == "asia" and agent["not_ready_reasons"] == ["lunch", "training"]

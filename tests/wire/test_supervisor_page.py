@@ -130,12 +130,18 @@ async def test_an_agent_who_talks_leaves_afterwards_or_at_once(browser: Browser,
     await browser.until("#sheet .state-line", "then logged out")
     await browser.run("const m = document.querySelector('#sheet select'); m.value = 'lunch'; m.onchange()")
     await browser.until("#sheet .choice", "Not ready (lunch) after the call, or now?")
+    site.floor.more["paul"]["call_id"] = "call-2"  # and nobody has seen it
+    await browser.click("#sheet .choice .danger")
+    await browser.click("#sheet .choice .danger")
+    await browser.until("#sheet-notice", "agent paul is not at call call-1")
+    site.floor.more["paul"]["call_id"] = "call-1"
+    await browser.run("const m = document.querySelector('#sheet select'); m.value = 'lunch'; m.onchange()")
     await browser.click("#sheet .choice .danger")
     await browser.click("#sheet .choice .danger")
     await browser.until("#sheet .state", "Not ready")
     assert await browser.text("#sheet .choice") == ""
     assert site.floor.told == [("logout", "paul", False), ("not_ready", "paul", True)]
-    assert await browser.complaints() == []
+    assert ["409 (Conflict)" in one for one in await browser.complaints()] == [True]
 
 
 async def test_an_agents_call_is_listened_to(browser: Browser, base: str, site: Site) -> None:
