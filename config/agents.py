@@ -21,7 +21,7 @@ class Agent(Model):
 
     extension: str | None = None
     contact: SipUri | None = None
-    code: Annotated[str, Field(pattern=r"^[0-9]{1,16}$")] | None = None
+    code: Annotated[str, Field(pattern=r"^[0-9]{1,16}$"), Expected("1 to 16 digits")] | None = None
     pin: Pin | None = None
     name: str = ""
     skills: Annotated[dict[Skill, Level], Expected("skills and levels, as {asia: 5}")] = Field(default_factory=dict)

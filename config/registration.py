@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from config.fields import Expected, OneOrMany, SipUri
 from config.model import Model
 
+_USER = "the user of a SIP address, as 33180000000"
 _LOOSE = "sip:HOST;lr, the address of a proxy"
 LooseRoute = Annotated[str, Field(pattern=r"^sips?:[^\s<>,]+;lr(;[^\s<>,]*)?$"), Expected(_LOOSE)]
 
@@ -39,8 +40,8 @@ class Register(Model):
     where, when it is not the gateway."""
 
     every_s: int = Field(600, ge=60, le=86_400)
-    user: str | None = Field(None, pattern=r"^[^\s@<>\"]+$")
-    contact_user: str | None = Field(None, pattern=r"^[A-Za-z0-9_.!~*'()&=+$,;?/-]+$")
+    user: Annotated[str, Field(pattern=r"^[^\s@<>\"]+$"), Expected(_USER)] | None = None
+    contact_user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.!~*'()&=+$,;?/-]+$"), Expected(_USER)] | None = None
     registrar: SipUri | None = None
 
 

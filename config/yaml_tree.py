@@ -31,7 +31,7 @@ _NO_LINE_ENDS = {ord(c): " " for c in "\x85\u2028\u2029"}
 
 _QUOTES = "a value that holds [ ] { } or , needs quotes"
 _IN_WORDS: tuple[tuple[str, str, str], ...] = (
-    ("undefined alias", "quotes around a value that begins with *, as '*43'", "an unquoted *"),
+    ("undefined alias", "quotes around a value that begins with *, as '*43', or &NAME above *NAME", "an unquoted *"),
     ("mapping values are not allowed", "quotes around a value that holds ': '", "a second colon in one line"),
     ("could not find expected ':'", "NAME: VALUE", "a line without its colon"),
     ("cannot start any token", "quotes around a value that begins with @, ` or %", "a reserved character"),

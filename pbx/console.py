@@ -20,8 +20,9 @@ from config.schema import Site
 from pbx.site import load_site
 
 # Into a pipe or a file nothing is wrapped or cut: it will be searched.
-out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 1000)
-err = Console(stderr=True, soft_wrap=True)
+# No emoji: `{money:basket:EUR}` is text of the site's.
+out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 1000, emoji=False)
+err = Console(stderr=True, soft_wrap=True, emoji=False)
 
 SiteFile = Annotated[Path, typer.Argument(help="The site file (YAML)", metavar="SITE")]
 

@@ -4,6 +4,7 @@ import pytest
 
 from config.yaml_tree import MAX_DEPTH, Node, YamlProblem, parse
 
+STAR = "expected quotes around a value that begins with *, as '*43', or &NAME above *NAME, found an unquoted *"
 MISFIT = "found a line that does not fit here"
 NEITHER = "found neither (a value that holds [ ] { } or , needs quotes)"
 
@@ -67,8 +68,8 @@ def test_a_file_without_content(text: str) -> None:
     [
         ("a:\n\tb: c", "f:2:1: expected spaces for indentation, found a tab"),
         ("a: b: c", "f:1:5: expected quotes around a value that holds ': ', found a second colon in one line"),
-        ("match: *43", "f:1:8: expected quotes around a value that begins with *, as '*43', found an unquoted *"),
-        ("a: &b [*b]", "f:1:8: expected quotes around a value that begins with *, as '*43', found an unquoted *"),
+        ("match: *43", f"f:1:8: {STAR}"),
+        ("a: &b [*b]", f"f:1:8: {STAR}"),
         ("a: @x", "f:1:4: expected quotes around a value that begins with @, ` or %, found a reserved character"),
         ("a: 'x", "f:1:6: expected a closing quote, found the end of the file"),
         ("a:\n  b: 1\n c: 2", f"f:3:2: expected NAME: VALUE, indented like its neighbours, {MISFIT}"),

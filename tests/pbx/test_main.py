@@ -91,6 +91,13 @@ def test_a_wrong_certificate(tmp_path: Path, tls: tuple[str, ...], place: str, s
     assert served(site) == (2, [f"plateau: {wrong}"])
 
 
+def test_text_of_the_site_is_shown_as_it_is(tmp_path: Path) -> None:
+    """Between colons it may be the name of a small picture, which a terminal would be given in its place."""
+    queue = 'queues: {a: {whisper: [{text: "{money:basket:EURO}"}]}}'
+    result = CliRunner().invoke(app, ["check", made_site(tmp_path, f"sip: udp:127.0.0.1:0\n{queue}")])
+    assert result.exit_code == 1 and 'found "{money:basket:EURO}"' in result.output
+
+
 def served(site: str) -> tuple[int, list[str]]:
     """Exit status of a server that does not start, and what it says beside its log."""
     command = [sys.executable, "-m", "pbx", "serve", site]
