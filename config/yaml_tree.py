@@ -19,8 +19,6 @@ from config.errors import Problem
 
 MAX_DEPTH = 60
 """Levels of nesting; a site file needs six."""
-MOST_REPEATED = 1_000_000
-"""Values that all *NAME together may stand for: names of names of names would be more than there is memory for."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -62,8 +60,6 @@ class Node:
     tag: str | None = None
     """A tag of ours, as `!secret`; standard tags are dropped."""
     items: list[Node] = field(default_factory=list)
-    size: int = 1
-    """Nodes in it, with itself; what a *NAME stands for counts again each time."""
 
     def pairs(self) -> Iterator[tuple[Node, Node]]:
         return zip(self.items[::2], self.items[1::2], strict=True)
@@ -94,7 +90,6 @@ def _compose(text: str, file: str) -> Node | None:
     root: Node | None = None
     open_nodes: list[tuple[Node, str | None]] = []
     anchors: dict[str, Node] = {}
-    repeated = 0
     for event in yaml.parse(text, Loader=_Loader):
         mark: Any = event.start_mark
         line, column = mark.line + 1, mark.column + 1
@@ -104,10 +99,6 @@ def _compose(text: str, file: str) -> Node | None:
             if event.anchor not in anchors:
                 raise yaml.composer.ComposerError(None, None, "found undefined alias", mark)
             node, anchor = anchors[event.anchor], None
-            repeated += node.size
-            if repeated > MOST_REPEATED:
-                found = f"more than {MOST_REPEATED:,} of them"
-                raise YamlProblem(Problem(file, line, column, "", found, "fewer values that are repeated by *NAME"))
         elif isinstance(event, yaml.ScalarEvent):
             node = Node("scalar", line, column, text=event.value, plain=not event.style, tag=_own_tag(event.tag))
             if event.tag and node.tag is None:
@@ -127,7 +118,6 @@ def _compose(text: str, file: str) -> Node | None:
             anchors[anchor] = node
         if open_nodes:
             open_nodes[-1][0].items.append(node)
-            open_nodes[-1][0].size += node.size
         else:
             root = node
     return None if root is not None and root.is_null else root

@@ -58,16 +58,6 @@ def test_an_alias_is_the_node_of_its_anchor() -> None:
     assert a is b
 
 
-def test_names_of_names_of_names() -> None:
-    """Each line stands for ten times as many values as the one before."""
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
-    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 20)]
-    with pytest.raises(YamlProblem) as caught:
-        parse("\n".join(lines), "f")
-    found = "fewer values that are repeated by *NAME, found more than 1,000,000 of them"
-    assert str(caught.value) == f"f:6:45: expected {found}"
-
-
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n", "~\n"])
 def test_a_file_without_content(text: str) -> None:
     assert parse(text, "f") is None
