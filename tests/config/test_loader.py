@@ -221,7 +221,7 @@ def test_mistakes_of_kind_and_of_reference_come_together(problems: Problems) -> 
             "quotes make it text: '!include'",
         ),
         (MINIMAL + "numbers: [a]\n", "site.yaml:3:1: numbers: expected keys and values, as NAME: ..., found a list"),
-        (MINIMAL + "agents: {a: {code: 47a}}\n", 'site.yaml:3:19: agents.a.code: expected 1 to 16 digits, found "47a"'),
+        (MINIMAL + "agents: {a: {code: 47a}}\n", 'site.yaml:3:20: agents.a.code: expected 1 to 16 digits, found "47a"'),
         (MINIMAL + "dial_plan: {}\n", "site.yaml:3:1: dial_plan: expected a list, found a mapping"),
         (
             "site: x\nlisten: {sip: []}\n",
