@@ -21,6 +21,7 @@ from pbx.call.refer import Refers
 from pbx.call.rooms import Rooms
 from pbx.call.supervision import Supervision
 from pbx.call.switch import Handler, Switch
+from pbx.routing.dial_plan import Caller
 from pbx.routing.location import Location
 from pbx.store.settings import SettingStore
 
@@ -40,6 +41,7 @@ class Features:
         self._pops = pops
         self.store = SettingStore(site.records.url, counters)
         self.settings = PhoneSettings(site, self.store.save)
+        self.settings.leads = self._leads
         self.park = Park()
         self.rooms = Rooms(switch)
         self.clicks = ClickToDial(switch, location.is_registered)
@@ -56,6 +58,9 @@ class Features:
         self.phone_calls: Callable[[str, int], None] = self._groups.phone_calls
         self._agent_at: Callable[[str], str | None] = lambda extension: None
         self._read(site)
+
+    def _leads(self, extension: str, number: str) -> bool:
+        return self._switch.resolve_number(Caller("extension", extension), number) is not None
 
     async def open(self) -> list[tuple[str, str, str]]:
         """What users had set, and what else is kept as settings: all of it. Raises DatabaseUnreachable."""

@@ -1,4 +1,5 @@
-"""The tables that `plateau calls` and `plateau cdr` print. They fit into 80 columns, on more lines."""
+"""The tables that `plateau calls` and `plateau cdr` print. They fit into 80 columns, on more lines; a call's
+id, to be copied into other commands, is never broken."""
 
 from __future__ import annotations
 
@@ -12,18 +13,20 @@ from rich.text import Text
 
 from pbx.store.cdr import CdrRow
 
+ID_WIDTH = 19  # of a call's id
+
 
 def calls_table(rows: Sequence[dict[str, Any]], now: float) -> Table:
     table = _table(f"{len(rows)} live call{'s' if len(rows) != 1 else ''}")
     for column in ("from", "to", "state"):
         table.add_column(column, min_width=8, overflow="fold")
     table.add_column("for", justify="right", no_wrap=True)
-    for column in ("with", "attributes"):
-        table.add_column(column, overflow="fold")
+    table.add_column("with", overflow="fold")
+    table.add_column("call, attributes", min_width=ID_WIDTH, overflow="fold")
     for row in rows:
-        attributes = " ".join(f"{key}={value}" for key, value in row["attributes"].items())
+        more = "\n".join([row["id"], *(f"{key}={value}" for key, value in row["attributes"].items())])
         who = str(row["with"] or row["destination"])
-        _add(table, (row["from"], row["to"], row["state"], _seconds(now - row["since"]), who, attributes))
+        _add(table, (row["from"], row["to"], row["state"], _seconds(now - row["since"]), who, more))
     return table
 
 
@@ -31,13 +34,13 @@ def cdr_table(rows: Sequence[CdrRow], zone: dt.tzinfo) -> Table:
     """Oldest first, as in a log. What only queues have is left out if no call saw one."""
     table = _table(f"last {len(rows)} call{'s' if len(rows) != 1 else ''}")
     queues = any(row.queue for row in rows)
-    for column, width in (("started", 8), ("from", 12), ("to", 10), ("went to", 10)):
+    for column, width in (("started, call", ID_WIDTH), ("from", 12), ("to", 10), ("went to", 10)):
         table.add_column(column, min_width=width, overflow="fold")
     for column in (*(("wait",) if queues else ()), "talk", "total"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("end", overflow="fold")
     for row in rows:
-        started = f"{dt.datetime.fromtimestamp(row.started_at, zone):%d %b %H:%M:%S}"
+        started = f"{dt.datetime.fromtimestamp(row.started_at, zone):%d %b %H:%M:%S}\n{row.call_id}"
         way = [row.destination]
         if row.queue and row.destination != f"queue {row.queue}":
             way.append(f"queue {row.queue}")
@@ -104,7 +107,7 @@ def bans_table(rows: Sequence[dict[str, Any]], now: float) -> Table:
     """The newest first."""
     table = _table(f"{len(rows)} banned source{'s' if len(rows) != 1 else ''}")
     table.add_column("source", overflow="fold")
-    for column in ("since", "until", "time"):
+    for column in ("since", "until", "offence"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("why", overflow="fold")
     for row in rows:

@@ -54,6 +54,7 @@ class PhoneSettings:
         self._save = save
         self._set: dict[str, dict[str, str]] = {}
         self.on_change: Callable[[str], None] = lambda extension: None
+        self.leads: Callable[[str, str], bool] = lambda extension, number: True  # what it dials leads somewhere
 
     def reconfigure(self, site: Site) -> None:
         """Another site. What was set for phones that it does not have is kept: they may come back."""
@@ -76,6 +77,9 @@ class PhoneSettings:
         if extension not in self._site.extensions:
             raise UnknownPhone(f"no extension {extension}")
         good = {setting: _checked(extension, setting, value) for setting, value in new.items()}
+        for setting, value in good.items():
+            if setting in FORWARDS and value is not None and value != OFF and not self.leads(extension, value):
+                raise BadSetting(f"expected {setting} to a number that {extension} can dial: nothing at {value}")
         own = self._set.setdefault(extension, {})
         for setting, value in good.items():
             if value is None:

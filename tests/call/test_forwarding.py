@@ -208,6 +208,23 @@ def test_settings_stand_over_the_site_and_can_be_taken_back(office: Office) -> N
             settings.set(extension, setting, value)
 
 
+def test_a_forward_must_lead_somewhere(office: Office) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def leads(extension: str, number: str) -> bool:
+        asked.append((extension, number))
+        return number == "0612345678"
+
+    settings = office.settings
+    settings.leads = leads
+    settings.set("107", "forward-always", "06 12 34 56 78")
+    with pytest.raises(BadSetting, match="nothing at 9999"):
+        settings.change("107", {"forward-always": "9999", "dnd": "on"})
+    assert settings.view("107")["forward_always"] == "0612345678" and not settings.of("107").dnd
+    settings.set("107", "forward-always", "off")
+    assert asked == [("107", "0612345678"), ("107", "9999")]
+
+
 def test_history_of_an_ipv6_peer() -> None:
     lines = invite_headers([Diversion("1 2", "no-answer")], "", "sip:3@[2001:db8::1]", "2001:db8::1")
     assert lines == (

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pbx.call.phone_settings import BadSetting
 from pbx.features import Features
 from tests.call.office import SITE, Office
 
@@ -54,3 +55,12 @@ def test_the_agent_whom_a_call_is_given_to_sees_it(tmp_path: Path, number: str, 
     c.bye()
     office.pass_time(40)
     assert office.leaks() == {}
+
+
+def test_a_forward_leads_where_the_phone_itself_may_call(tmp_path: Path) -> None:
+    office = Office(tmp_path, SITE)
+    settings = Features(office.site, office.switch, office.location, Pops(), office.counters).settings  # type: ignore[arg-type]
+    settings.set("101", "forward-busy", "102")
+    with pytest.raises(BadSetting, match="a number that 101 can dial: nothing at nowhere"):
+        settings.set("101", "forward-busy", "nowhere")
+    assert settings.view("101")["forward_busy"] == "102"

@@ -13,8 +13,9 @@ from rich.table import Table
 from pbx.store.cdr import CdrRow
 from pbx.tables import calls_table, cdr_table, phones_table, trunks_table
 
+ID = "1a200f104662ac2b25a"  # as `plateau explain` and `plateau ladder` want it
 CALL: dict[str, Any] = {
-    "id": "1a20", "from": "+33612345678", "to": "0180000001", "state": "answered", "with": None,
+    "id": ID, "from": "+33612345678", "to": "0180000001", "state": "answered", "with": None,
     "destination": "queue asia", "since": 100.0, "attributes": {"basket": 2300, "customer": "Lea [/x] Bernard"},
 }  # fmt: skip
 
@@ -23,7 +24,7 @@ def row(
     queue: str | None = None, agent: str | None = None, status: int | None = 200, cause: str = "caller hung up"
 ) -> CdrRow:
     return CdrRow(
-        1, "1a20", 1_795_305_059.0, None, None, 1_795_305_078.0, "inbound", "+33612345678", "0180000001", "carrier",
+        1, ID, 1_795_305_059.0, None, None, 1_795_305_078.0, "inbound", "+33612345678", "0180000001", "carrier",
         "ivr welcome", queue, agent, 18.0, 1.0, cause, status, None, None, 0, 0, 0, 0.0,
     )  # fmt: skip
 
@@ -41,6 +42,7 @@ def test_live_calls(width: int) -> None:
     assert text.startswith("2 live calls") and "…" not in text and max(map(len, text.splitlines())) <= width
     for part in ("+33612345678", "0180000001", "12 s", "queue asia", "[/x]", "basket=2300", "[red]", "alice"):
         assert part in text
+    assert text.count(ID) == 2
 
 
 @pytest.mark.parametrize("width", [80, 200])
@@ -49,7 +51,7 @@ def test_records(width: int) -> None:
     assert text.startswith("last 3 calls") and "…" not in text and max(map(len, text.splitlines())) <= width
     for part in ("21 Nov", "23:50:59", "+33612345678", "0180000001", "alice", "18 s", "19 s", "wait"):
         assert part in text
-    assert "None" not in text
+    assert "None" not in text and text.count(ID) == 3
 
 
 def test_records_without_a_queue_have_no_such_column() -> None:
