@@ -61,8 +61,9 @@ class _Call:
         self.samples_heard += len(samples)
         self._heard = np.concatenate((self._heard, samples))[-int(_KEPT_S * self.rate_hz) :]
 
-    def last(self, window_s: float) -> Samples:
-        return self._heard[-int(window_s * self.rate_hz) :]
+    def last(self, window_s: float, ago_s: float = 0.0) -> Samples:
+        end = len(self._heard) - int(ago_s * self.rate_hz)
+        return self._heard[max(0, end - int(window_s * self.rate_hz)) : max(0, end)]
 
 
 class Agent:
@@ -288,13 +289,15 @@ class Agent:
         self._calls[call].tone_hz = tone_hz
 
     async def do_hear(
-        self, call: int, tone_hz: float | None, within_s: float, window_s: float, share: float, level: float
-    ) -> dict[str, Any]:
-        """Wait for a window that holds the tone (or, without one, any sound); the best one seen if none does."""
-        target, start = self._calls[call], time.monotonic()
+        self, call: int, tone_hz: float | None, within_s: float, window_s: float, share: float, level: float,
+        back_s: float,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Look for a window that holds the tone (or, without one, any sound), from `back_s` ago, and wait for one; the
+        best one seen if none does."""
+        target, start, ago_s = self._calls[call], time.monotonic(), back_s
         best = {"heard": False, "share": 0.0, "level_dbfs": -100.0, "after_s": within_s}
         while True:
-            samples = target.last(window_s)
+            samples = target.last(window_s, ago_s)
             if len(samples) >= window_s * target.rate_hz:
                 loud = level_dbfs(samples)
                 found = tone_share(samples, tone_hz, target.rate_hz) if tone_hz else 1.0
@@ -303,6 +306,9 @@ class Agent:
                 if found >= share and loud >= level:
                     after = round(time.monotonic() - start, 3)
                     return {"heard": True, "share": round(found, 3), "level_dbfs": round(loud, 1), "after_s": after}
+            if ago_s > 0:
+                ago_s = max(0.0, ago_s - _TURN_S)
+                continue
             if time.monotonic() - start > within_s or call not in self._calls:
                 return best
             await asyncio.sleep(_TURN_S)

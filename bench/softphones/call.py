@@ -65,6 +65,7 @@ class PhoneCall:
     number: int
     incoming: bool
     arrived_at: float | None = None  # the INVITE reached the phone
+    told_at: float | None = None  # and this process knew: to compare with what else it was told
     ringing_at: float | None = None
     established_at: float | None = None
     ended_at: float | None = None
@@ -158,7 +159,7 @@ class PhoneCall:
         """pjsip: `received` and `sent`, 0-255. baresip: `received` in dBFS, `samples` heard so far."""
         return await self._do("levels")
 
-    async def sounds(self, within_s: float = 4.0, *, level: float = 10) -> float:
+    async def sounds(self, within_s: float = 20.0, *, level: float = 10) -> float:
         """pjsip: wait until what arrives is at least this loud; the loudest level seen, 0-255."""
         loudest, deadline = 0.0, asyncio.get_running_loop().time() + within_s
         while loudest < level and asyncio.get_running_loop().time() < deadline and self.ended_at is None:
@@ -169,14 +170,17 @@ class PhoneCall:
     async def hear(
         self,
         tone_hz: float | None,
-        within_s: float = 4.0,
+        within_s: float = 20.0,
         *,
         window_s: float = 0.2,
         share: float = 0.8,
         level_dbfs: float = -40.0,
+        back_s: float = 0.0,
     ) -> Heard:
-        """baresip: wait until a window of what arrives is this tone, or with None any sound at all."""
-        wanted = {"tone_hz": tone_hz, "within_s": within_s, "window_s": window_s, "share": share, "level": level_dbfs}
+        """baresip: wait until a window of what arrives is this tone, or with None any sound at all; with `back_s`, up
+        to 4 s, one that came so long ago counts, too: of what is over before one can ask."""
+        window = {"window_s": window_s, "share": share, "level": level_dbfs, "back_s": back_s}
+        wanted = {"tone_hz": tone_hz, "within_s": within_s, **window}
         try:
             return Heard(**await self.phone.process.do("hear", call=self.number, more_s=within_s, **wanted))
         except SoftphoneError:

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -69,6 +70,7 @@ class Softphones:
         self._early: dict[int, list[dict[str, Any]]] = {}  # events of a call whose number we do not know yet
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._commands = 0
+        self._unsent: list[bytes] = []  # commands of this turn of the loop: the child reads them in one turn of its own
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._started: asyncio.Future[int] | None = None
@@ -138,15 +140,16 @@ class Softphones:
 
     async def remove(self, phone: Phone) -> None:
         """Take an account away; it is unregistered. PJSIP has room for eight."""
-        if self._phones.pop(phone.user, None) is not None:
+        if phone.user in self._phones:
             await self.do("remove", account=phone.user)
+            del self._phones[phone.user]
 
     async def hang_up_all(self) -> None:
         """End every call of every phone, and wait until they are over."""
         for call in list(self._calls.values()):
             await call.hang_up()
         for call in list(self._calls.values()):
-            await call.ended(5)
+            await call.ended()
 
     @property
     def phones(self) -> list[Phone]:
@@ -164,7 +167,9 @@ class Softphones:
         number = self._commands
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
-        self._process.stdin.write(json.dumps({"id": number, "do": verb, **arguments}).encode() + b"\n")
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._unsent.append(json.dumps({"id": number, "do": verb, **arguments}).encode() + b"\n")
         try:
             async with asyncio.timeout(_COMMAND_S + more_s):
                 return await future
@@ -172,6 +177,11 @@ class Softphones:
             raise SoftphoneError(f"{self.stack} did not answer {verb} in {_COMMAND_S + more_s:g} s") from None
         finally:
             self._waiting.pop(number, None)
+
+    def _send(self) -> None:
+        assert self._process is not None and self._process.stdin is not None
+        self._process.stdin.write(b"".join(self._unsent))
+        self._unsent.clear()
 
     def adopt(self, call: PhoneCall) -> PhoneCall:
         """Begin to follow a call; what it did before its number was known is caught up."""
@@ -220,8 +230,10 @@ class Softphones:
                 self._note(call, message)
 
     def _incoming(self, event: dict[str, Any]) -> None:
-        phone = self._phones[event["account"]]
-        call = PhoneCall(phone, event["call"], incoming=True, arrived_at=event["arrived_at"])
+        phone = self._phones.get(event["account"])
+        if phone is None:  # removed: baresip keeps its accounts, and refuses for them
+            return
+        call = PhoneCall(phone, event["call"], incoming=True, arrived_at=event["arrived_at"], told_at=time.time())
         call.headers, call.source = event["headers"], event["source"]
         self._calls[call.number] = call
         phone.calls.put_nowait(call)

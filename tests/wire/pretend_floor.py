@@ -372,5 +372,11 @@ class Site:
         session = self.sessions.upsert(WebSessionPost.model_validate(body), time.time())
         self.matching.on_session(session)
 
+    async def until_told(self, *command: object) -> None:
+        """Wait for the floor to be given this command. Raises TimeoutError."""
+        async with asyncio.timeout(30):
+            while command not in self.floor.told:  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.01)
+
     def token(self, role: Any, name: str) -> str:
         return self.tokens.make(role, name, time.time(), 600)

@@ -113,7 +113,8 @@ async def test_the_caller_presses_the_key_and_is_called(shop: Shop, pjsip: Softp
         at_anna, at_customer = await anna.next_call(), await phone.next_call()
         assert at_anna.arrived_at is not None and at_customer.arrived_at is not None
         assert (at_anna.arrived_at < at_customer.arrived_at) is (number == "3100")
-        assert offer.arrived_at < min(at_anna.arrived_at, at_customer.arrived_at)
+        assert at_anna.told_at is not None and at_customer.told_at is not None
+        assert offer.arrived_at < min(at_anna.told_at, at_customer.told_at)
         await at_anna.established()
         await at_customer.established()
         await annas.pop("connected")
@@ -224,7 +225,7 @@ async def test_asked_for_on_the_page_the_agent_sees_the_basket_before_his_phone_
         await annas.command("ready")
         offer = await annas.pop("offer")
         at_anna = await anna.next_call()
-        assert at_anna.arrived_at is not None and offer.arrived_at < at_anna.arrived_at
+        assert at_anna.told_at is not None and offer.arrived_at < at_anna.told_at
         assert offer["match"] == {"method": "callback", "confidence": 0.9}
         assert offer["session"]["basket"]["amount"] == 2300 and offer["session"]["name"] == "Zoé Dupont"
         await annas.pop("connected")

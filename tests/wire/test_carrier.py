@@ -62,7 +62,7 @@ async def test_registered_called_and_taken_away() -> None:
             assert result.ok and result.successful == 2, result.errors
 
             customer.signal(signal.SIGTERM)
-            assert await customer.wait(10) == 0
+            assert await customer.wait(20) == 0
         assert await carrier.counter("plateau_registered_contacts") == 0
 
 

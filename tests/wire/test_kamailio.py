@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import signal
 from pathlib import Path
@@ -53,18 +54,19 @@ async def test_phones_behind_a_proxy(pjsip: Softphones) -> None:
         await echo.hang_up()
         assert await phone.unregister() == 200
         assert await plateau.counter("plateau_registered_contacts") == 0
-        assert await plateau.counter("plateau_calls") == 0
+        await plateau.until_idle()
 
 
 async def test_a_proxy_is_told_of_overload() -> None:
     """RFC 7339: it offers `oc` in its Via; a server that was kept from its work says how much less it wants."""
     loop = asyncio.get_running_loop()
     async with Plateau(OFFICE, changes={"security": {"proxies": "127.0.0.1"}}) as plateau, in_front(plateau) as proxy:
+        numbers = itertools.count()
         socket, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, (proxy.host, 0))
 
         async def told(words: str) -> bool:
             host, port = socket.get_extra_info("sockname")
-            number = len(proxy.log())  # of a request of its own each
+            number = next(numbers)  # of a request of its own each
             head = f"OPTIONS sip:{proxy.sip} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{number}\r\n"
             head += f"From: <sip:a@{host}>;tag=a\r\nTo: <sip:{proxy.sip}>\r\nCall-ID: {number}\r\nCSeq: 1 OPTIONS\r\n"
             head += "Max-Forwards: 9\r\nContent-Length: 0\r\n\r\n"
@@ -72,12 +74,20 @@ async def test_a_proxy_is_told_of_overload() -> None:
             return re.search(words, proxy.log()) is not None
 
         await eventually(lambda: told(";oc=0;.*;oc-validity=0;"))
-        for _ in range(3):  # overload begins with the second measurement above T1
-            plateau.signal(signal.SIGSTOP)
-            await asyncio.sleep(0.6)
-            plateau.signal(signal.SIGCONT)
-            await asyncio.sleep(0.03)
-        await eventually(lambda: told(";oc=[1-9][0-9]*;.*;oc-validity=500;"))
+
+        async def told_of_overload() -> bool:
+            for _ in range(3):  # it begins with the second measurement above T1 in a row
+                plateau.signal(signal.SIGSTOP)
+                await asyncio.sleep(0.6)
+                plateau.signal(signal.SIGCONT)
+                await asyncio.sleep(0.03)
+            for _ in range(20):
+                if await told(";oc=[1-9][0-9]*;.*;oc-validity=500;"):
+                    return True
+                await asyncio.sleep(0.05)
+            return False
+
+        await eventually(told_of_overload)
         socket.close()
 
 
@@ -128,6 +138,6 @@ async def test_a_carrier_that_asks_for_a_password(tmp_path: Path) -> None:
 
                 await eventually(asked)
                 assert (await trunk())["gateways"][0]["state"] == "up"
-                assert await plateau.counter("plateau_calls") == 0
+                await plateau.until_idle()
         assert phones.result is None
     assert phones.result is not None and phones.result.successful == 2

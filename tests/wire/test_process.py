@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import socket
 from pathlib import Path
@@ -50,13 +49,13 @@ async def test_a_port_that_was_free_a_moment_ago() -> None:
 
 async def test_sigterm_lets_calls_end_and_takes_no_new_ones() -> None:
     async with Plateau(OFFICE, changes=office_changes(free_port())) as plateau:
-        live = caller(plateau, "uac_call.xml", "1000", hold_ms=1500)
+        live = caller(plateau, "uac_call.xml", "1000", hold_ms=3000)
         await live.start()
         await until_calls(plateau, 1)
         workers = plateau.media_workers()
         assert workers
         plateau.signal(signal.SIGTERM)
-        await asyncio.sleep(0.2)
+        await until_logged(plateau, "draining")
         refused = (SCENARIOS / "uac_refused.xml").read_text().replace("STATUS", "503")
         scenario = plateau.folder / "uac_503.xml"
         scenario.write_text(refused)
@@ -66,7 +65,7 @@ async def test_sigterm_lets_calls_end_and_takes_no_new_ones() -> None:
         assert result.ok, result.errors
         result = await live.wait()
         assert result.ok, result.errors
-        assert await plateau.wait(5) == 0
+        assert await plateau.wait(20) == 0
     assert not [pid for pid in workers if is_alive(pid)]
 
 
@@ -76,7 +75,7 @@ async def test_a_bad_site_file_leaves_the_old_one_running() -> None:
         plateau.site.write_text(good.replace("queue sales", "queue nowhere"))
         plateau.signal(signal.SIGHUP)
         await until_logged(plateau, "refused")
-        assert any("nowhere" in line for line in plateau.log)
+        await until_logged(plateau, "nowhere")
         call = caller(plateau, "uac_call.xml", "1000", hold_ms=100)
         await call.start()
         assert (await call.wait()).ok

@@ -17,9 +17,9 @@ async def test_a_text_then_a_tone_then_ringing(office: Office, pjsip: Softphones
     assert await listener.register() == 200 and await called.register() == 200
     call = await listener.call("1005")
     await call.established()
-    assert (await call.hear(None, within_s=6)).heard  # "Il est ..."
-    assert (await call.hear(400, within_s=12)).heard  # Great Britain is busy
-    assert (await call.hear(440, within_s=8)).heard  # France rings
+    assert (await call.hear(None)).heard  # "Il est ..."
+    assert (await call.hear(400, within_s=30)).heard  # Great Britain is busy
+    assert (await call.hear(440, within_s=30)).heard  # France rings
     await call.hang_up()
     await (await called.next_call()).ended()
     assert await listener.unregister() == 200 and await called.unregister() == 200

@@ -27,7 +27,7 @@ async def test_ring_on_no_answer(office: Office, pjsip: Softphones, baresip: Sof
 
         at_anna = await anna.next_call()
         offer = await annas.pop("offer")
-        assert at_anna.arrived_at is not None and offer.arrived_at < at_anna.arrived_at
+        assert at_anna.told_at is not None and offer.arrived_at < at_anna.told_at
         await at_anna.ended()
         assert at_anna.established_at is None
         assert (await annas.pop("retract"))["reason"] == "no_answer"

@@ -84,7 +84,7 @@ async def full_house(plateau: Plateau, pjsip: Softphones) -> tuple[Sipp, PhoneCa
         right = {"anna": "BUSY", "bert": "NOT_READY", "cleo": "WRAP_UP", "dora": "LOGGED_OUT"}
         return states | right == states and len((await queue_of(plateau))["waiting"]) == WAITING
 
-    await eventually(all_wait, 15)
+    await eventually(all_wait)
     return sipp, at_anna
 
 

@@ -72,9 +72,9 @@ async def test_pjsip_hears_early_media_and_acknowledges_it(office: Office, pjsip
     call = await caller.call("107")
     there = await callee.next_call()
     await there.progress()
-    await call.until(lambda c: c.media_changes, 3)
+    await call.until(lambda c: c.media_changes)
     await there.answer()
-    await call.established(3)
+    await call.established()
     assert await seen(office, "PRACK") >= 2  # it and its 200
     await call.hang_up()
     await there.ended()
@@ -92,7 +92,7 @@ async def test_pjsip_updates_its_session(office: Office, pjsip: Softphones) -> N
     await call.update()
 
     async def updated() -> bool:
-        return await seen(office, "UPDATE") == before + 2
+        return await seen(office, "UPDATE") >= before + 2
 
     await eventually(updated)
     await call.hang_up()

@@ -27,12 +27,12 @@ async def test_pjsip_answers_and_loops_the_callers_tone_back(pjsip: Softphones, 
     assert await there.sounds() > 10
 
     await call.press("12#")
-    await there.until(lambda c: c.digits_received == "12#", 2)
+    await there.until(lambda c: c.digits_received == "12#")
 
     await there.hold()
-    await call.until(lambda c: c.held, 3)
+    await call.until(lambda c: c.held)
     await there.resume()
-    await call.until(lambda c: not c.held, 3)
+    await call.until(lambda c: not c.held)
     assert (await call.hear(620)).heard
 
     await there.hang_up()
@@ -48,7 +48,7 @@ async def test_baresip_answers_with_its_own_tone_and_hears_keys(pjsip: Softphone
     there = await agent.next_call()
     assert there.headers == {"X-Web-Session": "xyz"}
     await call.press("7")
-    await there.until(lambda c: c.digits_received == "7", 3)
+    await there.until(lambda c: c.digits_received == "7")
     assert await call.sounds() > 10
     await call.hang_up()
     await there.ended()

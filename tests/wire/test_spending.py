@@ -62,7 +62,7 @@ async def test_a_killed_server_forgets_no_cent(baresip: Softphones) -> None:
             async def looked() -> bool:
                 return records.spent(LOOK) is not None and bool(records.ask("SELECT kept FROM standing_calls"))
 
-            await eventually(looked, within_s=20)
+            await eventually(looked, within_s=60)
             ((kept,),) = records.ask("SELECT kept FROM standing_calls")
             records.ask("UPDATE standing_calls SET kept = ?", json.dumps({**json.loads(kept), "form": 99}))
             records.ask("INSERT INTO standing_calls VALUES ('garbled', '{')")

@@ -56,15 +56,16 @@ async def test_a_queue_and_those_who_wait_in_it(browser: Browser, base: str, sit
     await browser.click("#sheet [role=switch]")
     await browser.until("#queues", "emergency")
     await browser.run(CHANGE, ".settings input[type=number]", "55")
-    await browser.until("#sheet-title", "asia")
+    await site.until_told("set_queue_priority", "asia", 55.0)
     await browser.run(CHANGE, ".line input[type=number]", "99")
+    await site.until_told("set_priority", "asia", "call-1", 99.0)
     await browser.type(".line form input", "queue nowhere")
     await browser.click(".line form button")
     await browser.until("#sheet-notice", "no destination 'queue nowhere'")
     await browser.run("document.querySelector('.line form input').value = ''")
     await browser.type(".line form input", "queue cruise")
     await browser.click(".line form button")
-    await browser.until("#sheet-notice", "")
+    await site.until_told("move", "asia", "call-1", "queue cruise")
     await browser.click(".line .danger")
     await browser.until(".line .danger", "Really hang up?")
     assert site.floor.told[-1][0] == "move", "not before the second click"
@@ -94,7 +95,7 @@ async def test_an_agents_levels_and_state(browser: Browser, base: str, site: Sit
     await browser.click("#sheet section:nth-of-type(2) form button")
     await browser.until("#sheet-notice", "no skill 'frensh', did you mean french?")
     await browser.run(CHANGE, "#sheet [aria-label=asia]", "7")
-    await browser.until("#sheet-notice", "")
+    await site.until_told("change_skills", "marie", {"asia": 7})
     skills["asia"] = 8
     site.hub.publish(AgentSkillsChanged(time.time(), "marie", {"asia": 8}, {"asia": 8}, "other"))
     await browser.click("#sheet [data-command=login]")
@@ -102,6 +103,7 @@ async def test_an_agents_levels_and_state(browser: Browser, base: str, site: Sit
     value = "return document.querySelector('#sheet [aria-label=asia]').value"
     assert await browser.run(value) == "8", "what another supervisor did is seen"
     await browser.click("#sheet .settings button:not([disabled])")
+    await site.until_told("change_queues", "marie", {"asia": None})
     await browser.click("#sheet [data-command=ready]")
     await browser.until("#sheet .state", "Ready")
     assert site.floor.told == [
@@ -122,7 +124,6 @@ async def test_an_agent_who_talks_leaves_afterwards_or_at_once(browser: Browser,
     await browser.until("#sheet .choice", "Really end the call now?")
     await pictures(browser, "agent-leaves")
     await browser.click("#sheet .choice button:nth-of-type(3)")
-    await browser.until("#sheet .choice", "")
     assert site.floor.told == [], "not before the second click"
 
     await browser.click("#sheet [data-command=logout]")

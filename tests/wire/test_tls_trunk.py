@@ -101,7 +101,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     changes = {
         "listen": {"sip": f"tls:127.0.0.1:{port}", "tls": tls}, "trunks": {"carrier": {"tls_name": [CARRIER.upper()]}},
     }  # fmt: skip
-    async with Plateau(OFFICE, changes=changes) as plateau, asyncio.timeout(30):
+    async with Plateau(OFFICE, changes=changes) as plateau:
         yield Site(plateau, port, theirs, lambda: ssl.create_default_context(cafile=ours.file))
         await plateau.until_idle()
     assert plateau.exit_status == 0

@@ -141,7 +141,7 @@ async def test_every_transport_at_one_server(tmp_path: Path) -> None:
         "tls": {"certificate": certificate, "key": key},
     }
     trust = ssl.create_default_context(cafile=authority.file)
-    async with Plateau(OFFICE, changes={"listen": listen}) as plateau, asyncio.timeout(30):
+    async with Plateau(OFFICE, changes={"listen": listen}) as plateau, asyncio.timeout(60):
         async with (
             tls_line(tls, trust, "101") as phone, browser_line(wss, trust, "102") as browser,
             ipv6_line(udp, "105") as six,
@@ -167,7 +167,7 @@ async def test_new_certificates_on_sighup(tmp_path: Path) -> None:
     certificate, key = first.issue("server", "127.0.0.1")
     port = free_port()
     listen = {"sip": f"tls:127.0.0.1:{port}", "tls": {"certificate": certificate, "key": key}}
-    async with Plateau(OFFICE, changes={"listen": listen}) as plateau, asyncio.timeout(30):
+    async with Plateau(OFFICE, changes={"listen": listen}) as plateau, asyncio.timeout(60):
         trust = ssl.create_default_context(cafile=first.file)
         async with tls_line(port, trust, "101") as old:
             assert (await old.ask("REGISTER", "101")).startswith("SIP/2.0 200")
@@ -192,7 +192,7 @@ async def test_a_certificate_that_is_over_is_told_of(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     certificate, key = authority.issue("server", "127.0.0.1", valid=dt.timedelta(days=-2))
     listen = {"sip": f"tls:127.0.0.1:{free_port()}", "tls": {"certificate": certificate, "key": key}}
-    async with Plateau(OFFICE, changes={"listen": listen}) as plateau, asyncio.timeout(30):
+    async with Plateau(OFFICE, changes={"listen": listen}) as plateau, asyncio.timeout(60):
         assert await said(plateau, "a certificate has ended", 1)
         assert -3 < await plateau.counter("plateau_tls_certificate_days") < -1
         plateau.signal(signal.SIGHUP)
@@ -215,7 +215,7 @@ async def test_softphones_by_tcp_and_tls(tmp_path: Path, pjsip: Softphones, bare
     certificate, key = authority.issue("server", "127.0.0.1")
     tcp, tls = free_port(), free_port()
     sockets = {"sip": [f"tcp:127.0.0.1:{tcp}", f"tls:127.0.0.1:{tls}"], "tls": {"certificate": certificate, "key": key}}
-    async with Plateau(OFFICE, changes={"listen": sockets}) as plateau, asyncio.timeout(30):
+    async with Plateau(OFFICE, changes={"listen": sockets}) as plateau, asyncio.timeout(60):
         looper = await pjsip.phone("107", server=f"127.0.0.1:{tcp}", password="wire", transport="tcp", loops=True)
         listener = await baresip.phone(
             "110", server=f"127.0.0.1:{tls}", password="wire", transport="tls", tone_hz=620, policy=answer(),
