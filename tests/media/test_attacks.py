@@ -12,6 +12,7 @@ import pytest
 
 from media.plane import MediaPort, PortsExhausted, PortStats
 from media.worker_plane import WorkerPlane
+from tests.media.processes import until
 
 if TYPE_CHECKING:
     from tests.media.conftest import Leg, Phone
@@ -160,8 +161,10 @@ async def test_forged_keys_byes_and_sources_change_nothing(
         stranger.rtcp.sendto(bye, (stranger.host, a.port.number + 1))
         if n % 50 == 49:
             await asyncio.sleep(0.002)
+    await settle()  # what the stranger sent no longer fills the socket
     a.phone.send_key(a.port, 5, 160, end=True)
     a.phone.send(a.port, b"\x11" * 160)
+    await until(lambda: bool(heard))
     packets = await b.phone.listen(0.3)
     assert heard == ["5"]
     assert [packet.payload for packet in packets if packet.payload_type == 0] == [b"\x11" * 160]

@@ -75,7 +75,7 @@ async def call(plane: WorkerPlane, phone: MakePhone) -> tuple[Phone, MediaPort, 
 async def talk(a: Phone, first: MediaPort, b: Phone, second: MediaPort) -> None:
     """Both hear each other."""
     for one, port, other in ((a, first, b), (b, second, a)):
-        for attempt in range(50):
+        for attempt in range(500):
             one.send(port, bytes([0x20 + attempt % 5]) * 160)
             if await other.listen(0.02):
                 break
@@ -168,16 +168,16 @@ async def test_unclaimed_ports_are_released_after_the_grace(start: Start, phone:
     await call(plane, phone)
     plane.lease()  # without a tag: nobody can claim it
     await plane.close(stay=True)
-    plane = await start(grace_s=0.2)
+    plane = await start(grace_s=1.0)
     claimed = plane.adopted().pop(TAG_B)
-    await asyncio.sleep(0.3)
+    await until(lambda: plane.free_ports == 7)
     assert plane.leased_ports == 1 and plane.free_ports == 7 and plane.adopted() == {}
     assert plane.counters["media_ports_adopted"] == 3 and plane.counters["media_ports_unclaimed"] == 2
     assert (await stats_of(plane, claimed)).packets_received > 0
 
 
 async def test_nobody_comes_within_the_grace(start: Start, phone: MakePhone, tmp_path: Path) -> None:
-    plane = await start(grace_s=0.3)
+    plane = await start(grace_s=1.5)
     pid = plane.worker_pid
     a, *_ = await call(plane, phone)
     assert pid is not None
@@ -194,7 +194,7 @@ async def test_without_leases_it_ends_at_once(start: Start) -> None:
     pid = plane.worker_pid
     assert pid is not None
     await plane.close(stay=True)
-    await gone(pid, 1.0)
+    await gone(pid, 10.0)
 
 
 async def test_clean_stop_ends_it_at_once(start: Start, phone: MakePhone) -> None:
@@ -246,7 +246,7 @@ def speak_otherwise_once(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_worker_of_another_version_finishes_its_calls(
     start: Start, phone: MakePhone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plane = await start(grace_s=2.0)
+    plane = await start(grace_s=4.0)
     old = plane.worker_pid
     a, first, b, second = await call(plane, phone)
     await plane.close(stay=True)
@@ -326,6 +326,8 @@ def test_killed_server(tmp_path: Path, phone: MakePhone, free_range: FreeRange) 
                         plane.connect(port, RemoteMedia("127.0.0.1", int(number) if call == 199 else 9, "PCMU", 0))
                     plane.bridge(a, b)
                 await asyncio.sleep(0.2)
+                while plane.backlog().unacknowledged or plane.backlog().unsent_messages:
+                    await asyncio.sleep(0.01)
                 print("leased", a.number, b.number, plane.worker_pid, flush=True)
                 await asyncio.sleep(60)
             found = plane.adopted()
@@ -351,12 +353,12 @@ def test_killed_server(tmp_path: Path, phone: MakePhone, free_range: FreeRange) 
         server.kill()
     assert alive(int(leased[2]))
     b.rtp.setblocking(True)
-    b.rtp.settimeout(1)
+    b.rtp.settimeout(30)
     a.rtp.sendto(a.packet(b"\x33" * 160), ("127.0.0.1", int(leased[0])))
     assert b.rtp.recv(2048)[12:] == b"\x33" * 160
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert f"adopted {' '.join(leased)}" in done.stdout
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 30
     while alive(int(leased[2])) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not alive(int(leased[2]))

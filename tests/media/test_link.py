@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from media import link, records
+from media import link, records, supervisor
 from media.link import Link
 from media.plane import MediaPort, PortStats
 from media.worker_plane import WorkerPlane
@@ -78,7 +78,9 @@ async def test_backlog_is_visible_and_bounded(plane: WorkerPlane, monkeypatch: p
     await until(lambda: plane.backlog() == (0, 0, 0.0) and not alive(pid))
 
 
-async def test_server_that_stops_reading(plane: WorkerPlane, leg: MakeLeg, settle: Settle) -> None:
+async def test_server_that_stops_reading(
+    plane: WorkerPlane, leg: MakeLeg, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Keys without end: the sound goes on, the worker does not grow, and all is well when the server reads again."""
     a, b, *others = [leg(ssrc=number) for number in range(1, 8)]
     plane.bridge(a.port, b.port)
@@ -88,6 +90,7 @@ async def test_server_that_stops_reading(plane: WorkerPlane, leg: MakeLeg, settl
         one.port.on_digit = keys.append
     pid, link = plane.worker_pid, link_of(plane)
     assert pid is not None and link._socket is not None
+    monkeypatch.setattr(supervisor, "_PING_S", 60.0)  # it can't be seen that the worker lives
     before = rss_bytes(pid)
     asyncio.get_running_loop().remove_reader(link._socket)
     for n in range(2400):  # more than the socket and the worker's queue hold; the loop takes one a port and millisecond

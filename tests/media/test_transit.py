@@ -33,7 +33,7 @@ async def two(prompts: Path, tmp_path: Path, free_range: FreeRange) -> AsyncIter
 
 async def hears(listener: Phone, speaker: Phone, port: MediaPort, payload: bytes) -> bytes:
     listener.forget_heard()
-    for _ in range(50):
+    for _ in range(500):
         speaker.send(port, payload)
         heard = await listener.listen(0.02)
         if heard and heard[-1].payload[:1] not in (b"\xff", b"\xd5"):
@@ -105,6 +105,7 @@ async def test_other_source_ends_it_on_both_sides(two: WorkerPlane, phone: MakeP
         two.bridge(first, two.lease(beside=first))
     assert two.leased_ports == {"release": 1, "bridge": 3}.get(how, 2)
     await asyncio.sleep(0.05)
+    await until(lambda: two.backlog() == (0, 0, 0.0))
     b.forget_heard()
     a.send(first, b"\x21" * 160)
     heard = await b.receive_many(4)

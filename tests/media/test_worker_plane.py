@@ -22,6 +22,7 @@ from media.plane import MediaError, MediaPlane, MediaPort, PortsExhausted, PortS
 from media.prompts import PromptLibrary, Wanted
 from media.speech import Speaker
 from media.worker_plane import WorkerPlane
+from tests.media.processes import until
 
 if TYPE_CHECKING:
     from tests.media.conftest import FreeRange, Phone
@@ -161,11 +162,12 @@ async def test_commands_of_a_moment_leave_in_one_write(plane: WorkerPlane, monke
             return connection.send(message)
 
     await asyncio.sleep(0.05)  # prompts
+    await until(lambda: plane.backlog() == (0, 0, 0.0))
     monkeypatch.setattr(link, "_socket", Spy())
     for _ in range(5):
         plane.connect(plane.lease(), remote)
         await asyncio.sleep(0)
-    await asyncio.sleep(0.1)
+    await until(lambda: bool(written))  # and no longer: the worker is asked once a second whether it lives
     monkeypatch.undo()
     assert written == [10 * 96]
 

@@ -112,7 +112,7 @@ async def test_both_sides_of_a_bridge(
         await until(lambda: [event.kind for event in told] == ["started"])
         await asyncio.sleep(0.6)
         plane.stop_recording(recording)
-        await until(lambda: len(told) == 2, 10)
+        await until(lambda: len(told) == 2)
     end = told[1]
     assert (end.kind, end.why, end.error, end.packets_late) == ("ended", "stopped", 0, 0)
     assert 600 <= end.at_ms < 2000 and end.size_bytes == (tmp_path / "day/call.wav").stat().st_size
@@ -131,7 +131,7 @@ async def taken(plane: RtpenginePlane, port: MediaPort, folder: Path) -> tuple[n
     await until(lambda: [event.kind for event in told] == ["started"])
     await asyncio.sleep(1)
     plane.stop_recording(recording)
-    await until(lambda: len(told) == 2, 10)
+    await until(lambda: len(told) == 2)
     assert (told[1].why, told[1].error) == ("stopped", 0)
     left, right = sides(folder / "day/call.wav")
     return left[1600:-800], right[1600:-800]
@@ -190,7 +190,7 @@ async def test_a_hop_a_prompt_and_a_release(
         await settle(plane, first, second)
         await asyncio.sleep(0.8)
     plane.release(first)
-    await until(lambda: len(told) == 2, 10)
+    await until(lambda: len(told) == 2)
     assert (told[1].why, told[1].error) == ("released", 0)
     assert not (tmp_path / "day/call.wav").read_bytes().startswith(b"RIFF")
     left, right = sides(tmp_path / "day/call.wav", KEY)
@@ -219,7 +219,7 @@ async def test_what_is_masked_is_on_no_disk(
         plane.mask(recording, False)
         await asyncio.sleep(0.5)
         plane.stop_recording(recording)
-        await until(lambda: bool(told) and told[-1].kind == "ended", 10)
+        await until(lambda: bool(told) and told[-1].kind == "ended")
     assert [event.kind for event in told] == ["started", "masked", "unmasked", "ended"]
     left, right = sides(tmp_path / "day/call.wav")
     start, end = (event.at_ms * 8 for event in told[1:3])
@@ -240,10 +240,10 @@ async def test_masked_from_the_beginning(
         recording = plane.record(port, replace(order(tmp_path), masked=True), told.append)
         await asyncio.sleep(0.5)
         plane.mask(recording, False)
-        await until(lambda: "started" in [event.kind for event in told], 10)
+        await until(lambda: "started" in [event.kind for event in told])
         await asyncio.sleep(0.5)
         plane.stop_recording(recording)
-        await until(lambda: told[-1].kind == "ended", 10)
+        await until(lambda: told[-1].kind == "ended")
     assert [event.kind for event in told] == ["masked", "unmasked", "started", "ended"]
     left, _ = sides(tmp_path / "day/call.wav")
     assert not left[: told[1].at_ms * 8].any() and loud(left[told[1].at_ms * 8 + 1600 : -800], 500)
@@ -290,7 +290,7 @@ async def test_what_a_dead_server_left_is_taken_up(
         assert not (tmp_path / "day").exists()
         plane = await plane_of(daemon, prompts, spool=spool, recordings_key=KEY)
         assert plane.captures.makes("day/call.wav")
-        await until(lambda: not plane.captures.makes("day/call.wav"), 10)
+        await until(lambda: not plane.captures.makes("day/call.wav"))
     left, right = sides(tmp_path / "day/call.wav", KEY)
     assert len(left) > 5600 and loud(left[1600:-400], 500) and loud(right[1600:-800], 500)
     assert left_over(spool) == []
@@ -310,7 +310,7 @@ async def test_a_daemon_that_dies(prompts: Path, phone: MakePhone, tmp_path: Pat
     async with speaking(a, port, 500):
         await asyncio.sleep(1.2)
         daemon.kill()
-    await until(lambda: bool(told) and told[-1].kind == "ended", 15)
+    await until(lambda: bool(told) and told[-1].kind == "ended")
     assert [event.kind for event in told] == ["started", "lost", "ended"]
     assert (told[-1].why, told[-1].error) == ("lost", 0)
     left, _ = sides(tmp_path / "day/call.wav")
@@ -323,6 +323,6 @@ async def test_a_daemon_that_captures_nothing(prompts: Path, phone: MakePhone, t
         plane = await plane_of(daemon, prompts, spool=tmp_path / "spool")
         told: list[RecordingEvent] = []
         plane.record(caller(plane, phone(payload_type=8)), order(tmp_path), told.append)
-        await until(lambda: bool(told), 5)
+        await until(lambda: bool(told))
         assert (told[0].kind, told[0].why, told[0].error) == ("ended", "failed", errno.ENOENT)
         await plane.close()

@@ -105,12 +105,15 @@ async def test_prompts_one_after_the_other(plane: RtpenginePlane, phone: MakePho
     played: list[int] = []
     port.on_played = played.append
     play_id = plane.play(port, ["one", "two"])
-    packets = [packet for packet in await a.listen(0.4) if set(packet.payload) != {0xD5}]
+    packets = []
+    while not played:
+        packets += await a.listen(0.05)
+    packets = [packet for packet in [*packets, *await a.listen(0.1)] if set(packet.payload) != {0xD5}]
     assert 5 <= len(packets) <= 6
     sound = pcma_decode(b"".join(packet.payload for packet in packets))
     peak = np.argmax(np.abs(np.fft.rfft(sound[:480]))) * 8000 / 480
     assert abs(peak - 500) < 30
-    await until(lambda: played == [play_id])
+    assert played == [play_id]
     assert await a.receive()  # silence follows
     with pytest.raises(UnknownPrompt):
         plane.play(port, ["nothing"])
@@ -120,7 +123,7 @@ async def test_music_goes_on_until_told_otherwise(plane: RtpenginePlane, phone: 
     a = phone(payload_type=8)
     port = caller(plane, a)
     plane.play(port, ["one"], loop=True)
-    loud = [packet for packet in await a.listen(0.5) if set(packet.payload) != {0xD5}]
+    loud = [packet for packet in await a.listen(1.0) if set(packet.payload) != {0xD5}]
     assert len(loud) > 12
     plane.echo(port)
     await settle(plane, port)
@@ -153,7 +156,7 @@ async def test_keys_are_sent(plane: RtpenginePlane, phone: MakePhone) -> None:
     plane.bridge(first, second)
     assert await heard(a, b, second, b"\x22" * 160)
     plane.send_digit(first, "7", 100)
-    end_s = time.monotonic() + 2
+    end_s = time.monotonic() + 30
     events: set[int] = set()
     while time.monotonic() < end_s and not events:
         b.send(second, b"\x22" * 160)
@@ -169,7 +172,7 @@ async def test_counters_of_a_port(plane: RtpenginePlane, phone: MakePhone) -> No
     await settle(plane, first, second)
     for _ in range(20):
         a.send(first)
-        await asyncio.sleep(0.002)
+        await b.receive()
     got: list[PortStats] = []
     plane.release(first, got.append)
     plane.release(second, got.append)
@@ -190,7 +193,7 @@ async def test_a_peer_that_falls_silent(plane: RtpenginePlane, phone: MakePhone)
         a.send(port)
         await asyncio.sleep(0.02)
     assert silences == []
-    await until(lambda: silences == [True], 2)
+    await until(lambda: silences == [True])
     plane.watch(port, None)
 
 
@@ -218,12 +221,12 @@ async def test_a_daemon_that_dies_and_comes_back(prompts: Path) -> None:
         lost: list[bool] = []
         port.on_lost = lambda: lost.append(True)
         daemon.kill()
-        await until(lambda: lost == [True], 10)
+        await until(lambda: lost == [True])
         assert (plane.up, plane.leased_ports) == (False, 0)
         with pytest.raises(PortsExhausted):
             plane.lease()
         daemon.start()
-        await until(lambda: plane.up and plane.free_ports > 0, 10)
+        await until(lambda: plane.up and plane.free_ports > 0)
         plane.release(plane.lease())
         assert plane.counters["media_ports_lost"] == plane.counters["media_rtpengine_losses"] == 1
     finally:
@@ -240,7 +243,7 @@ async def test_calls_go_where_a_daemon_lives(daemon: Rtpengine) -> None:
     try:
         assert plane.lease().worker == 1
         other.start()
-        await until(lambda: [one.spare for one in plane.daemons] == [2, 2], 10)
+        await until(lambda: [one.spare for one in plane.daemons] == [2, 2])
         assert {plane.lease().worker for _ in range(2)} == {0, 1}
     finally:
         await plane.close()
