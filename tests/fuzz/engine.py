@@ -9,15 +9,16 @@ import sys
 from pathlib import Path
 
 import atheris
+from atheris.import_hook import HookManager
 
 from tests.fuzz.findings import Findings
 from tests.fuzz.mutator import mutate
 
-INSTRUMENTED = ["pbx.sip", "pbx.sdp", "pbx.call", "media"]
+INSTRUMENTED = {"pbx", "media"}
 
 
 def mutation(data: bytes, max_size: int, seed: int) -> bytes:
-    """Half by the words of SIP, half by libFuzzer's own ways, which know what compares were nearly met."""
+    """Half by the words of SIP, half by libFuzzer's own ways."""
     if seed & 1:
         return bytes(atheris.Mutate(data, max_size)[:max_size])
     return mutate(data, random.Random(seed))[:max_size]
@@ -25,7 +26,8 @@ def mutation(data: bytes, max_size: int, seed: int) -> bytes:
 
 def main() -> None:
     name, folder = sys.argv[1], Path(sys.argv[2])
-    with atheris.instrument_imports(include=INSTRUMENTED):
+    # `instrument_imports` would watch every compare, too: four times the cost, for words that the mutator knows.
+    with HookManager(INSTRUMENTED, set(), True, trace_dataflow=False):
         target = importlib.import_module(f"tests.fuzz.fuzz_{name}")
 
     def is_slow(data: bytes) -> bool:

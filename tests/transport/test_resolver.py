@@ -15,7 +15,7 @@ from pbx.sip.next_hop import Speaks
 from pbx.transport import names, resolver
 from pbx.transport.resolver import Resolver
 
-from .conftest import Run
+from .conftest import PATIENCE_S, Run
 from .name_server import NameServer
 
 SPEAKS = Speaks.of([("udp", "0.0.0.0", 5060), ("tcp", "0.0.0.0", 5060)])
@@ -44,7 +44,7 @@ class Rig:
     async def resolve(self, uri: str) -> tuple[Hop, ...]:
         future: asyncio.Future[tuple[Hop, ...]] = asyncio.get_running_loop().create_future()
         self.resolver.resolve(uri, future.set_result)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             return await future
 
 
@@ -184,7 +184,7 @@ def test_watched_names_never_end(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
 
 async def until(condition: Callable[[], bool], one: Rig, always: tuple[Hop, ...] | None) -> None:
     """Wait; meanwhile URI leads to `always`."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():
             assert always is None or one.resolver.hops(URI) == always
             await asyncio.sleep(0.01)
