@@ -10,7 +10,7 @@ Each event costs a few additions. What is counted, and when, is told in docs/sta
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -143,20 +143,31 @@ class Statistics:
 
     def working(self, now: float) -> list[CallsInterval | AgentInterval]:
         """The figures so far of the intervals at work."""
+        return [*self.working_calls(now), *self.working_agents(now)]
+
+    def working_calls(self, now: float) -> list[CallsInterval]:
         self.at = max(self.at, now)
-        start, found = int(self.at // f.INTERVAL_S) * f.INTERVAL_S, list[CallsInterval | AgentInterval]()
+        start, found = int(self.at // f.INTERVAL_S) * f.INTERVAL_S, list[CallsInterval]()
         for kind, of_all in {"queue": self.queues, **self.groups}.items():
             for name, of_one in of_all.items():
                 for channel, series in of_one.items():
                     begun, row, noted = series.now()
                     if begun >= start and (any(row) or noted):
                         found.append(CallsInterval(self.at, kind, name, channel, begun, row, noted))
-        for name in self.agents:
-            agent = self._agent(name)
-            begun, row, noted = agent.series.now()
-            if any(row) or noted:
-                found.append(AgentInterval(self.at, name, begun, row, dict(agent.reasons), noted))
         return found
+
+    def working_agents(self, now: float) -> Iterator[AgentInterval]:
+        """Each made when it is taken: there may be very many."""
+        for name in list(self.agents):
+            if (agent := self.agent(name, now)) is not None:
+                begun, row, noted = agent.series.now()
+                if any(row) or noted:
+                    yield AgentInterval(self.at, name, begun, row, dict(agent.reasons), noted)
+
+    def agent(self, name: str, now: float) -> AgentTimes | None:
+        """With his times counted up to now; None: nothing is known of him."""
+        self.at = max(self.at, now)
+        return self._agent(name) if name in self.agents else None
 
     def take(self) -> list[CallsInterval | AgentInterval]:
         """The intervals that ended since the last time."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from acd import summary
-from acd.events import AgentInterval, CallsInterval
 from acd.figures import HOUR_S, INTERVAL_S, Series
 from acd.floor import Floor
 from acd.model import ItemState, Queue
@@ -18,12 +17,13 @@ Waits = Mapping[str, float | None]
 BY: Final = ("queue", *GROUPS, "agent")
 
 
-def live(floor: Floor, by: str, now: float, expected: Waits | None = None) -> list[dict[str, Any]]:
+def live(floor: Floor, by: str, now: float, expected: Waits | None = None) -> Iterable[dict[str, Any]]:
     """Figures of the last quarter and hour, and of today, of each queue (with `now`), skill, trunk, partner or
-    agent. `expected`: the waits of queues, where they are known already."""
+    agent (each made when it is taken: there may be very many). `expected`: the waits of queues, where they are known
+    already."""
     now, statistics = max(now, floor.now), floor.statistics
     if by == "agent":
-        return list(_agents(floor, now))
+        return _agents(floor, now)
     of_all = statistics.of(by)
     rows = []
     for name in floor.queues if by == "queue" else of_all:
@@ -57,13 +57,13 @@ def board(floor: Floor, now: float, expected: Waits | None = None) -> list[dict[
     return rows
 
 
-def at_work(floor: Floor, by: str, now: float) -> list[Part]:
-    """The quarter of an hour that is not over."""
-    found = floor.statistics.working(max(now, floor.now))
+def at_work(floor: Floor, by: str, now: float) -> Iterable[Part]:
+    """The quarter of an hour that is not over. Of agents each is made when it is taken."""
+    now = max(now, floor.now)
     if by == "agent":
-        agents = [one for one in found if isinstance(one, AgentInterval)]
-        return [Part(one.start, one.agent, "", one.figures, one.dispositions, one.not_ready_ms) for one in agents]
-    calls = [one for one in found if isinstance(one, CallsInterval) and one.kind == by]
+        agents = floor.statistics.working_agents(now)
+        return (Part(one.start, one.agent, "", one.figures, one.dispositions, one.not_ready_ms) for one in agents)
+    calls = [one for one in floor.statistics.working_calls(now) if one.kind == by]
     return [Part(one.start, one.name, one.channel, one.figures, one.dispositions, {}) for one in calls]
 
 
@@ -105,10 +105,8 @@ def _now(floor: Floor, queue: Queue, now: float, expected: Waits | None) -> dict
 
 
 def _agents(floor: Floor, now: float) -> Iterator[dict[str, Any]]:
-    statistics = floor.statistics
-    statistics.working(now)  # times counted up to now
-    for name, agent in floor.roster.agents.items():
-        times = statistics.agents.get(name)
+    for name, agent in list(floor.roster.agents.items()):
+        times = floor.statistics.agent(name, now)
         if times is None:
             nothing: dict[str, Any] = {"hour": None, "today": None, "not_ready_by_reason_s": {}, "dispositions": {}}
             yield {"name": name, "state": agent.state.value, **nothing}

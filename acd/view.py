@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterator
 
 from acd import agent_changes
 from acd.agent_set import set_of
@@ -13,13 +14,18 @@ from acd.statistics import GROUPS
 from acd.wrap_up import Notes
 
 
-def agents(floor: Floor) -> list[dict[str, object]]:
-    """All agents, in the order of the site file.
+def agents(floor: Floor) -> Iterator[dict[str, object]]:
+    """All agents, in the order of the site file; each made when it is taken, since there may be very many.
 
     `reason` is the not-ready reason or, while READY, what keeps the agent from being available. `pending` is the state
     that follows the call, if the agent asked for one. `phone` is where he sits; None: nowhere.
     """
-    return [_agent(floor, agent) for agent in floor.roster.agents.values()]
+    return (_agent(floor, agent) for agent in list(floor.roster.agents.values()))
+
+
+def states(floor: Floor) -> Counter[str]:
+    """How many agents are in each."""
+    return Counter(agent.state.value for agent in floor.roster.agents.values())
 
 
 def agent(floor: Floor, name: str) -> dict[str, object]:

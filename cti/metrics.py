@@ -150,8 +150,8 @@ class Metrics(Collector):
         return (family,)
 
     def _agents(self) -> Iterable[Metric]:
-        states = Counter(str(agent["state"]) for agent in self._view.desk.agents())
+        states = self._view.desk.agent_states()
         family = GaugeMetricFamily("plateau_agents", "agents by state", labels=["state"])
         for state in (*STATES, *sorted(states.keys() - set(STATES))):
-            family.add_metric([state], states[state])
+            family.add_metric([state], states.get(state, 0))
         return (family,)

@@ -23,7 +23,7 @@ from cti.ports import Bans, CallRecords, Clicks, MessageCounts, PhoneSettings
 from cti.quality import Quality
 from cti.queues import QueueRest
 from cti.recordings import RecordingRest
-from cti.replies import NOT_KEPT, reply
+from cti.replies import NOT_KEPT, reply, reply_with
 from cti.screen_pop import ScreenPops
 from cti.statistics import StatisticsRest
 from cti.talks import TalkRest, of_dialling
@@ -112,7 +112,7 @@ class Rest:
         return reply(self.view.queues())
 
     async def agents(self, ask: Ask) -> web.StreamResponse:
-        return reply(self.view.agents())
+        return await reply_with({}, "agents", self.view.desk.agents())
 
     async def cdrs(self, ask: Ask) -> web.StreamResponse:
         return reply({"cdrs": [_plain(row) for row in await self.records.cdrs(ask.query["limit"])]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,7 @@ from cti.errors import InvalidQuery
 from cti.events import Direct, EventHub
 from cti.ivr_statistics import BY, SHAPE, IvrStatistics
 from cti.ports import AgentDesk, CallRecords
-from cti.replies import reply
+from cti.replies import in_slices, reply_with
 from cti.views import LiveView
 from pbx.call.clock import Clock, Timer
 
@@ -35,20 +36,22 @@ class StatisticsRest:
         if not since:
             now = self._clock.now()
             found = self._ivr.live(now) if by == "ivr" else self._desk.statistics(by)
-            live = [row for row in found if name in ("", row["name"])]
+            live = await in_slices(row for row in found if name in ("", row["name"]))
             self._known(by, name, live)
-            return reply({"at": now, "by": by, "rows": live})
+            return await reply_with({"at": now, "by": by}, "rows", live)
         before = before or int(self._clock.now()) + 1
         if not since < before <= since + LONGEST_S:
             raise InvalidQuery("from, to: expected seconds since 1970, `to` after `from` by at most 366 days")
         parts = await history(self._records, by, since, before, name or None)
-        at_work = self._ivr.at_work(self._clock.now()) if by == "ivr" else self._desk.statistics_at_work(by)
+        of_now = self._ivr.at_work(self._clock.now()) if by == "ivr" else self._desk.statistics_at_work(by)
+        at_work = await in_slices(of_now)
         live_keys = {part[:3] for part in at_work}  # a rebuild may have written them, as they were then
         parts = [part for part in parts if part[:3] not in live_keys]
         parts += [part for part in at_work if since <= part.start < before and name in ("", part.name)]
         self._known(by, name, parts)
-        rows = report(parts, step, self._desk.timezone, shape_of(by))
-        return reply({"at": self._clock.now(), "by": by, "from": since, "to": before, "step": step, "rows": rows})
+        rows = await asyncio.to_thread(report, parts, step, self._desk.timezone, shape_of(by))
+        head = {"at": self._clock.now(), "by": by, "from": since, "to": before, "step": step}
+        return await reply_with(head, "rows", rows)
 
     def _known(self, kind: str, name: str, found: Sequence[object]) -> None:
         """One that has no figures is there, or was never. Raises UnknownResource."""

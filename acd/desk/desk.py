@@ -10,7 +10,7 @@ One desk controls all calls that are in queues. Each call has an entry from `ent
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -435,12 +435,12 @@ class Desk(Staff, QueueCommands):
         """See `explain.at_present`."""
         return at_present(self._engine.floor, call_id, self._clock.now())
 
-    def statistics(self, by: str) -> list[dict[str, object]]:
+    def statistics(self, by: str) -> Iterable[dict[str, object]]:
         """See `statistics_view.live`."""
         expected = self._expected_waits.known() if by == "queue" else None
         return statistics_view.live(self._engine.floor, by, self._clock.now(), expected)
 
-    def statistics_at_work(self, by: str) -> list[Part]:
+    def statistics_at_work(self, by: str) -> Iterable[Part]:
         """See `statistics_view.at_work`."""
         return statistics_view.at_work(self._engine.floor, by, self._clock.now())
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from acd import view
@@ -132,9 +133,13 @@ class Staff:
 
     # --- views ------------------------------------------------------------------------------------------------------
 
-    def agents(self) -> list[dict[str, object]]:
+    def agents(self) -> Iterator[dict[str, object]]:
         """See `view.agents`."""
         return view.agents(self._engine.floor)
+
+    def agent_states(self) -> Counter[str]:
+        """See `view.states`."""
+        return view.states(self._engine.floor)
 
     def agent(self, name: str) -> dict[str, object]:
         """See `view.agent`. Raises `UnknownAgent`."""

@@ -42,7 +42,7 @@ def test_fusionpbx_2831_an_unregistered_phone_is_not_available(stage: Stage) -> 
     scene.engine.phone_registered("x-ann", False, scene.now)
     scene.call("c1")
     assert scene.offered_to("c1") is None
-    assert view.agents(scene.engine.floor)[0]["reason"] == "unregistered"
+    assert next(view.agents(scene.engine.floor))["reason"] == "unregistered"
 
 
 def test_asterisk_1006_wrap_up_is_kept_whichever_queue_the_next_call_is_in(stage: Stage) -> None:

@@ -56,7 +56,7 @@ def test_of_many_a_few_at_a_time(floor: Any, asked: list[str], monkeypatch: pyte
         f.clock.run(0.7)
         before = len(asked)
         figures = shown(f)
-        rows: list[Any] = f.desk.statistics("queue")
+        rows: list[Any] = list(f.desk.statistics("queue"))
         assert [row["now"]["expected_wait_s"] for row in rows] == figures
         assert len(asked) == before, "one look cost more than it may"
         assert min(figures) >= f.clock.now() - KEEP_S - TURN_S * (QUEUES / 2 + 2)

@@ -597,4 +597,4 @@ def test_an_agent_who_waits_in_his_own_queue_and_hangs_up(tmp_path: Path) -> Non
     assert not phone.inbox
     world.run(100)
     assert world.leaks() == {}
-    assert desk.agents()[0]["state"] == "READY"
+    assert next(desk.agents())["state"] == "READY"

@@ -191,6 +191,9 @@ class FakeDesk:
     def names(self, kind: str) -> Sequence[str]:
         return {"queue": ["asia"], "skill": ["asia", "golf"], "agent": [*self.states]}[kind]
 
+    def agent_states(self) -> Counter[str]:
+        return Counter(self.states.values())
+
     def agents(self) -> list[dict[str, Any]]:
         return [
             {"name": name, "display_name": name.title(), "state": state, "reason": self.reasons.get(name),

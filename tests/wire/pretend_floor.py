@@ -112,6 +112,9 @@ class FakeFloor:
     def names(self, kind: str) -> Sequence[str]:
         return {"queue": ["asia", "cruise"], "skill": ["asia", "french"], "agent": [*self.states]}[kind]
 
+    def agent_states(self) -> Counter[str]:
+        return Counter(self.states.values())
+
     def agents(self) -> list[dict[str, Any]]:
         return [
             {"name": name, "display_name": name.title(), "state": state, "reason": None, "since": self.now,
