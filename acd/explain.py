@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from acd.callbacks import Callback
 from acd.decision import Decision, Excluded, Fitting, fitting
 from acd.floor import Floor
 from acd.model import ItemState
@@ -96,11 +97,14 @@ async def story(events: Callable[[str], Awaitable[Sequence[Happened]]], call_id:
 
 
 def at_present(floor: Floor, item_id: str, now: float) -> Moment | None:
-    """What a live item is at; None: it is over, or not of any queue. It looks through the queue: for whoever asks."""
-    item = floor.items.get(item_id)
+    """What a live item or callback is at; None: it is over, or not of any queue. It looks through the queue: for
+    whoever asks."""
+    now, callback = max(now, floor.now), floor.callbacks.get(item_id)
+    if callback is not None and callback.item_id is None:
+        return _scheduled(floor, callback, now)
+    item = floor.items.get(item_id if callback is None else callback.item_id or "")
     if item is None:
         return None
-    now = max(now, floor.now)
     name = item.queue.name
     match item.state:
         case ItemState.QUEUED:
@@ -117,6 +121,15 @@ def at_present(floor: Floor, item_id: str, now: float) -> Moment | None:
         case ItemState.KEPT:
             return Moment(now, "now", f"now: the caller is gone for {seconds(now - item.left_at)}, the place is kept")
     return Moment(now, "now", f"now: {item.state.value.lower()} in queue {name}")
+
+
+def _scheduled(floor: Floor, callback: Callback, now: float) -> Moment:
+    queue = floor.queues[callback.queue]
+    when = "when the hours of callbacks begin" if not queue.emergency else "when the emergency is over"
+    if callback.due_at > now:
+        when = f"in {seconds(callback.due_at - now)}"
+    tried = f"attempts: {callback.attempts}, given up in {seconds(max(0.0, callback.expires_at - now))}"
+    return Moment(now, "now", f"now: to be called {when}", (tried,))
 
 
 # --- words ------------------------------------------------------------------------------------------------------------

@@ -327,6 +327,35 @@ def test_what_a_live_item_is_at(stage: Stage) -> None:
     assert at_present(floor, "c9", scene.now) is None
 
 
+def test_what_a_live_callback_is_at(stage: Stage) -> None:
+    scene = stage(AGENTS, sales={**SALES, "callback": {"keep_s": 600}})
+    engine, now = scene.engine, scene.now
+
+    def at(callback: str = "callback-1") -> tuple[str, tuple[str, ...]]:
+        found = at_present(engine.floor, callback, scene.now)
+        assert found is not None and found.kind == "now"
+        return found.text, found.details
+
+    engine.ask_callback("callback-1", "sales", "+331", {}, due_at=now + 300, now=now)
+    scene.wait(60)
+    assert at() == ("now: to be called in 4 min", ("attempts: 0, given up in 14 min",))
+    engine.callback_hours("sales", False, scene.now)
+    scene.wait(300)
+    assert at()[0] == "now: to be called when the hours of callbacks begin"
+    engine.set_emergency("sales", True, scene.now)
+    scene.listen()
+    assert at()[0] == "now: to be called when the emergency is over"
+    engine.set_emergency("sales", False, scene.now)
+    engine.callback_hours("sales", True, scene.now)
+    scene.listen()
+    assert at()[1][0] == "place 1 in queue sales, for 1 min" and at() == at("callback-1-1")
+    scene.ready("ann")
+    assert at()[0] == "now: the phone of ann rings"
+    engine.cancel_callback("callback-1", scene.now)
+    scene.listen()
+    assert at_present(engine.floor, "callback-1", scene.now) is None
+
+
 def test_words_for_all_the_rest() -> None:
     """Of other packages and other versions: nothing is missed, nothing breaks."""
     rows = [
