@@ -142,17 +142,17 @@ class Statistics:
         self.closed_to, self.to_close = int(self.at // f.INTERVAL_S) * f.INTERVAL_S, []
 
     def working(self, now: float) -> list[CallsInterval | AgentInterval]:
-        """The figures so far of the intervals at work."""
+        """The figures so far of the intervals at work, and those of intervals that are over and not told yet."""
         return [*self.working_calls(now), *self.working_agents(now)]
 
     def working_calls(self, now: float) -> list[CallsInterval]:
         self.at = max(self.at, now)
-        start, found = int(self.at // f.INTERVAL_S) * f.INTERVAL_S, list[CallsInterval]()
+        found = [one for one in map(self._told, self.closed) if isinstance(one, CallsInterval)]
         for kind, of_all in {"queue": self.queues, **self.groups}.items():
             for name, of_one in of_all.items():
                 for channel, series in of_one.items():
                     begun, row, noted = series.now()
-                    if begun >= start and (any(row) or noted):
+                    if any(row) or noted:
                         found.append(CallsInterval(self.at, kind, name, channel, begun, row, noted))
         return found
 
@@ -163,6 +163,9 @@ class Statistics:
                 begun, row, noted = agent.series.now()
                 if any(row) or noted:
                     yield AgentInterval(self.at, name, begun, row, dict(agent.reasons), noted)
+        for one in map(self._told, self.closed):  # at last: what is told meanwhile is known to whoever is told
+            if isinstance(one, AgentInterval):
+                yield one
 
     def agent(self, name: str, now: float) -> AgentTimes | None:
         """With his times counted up to now; None: nothing is known of him."""
@@ -172,11 +175,13 @@ class Statistics:
     def take(self) -> list[CallsInterval | AgentInterval]:
         """The intervals that ended since the last time."""
         closed, self.closed = self.closed, []
-        return [
-            AgentInterval(self.at, name, start, row, reasons, noted) if kind == "agent"
-            else CallsInterval(self.at, kind, name, channel, start, row, noted)
-            for kind, name, channel, start, row, noted, reasons in closed
-        ]  # fmt: skip
+        return list(map(self._told, closed))
+
+    def _told(self, ended: Closed) -> CallsInterval | AgentInterval:
+        kind, name, channel, start, row, noted, reasons = ended
+        if kind == "agent":
+            return AgentInterval(self.at, name, start, row, reasons, noted)
+        return CallsInterval(self.at, kind, name, channel, start, row, noted)
 
     def close(self, now: float, at_most: int = 200) -> bool:
         """End the intervals that are over by now, of so many queues, groups and agents; true if there may be more.

@@ -58,7 +58,8 @@ def board(floor: Floor, now: float, expected: Waits | None = None) -> list[dict[
 
 
 def at_work(floor: Floor, by: str, now: float) -> Iterable[Part]:
-    """The quarter of an hour that is not over. Of agents each is made when it is taken."""
+    """The quarter of an hour that is not over, and what was not told yet of those that are. Of agents each is made when
+    it is taken."""
     now = max(now, floor.now)
     if by == "agent":
         agents = floor.statistics.working_agents(now)

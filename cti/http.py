@@ -63,6 +63,9 @@ def _no_phones(limit: int) -> Mapping[str, Any]:
     return {"phones": [], "left_off": 0}
 
 
+async def _at_once() -> None: ...
+
+
 class HttpServer:
     """All of the package behind one address."""
 
@@ -76,8 +79,10 @@ class HttpServer:
         conferences: Conferences | None = None,
         supervision: Supervision | None = None, spending: Spending | None = None,
         shop_origins: Collection[str] = (), ivr_statistics: IvrStatistics | None = None,
+        written: Callable[[], Awaitable[None]] = _at_once,
     ) -> None:  # fmt: skip
-        """`health` says which parts work; `shop_origins`: web origins whose pages may post sessions themselves."""
+        """`health` says which parts work; `shop_origins`: web origins whose pages may post sessions themselves;
+        `written`: see `StatisticsRest`."""
         view = LiveView(desk, switch)
         commands = AgentCommands(view, counters)
         ivr = ivr_statistics or IvrStatistics()
@@ -91,7 +96,7 @@ class HttpServer:
             health=health, clock=clock, recordings=RecordingRest(recordings, view),
             talks=TalkRest(conferences, supervision), queue=QueueRest(view, counters),
             explanation=ExplanationRest(view, records),
-            statistics=StatisticsRest(view, records, clock, ivr),
+            statistics=StatisticsRest(view, records, clock, ivr, written),
             callbacks=CallbackRest(callbacks, view, sessions, clock), tolls=TollRest(spending),
             metrics_source=Metrics(
                 counters, gauges or {}, view, hub, sessions, lambda: ivr.today(clock.now()),

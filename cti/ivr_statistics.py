@@ -158,10 +158,9 @@ class IvrStatistics:
         return ((str(node), series.today(now)) for node, series in sorted(self._nodes.items()))
 
     def at_work(self, now: float) -> list[Part]:
-        """The quarter of an hour that is not over."""
-        start = int(now // INTERVAL_S) * INTERVAL_S
-        found = [(str(node), *series.now()) for node, series in self._nodes.items()]
-        return [Part(start, name, "", row, {}, {}) for name, begun, row, _ in found if begun == start and any(row)]
+        """The quarter of an hour that is not over, and what was not told yet of those that are."""
+        found = [(node, *series.now()[:2]) for node, series in self._nodes.items()]
+        return [Part(begun, str(node), "", row, {}, {}) for node, begun, row in self._closed + found if any(row)]
 
 
 def _way_out(event: IvrStateEntered | IvrEnded | CallEnded) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -27,8 +27,13 @@ LONGEST_S: Final = 366 * 86_400
 class StatisticsRest:
     """Operations of the routes whose names begin with `statistics.`."""
 
-    def __init__(self, view: LiveView, records: CallRecords, clock: Clock, ivr: IvrStatistics) -> None:
+    def __init__(
+        self, view: LiveView, records: CallRecords, clock: Clock, ivr: IvrStatistics,
+        written: Callable[[], Awaitable[None]],
+    ) -> None:  # fmt: skip
+        """`written` returns when all that happened before is in the records, if they can be reached."""
         self._view, self._desk, self._records, self._clock, self._ivr = view, view.desk, records, clock, ivr
+        self._written = written
 
     async def get(self, ask: Ask) -> web.StreamResponse:
         by, step, name = (_word(ask, *words) for words in (("by", "queue", BY), ("step", "interval", STEPS), ("name",)))
@@ -42,9 +47,11 @@ class StatisticsRest:
         before = before or int(self._clock.now()) + 1
         if not since < before <= since + LONGEST_S:
             raise InvalidQuery("from, to: expected seconds since 1970, `to` after `from` by at most 366 days")
-        parts = await history(self._records, by, since, before, name or None)
+        # First this: a quarter of an hour that ends meanwhile is in one of the two.
         of_now = self._ivr.at_work(self._clock.now()) if by == "ivr" else self._desk.statistics_at_work(by)
         at_work = await in_slices(of_now)
+        await self._written()
+        parts = await history(self._records, by, since, before, name or None)
         live_keys = {part[:3] for part in at_work}  # a rebuild may have written them, as they were then
         parts = [part for part in parts if part[:3] not in live_keys]
         parts += [part for part in at_work if since <= part.start < before and name in ("", part.name)]

@@ -245,6 +245,7 @@ class Server:
             traces=self.tracing.traces, bans=self.defence, settings=self.features.settings,
             clicks=self.features.clicks, conferences=self.features.rooms, supervision=self.features.supervision,
             recordings=self.recordings, callbacks=self.desk.callbacks, spending=self.spending,
+            written=self.journal.settle,
             messages=self.watching.messages, trunks=self._trunk_views,
             phones=self.health.view, quality=self.quality,
             gauges={

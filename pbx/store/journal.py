@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -82,6 +83,12 @@ class Journal:
         self._wake.set()
         while self._done < target:
             await self._progress.wait()
+
+    async def settle(self, within_s: float = 2.0) -> None:
+        """`flush`, but for no longer than this, and not while the database is down."""
+        if not self.down:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.flush(), within_s)
 
     async def close(self, deadline_s: float = 10.0) -> None:
         """Writes all that waits; what is unwritten at the deadline is counted and logged. Later events are dropped.

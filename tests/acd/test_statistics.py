@@ -130,6 +130,26 @@ def test_offers_that_were_not_taken(stage: Stage, outcome: Outcome, queue: str, 
     assert of_agent(scene, "ann")[agent] == 1
 
 
+def test_a_quarter_that_is_over_is_at_work_until_it_was_told(stage: Stage) -> None:
+    """Whoever asks in the moment between finds its calls nowhere else."""
+    scene = stage({"ann": {}}, sales=SALES)
+    scene.ready("ann")
+    scene.call("c1")
+    statistics = scene.engine.floor.statistics
+    start = scene.now // 900 * 900
+
+    def offers(now: float) -> set[tuple[str, float]]:
+        return {(type(one).__name__, one.start) for one in statistics.working(now) if one.figures[0]}
+
+    over = {("CallsInterval", start), ("AgentInterval", start)}
+    assert offers(scene.now) == offers(start + 901) == over
+    while statistics.close(start + 902):
+        assert offers(start + 902) == over
+    assert offers(start + 902) == over
+    assert {(type(one).__name__, one.start) for one in statistics.take() if one.figures[0]} == over
+    assert offers(start + 902) == set()
+
+
 def test_offers_that_others_ended_are_not_missed(stage: Stage) -> None:
     scene = stage({"ann": {}}, sales=SALES)
     scene.ready("ann")

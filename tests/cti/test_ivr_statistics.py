@@ -123,8 +123,9 @@ def test_an_event_counts_when_it_happens_and_intervals_end_while_nothing_does() 
     assert {part.name: list(part.figures) for part in one.at_work(T0 + 902)} == {
         "welcome/where": [0, 1, 0, 0, 0, 2_000, 0, 0, 0, 0], "welcome/bye": [1] + [0] * 9,
     }  # fmt: skip
-    assert one.at_work(T0 + 1_800) == []
+    assert one.at_work(T0 + 1_800) == one.at_work(T0 + 902), "over, and told nobody yet"
     assert {(one.state, one.start - T0) for one in one.close(T0 + 1_800)} == {("where", 900), ("bye", 900)}
+    assert one.at_work(T0 + 1_800) == []
     (row,) = (row for row in one.live(T0 + 3_700) if row["name"] == "welcome/where")
     assert [row[span]["entered"] for span in ("quarter", "hour", "today")] == [0, 0, 1]
     assert row["hour"]["left"] == 1

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 
 import cti.statistics
-
-if TYPE_CHECKING:
-    from tests.cti.conftest import Api
+from tests.cti.conftest import Api, Floor, LoopClock
 
 
 async def test_now(api: Api) -> None:
@@ -34,6 +33,32 @@ async def test_a_span_is_history_and_the_quarter_at_work(api: Api) -> None:
     assert agents[0]["not_ready_by_reason_s"] == {"lunch": 60.0} and agents[0]["offers"] == 2
     assert agents[0]["dispositions"] == {"sold": 1}
     assert (await api.call("GET", "/v1/statistics?from=9000&to=9900&name=asia"))[1]["rows"] == [], "known, and idle"
+
+
+async def test_a_quarter_that_ends_meanwhile_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one at work is asked for before what was written; and what was told before that is written first."""
+    floor, asked = Floor(LoopClock()), list[str]()
+    at_work, history = floor.desk.statistics_at_work, cti.statistics.history
+
+    def working(by: str) -> Any:
+        asked.append("at work")
+        return at_work(by)
+
+    async def written() -> None:
+        asked.append("written")
+
+    async def read(*about: Any) -> Any:
+        asked.append("history")
+        return await history(*about)
+
+    monkeypatch.setattr(floor.desk, "statistics_at_work", working)
+    monkeypatch.setattr(cti.statistics, "history", read)
+    server = floor.server(written=written)
+    host, port = await server.start("127.0.0.1", 0)
+    async with ClientSession() as http:
+        status, body, _ = await Api(floor, http, f"http://{host}:{port}").call("GET", "/v1/statistics?from=900&to=9000")
+    await server.close()
+    assert status == 200 and len(body["rows"]) == 5 and asked == ["at work", "written", "history"]
 
 
 @pytest.mark.parametrize("span", ["", "&from=900&to=9000"])

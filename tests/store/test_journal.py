@@ -112,6 +112,21 @@ async def test_close_flushes_and_later_events_are_dropped(target: Any, call_even
     assert quick == []
 
 
+async def test_settle_waits_for_what_was_appended_but_not_for_a_database_that_is_away(
+    target: Any, call_events: Events, quick: list[Any]
+) -> None:
+    journal = Journal(target.url, 10_000, Counter())
+    await journal.open()
+    journal.append(call_events("c1")[0])
+    await journal.settle()
+    assert journal.pending == 0
+    await journal.close()
+    journal._bound = 10
+    journal.append(call_events("c2")[0])  # nobody writes any more
+    await asyncio.wait_for(journal.settle(0.01), 30)
+    assert journal.pending == 1
+
+
 async def test_database_down_and_back(target: Any, call_events: Events, quick: list[Any]) -> None:
     """Calls go on; up to the bound nothing is lost, nothing twice; one line when it begins, one when it is over."""
     counters: Counter[str] = Counter()
