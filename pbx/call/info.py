@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from media.plane import KEYS
@@ -51,7 +51,7 @@ def read_key(kind: str, body: str) -> tuple[str, int] | None:
     else:
         signal, duration = _SIGNAL.search(body), _DURATION.search(body)
         text = signal[1] if signal else ""
-        duration_ms = min(max(int(duration[1]), 40), 5000) if duration else _USUAL_MS
+        duration_ms = _within_reason(int(duration[1])) if duration else _USUAL_MS
     text = {"10": "*", "11": "#"}.get(text, text.upper())  # as some number them
     return (text, duration_ms) if len(text) == 1 and text in KEYS else None
 
@@ -63,37 +63,27 @@ def _pressed(leg: Leg, key: str, duration_ms: int) -> None:
         return
     if partner is not None:
         partner.send_key(key, duration_ms)
-    heard = port.on_digit if port is not None else None
-    if isinstance(heard, KeyRelay):  # it was passed on already
-        heard = heard.before
-    if heard is not None:
-        heard(key)
+    if port is not None and port.on_digit is not None:
+        port.on_digit(key)
+
+
+def _within_reason(duration_ms: int) -> int:
+    return min(max(duration_ms, 40), 5000)
 
 
 def relay_keys(leg: Leg) -> None:
-    """Keys go by INFO to the other side of the bridge: those of `leg`."""
+    """The other side of the bridge can't get the keys of `leg` as RFC 4733 events: they go by INFO, as they end."""
     port = leg.audio.port
-    if port is not None and not isinstance(port.on_digit, KeyRelay):
-        port.on_digit = KeyRelay(leg, port.on_digit)
+    if port is not None:
+        port.on_key_end = partial(_pass_on, leg)
+
+
+def _pass_on(leg: Leg, key: str, held_ms: int) -> None:
+    partner = leg.partner
+    if partner is not None and partner.keys_by_info:
+        send_key(partner, key, _within_reason(held_ms))
 
 
 def send_key(leg: Leg, key: str, duration_ms: int) -> None:
     body = f"Signal={key}\r\nDuration={duration_ms}\r\n"
     SentRequest(leg.switch, leg.dialog, leg.login, "INFO", f"Content-Type: {RELAY}\r\n", body)
-
-
-class KeyRelay:
-    """Listens to a port whose keys the other side of the bridge can't get as RFC 4733 events: they go as INFO."""
-
-    __slots__ = ("_leg", "before")
-
-    def __init__(self, leg: Leg, before: Callable[[str], None] | None) -> None:
-        self._leg = leg
-        self.before = before
-
-    def __call__(self, key: str) -> None:
-        partner = self._leg.partner
-        if partner is not None and partner.keys_by_info:
-            partner.send_key(key, _USUAL_MS)
-        if self.before is not None:
-            self.before(key)

@@ -67,13 +67,14 @@ def test_who_calls_gets_an_answer_without_events_where_keys_go_by_info(talk: Tal
     assert theirs.dtmf_payload_type is None and not theirs.in_band_keys
 
 
-def test_by_info_even_if_the_phone_does_not_say_that_it_takes_it(talk: Talks) -> None:
+@pytest.mark.parametrize(("held_ms", "told_ms"), [(20, 40), (420, 420), (60_000, 5000)])
+def test_by_info_even_if_the_phone_does_not_say_that_it_takes_it(talk: Talks, held_ms: int, told_ms: int) -> None:
     world, (_, _, _, phone, _) = talk("info", types="8")
     port = the_call(world).caller.audio.port
     assert port is not None
-    world.plane.press(port, "5")
+    world.plane.press(port, "5", held_ms)
     info = phone.request("INFO")
-    assert info.get("Content-Type") == RELAY
+    assert info.get("Content-Type") == RELAY and info.body == f"Signal=5\r\nDuration={told_ms}\r\n".encode()
     phone.answer(info, 200)
 
 
