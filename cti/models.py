@@ -379,7 +379,7 @@ class LegQuality(Reply):
     """How a leg of a live call sounds so far."""
 
     leg: int = Field(description="1 is the caller's")
-    codec: str
+    codec: str = Field(description="that it speaks by now")
     packets_received: int
     packets_sent: int
     packets_lost: int

@@ -363,7 +363,7 @@ def stats_of(event: Event, quality: Event, sound: Event | None, remote: RemoteMe
     jitter_ms, peer_jitter_ms = round(event.e * _JITTER_MS, 3), round(quality.c * _PEER_JITTER_MS, 3)
     rtt_ms = round(quality.a * _ROUND_TRIP_MS, 3) if quality.a else None
     peer_lost = max(0, quality.b - (1 << 32) if quality.b >> 31 else quality.b)
-    codec, ptime_ms = ("PCMA", 20) if remote is None else (remote.codec, remote.ptime_ms or 20)
+    codec, ptime_ms = ("", 20) if remote is None else (records.codec_name(event.f), remote.ptime_ms or 20)
     mos = score(
         codec, received=received, lost=lost, bursts=quality.d, jitter_ms=jitter_ms, round_trip_ms=rtt_ms,
         ptime_ms=ptime_ms,
@@ -388,4 +388,5 @@ def stats_of(event: Event, quality: Event, sound: Event | None, remote: RemoteMe
         late=0 if sound is None else sound.c,
         mos=mos,
         peer_mos=peer_mos,
+        codec=codec,
     )

@@ -115,6 +115,7 @@ class PortStats:
     late: int = 0  # packets that came after their time, where sound was decoded
     mos: float | None = None  # mean opinion score (1 to 4.5) of what arrived here (media/quality.py); None: nothing did
     peer_mos: float | None = None  # of what the peer hears, by its reports
+    codec: str = ""  # that it speaks by now, of those that were agreed on; empty: the plane does not know
 
 
 @dataclass(slots=True)

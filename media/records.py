@@ -172,6 +172,11 @@ def codec_number(codec: str, clock_hz: int) -> int:
     return number
 
 
+def codec_name(number: int) -> str:
+    """Of the worker's number; empty if that is none."""
+    return _NAMES.get(number, ("", 0))[0]
+
+
 def _type(payload_type: int | None) -> int:
     return _NO_TYPE if payload_type is None else payload_type & 0x7F
 

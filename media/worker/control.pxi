@@ -400,3 +400,4 @@ cdef void tell_stats(Loop *loop, Port *port, uint32_t asked) noexcept nogil:
     event.payload[2] = <uint32_t>max(0, min(lost, 0x7FFFFFFF))
     event.payload[3] = port.packets_dropped
     event.payload[4] = port.inc.jitter * 8 // port.out.khz  # times 16, in units of 1/8 ms
+    event.payload[5] = port.codec

@@ -92,7 +92,7 @@ class LegQuality:
     at: float
     call_id: str
     leg: int  # 1 is the caller's
-    codec: str
+    codec: str  # that is spoken by now, or was last
     packets_received: int
     packets_sent: int
     packets_lost: int

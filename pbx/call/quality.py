@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def quality_of(at: float, call_id: str, leg: int, codec: str, stats: PortStats) -> events.LegQuality:
+    """`codec` was agreed on first."""
     return events.LegQuality(
-        at, call_id, leg, codec, stats.packets_received, stats.packets_sent, stats.packets_lost, stats.jitter_ms,
-        stats.rtt_ms, stats.mos, stats.peer_lost, stats.peer_jitter_ms, stats.peer_mos,
+        at, call_id, leg, stats.codec or codec, stats.packets_received, stats.packets_sent, stats.packets_lost,
+        stats.jitter_ms, stats.rtt_ms, stats.mos, stats.peer_lost, stats.peer_jitter_ms, stats.peer_mos,
     )  # fmt: skip
 
 

@@ -92,7 +92,11 @@ def test_each_leg_is_told_when_it_is_over(world: World) -> None:
     the_call(world).ask_quality(asked.append)
     assert [(leg.leg, leg.codec, leg.mos, leg.rtt_ms) for leg in asked[0]] == [(n, "PCMA", 4.2, 42.0) for n in (1, 2)]
     assert world.quality == []
+    world.plane.stats = replace(STATS, codec="G722")  # they went over to it
+    the_call(world).ask_quality(asked.append)
+    assert [leg.codec for leg in asked[1]] == ["G722", "G722"]
     hang_up(carrier, invite, tag, phone)
+    assert [leg.codec for leg in world.quality] == ["G722", "G722"]
     assert [(leg.leg, leg.packets_lost, leg.peer_lost, leg.peer_mos) for leg in world.quality] == [
         (2, 7, 3, 4.1), (1, 7, 3, 4.1),
     ]  # fmt: skip

@@ -145,6 +145,14 @@ def tone(hz: float, duration_s: float) -> np.ndarray[Any, Any]:
     return 10000 * np.sin(2 * np.pi * hz * np.arange(round(duration_s * 8000)) / 8000)
 
 
+def snr_db(sound: np.ndarray[Any, Any], *hertz: float) -> float:
+    """Power of the given sines, at whatever phase and level, over everything else; at 16 kHz."""
+    at = np.arange(len(sound)) / 16000
+    basis = np.stack([wave(2 * np.pi * f * at) for f in hertz for wave in (np.sin, np.cos)], axis=1)
+    fit = basis @ np.linalg.lstsq(basis, sound.astype(float), rcond=None)[0]
+    return float(10 * np.log10(fit.var() / (sound - fit).var()))
+
+
 @pytest.fixture
 def phone() -> Iterator[Callable[..., Phone]]:
     """Makes phones; they are closed at the end."""

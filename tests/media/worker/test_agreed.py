@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from media.plane import MediaPort, PortStats, Spoken
 from media.worker.loop import SoundEncoder
 from media.worker_plane import WorkerPlane
+from tests.media.conftest import snr_db
 
-from .test_sound import CODECS, payloads, snr_db, sound_of, talk
+from .test_sound import CODECS, HERTZ, payloads, sound_of, talk
 
 if TYPE_CHECKING:
     from tests.media.conftest import Leg
@@ -35,9 +36,9 @@ async def test_the_peer_goes_over_to_another_codec_of_its_answer(
         await asyncio.gather(talk(a, name, 40), talk(b, "PCMU", 40))
         to_b, to_a = await b.phone.listen(0.05), await a.phone.listen(0.05)
         assert len(to_b) >= 35 and {packet.payload_type for packet in to_b} == {0}
-        assert snr_db(sound_of("PCMU", to_b)[-6400:-1600]) > 18, name
+        assert snr_db(sound_of("PCMU", to_b)[-6400:-1600], HERTZ) > 18, name
         assert to_a[-1].payload_type == CODECS[name].remote["payload_type"]
-        assert snr_db(sound_of(name, to_a)[-6400:-1600]) > 18, name
+        assert snr_db(sound_of(name, to_a)[-6400:-1600], HERTZ) > 18, name
     assert (await stats(a.port)).packets_dropped == 0
 
 
@@ -48,12 +49,12 @@ async def test_static_types_are_followed_too(plane: WorkerPlane, leg: MakeLeg, s
     await talk(a, "PCMU", 40)
     packets = await b.phone.listen(0.05)
     assert {packet.payload_type for packet in packets} == {9}
-    assert snr_db(sound_of("G722", packets)[-6400:-1600]) > 18
+    assert snr_db(sound_of("G722", packets)[-6400:-1600], HERTZ) > 18
     assert (await stats(a.port)).packets_dropped == 0
 
 
 async def test_clock_and_types_of_the_keys_are_those_of_the_codec(
-    plane: WorkerPlane, leg: MakeLeg, settle: Settle
+    plane: WorkerPlane, leg: MakeLeg, settle: Settle, stats: Stats
 ) -> None:
     a, b = leg(remote={"others": (OPUS_TOO,)}), leg(ssrc=77)
     held: list[tuple[str, int]] = []
@@ -69,6 +70,7 @@ async def test_clock_and_types_of_the_keys_are_those_of_the_codec(
     assert packet.payload[0] == 1 and int.from_bytes(packet.payload[2:]) == 40 * 48
     await talk(b, "PCMU", 10)
     assert (await a.phone.listen(0.05))[-1].payload_type == 120  # the peer's number, not ours
+    assert [(await stats(one.port)).codec for one in (a, b)] == ["OPUS", "PCMU"]
 
 
 async def test_a_late_packet_of_the_other_codec_changes_nothing(
@@ -124,7 +126,7 @@ async def test_a_peer_gets_the_packets_it_asks_for(plane: WorkerPlane, leg: Make
     await asyncio.gather(talk(a, "PCMU", 60), talk(b, "PCMU", 60, ptime_ms=40))
     packets = await b.phone.listen(0.05)
     assert {len(packet.payload) for packet in packets} == {320} and len(packets) >= 27
-    assert snr_db(sound_of("PCMU", packets)[-9600:-3200]) > 30
+    assert snr_db(sound_of("PCMU", packets)[-9600:-3200], HERTZ) > 30
     relayed = await a.phone.listen(0.05)  # who asks for nothing gets what comes
     assert {packet.payload for packet in relayed} <= set(payloads("PCMU", 60, 40))
 
@@ -135,7 +137,7 @@ async def test_long_packets_that_nobody_announced_are_cut(plane: WorkerPlane, le
     await talk(a, "PCMU", 60, ptime_ms=60)
     packets = await b.phone.listen(0.05)
     assert {len(packet.payload) for packet in packets} == {160}
-    assert snr_db(sound_of("PCMU", packets)[-9600:-3200]) > 30
+    assert snr_db(sound_of("PCMU", packets)[-9600:-3200], HERTZ) > 30
 
 
 async def test_a_length_that_changes_in_the_call_is_noticed(plane: WorkerPlane, leg: MakeLeg) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media.worker.loop import SoundEar, SoundEncoder, load_opus
+from tests.media.conftest import snr_db
 
 PCMU, G722, L16_16K, OPUS = 0, 9, 12, 111
 UNITS_A_MS = {PCMU: 8, G722: 8, L16_16K: 16, OPUS: 48}
@@ -70,13 +70,6 @@ def listen(
     return Heard(ear, np.frombuffer(b"".join(frames), np.int16), delays, ear.figures(seconds * 1000))
 
 
-def snr_db(sound: npt.NDArray[Any]) -> float:
-    at = np.arange(len(sound)) / 16000
-    basis = np.stack([np.sin(2 * np.pi * HERTZ * at), np.cos(2 * np.pi * HERTZ * at)], axis=1)
-    fit = basis @ np.linalg.lstsq(basis, sound.astype(float), rcond=None)[0]
-    return float(10 * np.log10(fit.var() / (sound - fit).var()))
-
-
 def even(n: int) -> float:
     return 0.0
 
@@ -98,7 +91,7 @@ def test_an_even_stream_is_only_late(codec: int, least_db: float, ptime_ms: int)
     heard = listen(even, codec=codec, ptime_ms=ptime_ms)
     assert heard.figures["concealed_ms"] == heard.figures["late"] == heard.figures["decode_errors"] == 0
     assert 15 <= heard.delays_ms[-1] <= 60
-    assert snr_db(heard.sound[-32000:-16000]) > least_db
+    assert snr_db(heard.sound[-32000:-16000], HERTZ) > least_db
 
 
 @pytest.mark.parametrize("most_ms", [20, 60, 120])
@@ -129,7 +122,7 @@ def test_loss_is_concealed_without_clicks(codec: int, rate: float) -> None:
 
 def test_one_lost_packet_of_a_steady_sound_is_hardly_heard() -> None:
     heard = listen(lambda n: None if n % 25 == 24 else 0.0, codec=L16_16K)
-    assert snr_db(heard.sound[16000:-16000]) > 25
+    assert snr_db(heard.sound[16000:-16000], HERTZ) > 25
 
 
 def test_a_long_gap_fades_to_silence_and_back() -> None:
@@ -150,7 +143,7 @@ def test_opus_conceals_by_itself() -> None:
 def test_packets_out_of_order_are_put_in_order() -> None:
     heard = listen(lambda n: 25.0 if n % 7 == 3 else 0.0, seconds=10)
     assert heard.figures["concealed_ms"] <= 40
-    assert snr_db(heard.sound[-64000:-16000]) > 35
+    assert snr_db(heard.sound[-64000:-16000], HERTZ) > 35
 
 
 def test_repeated_packets_are_heard_once() -> None:
@@ -161,7 +154,7 @@ def test_repeated_packets_are_heard_once() -> None:
         for _ in range(3):
             ear.put(20.0 * n, n, 320 * n, data)
         out += ear.pull(20.0 * n + 5)
-    assert snr_db(np.frombuffer(out, np.int16)[8000:]) > 60
+    assert snr_db(np.frombuffer(out, np.int16)[8000:], HERTZ) > 60
 
 
 def test_late_packets_make_the_delay_grow_at_once() -> None:
@@ -169,12 +162,12 @@ def test_late_packets_make_the_delay_grow_at_once() -> None:
     heard = listen(lambda n: 80.0 if n >= 100 else 0.0)
     assert heard.figures["concealed_ms"] <= 100
     assert heard.figures["late"] <= 2
-    assert snr_db(heard.sound[-32000:-16000]) > 35
+    assert snr_db(heard.sound[-32000:-16000], HERTZ) > 35
 
 
 def test_a_network_that_became_far_slower_is_followed() -> None:
     heard = listen(lambda n: 500.0 if n >= 100 else 0.0, seconds=8)
-    assert snr_db(heard.sound[-48000:-16000]) > 35
+    assert snr_db(heard.sound[-48000:-16000], HERTZ) > 35
     assert heard.delays_ms[-1] <= 100
 
 
@@ -209,20 +202,20 @@ def test_a_pause_of_the_sender_is_no_loss() -> None:
 
 def test_timestamps_that_jump_begin_a_new_stream() -> None:
     heard = listen(even, timestamp=lambda n: 160 * n + (4_000_000_000 if n >= 150 else 0))
-    assert snr_db(heard.sound[-32000:-16000]) > 35
+    assert snr_db(heard.sound[-32000:-16000], HERTZ) > 35
 
 
 def test_timestamps_and_sequence_wrap() -> None:
     heard = listen(even, timestamp=lambda n: 160 * n + 0xFFFFFFFF - 16000, seq=lambda n: n + 65500)
     assert heard.figures["concealed_ms"] == 0
-    assert snr_db(heard.sound[-32000:-16000]) > 35
+    assert snr_db(heard.sound[-32000:-16000], HERTZ) > 35
 
 
 def test_a_new_source_follows_the_old_one() -> None:
     ear = listen(even, seconds=1).ear
     ear.restart()
     heard = listen(even, ear=ear, timestamp=lambda n: 160 * n + 12345)
-    assert snr_db(heard.sound[-32000:-16000]) > 35
+    assert snr_db(heard.sound[-32000:-16000], HERTZ) > 35
 
 
 @pytest.mark.parametrize("codec", [L16_16K, OPUS])

@@ -294,30 +294,32 @@ async def test_late_packets_never_reach_the_next_lease(
     """One port in the whole range, so that it is reused at once; the peer of the first call goes on sending."""
     plane = await make_plane(1)
     late, second = phone(ssrc=1), phone(ssrc=2)
+
+    async def told(ask: Callable[[MediaPort, Callable[[PortStats], None]], None]) -> PortStats:
+        answer: asyncio.Future[PortStats] = asyncio.get_running_loop().create_future()
+        ask(port, answer.set_result)
+        async with asyncio.timeout(30):
+            return await answer
+
     port = plane.lease()
     plane.connect(port, late.remote())
     plane.echo(port)
-    late.send(port)
-    await asyncio.sleep(0.02)
+    await told(plane.quality)
     late.send(port)
     await late.receive()
-    plane.release(port)
-    await asyncio.sleep(0.02)
+    await told(plane.release)
     for _ in range(20):
         late.send(port)  # to the idle socket: they wait there
     port = plane.lease()
     plane.connect(port, second.remote())
     plane.echo(port)
-    await asyncio.sleep(0.02)
+    await told(plane.quality)
     for _ in range(20):
         late.send(port)  # a run that would latch, were it not the last call's peer
-    await asyncio.sleep(0.02)
     second.send(port, b"2" * 160)
     assert (await second.receive()).payload == b"2" * 160
     assert await second.hears_nothing(0.02)
-    answer: asyncio.Future[PortStats] = asyncio.get_running_loop().create_future()
-    plane.release(port, answer.set_result)
-    counted = await answer
+    counted = await told(plane.release)
     assert (counted.packets_received, counted.packets_dropped) == (1, 20)
     await plane.close()
 

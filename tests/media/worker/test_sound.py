@@ -13,6 +13,7 @@ import pytest
 from media.plane import MediaPort, PortStats
 from media.worker.loop import SoundDecoder, SoundEncoder, load_opus
 from media.worker_plane import WorkerPlane
+from tests.media.conftest import snr_db
 
 Settle = Callable[[], Awaitable[None]]
 Stats = Callable[[MediaPort], Awaitable[PortStats]]
@@ -39,13 +40,6 @@ HERTZ = 600.0
 
 def sine(frames: int) -> npt.NDArray[np.int16]:
     return np.round(9000 * np.sin(2 * np.pi * HERTZ * np.arange(320 * frames) / 16000)).astype(np.int16)
-
-
-def snr_db(sound: npt.NDArray[Any]) -> float:
-    at = np.arange(len(sound)) / 16000
-    basis = np.stack([np.sin(2 * np.pi * HERTZ * at), np.cos(2 * np.pi * HERTZ * at)], axis=1)
-    fit = basis @ np.linalg.lstsq(basis, sound.astype(float), rcond=None)[0]
-    return float(10 * np.log10(fit.var() / (sound - fit).var()))
 
 
 def payloads(name: str, frames: int, ptime_ms: int = 20) -> list[bytes]:
@@ -90,7 +84,7 @@ async def test_transcoded_bridges(plane: WorkerPlane, leg: Legs, stats: Stats) -
         assert np.diff([packet.seq for packet in packets]).tolist() == [1] * (len(packets) - 1)
         steps = np.diff([packet.timestamp for packet in packets])
         assert np.median(steps) == codec.units
-        assert snr_db(sound_of(name, packets)[-12800:-3200]) > 18, name
+        assert snr_db(sound_of(name, packets)[-12800:-3200], HERTZ) > 18, name
     for _, side in sides:
         assert (await stats(side.port)).decode_errors == 0
 
@@ -135,7 +129,7 @@ async def test_long_packets_are_cut_for_a_peer_that_insists(plane: WorkerPlane, 
     cut, whole = await two.phone.listen(0.02), await one.phone.listen(0.02)
     assert {len(packet.payload) for packet in cut} == {160}
     assert {len(packet.payload) for packet in whole} == {480}  # as the other one wishes
-    assert snr_db(sound_of("PCMU", cut)[-9600:-3200]) > 30
+    assert snr_db(sound_of("PCMU", cut)[-9600:-3200], HERTZ) > 30
 
 
 async def test_loss_is_concealed_in_a_transcoded_bridge(plane: WorkerPlane, leg: Legs, stats: Stats) -> None:
@@ -184,7 +178,7 @@ async def test_a_reinvite_changes_the_codec_under_a_bridge(plane: WorkerPlane, l
     packets = await two.phone.listen(0.02)
     assert packets[0].payload_type == 0
     wide = [packet for packet in packets if packet.payload_type == 9]
-    assert snr_db(sound_of("G722", wide)[-6400:]) > 25
+    assert snr_db(sound_of("G722", wide)[-6400:], HERTZ) > 25
     plane.connect(two.port, two.phone.remote())
     await talk(one, "PCMU", 5)
     assert (await two.phone.listen(0.02))[-1].payload_type == 0
