@@ -49,6 +49,7 @@ class Phone:
         self.rtp = socket.socket(family, socket.SOCK_DGRAM)
         self.rtcp = socket.socket(family, socket.SOCK_DGRAM)
         for one in (self.rtp, self.rtcp):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # as much as there may be: 2 s of L16 were not
             one.bind((host, 0))
             one.setblocking(False)
 

@@ -13,6 +13,7 @@ import pytest
 from media.plane import Conference, ConferencesExhausted, MediaPort, PortStats
 from media.worker.loop import SoundDecoder, SoundEncoder, load_opus
 from media.worker_plane import WorkerPlane
+from tests.media.processes import until
 
 Legs = Callable[..., Any]
 Stats = Callable[[MediaPort], Awaitable[PortStats]]
@@ -209,4 +210,4 @@ async def test_keys_in_a_conference_are_told_and_not_passed_on(plane: WorkerPlan
     await talk(one, PCMU, 400, 5)
     one.phone.send_key(one.port, 9, 160)
     assert {packet.payload_type for packet in await two.phone.listen(0.1)} == {0}
-    assert pressed == ["9"]
+    await until(lambda: pressed == ["9"])

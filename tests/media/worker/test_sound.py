@@ -76,9 +76,9 @@ async def test_transcoded_bridges(plane: WorkerPlane, leg: Legs, stats: Stats) -
         plane.bridge(one.port, two.port)
     sides = [(name, side) for a, one, b, two in pairs for name, side in ((a, one), (b, two))]
     await asyncio.gather(*(talk(side, name, 80) for name, side in sides))
-    for name, side in sides:
+    heard = await asyncio.gather(*(side.phone.listen(0.02) for _, side in sides))
+    for (name, _), packets in zip(sides, heard, strict=True):
         codec = CODECS[name]
-        packets = await side.phone.listen(0.02)
         assert {packet.payload_type for packet in packets} == {codec.remote["payload_type"]}
         assert len(packets) >= 70
         assert np.diff([packet.seq for packet in packets]).tolist() == [1] * (len(packets) - 1)
