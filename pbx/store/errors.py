@@ -4,6 +4,7 @@ StoreError
  +-- BadUrl                the URL names no database we speak
  +-- DatabaseUnreachable   no answer, no permission, no such file, or nothing of ours in it
  +-- DatabaseInUse         another server writes to it
+ +-- LaterTables           a later version was there before
 
 Every message is one line, fit for a terminal, and never holds a password.
 """
@@ -27,6 +28,10 @@ class DatabaseUnreachable(StoreError):
 
 class DatabaseInUse(StoreError):
     """Another server holds the lock of this database."""
+
+
+class LaterTables(StoreError):
+    """A later version made the tables."""
 
 
 def one_line(error: BaseException) -> str:

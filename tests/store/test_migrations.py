@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, event, text
 
 from pbx.store.engine import create_engine, database_url
+from pbx.store.errors import LaterTables
+from pbx.store.journal import Journal
 from pbx.store.migrate import upgrade
 from pbx.store.tables import metadata
 
@@ -30,6 +34,22 @@ async def test_from_empty_to_the_tables_and_again(target: Any) -> None:
             assert await connection.run_sync(_differences) == []
             assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == "0011"
             assert (await connection.execute(text("SELECT * FROM projection"))).all() == [("cdr", 0, 1)]
+    finally:
+        await engine.dispose()
+
+
+async def test_tables_of_a_later_version_are_left_alone(target: Any) -> None:
+    journal = Journal(target.url, 10, Counter())
+    await journal.open()
+    await journal.close()
+    engine = create_engine(database_url(target.url))
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(LaterTables, match=r"a later version made these tables \(9999; this one knows 0011"):
+            await journal.open()
+        async with engine.connect() as connection:
+            assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
     finally:
         await engine.dispose()
 
