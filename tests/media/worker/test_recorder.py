@@ -140,6 +140,7 @@ async def test_prompts_are_heard_on_the_right(plane: WorkerPlane, leg: MakeLeg, 
     a = leg()
     recorded = Recorded(plane, a.port, folder)
     plane.play(a.port, ["one"], loop=True)
+    await asyncio.sleep(0.3)
     await recorded.stop()
     sound = recorded.sound()
     assert not sound[:, 0].any()
