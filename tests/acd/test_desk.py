@@ -309,7 +309,7 @@ def test_agent_leaves_while_talking(floor: Open, command: str) -> None:
     else:
         f.desk.logout("ann")
     assert f.state("ann")[0] == "BUSY"
-    assert f.desk.agents()[0]["pending"] == ("NOT_READY" if command == "not ready" else "LOGGED_OUT")
+    assert f.desk.agent("ann")["pending"] == ("NOT_READY" if command == "not ready" else "LOGGED_OUT")
     c1.agent_hangs_up()
     f.clock.run(30)
     assert f.state("ann") == (("NOT_READY", "lunch") if command == "not ready" else ("LOGGED_OUT", None))
