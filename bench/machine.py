@@ -17,7 +17,7 @@ _RECORDS, _VISITS, _ROUNDS = 30_000, 6_000, 7
 
 def pace_ms() -> float:
     """CPU ms of a fixed piece of work like the server's, the median of some rounds: texts taken apart, dictionaries
-    filled, JSON, over more memory than the caches have. Blocks for less than a second."""
+    filled, JSON, over more memory than the caches have. Blocks for a second or some."""
     dice = random.Random(1)
     lines = [
         "\r\n".join(f"Header-{n}: {one};tag={dice.random()}" for n in range(6)) for one in range(_RECORDS // 10)
