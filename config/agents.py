@@ -26,9 +26,9 @@ class Agent(Model):
     name: str = ""
     skills: Annotated[dict[Skill, Level], Expected("skills and levels, as {asia: 5}")] = Field(default_factory=dict)
     queues: Annotated[dict[str, Level], Expected("queues and levels, as {asia: 1}")] | None = None
-    weight: int = Field(1, ge=1, le=100)
+    weight: int = Field(default=1, ge=1, le=100)
     channels: dict[Channel, Annotated[int, Field(ge=0, le=50)]] = Field(default={"call": 1})
-    wrap_up_s: float | None = Field(None, ge=0)
+    wrap_up_s: float | None = Field(default=None, ge=0)
     nailed_up: bool = False
     login: Literal["by agent", "always"] = "by agent"
 
@@ -73,4 +73,4 @@ class Acd(Model):
         default={"call": ("chat", "mail"), "callback": ("chat", "mail")}
     )
     phone_codes: PhoneCodes = PhoneCodes()
-    explain_candidates: int = Field(5, ge=0, le=50)
+    explain_candidates: int = Field(default=5, ge=0, le=50)

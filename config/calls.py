@@ -16,8 +16,8 @@ class SessionTimer(Model):
     """Each side of a call is asked now and then whether it is still there (RFC 4028): at half of `expires_s`. Who
     wants to be asked more often than each `min_s` is refused. `expires_s: 0` asks nobody."""
 
-    expires_s: int = Field(1800, ge=0, le=86_400)
-    min_s: int = Field(MIN_SESSION_S, ge=MIN_SESSION_S, le=86_400)
+    expires_s: int = Field(default=1800, ge=0, le=86_400)
+    min_s: int = Field(default=MIN_SESSION_S, ge=MIN_SESSION_S, le=86_400)
 
     @model_validator(mode="after")
     def _in_order(self) -> SessionTimer:

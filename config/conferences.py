@@ -32,7 +32,7 @@ class Room(Model):
     pin: Pin | None = None
     ask_pin: Names = ()
     wrong_pin: Names = ()
-    max_members: int = Field(32, ge=2, le=MEMBERS_MOST)
+    max_members: int = Field(default=32, ge=2, le=MEMBERS_MOST)
     music: str | None = None
 
 

@@ -40,8 +40,8 @@ class Tls(Model):
     ca: str | None = None
     client_ca: str | None = None
     client_certificates: Literal["none", "optional", "required"] = "none"
-    handshakes_per_s: float = Field(300, gt=0)
-    handshakes_at_once: int = Field(1000, ge=1)
+    handshakes_per_s: float = Field(default=300, gt=0)
+    handshakes_at_once: int = Field(default=1000, ge=1)
 
     @model_validator(mode="after")
     def _shows_something(self) -> Tls:
@@ -64,8 +64,8 @@ class Listen(Model):
     tls: Tls | None = None
     origins: Annotated[tuple[Origin, ...], OneOrMany] = ()
     digest: Annotated[tuple[DigestAlgorithm, ...], OneOrMany] = Field(("MD5",), min_length=1)
-    qualify_s: float = Field(0, ge=0)
-    udp_max_bytes: int = Field(1300, ge=500, le=65_000)
+    qualify_s: float = Field(default=0, ge=0)
+    udp_max_bytes: int = Field(default=1300, ge=500, le=65_000)
     idle_s: Seconds = 900
-    max_connections: int = Field(10_000, ge=1)
-    max_connections_per_address: int = Field(100, ge=1)
+    max_connections: int = Field(default=10_000, ge=1)
+    max_connections_per_address: int = Field(default=100, ge=1)

@@ -71,7 +71,7 @@ class Dtls(Model):
 
     ciphers: Annotated[tuple[str, ...], OneOrMany] = Field(("ECDHE+AESGCM", "ECDHE+CHACHA20"), min_length=1)
     hashes: Annotated[tuple[DtlsHash, ...], OneOrMany] = Field(("sha-256", "sha-384", "sha-512"), min_length=1)
-    handshake_s: float = Field(15, ge=1, le=60)
+    handshake_s: float = Field(default=15, ge=1, le=60)
 
 
 class Media(Model):
@@ -92,13 +92,13 @@ class Media(Model):
     ringing: str | None = "tone:ringback"
     srtp: SrtpText = Srtp(policy="off")
     dtls: Dtls = Dtls()
-    loudness_db: float | None = Field(None, ge=-40, le=-6)
-    prompts_mb: int = Field(512, ge=1)
+    loudness_db: float | None = Field(default=None, ge=-40, le=-6)
+    prompts_mb: int = Field(default=512, ge=1)
     prompt_cache: str | None = None
-    workers: int = Field(1, ge=1, le=64)
+    workers: int = Field(default=1, ge=1, le=64)
     cpus: tuple[Annotated[int, Field(ge=0)], ...] = ()
-    grace_s: float = Field(30.0, ge=0, le=3600)
-    silent_after_s: float | None = Field(300.0, ge=1, le=86_400)
+    grace_s: float = Field(default=30.0, ge=0, le=3600)
+    silent_after_s: float | None = Field(default=300.0, ge=1, le=86_400)
     on_silence: OnSilence = "end"
     backend: Literal["worker", "rtpengine"] = "worker"
     rtpengine: RtpengineText = Rtpengine()

@@ -68,9 +68,9 @@ class Extension(Model):
     password: Secret
     name: str = ""
     caller_id: str | None = None
-    max_contacts: int = Field(5, ge=1, le=50)
-    qualify_s: float | None = Field(None, ge=0)
-    max_calls: int | None = Field(None, ge=1, le=100)
+    max_contacts: int = Field(default=5, ge=1, le=50)
+    qualify_s: float | None = Field(default=None, ge=0)
+    max_calls: int | None = Field(default=None, ge=1, le=100)
     tolls: TollLimits | None = None
     do_not_disturb: bool = False
     forward: Forward = Forward()

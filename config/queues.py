@@ -52,7 +52,7 @@ class Preference(Model):
     talked with this number last. After `wait_s` without him, or at once if he is logged out, anybody who fits."""
 
     attribute: AttributeName = "preferred_agent"
-    last_agent_days: float | None = Field(None, gt=0)
+    last_agent_days: float | None = Field(default=None, gt=0)
     wait_s: Seconds = 30
 
 
@@ -61,7 +61,7 @@ class Announcements(Model):
     `first_after_s`; a wait that has grown is said to have grown, and only then. `messages` in turn, every
     `messages_every_s`."""
 
-    first_after_s: float = Field(10, ge=0)
+    first_after_s: float = Field(default=10, ge=0)
     every_s: Seconds = 60
     position: Annotated[bool | Annotated[int, Field(ge=1)], Expected("true, false or up to which position")] = False
     wait: bool = False
@@ -82,18 +82,18 @@ class Callback(Model):
 
     key: Key = "1"
     offer: Sayings = ()
-    offer_after_s: float = Field(30, ge=0)
+    offer_after_s: float = Field(default=30, ge=0)
     number: Literal["caller", "ask"] = "caller"
     ask_number: Sayings = ()
     confirm: Sayings = ()
     order: Literal["agent first", "customer first"] = "agent first"
     through: str | None = None  # trunk; None: as if a phone of ours dialled it
     ring_s: Seconds = 30
-    retries: int = Field(2, ge=0, le=20)
+    retries: int = Field(default=2, ge=0, le=20)
     retry_after_s: Seconds = 600
     keep_s: Seconds = 86_400
     hours: Calendar | None = None
-    most: int = Field(1000, ge=1)
+    most: int = Field(default=1000, ge=1)
 
 
 class ServiceLevel(Model):
@@ -101,8 +101,8 @@ class ServiceLevel(Model):
     simulations and wall boards."""
 
     within_s: Seconds = 20
-    target: float = Field(0.8, gt=0, le=1)
-    short_abandon_s: float = Field(5, ge=0)
+    target: float = Field(default=0.8, gt=0, le=1)
+    short_abandon_s: float = Field(default=5, ge=0)
 
 
 class Queue(Model):
@@ -129,7 +129,7 @@ class Queue(Model):
     max_wait_s: Seconds | None = None
     overflow: DestinationText | None = None
     keys: dict[Key, DestinationText] = Field(default_factory=dict)
-    resume_s: float = Field(0, ge=0)
+    resume_s: float = Field(default=0, ge=0)
     callback: Callback | None = None
 
     music: str | None = None
@@ -138,12 +138,12 @@ class Queue(Model):
     whisper: Sayings = ()
 
     priority: float = 0
-    value_weight: float = Field(0, ge=0)
-    ivr_credit: float = Field(0, ge=0, le=1)
+    value_weight: float = Field(default=0, ge=0)
+    ivr_credit: float = Field(default=0, ge=0, le=1)
     ring_s: Seconds = 20
-    wrap_up_s: float = Field(30, ge=0)
+    wrap_up_s: float = Field(default=30, ge=0)
     dispositions: Names = ()
     disposition_needed: bool = False
     service_level: ServiceLevel = ServiceLevel()
     record: bool = False
-    keep_recordings_days: float | None = Field(None, gt=0)
+    keep_recordings_days: float | None = Field(default=None, gt=0)

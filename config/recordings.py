@@ -42,11 +42,11 @@ class Recordings(Model):
     key: Annotated[Secret, AfterValidator(_key), Expected(_KEY)] | None = None
     numbers: Annotated[tuple[Number, ...], OneOrMany] = ()
     keys: Literal["heard", "hidden"] = "heard"
-    beep_every_s: int = Field(0, ge=0, le=600)
+    beep_every_s: int = Field(default=0, ge=0, le=600)
     mask_at_most_s: Seconds = 300
     longest_s: Seconds = 14_400
-    keep_days: float | None = Field(None, gt=0)
-    min_free_mb: int = Field(500, ge=0)
+    keep_days: float | None = Field(default=None, gt=0)
+    min_free_mb: int = Field(default=500, ge=0)
 
     @model_validator(mode="after")
     def _has_a_folder(self) -> Recordings:

@@ -20,9 +20,9 @@ class Registration(Model):
     several connections of one phone are kept apart (RFC 5626). `service_route`: the proxies through which phones are to
     call (RFC 3608)."""
 
-    min_s: int = Field(60, ge=1, le=3600)
-    max_s: int = Field(3600, ge=60, le=604_800)
-    default_s: int = Field(3600, ge=60, le=604_800)
+    min_s: int = Field(default=60, ge=1, le=3600)
+    max_s: int = Field(default=3600, ge=60, le=604_800)
+    default_s: int = Field(default=3600, ge=60, le=604_800)
     at_limit: Literal["replace oldest", "refuse"] = "replace oldest"
     outbound: bool = True
     service_route: Annotated[tuple[LooseRoute, ...], OneOrMany] = ()
@@ -39,7 +39,7 @@ class Register(Model):
     account's number, when the login has another name. `contact_user`: what the carrier is to call us by. `registrar`:
     where, when it is not the gateway."""
 
-    every_s: int = Field(600, ge=60, le=86_400)
+    every_s: int = Field(default=600, ge=60, le=86_400)
     user: Annotated[str, Field(pattern=r"^[^\s@<>\"]+$"), Expected(_USER)] | None = None
     contact_user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.!~*'()&=+$,;?/-]+$"), Expected(_USER)] | None = None
     registrar: SipUri | None = None

@@ -28,7 +28,7 @@ class Rtpengine(Model):
 
     daemons: Annotated[tuple[HostPortText, ...], OneOrMany] = Field((HostPort("127.0.0.1", 2223),), min_length=1)
     keys: HostPortText = HostPort("127.0.0.1", 2224)
-    spare_calls: int = Field(50, ge=1, le=5000)
+    spare_calls: int = Field(default=50, ge=1, le=5000)
     prompts: str | None = None
     spool: str | None = None
 

@@ -115,7 +115,7 @@ class Records(Model):
     """Where events and call records are kept: an SQLAlchemy URL without driver, `sqlite:///FILE` or `postgresql://...`."""
 
     url: Url = Field("sqlite:///plateau.db", repr=False)
-    buffer_events: int = Field(100_000, ge=100)
+    buffer_events: int = Field(default=100_000, ge=100)
 
 
 MIN_API_SECRET_BYTES = 32  # RFC 7518 3.2: a key of HS256 is as long as its hash
@@ -183,7 +183,7 @@ class Menu(_State):
     menu: Sayings
     keys: dict[Key, str] = Field(min_length=1)
     timeout_s: Seconds = 5
-    retries: int = Field(2, ge=0, le=9)
+    retries: int = Field(default=2, ge=0, le=9)
     invalid: Sayings = ()
     otherwise: str | None = None
 
@@ -197,9 +197,9 @@ class Gather(_State):
     digits: int = Field(ge=1, le=32)
     into: AttributeName
     then: str
-    min_digits: int | None = Field(None, ge=0)
+    min_digits: int | None = Field(default=None, ge=0)
     timeout_s: Seconds = 5
-    retries: int = Field(1, ge=0, le=9)
+    retries: int = Field(default=1, ge=0, le=9)
     invalid: Sayings = ()
     otherwise: str | None = None
 

@@ -15,15 +15,15 @@ Networks = Annotated[tuple[Network, ...], OneOrMany]
 class SourceRate(Model):
     """Requests outside dialogs (INVITE, REGISTER, OPTIONS ...) of one address that is no trunk and no proxy."""
 
-    requests_per_s: float = Field(50, gt=0)
-    burst: int = Field(500, ge=1)
+    requests_per_s: float = Field(default=50, gt=0)
+    burst: int = Field(default=500, ge=1)
 
 
 class CallRate(Model):
     """Calls of one extension."""
 
-    calls_per_s: float = Field(5, gt=0)
-    burst: int = Field(20, ge=1)
+    calls_per_s: float = Field(default=5, gt=0)
+    burst: int = Field(default=20, ge=1)
 
 
 class Ban(Model):
@@ -31,18 +31,18 @@ class Ban(Model):
     users asked for without proving to be one. The first ban lasts `for_s`, each further one twice as long, `at_most_s`
     at most. Where phones are registered (an office behind one address), `registered_factor` times as much is borne."""
 
-    after: int = Field(10, ge=1)
+    after: int = Field(default=10, ge=1)
     within_s: Seconds = 60
-    names: int = Field(50, ge=1, le=10_000)
+    names: int = Field(default=50, ge=1, le=10_000)
     for_s: Seconds = 600
     at_most_s: Seconds = 86_400
-    registered_factor: float = Field(5, ge=1)
+    registered_factor: float = Field(default=5, ge=1)
 
 
 class Shedding(Model):
     """New calls are refused while requests wait longer than `target_delay_s` to be read."""
 
-    target_delay_s: float = Field(0.1, ge=0.01, le=1)
+    target_delay_s: float = Field(default=0.1, ge=0.01, le=1)
 
 
 class Security(Model):

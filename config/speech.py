@@ -21,7 +21,7 @@ class Speech(Model):
     model: str | None = None
     voices: dict[Voice, str] = Field(default_factory=dict)
     program: str | None = None
-    words_per_minute: int = Field(155, ge=80, le=400)
+    words_per_minute: int = Field(default=155, ge=80, le=400)
     timeout_s: Seconds = 5
 
 

@@ -39,8 +39,8 @@ class TollClass(Model):
     """Numbers that cost the same. `only` these extensions may call them; `allowed: false`: nobody may."""
 
     numbers: Annotated[tuple[NumbersText, ...], OneOrMany] = Field(min_length=1)
-    per_minute: float = Field(0, ge=0)
-    per_call: float = Field(0, ge=0)
+    per_minute: float = Field(default=0, ge=0)
+    per_call: float = Field(default=0, ge=0)
     allowed: bool = True
     only: Names | None = None
 
@@ -48,15 +48,15 @@ class TollClass(Model):
 class TollLimits(Model):
     """Of one account: calls out at the same time, and what they may cost from midnight to midnight."""
 
-    calls: int | None = Field(None, ge=1)
-    spend_per_day: float | None = Field(None, gt=0)
+    calls: int | None = Field(default=None, ge=1)
+    spend_per_day: float | None = Field(default=None, gt=0)
 
 
 class Tolls(TollLimits):
     """The limits of each account that has none of its own. The first class that a number belongs to is its class; one
     that belongs to none costs nothing. `site_spend_per_day`: all accounts together."""
 
-    site_spend_per_day: float | None = Field(None, gt=0)
+    site_spend_per_day: float | None = Field(default=None, gt=0)
     classes: dict[str, TollClass] = Field(default_factory=dict)
 
 

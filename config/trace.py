@@ -12,7 +12,7 @@ class Homer(Model):
     """A Homer server (HEPv3 by UDP) that gets a copy of every SIP message. `capture_id` is this site's number there."""
 
     address: HostPortText
-    capture_id: int = Field(2001, ge=0, le=0xFFFF_FFFF)
+    capture_id: int = Field(default=2001, ge=0, le=0xFFFF_FFFF)
     password: Secret | None = None
 
 
@@ -20,8 +20,8 @@ class Trace(Model):
     """The last SIP messages, kept in memory for `plateau trace` and call ladders: so many minutes, and so much memory
     at most. 0 keeps none."""
 
-    minutes: float = Field(10, ge=0, le=1440)
-    megabytes: float = Field(32, ge=0, le=4096)
+    minutes: float = Field(default=10, ge=0, le=1440)
+    megabytes: float = Field(default=32, ge=0, le=4096)
     homer: Homer | None = None
 
     @property

@@ -26,8 +26,8 @@ class Gateway(Model):
     """One way to a trunk. The lowest `priority` that works comes first; among equals calls are shared by `weight`."""
 
     uri: SipUri
-    priority: int = Field(0, ge=0, le=65_535)
-    weight: int = Field(1, ge=0, le=65_535)
+    priority: int = Field(default=0, ge=0, le=65_535)
+    weight: int = Field(default=1, ge=0, le=65_535)
 
 
 def _gateway(value: Any) -> Any:
@@ -71,16 +71,16 @@ class Trunk(Model):
     sources: Annotated[tuple[Network, ...], OneOrMany] = Field((), alias="from")
     gateway: SipUri | None = None
     gateways: tuple[GatewayText, ...] = Field((), max_length=20)
-    probe_s: float = Field(30, ge=0)
-    down_after: int = Field(2, ge=1, le=100)
-    up_after: int = Field(2, ge=1, le=100)
-    try_s: float = Field(4, gt=0, le=32)
+    probe_s: float = Field(default=30, ge=0)
+    down_after: int = Field(default=2, ge=1, le=100)
+    up_after: int = Field(default=2, ge=1, le=100)
+    try_s: float = Field(default=4, gt=0, le=32)
     login: Login | None = None
     registers_as: Login | None = None
-    registration: RegisterText = Field(None, alias="register")
+    registration: RegisterText = Field(default=None, alias="register")
     caller_id: str | None = None
-    max_calls: int | None = Field(None, ge=1)
-    calls_per_s: float | None = Field(None, gt=0)
+    max_calls: int | None = Field(default=None, ge=1)
+    calls_per_s: float | None = Field(default=None, gt=0)
     refer: bool = False
     redirects: Literal["follow", "refuse"] = "refuse"
     reliable_provisional: Reliable | None = None
