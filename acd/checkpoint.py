@@ -48,6 +48,7 @@ _BIG, _FLOAT, _OBJECT, _AGAIN, _WORD, _NAMED, _SITE = range(7, 14)
 _PLAIN: Final = frozenset({str, bool, type(None)})
 _NUMBERS: Final = frozenset({int, float, bool})
 _JSON: Final = _PLAIN | _NUMBERS
+_OUTPUTS: Final = ("events", "commands")  # of the floor: no state
 
 
 class CheckpointError(AcdError):
@@ -117,13 +118,16 @@ def make_indices(floor: Floor) -> None:
 
 
 def _names(cls: type) -> list[str]:
-    if cls is Floor:
-        return [name for name in Floor.__slots__ if name not in ("events", "commands")]  # outputs are no state
     if is_dataclass(cls):
         return [field.name for field in fields(cls)]
     if issubclass(cls, BaseModel):
         return list(cls.model_fields)
-    return [name for base in reversed(cls.__mro__) for name in getattr(base, "__slots__", ())]
+    return [name for name in _slots(cls) if cls is not Floor or name not in _OUTPUTS]
+
+
+def _slots(cls: type) -> tuple[str, ...]:
+    """Of a class with `__slots__`; compiled ones have their names under another."""
+    return tuple(getattr(cls, "__slots__", None) or getattr(cls, "__mypyc_attrs__", ()))
 
 
 def _getter(cls: type, names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
@@ -202,7 +206,7 @@ class _Keeper:
             how = partial(self._named, self._class(kind, []))
         elif kind in INDICES:
             how = partial(self._object, [_OBJECT, self._class(kind, [])], lambda _: ())
-        elif is_dataclass(kind) or issubclass(kind, BaseModel) or hasattr(kind, "__slots__"):
+        elif is_dataclass(kind) or issubclass(kind, BaseModel) or _slots(kind):
             names = _names(kind)
             head = [_SITE if issubclass(kind, BaseModel) else _OBJECT, self._class(kind, names)]
             how = partial(self._object, head, _getter(kind, names))
@@ -422,7 +426,7 @@ class _Reader:
         found = cls.__new__(cls)
         self._met.append(found)
         values = {name: self.value(one) for name, one in zip(names, kept[2:], strict=True)}
-        for name in (*_names(cls), *(("events", "commands") if cls is Floor else ())):
+        for name in (*_names(cls), *(_OUTPUTS if cls is Floor else ())):
             object.__setattr__(found, name, values[name] if name in values else _default(cls, name))
         return found
 
@@ -452,7 +456,7 @@ def _default(cls: type, name: str) -> Any:
         if field.default_factory is not MISSING:
             return field.default_factory()
     elif cls is Floor:
-        return getattr(Floor(1), name)
+        return getattr(Floor(), name)
     elif cls is Roster:
         return getattr(Roster(), name)
     raise CheckpointError(f"nothing is known of {cls.__qualname__}.{name}")

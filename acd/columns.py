@@ -48,8 +48,10 @@ class Columns:
         self.names[slot] = name_number(agent.name)
 
     def _grow(self, slots: int) -> None:
-        for name in self.__slots__:
-            getattr(self, name).extend([0] * slots)
+        for numbers in (self.idle_since, self.calls, self.talked_s, self.worked_s, self.on_duty_from, self.place,
+                        self.weight):  # fmt: skip
+            numbers.extend([0.0] * slots)
+        self.names.extend([0] * slots)
 
 
 def entered(agent: Agent, before: State, now: float) -> None:

@@ -30,6 +30,8 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from mypy_extensions import mypyc_attr
+
 from acd.agent_set import slots
 from acd.agent_state import State
 from acd.capacity import PHONE
@@ -55,7 +57,7 @@ _FORGET: Final = 1 - 1 / MEMORY
 _EXACT: Final = 8  # terms of the sum that are added one by one
 _ROUNDS: Final = 4
 _AT_ONCE: Final = 16  # lines, or queues, that an estimate for each caller may look at
-_FEW_LINES: Final = 100  # beyond, some agents are asked for theirs
+_FEW_LINES = 100  # beyond, some agents are asked for theirs
 _AROUND: Final = 16  # lines ahead; beyond, ways round them are not tried
 _ASKED: Final = 8  # of them
 _LINES: Final = 8  # of those ahead, that are tried to be left out
@@ -104,6 +106,7 @@ class Work:
     answered: bool = False
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 @dataclass(slots=True)
 class Measured:
     """A fold of events: the rates of each queue. Plain data, part of the floor's state."""

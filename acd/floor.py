@@ -66,7 +66,7 @@ class Floor:
         "written",
     )  # fmt: skip
 
-    def __init__(self, first_reservation: int) -> None:
+    def __init__(self, first_reservation: int = 1) -> None:
         self.now = 0.0
         self.acd = Acd()  # the rules of the site
         self.roster = Roster()

@@ -6,7 +6,7 @@ caller is back, the call that comes is put exactly where he was, and the old ite
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from acd.deadlines import Due
 from acd.events import ItemAbandoned, ItemKept, ItemResumed
@@ -16,7 +16,7 @@ from acd.reservation import Outcome
 if TYPE_CHECKING:
     from acd.floor import Floor
 
-PLACES_MOST: Final = 1000  # of one queue: whoever hangs up beyond that has left
+PLACES_MOST = 1000  # of one queue: whoever hangs up beyond that has left
 
 
 def keep(floor: Floor, item: WorkItem, keep_s: float) -> bool:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from mypy_extensions import mypyc_attr
+
 from acd import figures as f
 from acd.agent_state import State
 from acd.capacity import PHONE
@@ -41,7 +43,7 @@ CALLS_SLICE_S: Final = 60
 AGENTS_SLICE_S: Final = f.INTERVAL_S
 CALL: Final = "call"
 GROUPS: Final = ("skill", "trunk", "partner")  # what calls are counted by, beside their queue
-MOST_NAMES: Final = 1_000  # of a group that figures are told apart by: partners are named by whoever posts web sessions
+MOST_NAMES = 1_000  # of a group that figures are told apart by: partners are named by whoever posts web sessions
 
 #: What an item is counted by beside its queue: (group, name).
 Groups = tuple[tuple[str, str], ...]
@@ -89,6 +91,7 @@ class AgentTimes:
     reasons_today: Named = field(default_factory=dict)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 @dataclass(slots=True)
 class Statistics:
     """All figures. `add` every event, in order; `close` now and then, so that intervals end while nothing happens."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import defaultdict
 from itertools import pairwise
 from typing import Any
@@ -13,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from acd.agent_state import State
 from acd.audit import audit
+from acd.checkpoint import keep, take_up
 from acd.commands import CloseWork, OfferItem, OverflowItem, ShowWrapUp, WithdrawOffer
 from acd.engine import Engine
 from acd.errors import AgentCommandError
@@ -265,7 +265,7 @@ class Floor(RuleBasedStateMachine):
 
     @rule()
     def freeze_and_thaw(self) -> None:
-        self.engine = pickle.loads(pickle.dumps(self.engine))
+        self.engine = Engine.on(take_up(keep(self.engine.floor)))
 
     # --- what must hold ---
 
