@@ -1,6 +1,8 @@
 # make run: install and serve the demo site.  make test: everything the tests need, then all checks and tests.
 SHELL := /bin/bash
-PYTHON ?= python3
+# The distribution's Python, if it is fit: built with profiles, it is a fifth faster than one that pyenv builds as it does by itself.
+FIT := import os, sys, sysconfig, venv, ensurepip; sys.exit(sys.version_info < (3, 11) or not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))
+PYTHON ?= $(shell /usr/bin/python3 -c '$(FIT)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 SITE ?= config/sites/travel.yaml
@@ -16,8 +18,8 @@ run: install
 
 install: $(VENV)/.installed
 
-NATIVE := pyproject.toml setup.py $(wildcard media/worker/*.pyx media/worker/*.pxi pbx/sip/*.py pbx/sdp/*.py pbx/call/*.py)
-COMPILE = @echo "installing into $(VENV); compiling takes a minute or two"; $(BIN)/pip install --quiet --editable
+NATIVE := pyproject.toml setup.py $(wildcard media/worker/*.pyx media/worker/*.pxi pbx/sip/*.py pbx/sdp/*.py pbx/call/*.py acd/*.py)
+COMPILE = @echo "installing into $(VENV); compiling takes some minutes"; $(BIN)/pip install --quiet --editable
 
 $(VENV)/.installed: $(NATIVE) | $(VENV)/.made
 	$(COMPILE) .
@@ -76,10 +78,10 @@ soak: packages install-test
 	$(BIN)/python -m bench.soak
 
 pure:  # without compiled modules: while you change them
-	rm -f *__mypyc*.so pbx/*/*.so
+	rm -f *__mypyc*.so pbx/*/*.so acd/*.so
 
 prompts: install
 	$(BIN)/python -m config.make_prompts
 
 clean:
-	rm -rf $(VENV) build *.egg-info media/worker/*.so media/worker/loop.c pbx/*/*.so *__mypyc*.so
+	rm -rf $(VENV) build *.egg-info media/worker/*.so media/worker/loop.c pbx/*/*.so acd/*.so *__mypyc*.so

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import random
+import sys
 import time
 
 _RECORDS, _VISITS, _ROUNDS = 30_000, 6_000, 7
@@ -42,6 +43,6 @@ def facts() -> dict[str, str]:
     return {
         "when": time.strftime("%Y-%m-%d %H:%M"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
-        "Python": platform.python_version(),
+        "Python": f"{platform.python_version()}, {os.path.realpath(sys.executable)}",
         "pace": f"{pace_ms():.0f} ms (CPU of a fixed piece of work: bench/machine.py)",
     }
