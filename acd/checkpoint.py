@@ -127,7 +127,8 @@ def _names(cls: type) -> list[str]:
 
 def _slots(cls: type) -> tuple[str, ...]:
     """Of a class with `__slots__`; compiled ones have their names under another."""
-    return tuple(getattr(cls, "__slots__", None) or getattr(cls, "__mypyc_attrs__", ()))
+    names: Any = getattr(cls, "__slots__", None) or getattr(cls, "__mypyc_attrs__", ())
+    return tuple(names)
 
 
 def _getter(cls: type, names: list[str]) -> Callable[[Any], tuple[Any, ...]]:

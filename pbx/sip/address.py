@@ -31,17 +31,18 @@ __all__ = [
     "validate_contact", "with_tag",
 ]  # fmt: skip
 
-_DISPLAY = rf"(?:{QUOTED}{WS}|{TOKEN}(?:[ \t]++{TOKEN})*+{WS})?+"
+_DISPLAY = rf"(?>(?:{QUOTED}{WS}|{TOKEN}(?>(?:[ \t]++{TOKEN})*){WS})?)"
 _NAME_ADDR = re.compile(rf"{WS}({_DISPLAY})<([^<>]*+)>")
 # RFC 3261 20.10: a bare addr-spec has no comma, semicolon or question mark; what follows `;` is the header's.
 _ADDR_SPEC = re.compile(rf"{WS}([^\s<>\",;?]++)")
 _GOOD = re.compile(
-    rf"{WS}(?:{_DISPLAY}<(?:{SIP_URI}|{TEL_URI}|{OTHER_URI})>|[A-Za-z][A-Za-z0-9+.\-]*+:[^\s<>\",;?]++)(?:{PARAM})*+{WS}"
+    rf"{WS}(?:{_DISPLAY}<(?:{SIP_URI}|{TEL_URI}|{OTHER_URI})>|[A-Za-z][A-Za-z0-9+.\-]*+:[^\s<>\",;?]++)"
+    rf"(?>(?:{PARAM})*){WS}"
 )
 _BARE_SIP = re.compile(rf"{SIP_URI}|{TEL_URI}|{OTHER_URI}")
 _IN_BRACKETS = re.compile(rf"{SIP_URI}|{TEL_URI}|{OTHER_URI}")
 _SIMPLE_TAIL = re.compile(rf"{TOKEN}\Z")
-_PLAIN_NAME = re.compile(rf"{TOKEN}(?: {TOKEN})*+")
+_PLAIN_NAME = re.compile(rf"{TOKEN}(?>(?: {TOKEN})*)")
 
 
 @dataclass(frozen=True, slots=True)

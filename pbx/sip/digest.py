@@ -29,7 +29,7 @@ from pbx.sip.grammar import quote, unquote
 
 Algorithm = Literal["MD5", "SHA-256"]
 
-_PARAM = re.compile(r'(?<![\w.*-])([A-Za-z][\w.*-]*+)[ \t]*+=[ \t]*+(?:"((?:[^"\\]++|\\.)*+)"|([^\s",]++))')
+_PARAM = re.compile(r'(?<![\w.*-])([A-Za-z][\w.*-]*+)[ \t]*+=[ \t]*+(?:"((?>(?:[^"\\]++|\\.)*))"|([^\s",]++))')
 _SCHEME = re.compile(r"[ \t]*+([!-~]++)[ \t]++(.*)", re.DOTALL)
 _NONCE = re.compile(r"[0-9a-f]{52}")
 _NONCE_COUNT = re.compile(r"[0-9A-Fa-f]{8}")

@@ -1,7 +1,9 @@
 """The small words of the SIP grammar (RFC 3261 25.1): tokens, quoted strings, escapes, parameters.
 
 Every pattern here is linear in the length of its input: repetitions are possessive (`*+`), so that a hostile value
-costs no more than an honest one. Values come unfolded (a folded line joined by one space): white space is space or tab.
+costs no more than an honest one. Those of groups are atomic instead, `(?>(?:...)*)`: of a possessive one Python before
+3.11.5 (Debian 12 has 3.11.2) keeps what the last, failed repetition has taken (CPython issue 106052).
+Values come unfolded (a folded line joined by one space): white space is space or tab.
 """
 
 from __future__ import annotations
@@ -18,22 +20,22 @@ Params = tuple[tuple[str, str | None], ...]  # (name as written, value or None f
 WS: Final = r"[ \t]*+"
 TOKEN_CHARS: Final = r"A-Za-z0-9\-.!%*_+`'~"
 TOKEN: Final = rf"[{TOKEN_CHARS}]++"
-QUOTED: Final = r'"(?:[^"\\\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f]++|\\[^\r\n\u0080-\U0010ffff])*+"'
-LABEL: Final = r"[A-Za-z0-9_]++(?:-++[A-Za-z0-9_]++)*+"  # underscores are not in RFC 1123 but in many networks
-HOST: Final = rf"(?:\[[0-9A-Fa-f:.]++\]|{LABEL}(?:\.{LABEL})*+\.?)"
+QUOTED: Final = r'"(?>(?:[^"\\\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f]++|\\[^\r\n\u0080-\U0010ffff])*)"'
+LABEL: Final = r"[A-Za-z0-9_]++(?>(?:-++[A-Za-z0-9_]++)*)"  # underscores are not in RFC 1123 but in many networks
+HOST: Final = rf"(?:\[[0-9A-Fa-f:.]++\]|{LABEL}(?>(?:\.{LABEL})*)\.?)"
 # gen-value = token / host / quoted-string; bare IPv6 too, as Via has it in `received` (RFC 3261 25.1, via-received),
 # and `@` and `|`, of which some peers make tags and branches
 BARE: Final = rf"[{TOKEN_CHARS}\[\]:@|]++"
-PARAM: Final = rf"{WS};{WS}{TOKEN}(?:{WS}={WS}(?:{BARE}|{QUOTED}))?+"
+PARAM: Final = rf"{WS};{WS}{TOKEN}(?>(?:{WS}={WS}(?:{BARE}|{QUOTED}))?)"
 
 _TOKEN = re.compile(TOKEN)
 _BARE_VALUE = re.compile(BARE)
-_PARAM = re.compile(rf"{WS};{WS}({TOKEN})(?:{WS}={WS}({BARE}|{QUOTED}))?+")
+_PARAM = re.compile(rf"{WS};{WS}({TOKEN})(?>(?:{WS}={WS}({BARE}|{QUOTED}))?)")
 _TRAILING = re.compile(rf"{WS}\Z")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NOT_TOP_LEVEL_PLAIN = re.compile(r'[,"<]')
-_END_OF_QUOTED = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_END_OF_QUOTED = re.compile(r'[^"\\]*+(?>(?:\\.[^"\\]*+)*)"', re.DOTALL)
 
 
 def is_token(text: str) -> bool:

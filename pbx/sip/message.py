@@ -24,12 +24,13 @@ _REQUEST_LINE = re.compile(rf"({grammar.TOKEN}) ([^ <>\"\x00-\x1f\x7f]++) (?i:SI
 _STATUS_LINE = re.compile(r"(?i:SIP)/2\.0 ([1-6][0-9][0-9])(?: (.*))?")
 _CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]++({grammar.TOKEN})")
 _USUAL_ADDRESS = re.compile(  # the form nearly every peer sends; anything else goes the long way
-    rf'(?:{grammar.QUOTED}|[\w.!%*+`\'~-]++)?[ \t]*+<{SIP_URI_PLAIN}>(?:;[\w.-]++(?:=[\w.!%*+`\'~:@-]++)?)*+', re.ASCII
+    rf'(?:{grammar.QUOTED}|[\w.!%*+`\'~-]++)?[ \t]*+<{SIP_URI_PLAIN}>'
+    r"(?>(?:;[\w.-]++(?:=[\w.!%*+`'~:@-]++)?)*)", re.ASCII
 )
 _PORT = "(?:[1-5][0-9]{4}|6[0-4][0-9]{3}|[1-9][0-9]{0,3})"  # one above 65000 goes the long way too: it may be none
 _USUAL_VIA = re.compile(
-    rf"SIP/2\.0/[A-Z]{{2,4}} {grammar.LABEL}(?:\.{grammar.LABEL})*+(?::{_PORT})?"
-    r"(?:;[\w-]++(?:=[\w.!%*+`'~:|@-]++)?)*+", re.ASCII
+    rf"SIP/2\.0/[A-Z]{{2,4}} {grammar.LABEL}(?>(?:\.{grammar.LABEL})*)(?::{_PORT})?"
+    r"(?>(?:;[\w-]++(?:=[\w.!%*+`'~:|@-]++)?)*)", re.ASCII
 )
 
 

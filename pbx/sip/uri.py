@@ -19,34 +19,34 @@ USER_ALLOWED: Final = _UNRESERVED | frozenset("&=+$,;?/")
 PASSWORD_ALLOWED: Final = _UNRESERVED | frozenset("&=+$,")
 
 # `#` must be escaped in a user part, but phones dial `*21#` with it bare; nothing else could be meant.
-_USER: Final = r"(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/#]++|%[0-9A-Fa-f]{2})++"
-_PASSWORD: Final = r"(?:[A-Za-z0-9\-_.!~*'()&=+$,]++|%[0-9A-Fa-f]{2})*+"
+_USER: Final = r"(?>(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/#]++|%[0-9A-Fa-f]{2})+)"
+_PASSWORD: Final = r"(?>(?:[A-Za-z0-9\-_.!~*'()&=+$,]++|%[0-9A-Fa-f]{2})*)"
 _PARAM_CHARS: Final = r"(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$]++|%[0-9A-Fa-f]{2})"
-_URI_PARAMS: Final = rf"(?:;{_PARAM_CHARS}++(?:={_PARAM_CHARS}*+)?+)*+"
+_URI_PARAMS: Final = rf"(?>(?:;(?>{_PARAM_CHARS}+)(?>(?:=(?>{_PARAM_CHARS}*))?))*)"
 _HEADER_CHARS: Final = r"(?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$]++|%[0-9A-Fa-f]{2})"
-_URI_HEADER: Final = rf"{_HEADER_CHARS}++={_HEADER_CHARS}*+"
-_URI_HEADERS: Final = rf"(?:\?{_URI_HEADER}(?:&{_URI_HEADER})*+)?+"
-_PORT: Final = r"(?::[0-9]{1,5})?+"
+_URI_HEADER: Final = rf"(?>{_HEADER_CHARS}+)=(?>{_HEADER_CHARS}*)"
+_URI_HEADERS: Final = rf"(?>(?:\?{_URI_HEADER}(?>(?:&{_URI_HEADER})*))?)"
+_PORT: Final = r"(?>(?::[0-9]{1,5})?)"
 
-SIP_URI_PLAIN: Final = rf"(?i:sips?):(?:{_USER}(?::{_PASSWORD})?+@)?{HOST}{_PORT}{_URI_PARAMS}"  # no headers
+SIP_URI_PLAIN: Final = rf"(?i:sips?):(?:{_USER}(?>(?::{_PASSWORD})?)@)?{HOST}{_PORT}{_URI_PARAMS}"  # no headers
 SIP_URI: Final = SIP_URI_PLAIN + _URI_HEADERS
 TEL_URI: Final = rf"(?i:tel):\+?[0-9A-Fa-f*#\-.()]++{_URI_PARAMS}"
 OTHER_URI: Final = r"(?!(?i:sips?|tel):)[A-Za-z][A-Za-z0-9+.\-]*+:[^\s<>\"]++"  # absoluteURI of another scheme
 
 _SIP = re.compile(
-    rf"(sips?):(?:({_USER})(?::({_PASSWORD}))?+@)?({HOST})(?::([0-9]{{1,5}}))?+({_URI_PARAMS})(?:\?(.*))?",
+    rf"(sips?):(?:({_USER})(?>(?::({_PASSWORD}))?)@)?({HOST})(?>(?::([0-9]{{1,5}}))?)({_URI_PARAMS})(?:\?(.*))?",
     re.IGNORECASE | re.DOTALL,
 )
 _TEL = re.compile(rf"tel:(\+?[0-9A-F*#\-.()]++)({_URI_PARAMS})", re.IGNORECASE)
-_HEADERS = re.compile(rf"{_URI_HEADER}(?:&{_URI_HEADER})*+")
+_HEADERS = re.compile(rf"{_URI_HEADER}(?>(?:&{_URI_HEADER})*)")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _REQUEST_URI = re.compile(rf"{SIP_URI_PLAIN}|{TEL_URI}")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _VISUAL = re.compile(r"[-.()]")
 _HOST_PORT = re.compile(
-    r"sips?:(?:[^@]*+@)?(\[[0-9A-Fa-f:.]++\]|[^:;?\[\]]++)(?::([0-9]++))?+([;?].*)?\Z", re.IGNORECASE | re.DOTALL
+    r"sips?:(?:[^@]*+@)?(\[[0-9A-Fa-f:.]++\]|[^:;?\[\]]++)(?>(?::([0-9]++))?)([;?].*)?\Z", re.IGNORECASE | re.DOTALL
 )
-_TRANSPORT = re.compile(r";transport(?:=([^;]*+))?+(?=;|$)", re.IGNORECASE)
+_TRANSPORT = re.compile(r";transport(?>(?:=([^;]*+))?)(?=;|$)", re.IGNORECASE)
 
 # RFC 3261 19.1.4: one of these in only one of two URIs makes them differ, even at its default value.
 _DECISIVE: Final = ("user", "ttl", "method", "maddr", "transport")

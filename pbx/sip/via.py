@@ -27,12 +27,12 @@ from pbx.sip.grammar import (
 MAGIC: Final = "z9hG4bK"  # RFC 3261 8.1.1.7: a branch that begins so is unique and names the transaction
 
 _VIA = re.compile(
-    rf"{WS}SIP{WS}/{WS}2\.0{WS}/{WS}({TOKEN})[ \t]++({HOST})(?:{WS}:{WS}([0-9]{{1,5}}))?+(?=[ \t]*+(?:;|\Z))",
+    rf"{WS}SIP{WS}/{WS}2\.0{WS}/{WS}({TOKEN})[ \t]++({HOST})(?>(?:{WS}:{WS}([0-9]{{1,5}}))?)(?=[ \t]*+(?:;|\Z))",
     re.IGNORECASE,
 )
-_GOOD = re.compile(rf"SIP/2\.0/{TOKEN} {HOST}(?::[0-9]{{1,5}})?+(?:{PARAM})++", re.IGNORECASE)
+_GOOD = re.compile(rf"SIP/2\.0/{TOKEN} {HOST}(?>(?::[0-9]{{1,5}})?)(?>(?:{PARAM})+)", re.IGNORECASE)
 _BRANCH = re.compile(r";branch=([^;,\s=\"]++)(?=[;,]|\Z)")
-_SIMPLE = re.compile(r"[^ ]++ (\[[^\]]*+\]|[^\s:;,\"]++)(?::([0-9]{1,5}))?+;([^\s,\"]*+)\Z")
+_SIMPLE = re.compile(r"[^ ]++ (\[[^\]]*+\]|[^\s:;,\"]++)(?>(?::([0-9]{1,5}))?);([^\s,\"]*+)\Z")
 
 
 @dataclass(frozen=True, slots=True)

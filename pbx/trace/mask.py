@@ -11,10 +11,10 @@ import re
 from typing import Final
 
 _HEADERS: Final = re.compile(
-    rb"^(?:Proxy-)?Auth(?:orization|entication-Info)[ \t]*+:(?:[^\r\n]|\r?\n[ \t])*+",
+    rb"^(?:Proxy-)?Auth(?:orization|entication-Info)[ \t]*+:(?>(?:[^\r\n]++|\r?\n[ \t])*)",
     re.IGNORECASE | re.MULTILINE,
 )
-_DIGEST: Final = re.compile(rb"[^:]*+:(?:[ \t]|\r?\n[ \t])*+Digest[ \t\r\n]", re.IGNORECASE)
+_DIGEST: Final = re.compile(rb"[^:]*+:(?>(?:[ \t]|\r?\n[ \t])*)Digest[ \t\r\n]", re.IGNORECASE)
 _PROOF: Final = re.compile(rb'\b(?:response|rspauth)\s*+=\s*+"?+([^",;\s]++)', re.IGNORECASE)
 _CREDENTIALS: Final = re.compile(rb":\s*+[^\s,]++\s++(.*)\Z", re.DOTALL)
 _IN_URI: Final = re.compile(rb"sips?:[^\s:@<>\"]*+:([^\s@<>\"]++)@", re.IGNORECASE)
