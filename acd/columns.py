@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from array import array
+from typing import TypeAlias
 
 import numpy
 from numpy.typing import NDArray
@@ -15,8 +16,8 @@ from acd.agent_set import packed
 from acd.agent_state import State
 from acd.model import Agent
 
-Slots = NDArray[numpy.int64]
-Numbers = NDArray[numpy.float64]
+Slots: TypeAlias = NDArray[numpy.int64]
+Numbers: TypeAlias = NDArray[numpy.float64]
 _WORK = (State.RESERVED, State.BUSY, State.WRAP_UP)
 
 
