@@ -14,7 +14,7 @@ from pbx.sip.hop import Hop
 from pbx.transport.local import host_of, socket_address
 
 BURST = 64  # datagrams read in one turn of the loop before others get theirs
-COALESCING_S = 0.02  # datagrams that come faster are read together: waking up costs more than reading one
+COALESCING_S = 0.01  # datagrams that come faster are read together: waking up costs more than reading one
 GATHERED = 8  # messages that leave together while a burst is read: to wake their reader for each costs more than they
 BUFFER_BYTES = 4 << 20  # a burst of 2,000 INVITEs
 MOST_WAITING_S = 60.0
