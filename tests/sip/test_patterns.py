@@ -12,6 +12,11 @@ from typing import Any
 
 import pytest
 
+import acd
+import config
+import cti
+import ivr
+import media
 import pbx
 
 _OF_ONE = {op.LITERAL, op.NOT_LITERAL, op.IN, op.ANY}
@@ -19,11 +24,12 @@ _OF_ONE = {op.LITERAL, op.NOT_LITERAL, op.IN, op.ANY}
 
 def patterns() -> dict[str, re.Pattern[Any]]:
     found = {}
-    for module in pkgutil.walk_packages(pbx.__path__, "pbx."):
-        if not module.name.endswith("__main__") and ".migrations." not in module.name:
-            for name, value in vars(importlib.import_module(module.name)).items():
-                if isinstance(value, re.Pattern):
-                    found[f"{module.name}.{name}"] = value
+    for package in (acd, config, cti, ivr, media, pbx):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__") and ".migrations." not in module.name:
+                for name, value in vars(importlib.import_module(module.name)).items():
+                    if isinstance(value, re.Pattern):
+                        found[f"{module.name}.{name}"] = value
     return found
 
 
